@@ -31,7 +31,7 @@ class CommandStream:
     issue_cycles: NDArray[np.uint16]
     """Core cycles spent on address and loop arithmetic before the command (level ``soc`` only)."""
     origin: NDArray[np.int32]
-    """Number of the instruction op (ISA IR) or line (``.rocc``) a command comes from, −1 if none."""
+    """Number of the instruction op (ISA IR) or line (``.rocc``) behind a command, -1 if none."""
     marks: tuple[tuple[int, str], ...] = field(default=())
     """``(position, name)``: the segment ``name`` ends before the command at ``position``."""
 

@@ -27,7 +27,7 @@ class GemminiConfig:
 
     name: str = DEFAULT_CONFIG
     dim: int = 16
-    """The systolic array is ``dim`` × ``dim``; a local row holds ``dim`` elements."""
+    """The systolic array has ``dim`` rows and ``dim`` columns, a local row ``dim`` elements."""
     input_type: str = "int8"
     accumulator_type: str = "int32"
     has_normalizations: bool = False

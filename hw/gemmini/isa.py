@@ -1,7 +1,7 @@
 """Numbers of the instruction set: function codes and the packing of ``rs1`` and ``rs2``.
 
-Source: GemminiISA.scala, LocalAddr.scala and ``gemmini.h``. All helpers work on Python integers and,
-where every operand is one, on NumPy ``uint64`` arrays alike, so the unroller packs whole columns.
+Source: GemminiISA.scala, LocalAddr.scala and ``gemmini.h``. All helpers work on Python integers
+and, where every operand is one, on NumPy ``uint64`` arrays, so the unroller packs whole columns.
 """
 
 from __future__ import annotations

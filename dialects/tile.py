@@ -1,0 +1,237 @@
+"""The tile dialect: work on array tiles in buffers of an accelerator's local memories.
+
+Programs at this level ("tile IR") are loops around these operations, and schedule passes rewrite
+them. A buffer is a ``memref.alloc`` in one of the machine's memory spaces, whose last two
+dimensions are one array tile (DIM × DIM) and whose other dimensions count tile slots::
+
+    %a = memref.alloc() : memref<4x8x16x16xi8, #gemmini<space spad>>
+    tile.load %A[%i, %k] to %a[%m, %n] sizes %rows, %cols : …
+
+A load or store of more than DIM columns continues in the following slots of the last slot
+dimension.
+Element types convert as C converts them: a narrow integer loaded into a wider buffer is extended
+with its sign; a product is formed in the type of the target buffer, and wraps around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    Float32Type,
+    FloatAttr,
+    IndexType,
+    MemRefType,
+    UnitAttr,
+    i1,
+)
+from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    var_operand_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+
+def _require_slot(buffer: SSAValue, slot: Sequence[SSAValue], role: str) -> None:
+    assert isinstance(buffer.type, MemRefType)
+    if buffer.type.get_num_dims() != len(slot) + 2:
+        raise VerifyException(
+            f"{role}: {buffer.type} needs {buffer.type.get_num_dims() - 2} slot indices,"
+            f" got {len(slot)}"
+        )
+    if not _in_local_memory(buffer.type):
+        raise VerifyException(f"{role}: {buffer.type} is not in a local memory space")
+
+
+def _in_local_memory(array: MemRefType[Attribute]) -> bool:
+    return array.memory_space.name != "none"
+
+
+def _require_array(array: SSAValue, indices: Sequence[SSAValue], role: str) -> None:
+    assert isinstance(array.type, MemRefType)
+    if array.type.get_num_dims() != len(indices):
+        raise VerifyException(
+            f"{role}: {array.type} needs {array.type.get_num_dims()} indices, got {len(indices)}"
+        )
+    if _in_local_memory(array.type):
+        raise VerifyException(f"{role}: {array.type} is not in DRAM")
+
+
+@irdl_op_definition
+class LoadOp(IRDLOperation):
+    """Copy ``rows`` × ``cols`` elements of the last two dimensions of a DRAM array into a buffer.
+
+    With ``broadcast`` the row index stays: each row of the tile gets the same elements.
+    """
+
+    name = "tile.load"
+    source = operand_def(MemRefType)
+    indices = var_operand_def(IndexType())
+    buffer = operand_def(MemRefType)
+    slot = var_operand_def(IndexType())
+    rows = operand_def(IndexType())
+    cols = operand_def(IndexType())
+    broadcast = opt_prop_def(UnitAttr)
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    assembly_format = (
+        "$source `[` $indices `]` `to` $buffer `[` $slot `]` `sizes` $rows `,` $cols attr-dict"
+        " `:` type($source) `,` type($buffer)"
+    )
+
+    def __init__(
+        self,
+        source: SSAValue,
+        indices: Sequence[SSAValue],
+        buffer: SSAValue,
+        slot: Sequence[SSAValue],
+        rows: SSAValue,
+        cols: SSAValue,
+        *,
+        broadcast: bool = False,
+    ) -> None:
+        super().__init__(
+            operands=[source, indices, buffer, slot, rows, cols],
+            properties={"broadcast": UnitAttr()} if broadcast else {},
+        )
+
+    def verify_(self) -> None:
+        _require_array(self.source, self.indices, "source")
+        _require_slot(self.buffer, self.slot, "buffer")
+
+
+@irdl_op_definition
+class ZeroOp(IRDLOperation):
+    """Set ``rows`` × ``cols`` elements of a buffer to zero."""
+
+    name = "tile.zero"
+    buffer = operand_def(MemRefType)
+    slot = var_operand_def(IndexType())
+    rows = operand_def(IndexType())
+    cols = operand_def(IndexType())
+    assembly_format = "$buffer `[` $slot `]` `sizes` $rows `,` $cols attr-dict `:` type($buffer)"
+
+    def __init__(
+        self, buffer: SSAValue, slot: Sequence[SSAValue], rows: SSAValue, cols: SSAValue
+    ) -> None:
+        super().__init__(operands=[buffer, slot, rows, cols])
+
+    def verify_(self) -> None:
+        _require_slot(self.buffer, self.slot, "buffer")
+
+
+@irdl_op_definition
+class MatmulOp(IRDLOperation):
+    """One array tile of C = A·B: ``c[i, j] = Σ_k a[i, k] · b[k, j]`` for i < m, j < n, k < depth.
+
+    The sum is added to C where ``accumulate`` is given and true, and replaces it otherwise. With
+    ``a_transpose`` the tile of A holds its transpose, ``a[k, i]``; likewise ``b_transpose``.
+    Where ``keep`` is given and true, the array still holds this tile of B from the last product and
+    lowering need not load it again; a false claim makes a wrong program, which validation refutes.
+    """
+
+    name = "tile.matmul"
+    a = operand_def(MemRefType)
+    a_slot = var_operand_def(IndexType())
+    b = operand_def(MemRefType)
+    b_slot = var_operand_def(IndexType())
+    c = operand_def(MemRefType)
+    c_slot = var_operand_def(IndexType())
+    m = operand_def(IndexType())
+    n = operand_def(IndexType())
+    depth = operand_def(IndexType())
+    accumulate = opt_operand_def(i1)
+    keep = opt_operand_def(i1)
+    a_transpose = opt_prop_def(UnitAttr)
+    b_transpose = opt_prop_def(UnitAttr)
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    assembly_format = (
+        "$a `[` $a_slot `]` `,` $b `[` $b_slot `]` `to` $c `[` $c_slot `]`"
+        " `sizes` $m `,` $n `,` $depth (`accumulate` $accumulate^)? (`keep` $keep^)? attr-dict"
+        " `:` type($a) `,` type($b) `,` type($c)"
+    )
+
+    def __init__(
+        self,
+        a: tuple[SSAValue, Sequence[SSAValue]],
+        b: tuple[SSAValue, Sequence[SSAValue]],
+        c: tuple[SSAValue, Sequence[SSAValue]],
+        sizes: tuple[SSAValue, SSAValue, SSAValue],
+        accumulate: SSAValue | None = None,
+        keep: SSAValue | None = None,
+        *,
+        a_transpose: bool = False,
+        b_transpose: bool = False,
+    ) -> None:
+        flags = {"a_transpose": a_transpose, "b_transpose": b_transpose}
+        super().__init__(
+            operands=[*a, *b, *c, *sizes, accumulate, keep],
+            properties={name: UnitAttr() for name, value in flags.items() if value},
+        )
+
+    def verify_(self) -> None:
+        _require_slot(self.a, self.a_slot, "A")
+        _require_slot(self.b, self.b_slot, "B")
+        _require_slot(self.c, self.c_slot, "C")
+
+
+@irdl_op_definition
+class StoreOp(IRDLOperation):
+    """Copy ``rows`` × ``cols`` elements of a buffer to the last two dimensions of a DRAM array.
+
+    With ``scale`` each element x of a wide buffer becomes ``saturate(round_half_even(x · scale))``
+    in the array's element type, computed in float32, with ``max(x, 0)`` for x where ``relu`` is
+    given. Without ``scale`` the element keeps its value and type (``relu`` still applies).
+    """
+
+    name = "tile.store"
+    buffer = operand_def(MemRefType)
+    slot = var_operand_def(IndexType())
+    target = operand_def(MemRefType)
+    indices = var_operand_def(IndexType())
+    rows = operand_def(IndexType())
+    cols = operand_def(IndexType())
+    scale = opt_prop_def(FloatAttr.constr(Float32Type()))
+    relu = opt_prop_def(UnitAttr)
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    assembly_format = (
+        "$buffer `[` $slot `]` `to` $target `[` $indices `]` `sizes` $rows `,` $cols attr-dict"
+        " `:` type($buffer) `,` type($target)"
+    )
+
+    def __init__(
+        self,
+        buffer: SSAValue,
+        slot: Sequence[SSAValue],
+        target: SSAValue,
+        indices: Sequence[SSAValue],
+        rows: SSAValue,
+        cols: SSAValue,
+        *,
+        scale: float | None = None,
+        relu: bool = False,
+    ) -> None:
+        properties: dict[str, Attribute | None] = {
+            "scale": None if scale is None else FloatAttr(scale, Float32Type()),
+            "relu": UnitAttr() if relu else None,
+        }
+        super().__init__(
+            operands=[buffer, slot, target, indices, rows, cols], properties=properties
+        )
+
+    def verify_(self) -> None:
+        _require_slot(self.buffer, self.slot, "buffer")
+        _require_array(self.target, self.indices, "target")
+        assert isinstance(self.buffer.type, MemRefType)
+        assert isinstance(self.target.type, MemRefType)
+        if self.scale is None and self.buffer.type.element_type != self.target.type.element_type:
+            raise VerifyException("a store that changes the element type needs a scale")
+
+
+TILE = Dialect("tile", [LoadOp, ZeroOp, MatmulOp, StoreOp])
