@@ -1,0 +1,1 @@
+"""Command lines: ``liftproof`` and ``liftproof-opt``."""

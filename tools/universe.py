@@ -1,0 +1,32 @@
+"""What Liftproof adds to xDSL's tools, found through the ``xdsl.universe`` entry point.
+
+Stock ``xdsl-opt`` reads it too, and a third party's package adds a machine the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.universe import Universe
+from xdsl.utils.target import Target
+
+from ..dialects import get_all_dialects
+from ..passes.registry import get_all_passes
+
+
+def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
+    """A factory for each output format, by name."""
+
+    def gemmini_c() -> type[Target]:
+        from ..passes.emit_c import GemminiCTarget
+
+        return GemminiCTarget
+
+    return {"gemmini-c": gemmini_c}
+
+
+LIFTPROOF_UNIVERSE = Universe(
+    all_dialects=get_all_dialects(),
+    all_passes=get_all_passes(),
+    all_targets=get_all_targets(),
+)
