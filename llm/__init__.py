@@ -1,0 +1,1 @@
+"""Proposals and search: who suggests a schedule, and which suggestion wins."""

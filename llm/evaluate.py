@@ -1,0 +1,142 @@
+"""Evaluate one proposal: lower a kernel with a pipeline and count its cycles.
+
+Every function here is a pure function of text, so that any ``concurrent.futures.Executor`` can run
+it in any process: same text, same result. A worker remembers the programs after the prefixes of the
+last pipelines, because proposals of one beam share most of their passes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+from xdsl.passes import ModulePass, PassPipeline
+from xdsl.universe import Universe
+from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import load_config
+from ..hw.gemmini.lower_bound import lower_bound
+from ..hw.gemmini.timing import simulate_timing
+from ..hw.gemmini.unroll import stream_of_module
+from ..hw.stream import StreamError
+from ..passes.registry import get_all_passes
+
+MAX_OPERATIONS = 20_000
+"""Operations that a proposal may grow a program to; more is a resource bomb, not a schedule."""
+
+PREFIXES_KEPT = 64
+
+Rejection = (
+    Diagnostic,
+    DiagnosticException,
+    ParseError,
+    PassFailedException,
+    StreamError,
+    ValueError,
+)
+"""Ways in which a proposal can be refused; anything else is a fault of ours and propagates."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What every proposal of one search starts from."""
+
+    tensor_ir: str
+    """The lifted kernel as MLIR text."""
+    config: str
+    """Name or path of the machine configuration."""
+    level: str = "soc"
+    dram_latency: int | None = None
+    memory_latency: int = 6
+    warm: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one proposal."""
+
+    pipeline: str
+    cycles: int | None
+    """None where the pipeline was refused; ``diagnostic`` then says why."""
+    lower_bound: int = 0
+    digest: str = ""
+    """Content hash of the lowered program: equal programs are evaluated once."""
+    diagnostic: str = ""
+
+
+def new_context() -> Context:
+    """A context with every dialect that an installed universe provides."""
+    context = Context()
+    for name, factory in Universe.get_multiverse().all_dialects.items():
+        context.register_dialect(name, factory)
+    return context
+
+
+@cache
+def shared_context() -> Context:
+    return new_context()
+
+
+@lru_cache(maxsize=8)
+def _parse(text: str) -> ModuleOp:
+    return Parser(shared_context(), text).parse_module()
+
+
+_prefixes: OrderedDict[tuple[str, tuple[str, ...]], ModuleOp] = OrderedDict()
+
+
+def parse_pipeline(pipeline: str) -> tuple[ModulePass, ...]:
+    """The passes that a pipeline string names; raises ``ValueError`` where it names none."""
+    return PassPipeline.parse_spec(get_all_passes(), pipeline).passes
+
+
+def lower(tensor_ir: str, passes: tuple[ModulePass, ...]) -> ModuleOp:
+    """The program after ``passes``; the result is shared, so clone it before changing it."""
+    specs = tuple(str(instance.spec()) for instance in passes)
+    for length in range(len(passes), 0, -1):
+        module = _prefixes.get((tensor_ir, specs[:length]))
+        if module is not None:
+            _prefixes.move_to_end((tensor_ir, specs[:length]))
+            break
+    else:
+        length, module = 0, _parse(tensor_ir)
+    for position in range(length, len(passes)):
+        module = module.clone()
+        passes[position].apply(shared_context(), module)
+        if sum(1 for _ in module.walk()) > MAX_OPERATIONS:
+            raise PassFailedException(f"{specs[position]}: over {MAX_OPERATIONS} operations")
+        _prefixes[tensor_ir, specs[: position + 1]] = module
+        if len(_prefixes) > PREFIXES_KEPT:
+            _prefixes.popitem(last=False)
+    return module
+
+
+def evaluate(problem: Problem, pipeline: str) -> Outcome:
+    """Lower with ``pipeline`` and simulate the timing; never raises for a fault of the proposal."""
+    try:
+        passes = parse_pipeline(pipeline)
+        module = lower(problem.tensor_ir, passes)
+        module.verify()
+        config = load_config(problem.config)
+        stream, _ = stream_of_module(module, config)
+        result = simulate_timing(
+            stream,
+            config,
+            level=problem.level,
+            memory_latency=problem.memory_latency,
+            dram_latency=problem.dram_latency,
+            warm=problem.warm,
+        )
+        bound = lower_bound(stream, config, problem.level)
+    except Rejection as error:
+        return Outcome(pipeline, None, diagnostic=str(error))
+    digest = hashlib.sha256(str(module).encode()).hexdigest()[:16]
+    if result.cycles < bound.cycles:
+        return Outcome(pipeline, None, digest=digest, diagnostic="cycles below the lower bound")
+    return Outcome(pipeline, result.cycles, bound.cycles, digest)

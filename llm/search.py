@@ -1,0 +1,118 @@
+"""Offline search: a deterministic beam over the neighbours of schedules, scored by cycles.
+
+A proposal wins only if it is proven equal to the source kernel: each new best is validated before it
+counts, and ``unknown`` counts as refused. The result depends on the problem, the first pipelines,
+the budget and the seed, and on nothing else: not on the number of workers, nor on the clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from .evaluate import Outcome, Problem, evaluate
+from .moves import neighbours
+
+BEAM_WIDTH = 4
+BATCH = 8
+"""Proposals evaluated before the beam is formed anew; fixed, so that workers do not matter."""
+DROPOUT = 0.5
+"""Share of neighbours left out at random on each expansion: it keeps the beam diverse."""
+
+
+class NothingProvedError(Exception):
+    """No proposal could be accepted; ``outcomes`` says why each was refused."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        reasons = [outcome.diagnostic for outcome in outcomes if outcome.diagnostic]
+        super().__init__(reasons[0] if reasons else "no proposal to evaluate")
+        self.outcomes = tuple(outcomes)
+
+
+@dataclass
+class SearchState:
+    """What a search knows; ``best`` is always proven."""
+
+    best: Outcome | None = None
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    rejected: int = 0
+    """Proposals refused by a pass, the simulator or the validator."""
+
+
+Certify = Callable[[str], str]
+"""Validates the program that a pipeline gives; returns "" when proved, else the reason."""
+
+
+@dataclass
+class Search:
+    """One search; ``run`` returns its final state."""
+
+    problem: Problem
+    certify: Certify
+    executor: Executor
+    budget: int = 64
+    seed: int = 0
+    progress: Callable[[SearchState], None] = lambda state: None
+
+    def run(self, first: Sequence[str]) -> SearchState:
+        """Search from the pipelines ``first``; raises ``NothingProvedError`` if none is accepted."""
+        self.state = SearchState()
+        self.random = random.Random(self.seed)
+        self.seen: set[str] = set()
+        self.digests: set[str] = set()
+        self.beam: list[Outcome] = []
+        self.queues: dict[str, list[str]] = {}
+        self._evaluate(list(first))
+        while len(self.state.outcomes) < self.budget:
+            batch = self._next_batch()
+            if not batch:
+                break
+            self._evaluate(batch)
+        if self.state.best is None:
+            raise NothingProvedError(self.state.outcomes)
+        return self.state
+
+    def _next_batch(self) -> list[str]:
+        """Unseen neighbours, one parent of the beam after the other."""
+        unexpanded = [o.pipeline for o in self.beam if o.pipeline not in self.queues]
+        expansions = self.executor.map(neighbours, [self.problem] * len(unexpanded), unexpanded)
+        for pipeline, found in zip(unexpanded, expansions, strict=True):
+            kept = [text for text in found if self.random.random() >= DROPOUT]
+            self.queues[pipeline] = kept[::-1]
+        room = min(BATCH, self.budget - len(self.state.outcomes))
+        batch: list[str] = []
+        while len(batch) < room and any(self.queues[o.pipeline] for o in self.beam):
+            for parent in self.beam:
+                queue = self.queues[parent.pipeline]
+                if queue and len(batch) < room and (text := queue.pop()) not in self.seen:
+                    self.seen.add(text)
+                    batch.append(text)
+        return batch
+
+    def _evaluate(self, batch: list[str]) -> None:
+        batch = batch[: self.budget - len(self.state.outcomes)]
+        self.seen.update(batch)
+        for outcome in self.executor.map(evaluate, [self.problem] * len(batch), batch):
+            self.state.outcomes.append(self._judge(outcome))
+            self.progress(self.state)
+        self.beam = sorted(self.beam, key=lambda o: o.cycles or 0)[:BEAM_WIDTH]
+
+    def _judge(self, outcome: Outcome) -> Outcome:
+        """Put an outcome into the beam and, if it is the fastest so far and proven, on top."""
+        if outcome.cycles is None:
+            self.state.rejected += 1
+            return outcome
+        if outcome.digest in self.digests:
+            return outcome
+        self.digests.add(outcome.digest)
+        best = self.state.best
+        if best is None or best.cycles is None or outcome.cycles < best.cycles:
+            reason = self.certify(outcome.pipeline)
+            if reason:
+                self.state.rejected += 1
+                return Outcome(outcome.pipeline, None, digest=outcome.digest, diagnostic=reason)
+            self.state.best = outcome
+        self.beam.append(outcome)
+        return outcome

@@ -1,0 +1,123 @@
+"""``liftproof-opt``: xDSL's optimizer driver with our dialects, passes, C front end and proofs.
+
+Dialects, passes and targets come from the ``xdsl.universe`` entry point, exactly as they reach
+stock ``xdsl-opt``; only reading C (by the extension ``.c``) and ``--validate-each`` are added here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import IO
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass, PassPipeline
+from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
+from xdsl.xdsl_opt_main import xDSLOptMain
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import DEFAULT_CONFIG, ConfigError, load_config
+from .exit_status import EXIT_OF_VERDICT, REJECTED, USAGE
+
+
+class NotProvedError(Exception):
+    """A pass application that validation did not accept."""
+
+    def __init__(self, verdict: str, message: str) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class LiftproofOptMain(xDSLOptMain):
+    """The driver; ``run`` raises what :func:`main` turns into an exit status."""
+
+    version_format = "liftproof-opt built from xdsl version {xdsl_version}"
+
+    def __init__(self, args: Sequence[str] | None = None) -> None:
+        super().__init__("Liftproof modular optimizer driver", args)
+
+    def register_all_frontends(self) -> None:
+        super().register_all_frontends()
+
+        def parse_c(io: IO[bytes]) -> ModuleOp:
+            from ..lifting.c_frontend import parse_c_kernel
+
+            return parse_c_kernel(io.read().decode("utf-8", "replace"), self.input_name)
+
+        self.available_frontends["c"] = parse_c
+
+    def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+        super().register_all_arguments(arg_parser)
+        arg_parser.add_argument(
+            "--validate-each",
+            action="store_true",
+            help="Prove after each pass that the program still means the same",
+        )
+        arg_parser.add_argument(
+            "--config",
+            default=DEFAULT_CONFIG,
+            help="Machine configuration that --validate-each assumes: a name or a TOML file",
+        )
+
+    @property
+    def input_name(self) -> str:
+        return self.args.input_file or "<stdin>"
+
+    def setup_pipeline(self) -> None:
+        super().setup_pipeline()
+        if not self.args.validate_each:
+            return
+        validator = _EachPass(self.args.config)
+        inner = self.pipeline.callback
+
+        def callback(
+            previous: ModulePass | None, module: ModuleOp, following: ModulePass | None
+        ) -> None:
+            if inner is not None:
+                inner(previous, module, following)
+            validator.step(previous, module)
+
+        self.pipeline = PassPipeline(self.pipeline.passes, callback)
+
+
+class _EachPass:
+    """Keeps the program before each pass and has the one after it validated against it."""
+
+    def __init__(self, config: str) -> None:
+        self.config = load_config(config)
+        self.before: ModuleOp | None = None
+
+    def step(self, previous: ModulePass | None, module: ModuleOp) -> None:
+        before, self.before = self.before, module.clone()
+        if previous is None or before is None or before.is_structurally_equivalent(module):
+            return
+        from ..validation.validate import validate
+
+        result = validate(before, module, config=self.config)
+        print(
+            f"{previous.name}: {result.verdict}"
+            f" ({result.obligations} obligations, {result.seconds:.2f} s)",
+            file=sys.stderr,
+        )
+        if result.verdict != "proved":
+            raise NotProvedError(result.verdict, f"{previous.spec()}: {result.reason}")
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point of ``liftproof-opt``; never ends in a traceback for a fault of the input."""
+    try:
+        LiftproofOptMain(args).run()
+    except Diagnostic as diagnostic:
+        sys.exit(_failure(diagnostic.render(None), REJECTED))
+    except NotProvedError as failure:
+        sys.exit(_failure(f"error: {failure}", EXIT_OF_VERDICT[failure.verdict]))
+    except (ParseError, DiagnosticException, PassFailedException) as error:
+        sys.exit(_failure(str(error), REJECTED))
+    except (ConfigError, OSError, ValueError) as error:
+        sys.exit(_failure(f"error: {error}", USAGE))
+
+
+def _failure(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status
