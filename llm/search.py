@@ -1,8 +1,8 @@
 """Offline search: a deterministic beam over the neighbours of schedules, scored by cycles.
 
-A proposal wins only if it is proven equal to the source kernel: each new best is validated before it
-counts, and ``unknown`` counts as refused. The result depends on the problem, the first pipelines,
-the budget and the seed, and on nothing else: not on the number of workers, nor on the clock.
+A proposal wins only if it is proven equal to the source kernel: each new best is validated before
+it counts, and ``unknown`` counts as refused. The result depends on the problem, the first
+pipelines, the budget and the seed, and on nothing else: not on the number of workers or the clock.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Search:
     progress: Callable[[SearchState], None] = lambda state: None
 
     def run(self, first: Sequence[str]) -> SearchState:
-        """Search from the pipelines ``first``; raises ``NothingProvedError`` if none is accepted."""
+        """Search from the pipelines ``first``; raises ``NothingProvedError`` if none holds."""
         self.state = SearchState()
         self.random = random.Random(self.seed)
         self.seen: set[str] = set()

@@ -1,0 +1,252 @@
+"""The main job as a library call: parse, lift, search, validate, emit.
+
+``optimize`` is what ``liftproof optimize`` and ``liftproof compile`` run; each stage is reported to
+a ``Listener`` as it ends, so that a terminal, a test or a server can follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from xdsl.dialects import linalg
+from xdsl.dialects.builtin import ModuleOp
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import load_config
+from ..hw.gemmini.timing import TimingResult, explain, simulate_timing
+from ..hw.gemmini.unroll import stream_of_module
+from ..hw.stream import CommandStream
+from ..lifting.prove import LiftResult, lift_and_prove
+from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
+from ..llm.search import NothingProvedError, Search, SearchState
+from ..passes.pipelines import baseline_pipeline, first_pipelines
+from ..validation.validate import PreparedSource, Validation, validate
+from .read import parse_c_kernel, read_text
+
+
+@dataclass(frozen=True)
+class OptimizeOptions:
+    """What the user may choose; the defaults are those of the command line."""
+
+    config: str = "gemmini-16x16-int8"
+    level: str = "soc"
+    budget: int = 64
+    seed: int = 0
+    pipeline: str | None = None
+    """A fixed pipeline instead of a search."""
+    dram_latency: int | None = None
+    warm: bool = False
+
+
+class Listener:
+    """Told of each stage; the default hears nothing."""
+
+    def stage(self, name: str, text: str) -> None:
+        """Stage ``name`` has ended; ``text`` is one line for people."""
+
+    def searching(self, state: SearchState, budget: int) -> None:
+        """One more proposal was evaluated."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """An accepted program and everything that is known about it."""
+
+    kernel: str
+    source: str
+    options: OptimizeOptions
+    lifted: LiftResult
+    program: ModuleOp
+    stream: CommandStream
+    timing: TimingResult
+    best: Outcome
+    baseline_cycles: int
+    state: SearchState
+    validation: Validation
+    ideal_cycles: float
+    """Multiply-accumulates of the kernel divided by the array's cells."""
+    seconds: float
+    explanation: str
+    stage_seconds: dict[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def utilization(self) -> float:
+        return self.ideal_cycles / self.timing.cycles
+
+    def report(self) -> dict[str, Any]:
+        """The JSON object of the command-line contract (``files`` is added by the writer)."""
+        return {
+            "kernel": self.kernel,
+            "target": "gemmini",
+            "config": self.options.config,
+            "level": self.options.level,
+            "verdict": self.validation.verdict,
+            "assumptions": list(self.validation.assumptions),
+            "obligations": self.validation.obligations,
+            "baseline_cycles": self.baseline_cycles,
+            "best_cycles": self.timing.cycles,
+            "lower_bound_cycles": self.best.lower_bound,
+            "utilization": round(self.utilization, 4),
+            "speedup": round(self.baseline_cycles / self.timing.cycles, 3),
+            "commands": len(self.stream),
+            "pipeline": self.best.pipeline,
+            "evaluated": len(self.state.outcomes),
+            "rejected": self.state.rejected,
+            "explanation": self.explanation,
+            "seed": self.options.seed,
+            "budget": self.options.budget,
+            "input_sha256": hashlib.sha256(self.source.encode()).hexdigest(),
+            "version": version("liftproof"),
+            "seconds": round(self.seconds, 2),
+            "stage_seconds": {name: round(s, 3) for name, s in self.stage_seconds.items()},
+        }
+
+
+def optimize(
+    path: str, options: OptimizeOptions, executor: Executor, listener: Listener | None = None
+) -> Result:
+    """Turn the C kernel at ``path`` into a proven program.
+
+    Raises ``Diagnostic`` where the kernel is not accepted, cannot be lifted or lowered, or where no
+    program could be proven.
+    """
+    return _Job(path, options, executor, listener or Listener()).run()
+
+
+class _Job:
+    def __init__(
+        self, path: str, options: OptimizeOptions, executor: Executor, listener: Listener
+    ) -> None:
+        self.path = path
+        self.options = options
+        self.executor = executor
+        self.listener = listener
+        self.config = load_config(options.config)
+        self.started = self.last = time.perf_counter()
+        self.stage_seconds: dict[str, float] = {}
+
+    def run(self) -> Result:
+        source = read_text(self.path)
+        loops = parse_c_kernel(source, self.path)
+        self._ended("parse", signature(loops))
+        lifted = self._lift(loops)
+        problem = Problem(
+            str(lifted.module),
+            self.options.config,
+            self.options.level,
+            self.options.dram_latency,
+            warm=self.options.warm,
+        )
+        prepared = PreparedSource(loops, self.config)
+        baseline = evaluate(problem, baseline_pipeline())
+        if baseline.cycles is None:
+            raise Diagnostic(f"{self.path}: cannot be lowered: {baseline.diagnostic}")
+        state = self._search(problem, prepared)
+        assert state.best is not None
+        program = lower(problem.tensor_ir, parse_pipeline(state.best.pipeline))
+        validation = validate(prepared, program, config=self.config)
+        self._ended("validate", describe_validation(validation))
+        if validation.verdict != "proved":
+            raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
+        stream, _ = stream_of_module(program, self.config)
+        timing = simulate_timing(
+            stream,
+            self.config,
+            level=self.options.level,
+            dram_latency=self.options.dram_latency,
+            warm=self.options.warm,
+        )
+        return Result(
+            kernel=Path(self.path).stem,
+            source=source,
+            options=self.options,
+            lifted=lifted,
+            program=program,
+            stream=stream,
+            timing=timing,
+            best=state.best,
+            baseline_cycles=baseline.cycles,
+            state=state,
+            validation=validation,
+            ideal_cycles=multiply_accumulates(lifted.module) / self.config.dim**2,
+            seconds=time.perf_counter() - self.started,
+            explanation=explain(timing, stream, self.config),
+            stage_seconds=self.stage_seconds,
+        )
+
+    def _lift(self, loops: ModuleOp) -> LiftResult:
+        lifted = lift_and_prove(loops)
+        if lifted.verdict != "proved":
+            raise Diagnostic(f"{self.path}: lift {lifted.verdict}: {lifted.reason}")
+        self._ended("lift", f"{lifted.summary:<28} {lifted.verdict} {lifted.method}")
+        return lifted
+
+    def _search(self, problem: Problem, prepared: PreparedSource) -> SearchState:
+        def certify(pipeline: str) -> str:
+            program = lower(problem.tensor_ir, parse_pipeline(pipeline))
+            validation = validate(prepared, program, config=self.config)
+            if validation.verdict == "proved":
+                return ""
+            return f"{validation.verdict}: {validation.reason}"
+
+        def progress(state: SearchState) -> None:
+            self.listener.searching(state, budget)
+
+        first: Sequence[str] = (
+            [self.options.pipeline]
+            if self.options.pipeline is not None
+            else first_pipelines(problem.tensor_ir, self.config)
+        )
+        budget = 1 if self.options.pipeline is not None else max(1, self.options.budget)
+        search = Search(problem, certify, self.executor, budget, self.options.seed, progress)
+        try:
+            state = search.run(first)
+        except NothingProvedError as error:
+            raise Diagnostic(f"{self.path}: no program could be accepted: {error}") from error
+        assert state.best is not None
+        candidates = f"{len(state.outcomes)}/{budget} candidates"
+        self._ended("search", f"{candidates}   best {state.best.cycles:,} cycles")
+        return state
+
+    def _ended(self, name: str, text: str) -> None:
+        now = time.perf_counter()
+        self.stage_seconds[name] = now - self.last
+        self.last = now
+        self.listener.stage(name, f"{text}   {self.stage_seconds[name]:.1f} s")
+
+
+def signature(loops: ModuleOp) -> str:
+    """One line that names the kernel and its parameters as the C source declares them."""
+    for operation in loops.body.ops:
+        names = operation.attributes.get("liftproof.parameters")
+        types = operation.attributes.get("liftproof.c_types")
+        name = operation.get_attr_or_prop("sym_name")
+        if names is not None and types is not None and name is not None:
+            pairs = zip(names, types, strict=True)  # pyright: ignore[reportArgumentType]
+            return f"{name.data}: " + ", ".join(f"{n.data}: {t.data}" for n, t in pairs)  # pyright: ignore
+    return "kernel"
+
+
+def describe_validation(validation: Validation) -> str:
+    return (
+        f"{validation.verdict} ({validation.obligations} obligations,"
+        f" Z3 {validation.solver_seconds:.1f} s)"
+    )
+
+
+def multiply_accumulates(tensor_ir: ModuleOp) -> int:
+    """Multiply-accumulates of all contractions of a lifted kernel."""
+    return sum(
+        prod(operation.get_static_loop_ranges())
+        for operation in tensor_ir.walk()
+        if isinstance(operation, linalg.GenericOp)
+        and any(kind.data == linalg.IteratorType.REDUCTION for kind in operation.iterator_types)
+    )

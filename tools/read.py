@@ -1,0 +1,85 @@
+"""Read a program from a file: C, IR of any level, or a command stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import DiagnosticException, ParseError
+
+from ..diagnostics import Diagnostic, SourceLocation
+from ..hw.gemmini.config import GemminiConfig
+from ..hw.gemmini.rocc import read_rocc
+from ..hw.stream import CommandStream
+from ..lifting.c_frontend import parse_c_kernel
+from ..llm.evaluate import new_context
+
+MAX_BYTES = 64 << 20
+MAX_NESTING = 400
+"""Brackets that may be open at once: xDSL's parser is recursive, and so must be bounded."""
+SUPPORTED = "supported: .c (kernel), .mlir (IR of any level), .rocc (command stream)"
+
+
+def read_text(path: str) -> str:
+    """The text of a file; raises ``Diagnostic`` where it is missing, too large, or not text."""
+    file = Path(path)
+    if not file.exists():
+        raise Diagnostic(f"{path}: no such file", hint=SUPPORTED)
+    if not file.is_file():
+        raise Diagnostic(f"{path}: not a file", hint=SUPPORTED)
+    if file.stat().st_size > MAX_BYTES:
+        raise Diagnostic(f"{path}: larger than {MAX_BYTES >> 20} MiB")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Diagnostic(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Diagnostic(f"{path}: not a text file (byte {error.start})", hint=SUPPORTED) from error
+    if "\0" in text:
+        raise Diagnostic(f"{path}: not a text file (it holds a NUL)", hint=SUPPORTED)
+    return text
+
+
+def read_module(path: str) -> ModuleOp:
+    """The program in a ``.c`` or ``.mlir`` file as a verified module."""
+    text = read_text(path)
+    suffix = Path(path).suffix
+    if suffix in (".c", ".cc", ".cpp"):
+        return parse_c_kernel(text, path)
+    if suffix != ".mlir":
+        raise Diagnostic(f"{path}: unknown kind of file {suffix!r}", hint=SUPPORTED)
+    return parse_mlir(text, path)
+
+
+def parse_mlir(text: str, path: str) -> ModuleOp:
+    """Parse and verify IR text; raises ``Diagnostic`` with the place of the first fault."""
+    _check_nesting(text, path)
+    try:
+        module = Parser(new_context(), text, path).parse_module()
+        module.verify()
+    except ParseError as error:
+        line = text.count("\n", 0, error.span.start) + 1
+        column = error.span.start - text.rfind("\n", 0, error.span.start)
+        message = error.msg or "syntax error"
+        raise Diagnostic(message, SourceLocation(path, line, column)) from error
+    except DiagnosticException as error:
+        raise Diagnostic(f"{path}: {error}") from error
+    return module
+
+
+def _check_nesting(text: str, path: str) -> None:
+    depth = 0
+    for position, character in enumerate(text):
+        if character in "([{<":
+            depth += 1
+        elif character in ")]}" or (character == ">" and text[position - 1] != "-"):
+            depth -= 1
+        if depth > MAX_NESTING:
+            line = text.count("\n", 0, position) + 1
+            raise Diagnostic(f"over {MAX_NESTING} open brackets", SourceLocation(path, line, 1))
+
+
+def read_stream(path: str, config: GemminiConfig) -> CommandStream:
+    """The commands in a ``.rocc`` file."""
+    return read_rocc(read_text(path), path, config)

@@ -1,0 +1,60 @@
+"""Write the results of a run: every file is complete or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.rocc import write_rocc
+from ..passes.emit_c import emit_c
+from .optimize import Result
+
+FORMATS = ("mlir", "c", "rocc")
+
+
+def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> dict[str, Any]:
+    """Write all files of ``result``; returns its report with the ``files`` it names."""
+    provenance = [
+        f"Liftproof {result.report()['version']}: {result.kernel}, {result.timing.cycles} cycles",
+        f"proved equal to the source, sha256 {result.report()['input_sha256']}",
+        f"pipeline: {result.best.pipeline}",
+    ]
+    texts = {"tensor.mlir": str(result.lifted.module), "schedule.txt": result.best.pipeline}
+    if "mlir" in formats:
+        comment = "".join(f"// {line}\n" for line in provenance)
+        texts["kernel.mlir"] = comment + str(result.program)
+    if "c" in formats:
+        texts["kernel.c"] = emit_c(result.program, "\n".join(provenance))
+    if "rocc" in formats:
+        texts["kernel.rocc"] = write_rocc(result.stream)
+    texts["search.jsonl"] = "\n".join(
+        json.dumps({"pipeline": o.pipeline, "cycles": o.cycles, "diagnostic": o.diagnostic})
+        for o in result.state.outcomes
+    )
+    files = [str(directory / name) for name in (*texts, "report.json")]
+    report = {**result.report(), "files": files}
+    texts["report.json"] = json.dumps(report, indent=2)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            write_atomically(directory / name, text.rstrip("\n") + "\n")
+    except OSError as error:
+        raise Diagnostic(f"{directory}: cannot write: {error.strerror}") from error
+    return report
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that it is never seen half-written."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
