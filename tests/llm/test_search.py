@@ -1,0 +1,124 @@
+"""The beam: its guarantees hold whatever the landscape of cycles looks like."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liftproof.llm import search
+from liftproof.llm.evaluate import Outcome, Problem
+from liftproof.llm.search import NothingProvedError, Search
+
+PROBLEM = Problem("module", "config")
+WIDTH = 10
+
+
+def cycles_of(pipeline: str) -> int:
+    """A bumpy landscape over strings of digits."""
+    return 100 + sum(abs(int(digit) - 7) * (i + 3) for i, digit in enumerate(pipeline))
+
+
+def evaluate(problem: Problem, pipeline: str) -> Outcome:
+    if pipeline.endswith("9"):
+        return Outcome(pipeline, None, diagnostic="refused")
+    return Outcome(pipeline, cycles_of(pipeline), 1, digest=pipeline)
+
+
+def neighbours(problem: Problem, pipeline: str) -> tuple[str, ...]:
+    return tuple(
+        pipeline[:i] + str(d) + pipeline[i + 1 :]
+        for i in range(len(pipeline))
+        for d in range(WIDTH)
+    )
+
+
+@pytest.fixture(autouse=True)
+def _landscape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "evaluate", evaluate)
+    monkeypatch.setattr(search, "neighbours", neighbours)
+
+
+def run(budget: int = 64, seed: int = 0, workers: int = 1, certify=lambda pipeline: "") -> Search:
+    with ThreadPoolExecutor(workers) as executor:
+        beam = Search(PROBLEM, certify, executor, budget, seed)
+        beam.run(["0000"])
+    return beam
+
+
+def test_search_improves_on_its_first_pipeline() -> None:
+    """With a budget of 64 the beam gets most of the way to the optimum of the landscape."""
+    best = run().state.best
+    assert best is not None
+    assert best.cycles is not None
+    assert best.cycles < (cycles_of("0000") + 100) / 2
+
+
+@given(st.integers(1, 80), st.integers(0, 5))
+def test_budget_is_respected_to_the_proposal(budget: int, seed: int) -> None:
+    """A search never evaluates more proposals than its budget."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "evaluate", evaluate)
+        patch.setattr(search, "neighbours", neighbours)
+        assert len(run(budget, seed).state.outcomes) <= budget
+
+
+def test_same_seed_gives_the_same_search_on_any_number_of_workers() -> None:
+    """Neither workers nor their order change which proposals are evaluated."""
+    one, four = run(workers=1), run(workers=4)
+    assert [o.pipeline for o in one.state.outcomes] == [o.pipeline for o in four.state.outcomes]
+    assert one.state.best == four.state.best
+
+
+def test_seeds_explore_differently() -> None:
+    """The seed decides which neighbours drop out."""
+    explored = {tuple(o.pipeline for o in run(seed=seed).state.outcomes) for seed in range(4)}
+    assert len(explored) > 1
+
+
+def test_no_pipeline_is_evaluated_twice() -> None:
+    """Each proposal of a search is a new one."""
+    pipelines = [o.pipeline for o in run(80).state.outcomes]
+    assert len(pipelines) == len(set(pipelines))
+
+
+def test_only_a_proven_proposal_wins() -> None:
+    """A fast proposal that validation refuses is rejected, and the next best one wins."""
+    state = run(certify=lambda p: "refuted" if "7" in p else "").state
+    assert state.best is not None
+    assert "7" not in state.best.pipeline
+    assert any(o.diagnostic == "refuted" for o in state.outcomes)
+    assert state.rejected == sum(1 for o in state.outcomes if o.cycles is None)
+
+
+def test_nothing_proved_is_an_error_with_the_first_reason() -> None:
+    """Without any accepted proposal the search fails and says why."""
+    with pytest.raises(NothingProvedError, match="unknown: not affine"):
+        run(certify=lambda pipeline: "unknown: not affine")
+
+
+def test_equal_programs_are_certified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pipelines that lower to the same program cost one validation."""
+    monkeypatch.setattr(search, "evaluate", lambda problem, p: Outcome(p, 100, 1, digest="same"))
+    certified: list[str] = []
+
+    def certify(pipeline: str) -> str:
+        certified.append(pipeline)
+        return ""
+
+    run(certify=certify)
+    assert certified == ["0000"]
+
+
+def test_progress_reports_every_evaluation() -> None:
+    """The listener hears of each proposal exactly once, in order."""
+    counts: list[int] = []
+    executor: Executor
+    with ThreadPoolExecutor(2) as executor:
+        beam = Search(
+            PROBLEM, lambda p: "", executor, 20, 0, lambda s: counts.append(len(s.outcomes))
+        )
+        beam.run(["0000"])
+    assert counts == list(range(1, len(counts) + 1))

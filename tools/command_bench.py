@@ -1,0 +1,116 @@
+"""``liftproof bench``: the regression suite of cycle counts.
+
+A suite is a TOML file of rows (kernel, pipeline, config, level); its golden counts lie in a JSON
+file beside it. Counts are deterministic, so any change of a row must be acknowledged: ``--update``
+writes the new counts, to be committed with their cause.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
+from ..lifting.prove import lift_and_prove
+from ..llm.evaluate import Problem, evaluate
+from ..passes.pipelines import baseline_pipeline, first_pipelines
+from .exit_status import ACCEPTED, REJECTED
+from .read import read_module, read_text
+from .write import write_atomically
+
+DEFAULT_SUITE = Path("benchmarks/suite.toml")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entry of a suite; without a pipeline, the default schedule of the kernel is measured."""
+
+    kernel: str
+    pipeline: str = ""
+    config: str = DEFAULT_CONFIG
+    level: str = "soc"
+
+    @property
+    def key(self) -> str:
+        """What the golden file calls the row."""
+        pipeline = f" {self.pipeline}" if self.pipeline else ""
+        return f"{Path(self.kernel).stem} {self.config} {self.level}{pipeline}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", type=Path, default=DEFAULT_SUITE, help="TOML file of rows")
+    parser.add_argument("--golden", type=Path, help="golden counts (default: SUITE.golden.json)")
+    parser.add_argument("--update", action="store_true", help="accept the counts as golden")
+
+
+def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Measure every row and compare it with its golden count."""
+    golden_file: Path = options.golden or options.suite.with_suffix(".golden.json")
+    golden: dict[str, int] = json.loads(golden_file.read_text()) if golden_file.is_file() else {}
+    rows = [measure(row, options.suite.parent, golden) for row in read_suite(options.suite)]
+    if options.update:
+        counts = {row["row"]: row["cycles"] for row in rows}
+        write_atomically(golden_file, json.dumps(counts, indent=2) + "\n")
+    changed = [row for row in rows if row["golden"] != row["cycles"]]
+    if not options.json:
+        print_rows(rows)
+    return {"rows": rows}, ACCEPTED if options.update or not changed else REJECTED
+
+
+def read_suite(path: Path) -> list[Row]:
+    """The rows of a suite; raises ``Diagnostic`` for a file that is not one."""
+    try:
+        return [Row(**row) for row in tomllib.loads(read_text(str(path)))["row"]]
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise Diagnostic(
+            f"{path}: not a suite: {error}", hint='a suite holds [[row]] tables with kernel = "…"'
+        ) from error
+
+
+def measure(row: Row, folder: Path, golden: dict[str, int]) -> dict[str, Any]:
+    """Lower and time one row."""
+    started = time.perf_counter()
+    lifted = lift_and_prove(read_module(str(folder / row.kernel)))
+    problem = Problem(str(lifted.module), row.config, row.level)
+    pipelines = {
+        "": lambda: first_pipelines(problem.tensor_ir, load_config(row.config))[0],
+        "baseline": baseline_pipeline,
+    }
+    pipeline = pipelines.get(row.pipeline, lambda: row.pipeline)()
+    outcome = evaluate(problem, pipeline)
+    if outcome.cycles is None:
+        raise Diagnostic(f"{row.kernel}: {outcome.diagnostic}")
+    return {
+        "row": row.key,
+        "pipeline": outcome.pipeline,
+        "cycles": outcome.cycles,
+        "golden": golden.get(row.key),
+        "lower_bound_cycles": outcome.lower_bound,
+        "of_bound": round(outcome.lower_bound / outcome.cycles, 4),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    table = Table("row", "cycles", "golden", "change", "of bound", "seconds", box=None)
+    for row in rows:
+        golden = row["golden"]
+        change = "new" if golden is None else f"{row['cycles'] - golden:+,}"
+        table.add_row(
+            row["row"],
+            f"{row['cycles']:,}",
+            "" if golden is None else f"{golden:,}",
+            "" if change == "+0" else change,
+            f"{row['of_bound']:.1%}",
+            f"{row['seconds']:.2f}",
+        )
+    Console(soft_wrap=True).print(table)
