@@ -1,0 +1,182 @@
+"""The simulated clock: calls every stage once per cycle, in the order of their effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from .execute_unit import control_execute, enqueue, queued_operations, take_completion
+from .front_end import QUIET_CYCLES, dispatch
+from .load_unit import control_loads, cut_packet, write_loaded_rows
+from .port import free_slots, free_write_slots, merge_rows, receive_beat, send_request
+from .reservation import (
+    allocate,
+    complete,
+    has_room,
+    is_blocked,
+    next_to_issue,
+    push_to_queue,
+)
+from .state import EXECUTE, LOAD, RESULT_RING, RING, STORE, UNITS
+from .store_unit import control_stores, read_row, scale_row, write_out
+
+Record = Any
+MASK = RING - 1
+PROGRESS = np.dtype(
+    [(name, np.int64) for name in ("allocated", "issued", "done", "sequence", "remaining")],
+    align=True,
+)
+"""When each command entered the reservation station, issued and completed; −1 before."""
+STUCK_CYCLES = 100_000
+"""Cycles without any completion or dispatch after which the stream is taken to be stuck."""
+
+
+@numba.njit(cache=True)
+def take_ports(taken: Record, execute: Record, now: int) -> None:
+    """Forget the ports of the last cycle; take those of array results that arrive in this one."""
+    results = execute.result_writes[now % RESULT_RING]
+    execute.result_writes[now % RESULT_RING] = 0
+    taken.spad_results = results & 0xFFFF_FFFF
+    taken.acc_accumulates = (results >> 48) & 0xFFFF
+    taken.acc_results = taken.acc_accumulates | ((results >> 32) & 0xFFFF)
+    taken.spad_writes = 0
+    taken.acc_writes = 0
+
+
+@numba.njit(cache=True)
+def take_completions(machine: Record, now: int) -> tuple[int, int]:
+    """One completed command and its unit; execute goes before load, load before store."""
+    index = take_completion(machine.execute, now)
+    if index >= 0:
+        return index, EXECUTE
+    load, store = machine.load, machine.store
+    if load.done_head < load.done_tail and load.done_time[load.done_head & MASK] <= now:
+        index = load.done_command[load.done_head & MASK]
+        load.done_head += 1
+        load.release = 1
+        return index, LOAD
+    if store.done_head < store.done_tail and store.done_time[store.done_head & MASK] <= now:
+        index = store.done_command[store.done_head & MASK]
+        store.done_head += 1
+        store.in_flight -= 1
+        return index, STORE
+    return -1, 0
+
+
+@numba.njit(cache=True)
+def issue(
+    machine: Record, commands: NDArray[Any], progress: NDArray[Any], unit: int, now: int
+) -> None:
+    """Issue the next command of a unit if its controller has room and nothing older blocks it."""
+    station, parameters, execute = machine.station, machine.parameters, machine.execute
+    if unit == EXECUTE:
+        queued = queued_operations(execute)
+    else:
+        queued = station.queue_tail[unit] - station.queue_head[unit]
+    if queued >= parameters.queue_capacity[unit]:
+        return
+    index = next_to_issue(station, progress, unit, now)
+    if index < 0 or is_blocked(station, parameters, commands, progress, index, unit):
+        return
+    if unit == EXECUTE:
+        enqueue(execute, commands, index)
+    push_to_queue(station, commands, progress, index, unit, now)
+
+
+@numba.njit(cache=True)
+def allocate_next(
+    machine: Record, commands: NDArray[Any], progress: NDArray[Any], now: int
+) -> None:
+    """Enter the oldest dispatched command into the station, if its queue has room."""
+    front, station = machine.front, machine.station
+    if front.head == front.tail or front.ready[front.head & MASK] > now:
+        return
+    index = front.command[front.head & MASK]
+    unit = commands[index].unit
+    if unit >= UNITS:
+        front.head += 1
+        return
+    if has_room(station, machine.parameters, unit):
+        allocate(station, progress, index, unit, front.head, now)
+        front.head += 1
+
+
+@numba.njit(cache=True)
+def is_busy(machine: Record) -> bool:
+    front, station, port, store = machine.front, machine.station, machine.port, machine.store
+    if front.head < front.tail or port.reads_in_flight > 0 or port.writes_in_flight > 0:
+        return True
+    if station.live_count[LOAD] or station.live_count[EXECUTE] or station.live_count[STORE]:
+        return True
+    if store.writing >= 0 or store.request_head < store.request_tail:
+        return True
+    return store.norm_head < store.norm_tail or store.scale_head < store.scale_tail
+
+
+@numba.njit(cache=True)
+def step_cycle(
+    machine: Record,
+    commands: NDArray[Any],
+    progress: NDArray[Any],
+    lines: NDArray[Any],
+    now: int,
+) -> None:
+    """Advance every stage by one cycle, the later ones first."""
+    parameters, station, taken = machine.parameters, machine.station, machine.taken
+    load, execute, store, port = machine.load, machine.execute, machine.store, machine.port
+    done, done_unit = take_completions(machine, now)
+    take_ports(taken, execute, now)
+    free_slots(port, now)
+    write_loaded_rows(load, taken, parameters, progress, now)
+    merge_rows(port, load, parameters, commands, now)
+    receive_beat(port, parameters, now)
+    send_request(port, machine.level2, lines, parameters, now)
+    free_write_slots(port, now)
+    cut_packet(load, port, parameters, commands, now)
+    control_loads(load, station, parameters, commands, progress, now)
+    control_execute(execute, taken, parameters, commands, now)
+    control_stores(store, station, parameters, commands, progress)
+    write_out(store, port, parameters, commands, now)
+    scale_row(store, parameters, commands, now)
+    read_row(store, taken, parameters, commands, progress, now)
+    for unit in range(UNITS):
+        issue(machine, commands, progress, unit, now)
+    if done >= 0:
+        complete(station, progress, done, done_unit, now)
+    allocate_next(machine, commands, progress, now)
+
+
+@numba.njit(cache=True)
+def run(
+    machines: NDArray[Any],
+    steps: NDArray[Any],
+    commands: NDArray[Any],
+    progress: NDArray[Any],
+    lines: NDArray[Any],
+) -> int:
+    """Run the program to its end. Returns the cycles to idle, or −1 if it cannot end."""
+    machine = machines[0]
+    front, station = machine.front, machine.station
+    now = 0
+    moved_at, moved_to = 0, 0
+    while True:
+        dispatched = dispatch(front, machine.parameters, steps, now)
+        if front.step >= len(steps) and front.quiet > QUIET_CYCLES:
+            break
+        step_cycle(machine, commands, progress, lines, now)
+        if dispatched or is_busy(machine):
+            front.last_busy = now
+            front.quiet = 0
+        else:
+            front.quiet += 1
+        marker = station.completions + front.step + front.head
+        if marker != moved_to:
+            moved_at, moved_to = now, marker
+        elif now - moved_at > STUCK_CYCLES:
+            return -1
+        now += 1
+    machine.clock = front.last_busy
+    return front.last_busy

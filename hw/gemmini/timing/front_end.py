@@ -1,0 +1,64 @@
+"""Dispatch: one command per cycle into the reservation station, in order, with fences and marks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from .state import RING
+
+Record = Any
+MASK = RING - 1
+
+COMMAND_STEP, FENCE_STEP, MARK_STEP = 0, 1, 2
+STEP = np.dtype(
+    [(name, np.int64) for name in ("kind", "command", "wait", "done", "start")], align=True
+)
+"""One step of the program: what it is, its command, core cycles before it, and for marks the time."""
+
+QUIET_CYCLES = 3
+"""Idle cycles after which a fence ends (measured: a fenced pair repeats every 80 cycles)."""
+IDLE_SEEN = 2
+"""Cycles from the last activity until the accelerator is seen to be idle, counted from its cycle."""
+FRONT_QUEUE = 6
+"""Commands that may be on their way to the reservation station."""
+
+
+@numba.njit(cache=True)
+def dispatch(front: Record, parameters: Record, steps: NDArray[Any], now: int) -> bool:
+    """Pass fences and marks that are due, then send the next command. Returns whether one was."""
+    while front.step < len(steps) and steps[front.step].kind != COMMAND_STEP:
+        step = steps[front.step]
+        if step.kind == FENCE_STEP and front.quiet < QUIET_CYCLES:
+            return False
+        if step.kind == FENCE_STEP:
+            front.fenced = 1
+        else:
+            _mark(front, step, now)
+        front.step += 1
+        front.next_dispatch = max(front.next_dispatch, now)
+    if front.step >= len(steps) or now < front.next_dispatch + steps[front.step].wait:
+        return False
+    if front.segment_start < 0:
+        front.segment_start = now
+    front.fenced = 0
+    if front.tail - front.head < FRONT_QUEUE:
+        slot = front.tail & MASK
+        front.ready[slot] = now + parameters.front_end_latency
+        front.command[slot] = steps[front.step].command
+        front.tail += 1
+        front.step += 1
+        front.next_dispatch = now + 1
+    return True
+
+
+@numba.njit(cache=True)
+def _mark(front: Record, step: Record, now: int) -> None:
+    """Record when the segment that ends here began and ended."""
+    step.start = front.segment_start if front.segment_start >= 0 else now
+    step.done = front.last_busy + IDLE_SEEN if front.fenced else now
+    step.done = max(step.done, step.start)
+    front.segment_start = -1
