@@ -1,0 +1,65 @@
+"""Recognise ``cell = cell + …``: addition is the one recurrence that is resolved in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .terms import Term, constant, is_float, leaves, term
+
+
+def split_accumulation(
+    value: Term, old: Sequence[Term], reads_cell: Callable[[Term], bool]
+) -> list[Term] | None:
+    """The summands that ``value`` adds to a cell, or ``None`` if it is not such a sum.
+
+    ``old`` are the loads of the cell's value from just before the write; ``reads_cell`` tells
+    whether a load reads the same array, which no summand may. An integer sum wraps around, so its
+    summands may be added in any order; for floating point that is an assumption which the program
+    lists.
+    """
+    for cell in old:
+        summands = _without(value, cell)
+        if summands is None:
+            continue
+        if not any(reads_cell(leaf) for part in summands for leaf in leaves(part, "load")):
+            return summands
+    return None
+
+
+def _without(value: Term, cell: Term) -> list[Term] | None:
+    """The summands other than ``cell``, if ``cell`` occurs exactly once in the sum ``value``."""
+    if value is cell:
+        return []
+    if value.operation == "select":
+        return _guarded(value, cell)
+    if value.operation == "subi":
+        rest = _without(value.operands[0], cell)
+        if rest is None:
+            return None
+        minus_one = constant(-1, value.type)
+        return [*rest, term("muli", value.type, value.operands[1], minus_one)]
+    if value.operation not in ("addi", "addf"):
+        return None
+    left, right = value.operands
+    for inner, other in ((left, right), (right, left)):
+        rest = _without(inner, cell)
+        if rest is not None:
+            return [*rest, other]
+    return None
+
+
+def _guarded(value: Term, cell: Term) -> list[Term] | None:
+    """``c ? cell + x : cell`` adds ``c ? x : 0`` (integers; in floating point +0 can matter)."""
+    condition, then, otherwise = value.operands
+    if is_float(value.type) or cell in leaves(condition, "load"):
+        return None
+    summands: list[Term] = []
+    zero = constant(0, value.type)
+    for branch, is_then in ((then, True), (otherwise, False)):
+        rest = _without(branch, cell)
+        if rest is None:
+            return None
+        for part in rest:
+            operands = (condition, part, zero) if is_then else (condition, zero, part)
+            summands.append(term("select", value.type, *operands))
+    return summands

@@ -1,0 +1,53 @@
+"""Certificates: what the untrusted oracle claims and the checker verifies. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .condition import Condition
+from .index import Index
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a read finds its value: for reads within ``condition``, in ``writer`` at ``point``.
+
+    ``condition`` and ``point`` are over the reader's dimensions. ``accumulated`` says that additions
+    to the element may lie between the writer and the read; the value is then their sum.
+    """
+
+    writer: str
+    condition: Condition
+    point: tuple[Index, ...]
+    accumulated: bool = False
+
+
+@dataclass(frozen=True)
+class FlowCertificate:
+    """The sources of each read, by statement name and number of the read."""
+
+    sources: dict[tuple[str, int], tuple[Source, ...]] = field(
+        default_factory=dict[tuple[str, int], tuple[Source, ...]]
+    )
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """For additions of ``left`` within ``condition``: the one of ``right`` with the same summand.
+
+    The variables are those of the common context (named by the checker) and the dimensions of the
+    statement ``left``; ``point`` gives the dimensions of ``right``.
+    """
+
+    left: str
+    right: str
+    condition: Condition
+    point: tuple[Index, ...]
+
+
+@dataclass(frozen=True)
+class SumCertificate:
+    """A bijection between the non-zero summands of two sums, in both directions."""
+
+    forward: tuple[Pairing, ...]
+    backward: tuple[Pairing, ...]

@@ -1,0 +1,181 @@
+"""Array dataflow with isl: which write each read sees. An untrusted oracle; Z3 checks its claims.
+
+Source of the method: Feautrier, "Dataflow analysis of array and scalar references" (1991), as isl
+implements it (``isl_union_access_info_compute_flow``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import islpy as isl
+
+from .certificate import FlowCertificate, Source
+from .polyhedral import Array, Program, Role, Statement
+from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
+
+
+class Dataflow:
+    """The isl view of one program: domains, accesses, and the sources of all reads."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.prefix = symbol_prefix(program)
+        self.symbols = [symbol.name for symbol in program.symbols]
+        readers = list(program.readers())
+        schedules = [s.schedule for s in readers] + [r.schedule for s in readers for r in s.reads]
+        self._length = max(len(schedule) for schedule in schedules)
+        self.statements = {statement.name: statement for statement in readers}
+        self.domains = {name: self._domain(s) for name, s in self.statements.items()}
+        self.sources: dict[tuple[str, int], list[tuple[str, isl.Map, bool]]] = defaultdict(list)
+        """For each read: writer, map from reader to writer points, and whether it accumulates."""
+        for array in self._read_arrays():
+            self._sources_of(array)
+
+    def certificate(self) -> FlowCertificate:
+        """The claims of this analysis as data."""
+        result: dict[tuple[str, int], tuple[Source, ...]] = {}
+        for statement in self.program.readers():
+            names = [dim.name for dim in statement.dims]
+            for number, read in enumerate(statement.reads):
+                if read.array.role is Role.INPUT:
+                    continue
+                known = self.domains[statement.name]
+                result[statement.name, number] = tuple(
+                    Source(writer, condition, point, accumulated)
+                    for writer, function, accumulated in self.sources[statement.name, number]
+                    for condition, point in pieces_of(function, names, self.symbols, known)
+                )
+        return FlowCertificate(result)
+
+    def parse_map(self, source: str, target: str, condition: str) -> isl.Map:
+        return isl.Map(f"{self.prefix}{{ {source} -> {target} : {condition} }}")
+
+    def _domain(self, statement: Statement) -> isl.Set:
+        name = tuple_text(statement.name, statement.dims)
+        return isl.Set(f"{self.prefix}{{ {name} : {domain_text(statement)} }}")
+
+    def _read_arrays(self) -> list[Array]:
+        arrays = [read.array for s in self.statements.values() for read in s.reads]
+        return list(dict.fromkeys(a for a in arrays if a.role is not Role.INPUT))
+
+    def _schedule_text(self, schedule: Sequence[object]) -> str:
+        texts = [part.isl for part in schedule]  # pyright: ignore[reportAttributeAccessIssue]
+        return f"[{', '.join([*texts, *['0'] * (self._length - len(texts))])}]"
+
+    def write_map(self, statement: Statement) -> isl.Map:
+        return self.parse_map(
+            tuple_text(statement.name, statement.dims),
+            tuple_text(statement.array.name, statement.indices),
+            domain_text(statement),
+        )
+
+    def read_map(self, statement: Statement, number: int, name: str | None = None) -> isl.Map:
+        read = statement.reads[number]
+        return self.parse_map(
+            tuple_text(name or statement.name, statement.dims),
+            tuple_text(read.array.name, read.indices),
+            domain_text(statement),
+        )
+
+    def _sources_of(self, array: Array) -> None:
+        writers = [s for s in self.program.writers(array) if not self.domains[s.name].is_empty()]
+        readers = [
+            (statement, number)
+            for statement in self.program.readers()
+            for number, read in enumerate(statement.reads)
+            if read.array == array and not self.domains[statement.name].is_empty()
+        ]
+        assigns = {s.name: self.write_map(s) for s in writers if not s.accumulates}
+        additions = {s.name: self.write_map(s) for s in writers if s.accumulates}
+        if not additions and self._once_written(array, assigns, readers):
+            return
+        schedule = self._schedule(writers, readers)
+        reads = _union(
+            self.read_map(statement, number, f"{statement.name}_r{number}").to_union_map()
+            for statement, number in readers
+        )
+        kills = _union(m.to_union_map() for m in assigns.values())
+        last = _flow(reads, kills, None, schedule).get_must_dependence()
+        seen: dict[str, isl.Set] = {}
+        if additions:
+            adds = _union(m.to_union_map() for m in additions.values())
+            visible = _flow(reads, kills, adds, schedule).get_may_dependence()
+            added = visible.intersect_domain(adds.domain()).range()
+            added.foreach_set(lambda points: seen.update({points.get_tuple_name(): points}))
+        for dependence in maps_of(last):
+            sink = dependence.get_tuple_name(isl.dim_type.out)
+            reader, number = sink.rsplit("_r", 1)
+            writer = dependence.get_tuple_name(isl.dim_type.in_)
+            claims = self.sources[reader, int(number)]
+            function = dependence.reverse()
+            for part, accumulated in _split(function, seen.get(sink)):
+                if not part.is_empty():
+                    part = part.set_tuple_name(isl.dim_type.in_, reader)
+                    claims.append((writer, part, accumulated))
+
+    def _schedule(
+        self, writers: Iterable[Statement], readers: Iterable[tuple[Statement, int]]
+    ) -> isl.UnionMap:
+        parts: list[str] = []
+        for statement in writers:
+            name = tuple_text(statement.name, statement.dims)
+            parts.append(
+                f"{name} -> {self._schedule_text(statement.schedule)} : {domain_text(statement)}"
+            )
+        for statement, number in readers:
+            name = tuple_text(f"{statement.name}_r{number}", statement.dims)
+            time = self._schedule_text(statement.reads[number].schedule)
+            parts.append(f"{name} -> {time} : {domain_text(statement)}")
+        return isl.UnionMap(f"{self.prefix}{{ {'; '.join(parts)} }}")
+
+    def _once_written(
+        self, array: Array, writes: dict[str, isl.Map], readers: Sequence[tuple[Statement, int]]
+    ) -> bool:
+        """Claim sources without a search where each element is written once (or is initial).
+
+        A search for the last write grows quickly with the number of statements.
+        """
+        finals = all(statement.name.startswith("final_") for statement, _ in readers)
+        initial = f"initial_{array.name}"
+        proper = [m for name, m in writes.items() if name != initial]
+        if not finals or not all(m.is_injective() for m in proper):
+            return False
+        ranges = [m.range() for m in proper]
+        if any(not a.is_disjoint(b) for n, a in enumerate(ranges) for b in ranges[:n]):
+            return False
+        for statement, number in readers:
+            function = self.read_map(statement, number)
+            for name, write in writes.items():
+                part = function.apply_range(write.reverse())
+                if name == initial:
+                    for range in ranges:
+                        covered = function.intersect_range(range).domain()
+                        part = part.subtract_domain(covered)
+                if not part.is_empty():
+                    self.sources[statement.name, number].append((name, part, False))
+        return True
+
+
+def _split(function: isl.Map, added: isl.Set | None) -> list[tuple[isl.Map, bool]]:
+    """Tell the reads that see additions from those that do not."""
+    if added is None:
+        return [(function, False)]
+    return [(function.intersect_domain(added), True), (function.subtract_domain(added), False)]
+
+
+def _union(maps: Iterable[isl.UnionMap]) -> isl.UnionMap:
+    result = isl.UnionMap("{ }")
+    for part in maps:
+        result = result.union(part)
+    return result
+
+
+def _flow(
+    sinks: isl.UnionMap, must: isl.UnionMap, may: isl.UnionMap | None, schedule: isl.UnionMap
+) -> isl.UnionFlow:
+    access = isl.UnionAccessInfo.from_sink(sinks).set_must_source(must)
+    if may is not None:
+        access = access.set_may_source(may)
+    return access.set_schedule_map(schedule).compute_flow()

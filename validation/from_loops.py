@@ -1,0 +1,189 @@
+"""Loop IR (``scf``, ``memref``, ``arith``, ``math``) to affine statements (trusted core)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    IntegerAttr,
+    MemRefType,
+    ModuleOp,
+    StringAttr,
+)
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import BlockArgument
+
+from .condition import all_of, at_least, within
+from .index import Index, Variable, constant_index
+from .polyhedral import Array, Program, Read, Role, Statement, Unsupported, element_variables
+from .pure_operations import type_name
+from .structured import Extractor, element_type, single_function
+from .terms import bit_width, is_float, read, term
+
+BEFORE = (constant_index(-1),)
+"""The point of time before the program starts."""
+
+
+def extract_loops(module: ModuleOp) -> Program:
+    """The affine statements of a function on memrefs.
+
+    Raises ``Unsupported`` for constructs outside the quasi-affine class.
+    """
+    return extract_memrefs(Extractor(), single_function(module))
+
+
+def extract_memrefs(extractor: Extractor, function: FuncOp) -> Program:
+    """Run an extractor over a function whose array parameters are memrefs."""
+    written = output_positions(function)
+    bind_parameters(extractor, function, written)
+    extractor.scope.position = 0
+    extractor.walk(function.body.block)
+    finish_outputs(extractor, [extractor.arrays[function.args[p]] for p in written], written)
+    return extractor.program
+
+
+def output_positions(function: FuncOp) -> list[int]:
+    """Positions of the parameters that the function may write (``liftproof.outputs``)."""
+    attribute = function.attributes.get("liftproof.outputs")
+    if not isinstance(attribute, DenseArrayBase):
+        raise Unsupported(f"function {function.sym_name.data} lacks `liftproof.outputs`")
+    return [int(position) for position in attribute.get_values()]
+
+
+def bind_parameters(extractor: Extractor, function: FuncOp, written: Sequence[int]) -> None:
+    """Give each parameter its array or value; a written one starts with its input contents."""
+    sizes = _scalar_parameters(extractor, function)
+    for position, argument in enumerate(function.args):
+        if not isinstance(argument.type, MemRefType):
+            continue
+        extents = _extents(function, position, argument, sizes)
+        kind = element_type(argument.type)
+        source = Array(f"in{position}", kind, extents, Role.INPUT, position)
+        extractor.arrays[argument] = source
+        if position in written:
+            memory = Array(f"p{position}", kind, extents, Role.MEMORY, position)
+            extractor.arrays[argument] = memory
+            _initialise(extractor.program, memory, source)
+
+
+def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Index]:
+    """Scalars become symbols if they are integers, inputs of rank 0 else; sizes are at least 1."""
+    names = _string_list(function, "liftproof.parameters")
+    used = {name for row in _extent_rows(function) for name in row if isinstance(name, str)}
+    sizes: dict[str, Index] = {}
+    for position, argument in enumerate(function.args):
+        if isinstance(argument.type, MemRefType):
+            continue
+        kind = type_name(argument.type)
+        if is_float(kind):
+            array = Array(f"in{position}", kind, (), Role.INPUT, position)
+            extractor.values[argument] = extractor.read_element(array, ())
+            continue
+        half = 1 << (bit_width(kind) - 1)
+        symbol = Variable(f"n{position}", -half, half - 1)
+        name = names[position] if position < len(names) else ""
+        context = [extractor.program.context]
+        if name in used:
+            symbol = Variable(symbol.name, 1, half - 1)
+            sizes[name] = Index.of(symbol)
+            context.append(at_least(Index.of(Variable(symbol.name)), 1))
+        value = Index.of(symbol)
+        extractor.values[argument] = (
+            value if kind == "index" else term("index", kind, payload=value)
+        )
+        extractor.program.symbols += (symbol,)
+        extractor.program.context = all_of(context)
+    return sizes
+
+
+def _extents(
+    function: FuncOp, position: int, argument: BlockArgument, sizes: dict[str, Index]
+) -> tuple[Index, ...]:
+    assert isinstance(argument.type, MemRefType)
+    shape = argument.type.get_shape()
+    if all(extent >= 0 for extent in shape):
+        return tuple(constant_index(extent) for extent in shape)
+    rows = _extent_rows(function)
+    if position >= len(rows) or len(rows[position]) != len(shape):
+        raise Unsupported("an array without constant extents and without `liftproof.extents`")
+    result: list[Index] = []
+    for entry in rows[position]:
+        if isinstance(entry, int):
+            result.append(constant_index(entry))
+        elif entry in sizes:
+            result.append(sizes[entry])
+        else:
+            raise Unsupported(f"array extent `{entry}` is not a number or an integer parameter")
+    return tuple(result)
+
+
+def _extent_rows(function: FuncOp) -> list[list[str | int]]:
+    rows = function.attributes.get("liftproof.extents")
+    if not isinstance(rows, ArrayAttr):
+        return []
+    result: list[list[str | int]] = []
+    for row in rows.data:
+        entries = row.data if isinstance(row, ArrayAttr) else ()
+        result.append([_extent(entry) for entry in entries])
+    return result
+
+
+def _extent(entry: object) -> str | int:
+    if isinstance(entry, IntegerAttr):
+        return entry.value.data
+    text = entry.data if isinstance(entry, StringAttr) else ""
+    return int(text) if text.isdigit() else text
+
+
+def _string_list(function: FuncOp, name: str) -> list[str]:
+    attribute = function.attributes.get(name)
+    if not isinstance(attribute, ArrayAttr):
+        return []
+    return [entry.data for entry in attribute.data if isinstance(entry, StringAttr)]
+
+
+def _initialise(program: Program, memory: Array, source: Array) -> None:
+    """Before everything else, each element of a written parameter gets its input value."""
+    dims = element_variables(f"{memory.name}x", memory.extents)
+    indices = tuple(Index.of(dim) for dim in dims)
+    program.statements.append(
+        Statement(
+            f"initial_{memory.name}",
+            dims,
+            extent_condition(dims, memory.extents),
+            BEFORE,
+            memory,
+            indices,
+            read(0, memory.element_type),
+            (Read(source, indices, BEFORE),),
+            unordered=len(dims),
+        )
+    )
+
+
+def finish_outputs(extractor: Extractor, arrays: Sequence[Array], positions: Sequence[int]) -> None:
+    """After everything else, an observer reads each element of each output."""
+    schedule = (constant_index(extractor.scope.position),)
+    for array, position in zip(arrays, positions, strict=True):
+        dims = element_variables("x", array.extents)
+        indices = tuple(Index.of(dim) for dim in dims)
+        observed = Array(f"out{position}", array.element_type, array.extents, position=position)
+        extractor.program.outputs[position] = Statement(
+            f"final_{position}",
+            dims,
+            extent_condition(dims, array.extents),
+            schedule,
+            observed,
+            indices,
+            read(0, array.element_type),
+            (Read(array, indices, schedule),),
+            unordered=len(dims),
+        )
+
+
+def extent_condition(dims: Sequence[Variable], extents: Sequence[Index]):
+    """What the ranges of ``dims`` do not say: each is within a symbolic extent."""
+    pairs = zip(dims, extents, strict=True)
+    return all_of([within(Index.of(Variable(d.name)), 0, e) for d, e in pairs if not e.is_constant])

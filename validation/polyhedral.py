@@ -1,0 +1,135 @@
+"""The program form that validation works on: affine statements over arrays (trusted core).
+
+Whatever level a program comes from, it becomes arrays and *statements*. A statement is executed for
+every integer point of its domain, in the order of its schedule; an execution reads some elements,
+computes a value from them, and assigns it to one element or adds it to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from xdsl.ir import Operation
+
+from .condition import TRUE, Condition, all_of, at_least, within
+from .index import Index, Variable
+from .terms import Term
+
+
+class Unsupported(Exception):  # noqa: N818 - it states a property of the input
+    """A construct that validation cannot express; the verdict is then ``unknown``, never proved."""
+
+    def __init__(self, reason: str, operation: Operation | None = None) -> None:
+        where = f" in `{describe(operation)}`" if operation is not None else ""
+        super().__init__(f"{reason}{where}")
+
+
+def describe(operation: Operation | None) -> str:
+    """The text of an operation on one line, without nested regions."""
+    if operation is None:
+        return ""
+    text = str(operation).split("{\n")[0] if operation.regions else str(operation)
+    return " ".join(text.split())
+
+
+class Role(Enum):
+    INPUT = "input"
+    """The contents of a parameter before the program starts; never written."""
+    MEMORY = "memory"
+    """Anything else: a local array, a local memory, or a parameter that the program writes."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """A named array; ``position`` is the parameter behind an input or a written parameter."""
+
+    name: str
+    element_type: str
+    extents: tuple[Index, ...]
+    role: Role = Role.MEMORY
+    position: int | None = None
+
+
+@dataclass(frozen=True)
+class Read:
+    """One element that a statement reads, at a point of time of its own."""
+
+    array: Array
+    indices: tuple[Index, ...]
+    schedule: tuple[Index, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``array[indices] = value`` (or ``+=``) for every point of ``dims`` within ``condition``.
+
+    The ranges of ``dims`` are part of the domain. ``unordered`` counts the trailing dimensions that
+    are not in the schedule: element counters within one instruction.
+    """
+
+    name: str
+    dims: tuple[Variable, ...]
+    condition: Condition
+    schedule: tuple[Index, ...]
+    array: Array
+    indices: tuple[Index, ...]
+    value: Term
+    reads: tuple[Read, ...]
+    accumulates: bool = False
+    unordered: int = 0
+    origin: Operation | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A property that must hold at every point of a domain: a legal size, an address in range."""
+
+    dims: tuple[Variable, ...]
+    condition: Condition
+    holds: Condition
+    description: str
+    origin: Operation | None = field(default=None, compare=False)
+
+
+@dataclass
+class Program:
+    """Statements over arrays, with what an observer sees at the end.
+
+    ``outputs`` maps the position of each written parameter to the final read of it: a statement
+    that is executed for each of its elements after everything else.
+    """
+
+    symbols: tuple[Variable, ...] = ()
+    """Symbolic sizes."""
+    context: Condition = TRUE
+    statements: list[Statement] = field(default_factory=list[Statement])
+    requirements: list[Requirement] = field(default_factory=list[Requirement])
+    outputs: dict[int, Statement] = field(default_factory=dict[int, Statement])
+    assumptions: list[str] = field(default_factory=list[str])
+
+    def writers(self, array: Array) -> Iterator[Statement]:
+        return (statement for statement in self.statements if statement.array == array)
+
+    def readers(self) -> Iterator[Statement]:
+        """All statements, the final reads of the outputs included."""
+        yield from self.statements
+        yield from self.outputs.values()
+
+
+def element_variables(prefix: str, extents: tuple[Index, ...]) -> tuple[Variable, ...]:
+    """One variable per dimension of an array, ranging over its extent where that is a number."""
+    return tuple(
+        Variable(f"{prefix}{number}", 0, extent.constant - 1 if extent.is_constant else None)
+        for number, extent in enumerate(extents)
+    )
+
+
+def all_within(indices: tuple[Index, ...], extents: tuple[Index, ...]) -> Condition:
+    """Each index lies in ``0 <= index < extent``."""
+    return all_of([within(i, 0, e) for i, e in zip(indices, extents, strict=True)])
+
+
+def non_negative(dims: tuple[Variable, ...]) -> Condition:
+    return all_of([at_least(Index.of(dim), 0) for dim in dims])
