@@ -1,0 +1,165 @@
+"""Lifting: from the loops of a C kernel to a tensor program, by reasoning alone.
+
+The body of the kernel is evaluated symbolically (:mod:`lift_evaluate`): every loop is turned into
+what it does to whole arrays (:mod:`lift_loops`), so that in the end each output element is a
+formula over the inputs, whatever the order of the loops and the accumulators in between. The
+formula is brought to one form (:mod:`lift_normalise`) and written as ``linalg`` on tensors
+(:mod:`tensor_emit`). Nothing here is trusted: :mod:`prove` decides whether the result is right.
+"""
+
+from __future__ import annotations
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    MemRefType,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+)
+from xdsl.ir import Attribute, Block, Region, SSAValue
+
+from ..diagnostics import Diagnostic
+from .lift_evaluate import Evaluator, location_of
+from .lift_index import IndexExpression, LoopVariable, Size
+from .lift_normalise import normalise
+from .lift_solve import Subscripts
+from .lift_state import ArrayState
+from .lift_terms import Term, Unliftable, walk
+from .tensor_emit import DYNAMIC, TensorEmitter
+
+_LOOP_NAMES = "ijlmnpqr"
+
+
+def lift(module: ModuleOp) -> ModuleOp:
+    """Return the tensor program that computes what the loops of ``module`` compute.
+
+    ``module`` holds one function on ``memref`` parameters with an attribute ``liftproof.outputs``.
+    The result has the same parameters, arrays as tensors, and returns the new content of each
+    output. Raises :class:`Diagnostic` with the statement and the reason if that cannot be found.
+    """
+    source = _only_function(module)
+    names = _parameter_names(source)
+    evaluator = Evaluator(names)
+    extents = {
+        argument: _extents(source, position, evaluator)
+        for position, argument in enumerate(source.body.block.args)
+        if isinstance(argument.type, MemRefType)
+    }
+    state = evaluator.run(source.body.block)
+    block = Block(arg_types=[_tensor_type(a.type) for a in source.body.block.args])
+    parameters: dict[SSAValue, SSAValue] = {}
+    for old, new in zip(source.body.block.args, block.args, strict=True):
+        new.name_hint = names.get(old)
+        parameters[old] = new
+    emitter = TensorEmitter(block, parameters, extents)
+    results: list[SSAValue] = []
+    for position in output_positions(source):
+        array = source.body.block.args[position]
+        loops = _loops_over(extents[array])
+        results.append(emitter.emit(_final_value(state, array, loops), loops))
+    block.add_op(func.ReturnOp(*results))
+    return ModuleOp([_function(source, block, results)])
+
+
+def _only_function(module: ModuleOp) -> func.FuncOp:
+    functions = [op for op in module.ops if isinstance(op, func.FuncOp)]
+    if len(functions) != 1 or not functions[0].body.blocks:
+        raise Diagnostic(f"expected one function with a body, found {len(functions)}")
+    return functions[0]
+
+
+def output_positions(function: func.FuncOp) -> tuple[int, ...]:
+    """Return the positions of the array parameters that the function may write.
+
+    Raises :class:`Diagnostic` if the function does not say.
+    """
+    outputs = function.attributes.get("liftproof.outputs")
+    if not isinstance(outputs, DenseArrayBase):
+        raise Diagnostic(
+            f"function '{function.sym_name.data}' does not say which arrays it writes",
+            location_of(function),
+            "add the attribute liftproof.outputs = array<i64: …>",
+        )
+    return tuple(int(position) for position in outputs.get_values())
+
+
+def _parameter_names(function: func.FuncOp) -> dict[SSAValue, str]:
+    listed = function.attributes.get("liftproof.parameters")
+    names = (
+        [name.data for name in listed if isinstance(name, StringAttr)]
+        if isinstance(listed, ArrayAttr)
+        else []
+    )
+    arguments = function.body.block.args
+    if len(names) == len(arguments):
+        return dict(zip(arguments, names, strict=True))
+    return {a: a.name_hint or f"arg{a.index}" for a in arguments}
+
+
+def _extents(function: func.FuncOp, position: int, evaluator: Evaluator) -> Subscripts:
+    """Return the extents of an array parameter; unknown ones are named by ``liftproof.extents``."""
+    argument = function.body.block.args[position]
+    assert isinstance(argument.type, MemRefType)
+    named = _named_extents(function, position)
+    extents: list[IndexExpression] = []
+    for dimension, size in enumerate(argument.type.get_shape()):
+        if size != DYNAMIC:
+            extents.append(IndexExpression.of(size))
+        elif dimension < len(named) and named[dimension] is not None:
+            parameter = named[dimension]
+            assert parameter is not None
+            extents.append(IndexExpression.of(evaluator.size(parameter)))
+        else:
+            name = f"{evaluator.names.get(argument, 'array')}.{dimension}"
+            extents.append(IndexExpression.of(Size(name, argument, dimension)))
+    return tuple(extents)
+
+
+def _named_extents(function: func.FuncOp, position: int) -> list[SSAValue | None]:
+    """Return the scalar parameter that gives each extent, where the front end recorded one."""
+    listed = function.attributes.get("liftproof.extents")
+    if not isinstance(listed, ArrayAttr) or position >= len(listed.data):
+        return []
+    entry = listed.data[position]
+    if not isinstance(entry, ArrayAttr):
+        return []
+    by_name = {name: value for value, name in _parameter_names(function).items()}
+    return [by_name.get(e.data) if isinstance(e, StringAttr) else None for e in entry]
+
+
+def _tensor_type(type: Attribute) -> Attribute:
+    if not isinstance(type, MemRefType):
+        return type
+    return TensorType(type.element_type, type.get_shape())
+
+
+def _loops_over(extents: Subscripts) -> tuple[LoopVariable, ...]:
+    zero = IndexExpression.of(0)
+    return tuple(
+        LoopVariable(_LOOP_NAMES[d % len(_LOOP_NAMES)], zero, (extent,))
+        for d, extent in enumerate(extents)
+    )
+
+
+def _final_value(state: ArrayState, array: SSAValue, loops: tuple[LoopVariable, ...]) -> Term:
+    """Return what the output holds at the end, at ``loops``."""
+    value = normalise(state.read(array, tuple(IndexExpression.of(loop) for loop in loops)))
+    for part in walk(value):
+        if isinstance(part, Unliftable):
+            raise Diagnostic(
+                f"cannot lift output '{state.name(array)}': {part.reason}",
+                part.location,
+                "supported are element-wise maps and reductions with affine subscripts",
+            )
+    return value
+
+
+def _function(source: func.FuncOp, block: Block, results: list[SSAValue]) -> func.FuncOp:
+    types = ([a.type for a in block.args], [result.type for result in results])
+    function = func.FuncOp(source.sym_name.data, types, Region(block))
+    for name, attribute in source.attributes.items():
+        if name.startswith("liftproof.") and name != "liftproof.loc":
+            function.attributes[name] = attribute
+    return function

@@ -1,0 +1,160 @@
+"""Recognition of reductions: a cell that each iteration updates from its own previous value."""
+
+from __future__ import annotations
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import IntegerType
+
+from .lift_index import LoopVariable
+from .lift_simplify import apply
+from .lift_terms import (
+    Accumulator,
+    Apply,
+    Constant,
+    Read,
+    Reduction,
+    Term,
+    accumulator,
+    constant,
+    reduction,
+    walk,
+)
+
+Addends = list[tuple[Term, int]]
+"""Terms of a sum with their signs."""
+
+
+def recognise_reduction(value: Term, cell: Read, variable: LoopVariable) -> Term | None:
+    """Return what ``cell`` holds after the loop over ``variable`` sets it to ``value`` each time.
+
+    ``cell`` is the content before an iteration and becomes the content before the loop. Integer
+    sums may be reordered (addition modulo 2^width is associative); everything else keeps the order
+    of the program. ``None`` if the update has no such form.
+    """
+    if isinstance(value, Reduction) and value.init is cell:
+        if cell in walk(value.body):
+            return None
+        return reduction((variable, *value.variables), value.body, cell)
+    if isinstance(value.type, IntegerType):
+        addend = _addend(value, cell)
+        if addend is not None:
+            return _summed(addend, cell, variable)
+    return _folded(value, cell, variable)
+
+
+def _summed(addend: Term, init: Term, variable: LoopVariable) -> Term:
+    """Return ``init`` plus the sum of ``addend`` over ``variable``; nested sums become one."""
+    if is_sum(addend) and isinstance(addend, Reduction) and is_zero(addend.init):
+        return reduction((variable, *addend.variables), addend.body, init)
+    body = apply(arith.AddiOp, (accumulator(init.type), addend), init.type)
+    return reduction((variable,), body, init)
+
+
+def _addend(value: Term, cell: Read) -> Term | None:
+    """Return ``t`` if ``value`` is ``cell + t``, where ``t`` does not depend on the cell."""
+    if (
+        isinstance(value, Apply)
+        and value.operation is arith.TruncIOp
+        and isinstance(cell.type, IntegerType)
+    ):
+        return _narrow_addend(value, cell)
+    addends = flatten_sum(value)
+    own = [sign for term, sign in addends if term is cell]
+    others = [(term, sign) for term, sign in addends if term is not cell]
+    if own != [1] or any(cell in walk(term) for term, _ in others):
+        return None
+    return build_sum(others)
+
+
+def _narrow_addend(value: Apply, cell: Read) -> Term | None:
+    """Return ``t`` for ``trunc(extend(cell) + wide)``: C adds in ``int``, stores the low bits."""
+    addends = flatten_sum(value.operands[0])
+    own = [s for term, s in addends if _is_extension_of(term, cell)]
+    others = [(term, s) for term, s in addends if not _is_extension_of(term, cell)]
+    if own != [1] or not others or any(cell in walk(term) for term, _ in others):
+        return None
+    return apply(arith.TruncIOp, (build_sum(others),), cell.type)
+
+
+def _is_extension_of(term: Term, cell: Read) -> bool:
+    return (
+        isinstance(term, Apply)
+        and term.operation in (arith.ExtSIOp, arith.ExtUIOp)
+        and term.operands[0] is cell
+    )
+
+
+def _folded(value: Term, cell: Read, variable: LoopVariable) -> Term | None:
+    """Return the reduction whose body is ``value`` itself, in the order of the program."""
+    body = _with_accumulator(value, cell)
+    return None if body is None or cell in walk(body) else reduction((variable,), body, cell)
+
+
+def _with_accumulator(term: Term, cell: Read) -> Term | None:
+    if term is cell:
+        return accumulator(cell.type)
+    if not isinstance(term, Apply):
+        return term
+    operands = [_with_accumulator(operand, cell) for operand in term.operands]
+    return apply(
+        term.operation, tuple(o for o in operands if o is not None), term.type, term.properties
+    )
+
+
+def flatten_sum(term: Term, sign: int = 1) -> Addends:
+    """Return the addends of an integer sum; a summing reduction counts as its sum and its init."""
+    if isinstance(term, Apply) and term.operation is arith.AddiOp:
+        return [a for operand in term.operands for a in flatten_sum(operand, sign)]
+    if isinstance(term, Apply) and term.operation is arith.SubiOp:
+        left, right = term.operands
+        return [*flatten_sum(left, sign), *flatten_sum(right, -sign)]
+    if is_zero(term):
+        return []
+    if isinstance(term, Reduction) and is_sum(term) and not is_zero(term.init):
+        alone = reduction(term.variables, term.body, constant(0, term.type))
+        return [(alone, sign), *flatten_sum(term.init, sign)]
+    return [(term, sign)]
+
+
+def build_sum(addends: Addends) -> Term:
+    """Return the sum of the addends, in their order; there is at least one."""
+    type = addends[0][0].type
+    total: Term = constant(0, type)
+    for term, sign in addends:
+        if sign > 0:
+            total = apply(arith.AddiOp, (total, term), type)
+        else:
+            total = apply(arith.SubiOp, (total, term), type)
+    return total
+
+
+def is_zero(term: Term) -> bool:
+    """Return whether the term is the integer 0."""
+    return isinstance(term, Constant) and isinstance(term.type, IntegerType) and term.value == 0
+
+
+def is_sum(term: Term) -> bool:
+    """Return whether the term is a reduction that adds integers to its accumulator."""
+    return isinstance(term, Reduction) and sum_addend(term) is not None
+
+
+def sum_addend(term: Reduction) -> Term | None:
+    """Return what a reduction of integers adds in each iteration; ``None`` if it does not add."""
+    body = term.body
+    if not (isinstance(body, Apply) and body.operation is arith.AddiOp):
+        return None
+    left, right = body.operands
+    if isinstance(left, Accumulator) and not _uses_accumulator(right):
+        return right
+    return None
+
+
+def _uses_accumulator(term: Term) -> bool:
+    """Return whether the accumulator of this reduction (not of an inner one) occurs."""
+    match term:
+        case Accumulator():
+            return True
+        case Apply():
+            return any(_uses_accumulator(operand) for operand in term.operands)
+        case _:
+            return False

@@ -1,0 +1,216 @@
+"""From terms to tensor IR: contractions and element-wise maps as ``linalg`` on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from xdsl.builder import Builder
+from xdsl.dialects import linalg, tensor
+from xdsl.dialects.builtin import AffineMapAttr, TensorType, i1
+from xdsl.dialects.linalg import IteratorTypeAttr
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.rewriter import InsertPoint
+
+from ..diagnostics import Diagnostic
+from .lift_index import IndexExpression, LoopVariable
+from .lift_rewrite import substitute
+from .lift_terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
+from .tensor_scalar import ScalarWriter
+
+Loops = tuple[LoopVariable, ...]
+DYNAMIC = -1
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An input of a ``linalg`` operation; ``leaf`` is the term that its elements stand for."""
+
+    leaf: Term | None
+    value: SSAValue
+    map: AffineMap
+
+
+@dataclass
+class TensorEmitter:
+    """Appends the operations that compute terms to ``block``.
+
+    ``parameters`` maps the parameters of the source function to those of the new one; ``extents``
+    gives the extents of every source array.
+    """
+
+    block: Block
+    parameters: dict[SSAValue, SSAValue]
+    extents: dict[SSAValue, tuple[IndexExpression, ...]]
+    done: dict[tuple[Term, Loops], SSAValue] = field(
+        default_factory=dict[tuple[Term, Loops], SSAValue]
+    )
+
+    def emit(self, term: Term, loops: Loops) -> SSAValue:
+        """Return the tensor whose element at ``loops`` (each from 0) is ``term``.
+
+        Raises :class:`Diagnostic` if ``linalg`` cannot express it.
+        """
+        key = (term, loops)
+        if key not in self.done:
+            self.done[key] = self._emit(term, loops)
+        return self.done[key]
+
+    def _emit(self, term: Term, loops: Loops) -> SSAValue:
+        if isinstance(term, Reduction):
+            variables, body = _from_zero(term)
+            return self._generic(body, loops, variables, term.init)
+        if isinstance(term, Constant | Scalar):
+            empty = self._empty(term.type, loops)
+            value = self._writer().value(term)
+            return self._insert(linalg.FillOp((value,), (empty,), (empty.type,)))
+        if isinstance(term, Read) and self._is_whole(term, loops):
+            return self.parameters[term.array]
+        return self._generic(term, loops, (), None)
+
+    def _is_whole(self, term: Read, loops: Loops) -> bool:
+        """Return whether the read over all loops is the array itself."""
+        if tuple(index.single_variable for index in term.indices) != loops:
+            return False
+        return tuple(loop.extent for loop in loops) == self.extents[term.array]
+
+    def _writer(self) -> ScalarWriter:
+        return ScalarWriter(Builder(InsertPoint.at_end(self.block)), {}, self.parameters)
+
+    def _insert(self, op: Operation) -> SSAValue:
+        self.block.add_op(op)
+        return op.results[0]
+
+    def _empty(self, type: Attribute, loops: Loops) -> SSAValue:
+        extents = [_extent(loop) for loop in loops]
+        shape = [DYNAMIC if e.constant is None else e.constant for e in extents]
+        sizes = [self._writer().index(e) for e in extents if e.constant is None]
+        return self._insert(tensor.EmptyOp(sizes, TensorType(type, shape)))
+
+    def _generic(self, term: Term, loops: Loops, variables: Loops, init: Term | None) -> SSAValue:
+        """Insert the operation that computes ``term`` at ``loops`` by reducing ``variables``."""
+        dimensions = (*loops, *variables)
+        operands = [self._operand(leaf, dimensions) for leaf in _leaves(term)]
+        output = self._empty(term.type, loops) if init is None else self.emit(init, loops)
+        operands += self._extent_carriers(operands, loops, variables)
+        assert isinstance(output.type, TensorType)
+        kept = tuple(AffineExpr.dimension(position) for position in range(len(loops)))
+        maps = [*(operand.map for operand in operands), AffineMap(len(dimensions), 0, kept)]
+        iterators = [IteratorTypeAttr.parallel()] * len(loops)
+        iterators += [IteratorTypeAttr.reduction()] * len(variables)
+        op = linalg.GenericOp(
+            [operand.value for operand in operands],
+            [output],
+            self._body(term, dimensions, operands, output.type.element_type),
+            [AffineMapAttr(map) for map in maps],
+            iterators,
+            [output.type],
+        )
+        return self._insert(op)
+
+    def _operand(self, leaf: Term, dimensions: Loops) -> Operand:
+        if isinstance(leaf, Read):
+            return self._array_operand(leaf, dimensions)
+        used = tuple(d for d in dimensions if d in leaf.free)
+        exprs = tuple(AffineExpr.dimension(dimensions.index(d)) for d in used)
+        return Operand(leaf, self.emit(leaf, used), AffineMap(len(dimensions), 0, exprs))
+
+    def _array_operand(self, leaf: Read, dimensions: Loops) -> Operand:
+        exprs = tuple(_affine(index, dimensions, leaf) for index in leaf.indices)
+        for index, extent in zip(leaf.indices, self.extents[leaf.array], strict=True):
+            variable = index.single_variable
+            if variable is not None and variable.extent != extent:
+                raise Diagnostic(
+                    f"cannot lift: loop '{variable.name}' covers {variable.extent} of the"
+                    f" {extent} elements of {_array_name(leaf)}"
+                )
+        value = self.parameters[leaf.array]
+        return Operand(leaf, value, AffineMap(len(dimensions), 0, exprs))
+
+    def _extent_carriers(
+        self, operands: Sequence[Operand], loops: Loops, variables: Loops
+    ) -> list[Operand]:
+        """Return an operand without data for each reduced loop that no subscript has alone.
+
+        ``linalg`` reads the number of iterations off the shapes of its operands.
+        """
+        alone = {expr for operand in operands for expr in operand.map.results}
+        carriers: list[Operand] = []
+        for position, variable in enumerate(variables, start=len(loops)):
+            dimension = AffineExpr.dimension(position)
+            if dimension not in alone:
+                map = AffineMap(len(loops) + len(variables), 0, (dimension,))
+                carriers.append(Operand(None, self._empty(i1, (variable,)), map))
+        return carriers
+
+    def _body(
+        self, term: Term, dimensions: Loops, operands: Sequence[Operand], output: Attribute
+    ) -> Region:
+        types = [_element_type(operand.value) for operand in operands]
+        block = Block(arg_types=[*types, output])
+        known: dict[Term, SSAValue] = {accumulator(output): block.args[-1]}
+        for operand, argument in zip(operands, block.args, strict=False):
+            if operand.leaf is not None:
+                known[operand.leaf] = argument
+        builder = Builder(InsertPoint.at_end(block))
+        writer = ScalarWriter(
+            builder,
+            known,
+            self.parameters,
+            lambda variable: linalg.IndexOp(dimensions.index(variable)),
+        )
+        builder.insert(linalg.YieldOp(writer.value(term)))
+        return Region(block)
+
+
+def _leaves(term: Term) -> list[Term]:
+    """Return the reads and inner reductions of a term, in the order of the program."""
+    if isinstance(term, Read | Reduction):
+        return [term]
+    found = [leaf for child in children(term) for leaf in _leaves(child)]
+    return list(dict.fromkeys(found))
+
+
+def _from_zero(term: Reduction) -> tuple[Loops, Term]:
+    """Return variables and body of the reduction with all ranges starting at 0."""
+    variables: list[LoopVariable] = []
+    values: dict[LoopVariable, IndexExpression] = {}
+    for variable in term.variables:
+        extent = _extent(variable)
+        if variable.lower.constant == 0:
+            variables.append(variable)
+            continue
+        shifted = LoopVariable(variable.name, IndexExpression.of(0), (extent,))
+        values[variable] = IndexExpression.of(shifted) + variable.lower
+        variables.append(shifted)
+    return tuple(variables), substitute(term.body, values)
+
+
+def _extent(loop: LoopVariable) -> IndexExpression:
+    extent = loop.extent
+    if extent is None or extent.variables:
+        raise Diagnostic(f"cannot lift: the range of loop '{loop.name}' depends on other loops")
+    return extent
+
+
+def _affine(index: IndexExpression, dimensions: Loops, leaf: Read) -> AffineExpr:
+    """Return the subscript as an affine expression of the loops."""
+    total: AffineExpr = AffineExpr.constant(0)
+    for monomial, coefficient in index.terms:
+        if not monomial:
+            total = total + coefficient
+            continue
+        (symbol, *others) = monomial
+        if others or not isinstance(symbol, LoopVariable):
+            raise Diagnostic(f"cannot lift: the subscript {index} of {_array_name(leaf)}")
+        total = total + AffineExpr.dimension(dimensions.index(symbol)) * coefficient
+    return total.simplify(len(dimensions), 0)
+
+
+def _array_name(leaf: Read) -> str:
+    return f"'{leaf.array.name_hint or 'an array'}'"
+
+
+def _element_type(value: SSAValue) -> Attribute:
+    return value.type.element_type if isinstance(value.type, TensorType) else value.type
