@@ -1,0 +1,85 @@
+"""``gemmini-interchange``: another order of perfectly nested loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Self
+
+from xdsl.context import Context
+from xdsl.dialects import func, scf
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from .dependence import require_permutable, require_same_sum_order
+from .kernel import kernel_of, loop_name, named_loop, named_loops, refusal
+from .loop_transforms import index_builder, perfect_band, permute, tidy
+from .schedule_space import applicable
+
+
+@dataclass(frozen=True)
+class InterchangePass(ModulePass):
+    """Put perfectly nested loops into the order given, outermost first.
+
+    Needs loops that are perfectly nested in each other (in any order) and whose bounds do not
+    depend on a loop that would move inside. Guarantees the same tiles and sums: it refuses where a
+    buffer carries values between iterations, except for sums, whose integer terms may be added in
+    any order. The innermost loop should leave the tile of B alone, so that the weights can stay
+    in the array.
+    """
+
+    name = "gemmini-interchange"
+
+    order: tuple[str, ...]
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = kernel_of(op)
+        band = _band(function, self.order)
+        order = [named_loop(function, name) for name in self.order]
+        if order == band:
+            raise refusal(band[0], f"is already in the order {','.join(self.order)}")
+        require_permutable(band)
+        require_same_sum_order(band, order)
+        permute(index_builder(function), band, order)
+        tidy(function)
+
+    @classmethod
+    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+        try:
+            loops = named_loops(kernel_of(module_op))
+        except PassFailedException:
+            return ()
+        orders: list[tuple[str, ...]] = []
+        inside: set[scf.ForOp] = set()
+        for loop in loops.values():
+            if loop in inside:
+                continue
+            band = [x for x in perfect_band(loop) if loop_name(x)]
+            inside.update(band)
+            names = [loop_name(x) or "" for x in band]
+            if 1 < len(names) <= MAX_PERMUTED:
+                orders += [order for order in permutations(names) if order != tuple(names)]
+        orders.sort(key=_estimate)
+        return applicable(ctx, module_op, [cls(order) for order in orders])
+
+
+MAX_PERMUTED = 4
+"""Loops of a nest whose orders are all listed; with more, the list would be a haystack."""
+
+
+def _band(function: func.FuncOp, names: tuple[str, ...]) -> list[scf.ForOp]:
+    """The loops called ``names`` from the outside in; refuses unless they nest perfectly."""
+    if len(set(names)) != len(names) or len(names) < 2:
+        raise refusal(function, "an order names two loops or more, each once")
+    wanted = [named_loop(function, name) for name in names]
+    for loop in wanted:
+        band = perfect_band(loop)[: len(wanted)]
+        if set(band) == set(wanted):
+            return band
+    raise refusal(wanted[0], f"the loops {', '.join(names)} are not perfectly nested")
+
+
+def _estimate(order: tuple[str, ...]) -> tuple[int, int]:
+    """Prefer i innermost (weights stay), then k outermost (a chunk of B is used row by row)."""
+    return (0 if order[-1].startswith("i") else 1, 0 if order[0].startswith("k") else 1)

@@ -1,0 +1,198 @@
+"""``gemmini-lower-linalg``: tensor IR becomes the plainest correct tile IR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.builder import Builder
+from xdsl.context import Context
+from xdsl.dialects import func, memref
+from xdsl.dialects.builtin import (
+    Float32Type,
+    FunctionType,
+    IntegerType,
+    MemRefType,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+)
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint
+
+from ..dialects.gemmini import LocalSpace, LocalSpaceAttr
+from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from .contraction import Contraction, read_contraction
+from .index_math import IndexBuilder
+from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
+from .nests import insert_loop
+from .post_op import PostOp, recognise_post_op
+
+
+@dataclass(frozen=True)
+class LowerLinalgPass(ModulePass):
+    """Lower a contraction on tensors to loops over array tiles, untuned.
+
+    Needs one function with static shapes: a contraction of two parameters from zero or a bias, then
+    at most one element-wise operation that the store unit can do (ReLU, scale, saturation).
+    Guarantees the same function over memrefs for any sizes: each tile is loaded where it is used,
+    each sum is zeroed or loaded, accumulated in the order of k, and stored. Costs: no reuse at all,
+    two loads for each product of tiles.
+    """
+
+    name = "gemmini-lower-linalg"
+
+    config: str = DEFAULT_CONFIG
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = kernel_of(op)
+        config = named_config(function, self.config)
+        contraction = read_contraction(function)
+        post = _post_op(contraction, config)
+        _require_types(contraction, config)
+        lowered = _Lowering(function, contraction, post, config).build()
+        lowered.attributes[TARGET] = StringAttr(self.config)
+        function.detach()
+        op.body.block.add_op(lowered)
+
+
+def machine_type(name: str) -> Attribute:
+    """The MLIR type of an element type named in a configuration."""
+    return Float32Type() if name == "float32" else IntegerType(int(name.removeprefix("int")))
+
+
+def _require_types(contraction: Contraction, config: GemminiConfig) -> None:
+    wanted = (config.input_type, config.input_type, config.accumulator_type)
+    values = (*contraction.generic.inputs, *contraction.generic.outputs)
+    for value, name in zip(values, wanted, strict=True):
+        type = value.type
+        assert isinstance(type, TensorType)
+        if type.element_type != machine_type(name):
+            raise refusal(
+                contraction.generic,
+                f"{config.name} multiplies {config.input_type} and sums in"
+                f" {config.accumulator_type}, got {type.element_type} where {name} is needed",
+            )
+
+
+def _post_op(contraction: Contraction, config: GemminiConfig) -> PostOp:
+    if contraction.post is None:
+        return PostOp()
+    if not config.is_integer:
+        raise refusal(contraction.post, "post-operations are supported for integer machines only")
+    narrow = machine_type(config.input_type)
+    result = contraction.post.results[0].type
+    assert isinstance(result, TensorType)
+    if result.element_type != narrow:
+        raise refusal(
+            contraction.post,
+            f"the store unit writes {narrow}, or sums unchanged; got {result.element_type}",
+        )
+    input_bits = 8 * config.input_bytes
+    largest = contraction.k << (2 * input_bits - 2)
+    if contraction.init is not None:
+        largest = 1 << 31
+    return recognise_post_op(contraction.post, largest)
+
+
+class _Lowering:
+    """Builds the lowered function."""
+
+    def __init__(
+        self,
+        function: func.FuncOp,
+        contraction: Contraction,
+        post: PostOp,
+        config: GemminiConfig,
+    ) -> None:
+        self.contraction = contraction
+        self.post = post
+        self.dim = config.dim
+        types = [_memref(argument.type, function) for argument in function.args]
+        self.entry = Block(arg_types=types)
+        for new, old in zip(self.entry.args, function.args, strict=True):
+            new.name_hint = old.name_hint
+        self.lowered = func.FuncOp(
+            function.sym_name.data, FunctionType.from_lists(types, []), Region(self.entry)
+        )
+        self.lowered.attributes.update(function.attributes)
+        Builder(InsertPoint.at_end(self.entry)).insert(func.ReturnOp())
+        assert self.entry.last_op is not None
+        self.index = IndexBuilder(self.entry, InsertPoint.before(self.entry.last_op))
+        self.narrow = machine_type(config.input_type)
+        self.wide = machine_type(config.accumulator_type)
+
+    def build(self) -> func.FuncOp:
+        facts, index = self.contraction, self.index
+        a = self._buffer("a", self.narrow, LocalSpace.SPAD)
+        b = self._buffer("b", self.narrow, LocalSpace.SPAD)
+        c = self._buffer("c", self.wide, LocalSpace.ACC)
+        i, m = self._loop("i", facts.m)
+        j, n = self._loop("j", facts.n)
+        self._begin_sum(c, i, j, m, n)
+        after = index.builder.insertion_point
+        k, depth = self._loop("k", facts.k)
+        self._load(a, facts.a, (i, m), (k, depth), facts.a_transposed)
+        self._load(b, facts.b, (k, depth), (j, n), facts.b_transposed)
+        index.insert(
+            MatmulOp(
+                (a, ()),
+                (b, ()),
+                (c, ()),
+                (m, n, depth),
+                index.flag(True),
+                a_transpose=facts.a_transposed,
+                b_transpose=facts.b_transposed,
+            )
+        )
+        index.at(after)
+        out = self.entry.args[facts.out]
+        index.insert(StoreOp(c, (), out, (i, j), m, n, scale=self.post.scale, relu=self.post.relu))
+        return self.lowered
+
+    def _buffer(self, name: str, type: Attribute, space: LocalSpace) -> SSAValue:
+        shape = [self.dim, self.dim]
+        alloc = memref.AllocOp.get(type, None, shape, memory_space=LocalSpaceAttr(space))
+        alloc.memref.name_hint = name
+        self.index.insert(alloc)
+        return alloc.memref
+
+    def _loop(self, name: str, size: int) -> tuple[SSAValue, SSAValue]:
+        """Open the loop over the tiles of one dimension: a tile's first element and its extent."""
+        index = self.index
+        loop, iv = insert_loop(index, index.constant(-(-size // self.dim)), name)
+        set_loop_name(loop, name)
+        first = index.mul(iv, self.dim)
+        rest = index.sub(index.constant(size), first)
+        return first, index.minimum(index.constant(self.dim), rest)
+
+    def _begin_sum(self, c: SSAValue, i: SSAValue, j: SSAValue, m: SSAValue, n: SSAValue) -> None:
+        if self.contraction.init is None:
+            self.index.insert(ZeroOp(c, (), m, n))
+            return
+        array = self.entry.args[self.contraction.init]
+        broadcast = self.contraction.init_broadcast
+        at = (j,) if broadcast else (i, j)
+        self.index.insert(LoadOp(array, at, c, (), m, n, broadcast=broadcast))
+
+    def _load(
+        self,
+        buffer: SSAValue,
+        array: int,
+        row: tuple[SSAValue, SSAValue],
+        col: tuple[SSAValue, SSAValue],
+        transposed: bool,
+    ) -> None:
+        """Load a tile as it is stored: a transposed operand is transposed by the product."""
+        (first_row, rows), (first_col, cols) = (col, row) if transposed else (row, col)
+        source = self.entry.args[array]
+        self.index.insert(LoadOp(source, (first_row, first_col), buffer, (), rows, cols))
+
+
+def _memref(type: Attribute, function: func.FuncOp) -> Attribute:
+    if not isinstance(type, TensorType):
+        return type
+    if any(size < 0 for size in type.get_shape()):
+        raise refusal(function, f"needs static shapes, got {type}")
+    return MemRefType(type.element_type, type.get_shape())

@@ -1,0 +1,238 @@
+"""``gemmini-lower-tiles``: tile IR becomes ISA IR, one instruction per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import func, memref, scf
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    FixedBitwidthType,
+    IntegerAttr,
+    MemRefType,
+    ModuleOp,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint
+from xdsl.utils.exceptions import PassFailedException
+
+from ..dialects.gemmini import (
+    AccOp,
+    ActivationKind,
+    ComputeAccumulatedOp,
+    ComputePreloadedOp,
+    ConfigExOp,
+    ConfigLdOp,
+    ConfigStOp,
+    Dataflow,
+    FenceOp,
+    LocalSpace,
+    MvinOp,
+    MvinZerosOp,
+    MvoutOp,
+    NoneOp,
+    PreloadOp,
+    SpadOp,
+)
+from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
+from .index_math import IndexBuilder, constant_value
+from .kernel import accesses, buffer_type, config_of, kernel_of, refusal, space_of_buffer
+from .loop_transforms import index_builder, tidy
+from .nests import erase
+from .place import ROW, STRIDES
+
+CHANNELS = 3
+"""Load channels (mvin, mvin2, mvin3), each with a configuration of its own."""
+
+
+@dataclass(frozen=True)
+class LowerTilesPass(ModulePass):
+    """Turn loads, products and stores of tiles into Gemmini instructions.
+
+    Needs placed buffers (gemmini-place). Each instruction gets the configuration it needs right in
+    front of it; gemmini-hoist-config takes the repetitions away. Loads with different strides use
+    different channels. A product is a preload and a computation, weight-stationary, or
+    output-stationary where both operands are transposed. A fence ends the function.
+    """
+
+    name = "gemmini-lower-tiles"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = kernel_of(op)
+        lowering = _Lowering(function)
+        for access in list(accesses(function)):
+            lowering.lower(access)
+        last = function.body.blocks[0].last_op
+        assert last is not None
+        lowering.index.at(InsertPoint.before(last))
+        lowering.index.insert(FenceOp())
+        for alloc in [x for x in function.walk() if isinstance(x, memref.AllocOp)]:
+            erase(alloc)
+        tidy(function)
+
+
+@dataclass(frozen=True)
+class LoadConfig:
+    """What a load channel must be configured to."""
+
+    stride: int
+    block_stride: int
+    shrunk: bool
+
+
+class _Lowering:
+    def __init__(self, function: func.FuncOp) -> None:
+        self.config = config_of(function)
+        self.index: IndexBuilder = index_builder(function)
+        self.channels: dict[LoadConfig, int] = {}
+
+    def lower(self, op: Operation) -> None:
+        self.index.at(InsertPoint.before(op))
+        match op:
+            case LoadOp():
+                self._load(op)
+            case ZeroOp():
+                self._zero(op)
+            case StoreOp():
+                self._store(op)
+            case MatmulOp():
+                self._product(op)
+            case _:
+                raise refusal(op, "is not a tile operation")
+        erase(op)
+
+    def _value(self, op: Operation) -> SSAValue:
+        return self.index.insert(op).results[0]
+
+    def _address(
+        self,
+        buffer: SSAValue,
+        slot: Sequence[SSAValue],
+        accumulate: SSAValue | None = None,
+        *,
+        full: bool = False,
+    ) -> SSAValue:
+        """The local address of a tile of a placed buffer."""
+        alloc = _alloc(buffer)
+        first, strides = alloc.attributes.get(ROW), alloc.attributes.get(STRIDES)
+        if not isinstance(first, IntegerAttr) or not isinstance(strides, DenseArrayBase):
+            raise refusal(alloc, "has no place in its memory: gemmini-place gives it one")
+        row = self.index.constant(first.value.data)
+        for number, stride in zip(slot, strides.get_values(), strict=True):
+            row = self.index.add(self.index.mul(number, int(stride)), row)
+        if space_of_buffer(alloc) == LocalSpace.SPAD:
+            return self._value(SpadOp(row))
+        return self._value(AccOp(row, accumulate, full=full))
+
+    def _load(self, op: LoadOp) -> None:
+        array = _array_type(op.source)
+        alloc = _alloc(op.buffer)
+        row_bytes = array.get_shape()[-1] * _bytes(array)
+        shrunk = space_of_buffer(alloc) == LocalSpace.ACC and _bytes(array) != _bytes(
+            buffer_type(alloc)
+        )
+        stride = 0 if op.broadcast is not None else row_bytes
+        wanted = LoadConfig(stride, self._block_stride(alloc), shrunk)
+        channel = self.channels.setdefault(wanted, len(self.channels) % CHANNELS)
+        self.index.insert(
+            ConfigLdOp(stride, wanted.block_stride, channel=channel, shrunk=wanted.shrunk)
+        )
+        target = self._address(op.buffer, op.slot)
+        self.index.insert(MvinOp(op.source, op.indices, target, op.rows, op.cols, channel))
+
+    def _block_stride(self, alloc: memref.AllocOp) -> int:
+        strides = alloc.attributes.get(STRIDES)
+        if isinstance(strides, DenseArrayBase) and len(strides) > 0:
+            return int(strides.get_values()[-1])
+        return self.config.dim
+
+    def _zero(self, op: ZeroOp) -> None:
+        target = self._address(op.buffer, op.slot)
+        self.index.insert(MvinZerosOp(target, op.rows, op.cols, CHANNELS - 1))
+
+    def _store(self, op: StoreOp) -> None:
+        array = _array_type(op.target)
+        alloc = _alloc(op.buffer)
+        full = op.scale is None and self.config.is_integer
+        if full and op.relu is not None:
+            raise refusal(op, "the store unit applies ReLU to scaled elements only")
+        if full and space_of_buffer(alloc) != LocalSpace.ACC:
+            raise refusal(op, "stores a scratchpad buffer, which this lowering does not need")
+        if self._block_stride(alloc) != self.config.dim:
+            raise refusal(op, "the store unit needs adjacent column blocks")
+        activation = ActivationKind.NONE if op.relu is None else ActivationKind.RELU
+        scale = 1.0 if op.scale is None else op.scale.value.data
+        self.index.insert(ConfigStOp(array.get_shape()[-1] * _bytes(array), activation, scale))
+        source = self._address(op.buffer, op.slot, full=full)
+        self.index.insert(MvoutOp(source, op.rows, op.cols, op.target, op.indices))
+
+    def _product(self, op: MatmulOp) -> None:
+        a_transpose, b_transpose = op.a_transpose is not None, op.b_transpose is not None
+        stationary_output = a_transpose and b_transpose
+        self.index.insert(
+            ConfigExOp(
+                Dataflow.OUTPUT_STATIONARY if stationary_output else Dataflow.WEIGHT_STATIONARY,
+                a_transpose=a_transpose,
+                b_transpose=b_transpose,
+            )
+        )
+        accumulate = op.accumulate
+        if accumulate is not None and constant_value(accumulate) == 0:
+            accumulate = None
+        a = self._address(op.a, op.a_slot)
+        c = self._address(op.c, op.c_slot, accumulate)
+        if stationary_output:
+            self._output_stationary(op, a, c)
+        elif op.keep is None or constant_value(op.keep) == 0:
+            self._load_weights(op, a, c)
+        elif constant_value(op.keep):
+            self._keep_weights(op, a, c)
+        else:
+            self._choose_weights(op, op.keep, a, c)
+
+    def _output_stationary(self, op: MatmulOp, a: SSAValue, c: SSAValue) -> None:
+        b = self._address(op.b, op.b_slot)
+        none = self._value(NoneOp())
+        self.index.insert(PreloadOp(none, op.m, op.n, c, op.m, op.n))
+        self.index.insert(ComputePreloadedOp(a, op.m, op.depth, b, op.depth, op.n))
+
+    def _load_weights(self, op: MatmulOp, a: SSAValue, c: SSAValue) -> None:
+        b = self._address(op.b, op.b_slot)
+        none = self._value(NoneOp())
+        self.index.insert(PreloadOp(b, op.depth, op.n, c, op.m, op.n))
+        self.index.insert(ComputePreloadedOp(a, op.m, op.depth, none, op.m, op.n))
+
+    def _keep_weights(self, op: MatmulOp, a: SSAValue, c: SSAValue) -> None:
+        none = self._value(NoneOp())
+        self.index.insert(PreloadOp(none, op.depth, op.n, c, op.m, op.n))
+        self.index.insert(ComputeAccumulatedOp(a, op.m, op.depth, none, op.m, op.n))
+
+    def _choose_weights(self, op: MatmulOp, keep: SSAValue, a: SSAValue, c: SSAValue) -> None:
+        kept, loaded = Block([scf.YieldOp()]), Block([scf.YieldOp()])
+        self.index.insert(scf.IfOp(keep, [], Region(kept), Region(loaded)))
+        for block, emit in ((kept, self._keep_weights), (loaded, self._load_weights)):
+            assert block.first_op is not None
+            self.index.at(InsertPoint.before(block.first_op))
+            emit(op, a, c)
+
+
+def _alloc(buffer: SSAValue) -> memref.AllocOp:
+    owner = buffer.owner
+    if not isinstance(owner, memref.AllocOp):
+        raise PassFailedException(f"a tile buffer of type {buffer.type} is not a memref.alloc")
+    return owner
+
+
+def _array_type(array: SSAValue) -> MemRefType[Attribute]:
+    type = array.type
+    assert isinstance(type, MemRefType)
+    return type
+
+
+def _bytes(type: MemRefType[Attribute]) -> int:
+    """Bytes of one element."""
+    assert isinstance(type.element_type, FixedBitwidthType)
+    return type.element_type.size

@@ -1,0 +1,33 @@
+"""All passes of this package by name, imported when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from xdsl.passes import ModulePass
+
+PASSES = {
+    "gemmini-lower-linalg": ("lower_linalg", "LowerLinalgPass"),
+    "gemmini-overwrite-first": ("overwrite_first", "OverwriteFirstPass"),
+    "gemmini-tile": ("tile_loops", "TilePass"),
+    "gemmini-stage": ("stage", "StagePass"),
+    "gemmini-interchange": ("interchange", "InterchangePass"),
+    "gemmini-widen-moves": ("widen_moves", "WidenMovesPass"),
+    "gemmini-place": ("place", "PlacePass"),
+    "gemmini-lower-tiles": ("lower_tiles", "LowerTilesPass"),
+    "gemmini-hoist-config": ("hoist_config", "HoistConfigPass"),
+}
+"""Module and class of each pass, in the order of the road."""
+
+
+def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
+    """A factory for each pass; calling it imports the pass."""
+    return {name: _factory(*location) for name, location in PASSES.items()}
+
+
+def _factory(module: str, class_name: str) -> Callable[[], type[ModulePass]]:
+    def load() -> type[ModulePass]:
+        return getattr(import_module(f".{module}", __package__), class_name)
+
+    return load

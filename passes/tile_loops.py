@@ -1,0 +1,132 @@
+"""``gemmini-tile``: strip-mine the loops i, j and k for the local memories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Self
+
+from xdsl.context import Context
+from xdsl.dialects import func, scf
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from ..hw.gemmini.config import GemminiConfig
+from .dependence import require_permutable
+from .index_math import IndexBuilder
+from .kernel import config_of, kernel_of, loop_name, named_loop, named_loops, refusal
+from .loop_transforms import index_builder, perfect_band, permute, strip_mine, tidy
+from .nests import trip_count
+
+OUTER = "o"
+"""Ending of the name of a loop over blocks."""
+
+
+@dataclass(frozen=True)
+class TilePass(ModulePass):
+    """Split the loops i, j and k (array tiles) into loops over blocks and loops inside a block.
+
+    Options are block sizes in array tiles; 0 leaves a loop alone. The new loops over blocks, called
+    ``io``, ``jo``, ``ko``, move outward as far as the nest is perfect. Needs loops from 0 to a
+    constant, not split yet. Guarantees the same tiles for any sizes: the last block is shorter
+    where the size does not divide the trip count. Costs nothing by itself.
+    """
+
+    name = "gemmini-tile"
+
+    i: int = 0
+    j: int = 0
+    k: int = 0
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = kernel_of(op)
+        sizes = {"i": self.i, "j": self.j, "k": self.k}
+        if not any(sizes.values()):
+            raise refusal(function, "gemmini-tile needs a size for i, j or k")
+        index = index_builder(function)
+        for name, size in sizes.items():
+            if size:
+                if name + OUTER in named_loops(function):
+                    raise refusal(function, f"loop {name!r} is split already")
+                strip_mine(index, named_loop(function, name), size, name + OUTER)
+        for name, size in sizes.items():
+            if size:
+                _move_outward(index, function, name + OUTER)
+        tidy(function)
+
+    @classmethod
+    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+        try:
+            function = kernel_of(module_op)
+            config = config_of(function)
+            loops = named_loops(function)
+        except PassFailedException:
+            return ()
+        counts = [trip_count(loops[name]) if name in loops else None for name in "ijk"]
+        if any(count is None for count in counts) or any(name + OUTER in loops for name in "ijk"):
+            return ()
+        whole = [count for count in counts if count is not None]
+        return tuple(cls(*sizes) for sizes in block_sizes(whole, config))
+
+
+def _move_outward(index: IndexBuilder, function: func.FuncOp, name: str) -> None:
+    """Move a loop over blocks in front of the loops inside blocks that are perfectly around it."""
+    target = named_loop(function, name)
+    outermost = target
+    while isinstance(parent := outermost.parent_op(), scf.ForOp) and (
+        target in perfect_band(parent)
+    ):
+        outermost = parent
+    band = perfect_band(outermost)
+    inner = [loop for loop in band if _is_split(function, loop)]
+    order = [loop for loop in band if loop not in inner] + inner
+    if order == band:
+        return
+    require_permutable(band)
+    permute(index, band, order)
+
+
+def _is_split(function: func.FuncOp, loop: scf.ForOp) -> bool:
+    """Whether ``loop`` runs inside the blocks of another."""
+    name = loop_name(loop)
+    return name is not None and name + OUTER in named_loops(function)
+
+
+def block_sizes(counts: list[int], config: GemminiConfig) -> list[tuple[int, int, int]]:
+    """Promising block sizes for ``counts`` tiles in i, j and k, the fewest bytes moved first.
+
+    A block of C fills at most half of the accumulator, two chunks of A and of B the scratchpad (for
+    double buffering). Blocks that divide the counts come before ragged ones of the same traffic.
+    """
+    acc_tiles = config.acc_rows // config.dim // 2
+    spad_tiles = config.spad_rows // config.dim // 2
+    ranked: list[tuple[float, tuple[int, int, int]]] = []
+    for i, j, k in product(*(_choices(count) for count in counts)):
+        if i * j > acc_tiles or (i + j) * k > spad_tiles:
+            continue
+        ranked.append((_cost(counts, (i, j, k), config), (i, j, k)))
+    return [sizes for _, sizes in sorted(ranked)]
+
+
+def _choices(count: int) -> list[int]:
+    """Block sizes to consider: powers of two and divisors of the count, up to 64 tiles."""
+    limit = min(count, 64)
+    powers = {1 << bit for bit in range(7) if 1 << bit <= limit}
+    return sorted(powers | {size for size in range(1, limit + 1) if count % size == 0})
+
+
+def _cost(counts: list[int], sizes: tuple[int, int, int], config: GemminiConfig) -> float:
+    """Cycles of array and DMA, whichever is more, plus the chunk whose loading nothing hides."""
+    blocks = [-(-count // size) for count, size in zip(counts, sizes, strict=True)]
+    i, j, k = sizes
+    tile_cycles = config.dim * config.dim * config.input_bytes / config.bus_bytes
+    padded = prod(b * s for b, s in zip(blocks, sizes, strict=True)) * config.dim
+    loads = prod(blocks) * (i + j) * k * tile_cycles
+    stores = counts[0] * counts[1] * tile_cycles
+    first = (i + j) * k * tile_cycles
+    last = i * j * tile_cycles
+    # Short rows waste requests: a move carries up to 64 bytes of one row.
+    narrow = sum(1 for size in (j, k) if size % config.max_blocks and size != counts[1])
+    return max(padded, loads + stores) + first + last + 0.02 * narrow * loads

@@ -1,0 +1,120 @@
+"""``gemmini-widen-moves``: one move carries several adjacent tiles of a row of tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from xdsl.context import Context
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import FixedBitwidthType, MemRefType, ModuleOp
+from xdsl.ir import SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint
+
+from ..dialects.tile import LoadOp, StoreOp
+from ..hw.gemmini.config import GemminiConfig
+from .index_math import (
+    IndexBuilder,
+    combine,
+    constant_value,
+    depends_on,
+    linear_form,
+    slope,
+)
+from .kernel import accesses, config_of, iv_of, kernel_of, refusal
+from .loop_transforms import index_builder, tidy
+from .schedule_space import applicable
+
+
+@dataclass(frozen=True)
+class WidenMovesPass(ModulePass):
+    """Let each load and store carry up to ``blocks`` tiles that lie side by side.
+
+    ``blocks`` 0 means what one memory request holds (64 bytes of a row). Needs moves of whole nests
+    (gemmini-stage), innermost over the columns of tiles, with adjacent slots; others stay as they
+    are. Guarantees the same elements. Saves commands and requests; a full-width store and a load
+    into the accumulator carry what their wider elements allow.
+    """
+
+    name = "gemmini-widen-moves"
+
+    blocks: int = 0
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = kernel_of(op)
+        config = config_of(function)
+        index = index_builder(function)
+        widened = [
+            _widen(index, move, config, self.blocks)
+            for move in list(accesses(function))
+            if isinstance(move, LoadOp | StoreOp)
+        ]
+        if not any(widened):
+            raise refusal(function, "has no nest of moves that could carry several tiles at once")
+        tidy(function)
+
+    @classmethod
+    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+        return applicable(ctx, module_op, [cls(), cls(2)])
+
+
+def _widen(index: IndexBuilder, move: LoadOp | StoreOp, config: GemminiConfig, limit: int) -> bool:
+    loop = move.parent_op()
+    if not isinstance(loop, scf.ForOp) or constant_value(loop.step) != 1:
+        return False
+    blocks = carried_blocks(move, config)
+    if limit:
+        blocks = min(blocks, limit)
+    if blocks < 2 or not _adjacent(move, iv_of(loop), config.dim):
+        return False
+    array = move.source if isinstance(move, LoadOp) else move.target
+    assert isinstance(array.type, MemRefType)
+    columns = array.type.get_shape()[-1]
+    whole = constant_value(move.cols) == config.dim
+    if not whole and not _is_ragged_width(move, columns, config.dim):
+        return False
+    index.at(InsertPoint.before(move))
+    # Tiles left in this nest, and elements left in the row of the array.
+    left = index.mul(index.sub(loop.ub, iv_of(loop)), config.dim)
+    loop.operands[2] = index.constant(blocks)
+    cols = index.minimum(index.constant(blocks * config.dim), left)
+    if not whole:
+        rest = index.sub(index.constant(columns), move.indices[-1])
+        cols = index.minimum(cols, rest)
+    move.operands[len(move.operands) - 1] = cols
+    return True
+
+
+def carried_blocks(move: LoadOp | StoreOp, config: GemminiConfig) -> int:
+    """Tiles side by side that one move may carry (64-byte requests, and RTL asserts on stores).
+
+    A full-width store of the accumulator carries one tile (StoreController.scala:225).
+    """
+    array = move.source if isinstance(move, LoadOp) else move.target
+    assert isinstance(array.type, MemRefType)
+    if isinstance(move, StoreOp) and move.scale is None and config.is_integer:
+        return 1
+    element = array.type.element_type
+    assert isinstance(element, FixedBitwidthType)
+    return max(1, config.max_request_bytes // (config.dim * element.size))
+
+
+def _adjacent(move: LoadOp | StoreOp, variable: SSAValue, dim: int) -> bool:
+    """Whether the next iteration moves the next tile of the same row into the next slot."""
+    *rows, column = move.indices
+    if not move.slot or any(depends_on(v, variable) for v in (*rows, *move.slot[:-1], move.rows)):
+        return False
+    return slope(move.slot[-1], variable) == 1 and slope(column, variable) == dim
+
+
+def _is_ragged_width(move: LoadOp | StoreOp, columns: int, dim: int) -> bool:
+    """Whether ``cols`` is ``min(dim, columns - first column)``."""
+    owner = move.cols.owner
+    if not isinstance(owner, arith.MinSIOp):
+        return False
+    for limit, rest in ((owner.lhs, owner.rhs), (owner.rhs, owner.lhs)):
+        expected = combine({None: columns}, linear_form(move.indices[-1]), -1)
+        if constant_value(limit) == dim and linear_form(rest) == expected:
+            return True
+    return False
