@@ -101,7 +101,11 @@ def _garbage(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 
 def _set_range(
-    table: NDArray[Any], where: NDArray[np.bool_], which: str, words: NDArray[np.uint64], length: Any
+    table: NDArray[Any],
+    where: NDArray[np.bool_],
+    which: str,
+    words: NDArray[np.uint64],
+    length: Any,
 ) -> None:
     """Give the commands ``where`` the local range of ``length`` rows that ``words`` point to."""
     row, in_accumulator = _local_rows(words)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from .causes import (
+    BANK_TAKEN,
+    BUSY,
+    CAUSES,
+    IDLE,
+    MEMORY,
+    PACKETS_IN_FLIGHT,
+    PIPELINE,
+    WAITS_FOR_LOAD,
+)
 from .execute_unit import control_execute, enqueue, queued_operations, take_completion
-from .front_end import QUIET_CYCLES, dispatch
+from .front_end import IDLE_SEEN, QUIET_CYCLES, dispatch
+from .jit import stage
 from .load_unit import control_loads, cut_packet, write_loaded_rows
 from .port import free_slots, free_write_slots, merge_rows, receive_beat, send_request
 from .reservation import (
@@ -20,10 +32,9 @@ from .reservation import (
     next_to_issue,
     push_to_queue,
 )
-from .state import EXECUTE, LOAD, RESULT_RING, RING, STORE, UNITS
+from .state import EXECUTE, LOAD, RESULT_RING, RING, STORE, UNITS, Record, Records
 from .store_unit import control_stores, read_row, scale_row, write_out
 
-Record = Any
 MASK = RING - 1
 PROGRESS = np.dtype(
     [(name, np.int64) for name in ("allocated", "issued", "done", "sequence", "remaining")],
@@ -34,7 +45,7 @@ STUCK_CYCLES = 100_000
 """Cycles without any completion or dispatch after which the stream is taken to be stuck."""
 
 
-@numba.njit(cache=True)
+@stage
 def take_ports(taken: Record, execute: Record, now: int) -> None:
     """Forget the ports of the last cycle; take those of array results that arrive in this one."""
     results = execute.result_writes[now % RESULT_RING]
@@ -46,7 +57,7 @@ def take_ports(taken: Record, execute: Record, now: int) -> None:
     taken.acc_writes = 0
 
 
-@numba.njit(cache=True)
+@stage
 def take_completions(machine: Record, now: int) -> tuple[int, int]:
     """One completed command and its unit; execute goes before load, load before store."""
     index = take_completion(machine.execute, now)
@@ -66,10 +77,8 @@ def take_completions(machine: Record, now: int) -> tuple[int, int]:
     return -1, 0
 
 
-@numba.njit(cache=True)
-def issue(
-    machine: Record, commands: NDArray[Any], progress: NDArray[Any], unit: int, now: int
-) -> None:
+@stage
+def issue(machine: Record, commands: Records, progress: Records, unit: int, now: int) -> None:
     """Issue the next command of a unit if its controller has room and nothing older blocks it."""
     station, parameters, execute = machine.station, machine.parameters, machine.execute
     if unit == EXECUTE:
@@ -86,10 +95,8 @@ def issue(
     push_to_queue(station, commands, progress, index, unit, now)
 
 
-@numba.njit(cache=True)
-def allocate_next(
-    machine: Record, commands: NDArray[Any], progress: NDArray[Any], now: int
-) -> None:
+@stage
+def allocate_next(machine: Record, commands: Records, progress: Records, now: int) -> None:
     """Enter the oldest dispatched command into the station, if its queue has room."""
     front, station = machine.front, machine.station
     if front.head == front.tail or front.ready[front.head & MASK] > now:
@@ -104,7 +111,7 @@ def allocate_next(
         front.head += 1
 
 
-@numba.njit(cache=True)
+@stage
 def is_busy(machine: Record) -> bool:
     front, station, port, store = machine.front, machine.station, machine.port, machine.store
     if front.head < front.tail or port.reads_in_flight > 0 or port.writes_in_flight > 0:
@@ -116,32 +123,84 @@ def is_busy(machine: Record) -> bool:
     return store.norm_head < store.norm_tail or store.scale_head < store.scale_tail
 
 
-@numba.njit(cache=True)
-def step_cycle(
-    machine: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
-    lines: NDArray[Any],
-    now: int,
+@stage
+def _idle_cause(station: Record, unit: int) -> int:
+    """Why a unit without commands has none: what blocks its next one, if there is one."""
+    if station.issued_count[unit] == station.live_count[unit] or station.blocked_by[unit] < 0:
+        return IDLE
+    return WAITS_FOR_LOAD + station.blocked_by[unit]
+
+
+@stage
+def _count(counters: Record, station: Record, unit: int, cause: int) -> None:
+    if cause == IDLE:
+        cause = _idle_cause(station, unit)
+    counters.cycles[unit * CAUSES + cause] += 1
+
+
+@stage
+def step_load(
+    machine: Record, commands: Records, progress: Records, lines: Records, now: int
 ) -> None:
-    """Advance every stage by one cycle, the later ones first."""
+    """The load unit and the port that it shares with the store unit."""
     parameters, station, taken = machine.parameters, machine.station, machine.taken
-    load, execute, store, port = machine.load, machine.execute, machine.store, machine.port
-    done, done_unit = take_completions(machine, now)
-    take_ports(taken, execute, now)
+    load, port, counters = machine.load, machine.port, machine.counters
     free_slots(port, now)
-    write_loaded_rows(load, taken, parameters, progress, now)
+    if write_loaded_rows(load, taken, parameters, progress, now):
+        counters.write_conflicts += 1
     merge_rows(port, load, parameters, commands, now)
-    receive_beat(port, parameters, now)
+    received = receive_beat(port, parameters, now)
     send_request(port, machine.level2, lines, parameters, now)
     free_write_slots(port, now)
-    cut_packet(load, port, parameters, commands, now)
-    control_loads(load, station, parameters, commands, progress, now)
-    control_execute(execute, taken, parameters, commands, now)
+    waited = cut_packet(load, port, parameters, commands, now)
+    cause = control_loads(load, station, parameters, commands, progress, now)
+    if received:
+        counters.read_beats += 1
+        cause = BUSY
+    elif cause != BUSY and waited:
+        cause = PACKETS_IN_FLIGHT
+    elif cause == IDLE and load.in_flight > 0:
+        cause = MEMORY
+    _count(counters, station, LOAD, cause)
+
+
+@stage
+def step_store(machine: Record, commands: Records, progress: Records, now: int) -> None:
+    """The store unit, from its controller to its writer."""
+    parameters, station, store = machine.parameters, machine.station, machine.store
+    counters = machine.counters
     control_stores(store, station, parameters, commands, progress)
-    write_out(store, port, parameters, commands, now)
+    wrote = write_out(store, machine.port, parameters, commands, now)
     scale_row(store, parameters, commands, now)
-    read_row(store, taken, parameters, commands, progress, now)
+    read = read_row(store, machine.taken, parameters, commands, progress, now)
+    if wrote == BUSY:
+        counters.write_beats += 1
+    if read == BANK_TAKEN:
+        counters.read_conflicts += 1
+    cause = read
+    if wrote == BUSY or read == IDLE:
+        cause = wrote
+    if cause == IDLE and (store.norm_head < store.norm_tail or store.scale_head < store.scale_tail):
+        cause = PIPELINE
+    elif cause == IDLE and machine.port.writes_in_flight > 0:
+        cause = MEMORY
+    _count(counters, station, STORE, cause)
+
+
+@stage
+def step_cycle(
+    machine: Record, commands: Records, progress: Records, lines: Records, now: int
+) -> None:
+    """Advance every stage by one cycle, the later ones first."""
+    station, taken, execute = machine.station, machine.taken, machine.execute
+    done, done_unit = take_completions(machine, now)
+    take_ports(taken, execute, now)
+    step_load(machine, commands, progress, lines, now)
+    cause = control_execute(execute, taken, machine.parameters, commands, now)
+    if cause == BANK_TAKEN:
+        machine.counters.operand_conflicts += 1
+    _count(machine.counters, station, EXECUTE, cause)
+    step_store(machine, commands, progress, now)
     for unit in range(UNITS):
         issue(machine, commands, progress, unit, now)
     if done >= 0:
@@ -149,34 +208,54 @@ def step_cycle(
     allocate_next(machine, commands, progress, now)
 
 
-@numba.njit(cache=True)
-def run(
-    machines: NDArray[Any],
-    steps: NDArray[Any],
-    commands: NDArray[Any],
-    progress: NDArray[Any],
-    lines: NDArray[Any],
-) -> int:
-    """Run the program to its end. Returns the cycles to idle, or −1 if it cannot end."""
-    machine = machines[0]
-    front, station = machine.front, machine.station
-    now = 0
-    moved_at, moved_to = 0, 0
-    while True:
-        dispatched = dispatch(front, machine.parameters, steps, now)
-        if front.step >= len(steps) and front.quiet > QUIET_CYCLES:
-            break
-        step_cycle(machine, commands, progress, lines, now)
-        if dispatched or is_busy(machine):
-            front.last_busy = now
-            front.quiet = 0
-        else:
-            front.quiet += 1
-        marker = station.completions + front.step + front.head
-        if marker != moved_to:
-            moved_at, moved_to = now, marker
-        elif now - moved_at > STUCK_CYCLES:
-            return -1
-        now += 1
-    machine.clock = front.last_busy
-    return front.last_busy
+def _source_digest() -> int:
+    """A number that changes with the source of any stage."""
+    folder = Path(__file__).parent
+    text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    return int.from_bytes(sha256(text).digest()[:7], "big")
+
+
+def _build_run(digest: int) -> Callable[..., int]:
+    """The jitted main loop.
+
+    numba caches it by its own source and its closure only, so the digest of every stage is part of
+    the closure: machine code never outlives the source that it was compiled from.
+    """
+
+    @numba.njit(cache=True)
+    def run(
+        machines: Records,
+        steps: Records,
+        commands: Records,
+        progress: Records,
+        lines: Records,
+    ) -> int:
+        """Run the program to its end. Returns the cycles to idle, or −1 if it cannot end."""
+        machine = machines[0]
+        machine.source = digest
+        front, station = machine.front, machine.station
+        now = 0
+        moved_at, moved_to = 0, 0
+        while True:
+            dispatched = dispatch(front, machine.parameters, steps, now)
+            if front.step >= len(steps) and front.quiet > QUIET_CYCLES:
+                break
+            step_cycle(machine, commands, progress, lines, now)
+            if dispatched or is_busy(machine):
+                front.last_busy = now
+                front.quiet = 0
+            else:
+                front.quiet += 1
+            marker = station.completions + front.step + front.head
+            if marker != moved_to:
+                moved_at, moved_to = now, marker
+            elif now - moved_at > STUCK_CYCLES:
+                return -1
+            now += 1
+        machine.clock = front.last_busy
+        return front.last_busy + IDLE_SEEN
+
+    return run
+
+
+run = _build_run(_source_digest())

@@ -7,15 +7,11 @@ and feeds the array without a bubble; results leave a fixed time later.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
-from numpy.typing import NDArray
-
+from .causes import ARRAY_FULL, BANK_TAKEN, BUSY, DRAIN, HAZARD, IDLE, NEXT_COMMAND, SAME_BANK
 from .decode import ACCUMULATOR_SPACE, COMPUTE, CONFIGURE, PRELOAD
-from .state import RESULT_RING, RING
+from .jit import stage
+from .state import RESULT_RING, RING, Record, Records
 
-Record = Any
 MASK = RING - 1
 
 MINIMUM_ROWS = 4
@@ -31,28 +27,24 @@ NO_OPERATION, SINGLE_PRELOAD, SINGLE_COMPUTE, OVERLAPPED = 0, 1, 2, 3
 # Parts of a preload of transposed weights: the hardware splits it (TransposePreloadUnroller).
 WHOLE, WEIGHTS_ONLY, EMPTY_COMPUTE, RESULT_ONLY = 0, 1, 2, 3
 
-# What the unit did in a cycle; each is a name in ``causes``.
-EXECUTE_IDLE, EXECUTE_BUSY, EXECUTE_WRITES, EXECUTE_SAME_BANK = 0, 1, 2, 3
-EXECUTE_TAGS, EXECUTE_DRAIN, EXECUTE_HAZARD, EXECUTE_NEXT = 4, 5, 6, 7
-
 NO_RESULT = -1
 
 
-@numba.njit(cache=True)
+@stage
 def queued_operations(execute: Record) -> int:
     return execute.op_tail - execute.op_head
 
 
-@numba.njit(cache=True)
+@stage
 def _push(execute: Record, command: int, part: int) -> None:
     execute.op_command[execute.op_tail & MASK] = command
     execute.op_part[execute.op_tail & MASK] = part
     execute.op_tail += 1
 
 
-@numba.njit(cache=True)
-def enqueue(execute: Record, commands: NDArray[Any], index: int) -> None:
-    """Queue an issued command; a preload of transposed weights waits for its compute to be split."""
+@stage
+def enqueue(execute: Record, commands: Records, index: int) -> None:
+    """Queue an issued command; a preload of transposed weights waits for its compute."""
     command = commands[index]
     held = execute.held_preload
     execute.held_preload = -1
@@ -68,19 +60,19 @@ def enqueue(execute: Record, commands: NDArray[Any], index: int) -> None:
         _push(execute, index, WHOLE)
 
 
-@numba.njit(cache=True)
-def _is_preload(execute: Record, commands: NDArray[Any], place: int) -> bool:
+@stage
+def _is_preload(execute: Record, commands: Records, place: int) -> bool:
     slot = (execute.op_head + place) & MASK
     is_preload = commands[execute.op_command[slot]].kind == PRELOAD
     return is_preload and execute.op_part[slot] != EMPTY_COMPUTE
 
 
-@numba.njit(cache=True)
+@stage
 def _key(local: int, in_accumulator: int, is_garbage: int) -> int:
     return NO_RESULT if is_garbage else local + in_accumulator * ACCUMULATOR_SPACE
 
 
-@numba.njit(cache=True)
+@stage
 def _result_in_flight(execute: Record, key: int) -> bool:
     """Whether an operation in the array will write to exactly this row (the hardware's check)."""
     if key == NO_RESULT:
@@ -91,8 +83,8 @@ def _result_in_flight(execute: Record, key: int) -> bool:
     return False
 
 
-@numba.njit(cache=True)
-def _hazard(execute: Record, commands: NDArray[Any], preload: int) -> bool:
+@stage
+def _hazard(execute: Record, commands: Records, preload: int) -> bool:
     """Whether the preload in place ``preload``, or the compute behind it, reads a row in flight."""
     first = commands[execute.op_command[(execute.op_head + preload) & MASK]]
     if _result_in_flight(execute, _key(first.local, first.in_accumulator, first.is_garbage)):
@@ -109,26 +101,26 @@ def _hazard(execute: Record, commands: NDArray[Any], preload: int) -> bool:
     )
 
 
-@numba.njit(cache=True)
+@stage
 def _configure(execute: Record, now: int) -> int:
     """A configuration waits until the array is empty."""
-    if execute.busy_until >= now or execute.done_count > 0:
-        return EXECUTE_DRAIN
+    if execute.busy_until >= now - 1 or execute.done_count > 0:
+        return DRAIN
     _report(execute, execute.op_command[execute.op_head & MASK], now)
     execute.op_head += 1
-    return EXECUTE_BUSY
+    return BUSY
 
 
-@numba.njit(cache=True)
+@stage
 def _report(execute: Record, command: int, time: int) -> None:
     execute.done_time[execute.done_count] = time
     execute.done_command[execute.done_count] = command
     execute.done_count += 1
 
 
-@numba.njit(cache=True)
+@stage
 def take_completion(execute: Record, now: int) -> int:
-    """The command whose completion is due first, −1 if none is due; the station takes one a cycle."""
+    """The command whose completion is due first, −1 if none is (the station takes one a cycle)."""
     best = -1
     for place in range(execute.done_count):
         if execute.done_time[place] > now:
@@ -145,9 +137,9 @@ def take_completion(execute: Record, now: int) -> int:
     return command
 
 
-@numba.njit(cache=True)
+@stage
 def control_execute(
-    execute: Record, taken: Record, parameters: Record, commands: NDArray[Any], now: int
+    execute: Record, taken: Record, parameters: Record, commands: Records, now: int
 ) -> int:
     """One step: begin an operation if none runs, then read a row of each operand that can be."""
     while execute.tag_head < execute.tag_tail:
@@ -161,22 +153,22 @@ def control_execute(
     return _read_rows(execute, taken, parameters, commands, now)
 
 
-@numba.njit(cache=True)
-def _begin(execute: Record, parameters: Record, commands: NDArray[Any], now: int) -> int:
+@stage
+def _begin(execute: Record, parameters: Record, commands: Records, now: int) -> int:
     """Choose the next operation, if the commands it needs are queued and nothing forbids it."""
     queued = queued_operations(execute)
     if queued == 0:
-        return EXECUTE_IDLE
+        return IDLE
     head = commands[execute.op_command[execute.op_head & MASK]]
     if head.kind == CONFIGURE:
         return _configure(execute, now)
     if execute.tag_tail - execute.tag_head >= parameters.mesh_tags:
-        return EXECUTE_TAGS
+        return ARRAY_FULL
     if _is_preload(execute, commands, 0):
         if queued < 2:
-            return EXECUTE_NEXT
+            return NEXT_COMMAND
         if _hazard(execute, commands, 0):
-            return EXECUTE_HAZARD
+            return HAZARD
         operation = SINGLE_PRELOAD
     elif queued >= 3 and _is_preload(execute, commands, 1) and not _hazard(execute, commands, 1):
         operation = OVERLAPPED
@@ -184,13 +176,11 @@ def _begin(execute: Record, parameters: Record, commands: NDArray[Any], now: int
         operation = SINGLE_COMPUTE
     _set_operands(execute, parameters, commands, operation)
     execute.operation = operation
-    return EXECUTE_BUSY
+    return BUSY
 
 
-@numba.njit(cache=True)
-def _set_operands(
-    execute: Record, parameters: Record, commands: NDArray[Any], operation: int
-) -> None:
+@stage
+def _set_operands(execute: Record, parameters: Record, commands: Records, operation: int) -> None:
     """Where the operation reads A, B (or the bias D of WS) and the preloaded matrix D, if at all.
 
     A matrix that passes through the transposer is read one operation early, with the preload.
@@ -226,8 +216,8 @@ def _set_operands(
     execute.a_started = execute.b_started = execute.d_started = 0
 
 
-@numba.njit(cache=True)
-def _set_a(execute: Record, commands: NDArray[Any], place: int) -> None:
+@stage
+def _set_a(execute: Record, commands: Records, place: int) -> None:
     execute.a_used = 0
     if place < 0 or execute.op_head + place >= execute.op_tail:
         return
@@ -241,7 +231,7 @@ def _set_a(execute: Record, commands: NDArray[Any], place: int) -> None:
     execute.a_rows = command.cols if command.a_transposed else command.rows
 
 
-@numba.njit(cache=True)
+@stage
 def _set_length(execute: Record, parameters: Record, command: Record, a_early: bool) -> None:
     """Rows of the operation (ExecuteController.scala:287-302): ``dim`` unless weights are kept."""
     execute.total_rows = parameters.dim
@@ -252,7 +242,7 @@ def _set_length(execute: Record, parameters: Record, command: Record, a_early: b
         execute.total_rows = min(rows, parameters.dim)
 
 
-@numba.njit(cache=True)
+@stage
 def _bank(parameters: Record, place: int) -> int:
     """The bank of a local row; every accumulator bank counts as one more, as reads go."""
     if place >= ACCUMULATOR_SPACE:
@@ -260,7 +250,7 @@ def _bank(parameters: Record, place: int) -> int:
     return place // parameters.spad_bank_rows % parameters.spad_banks
 
 
-@numba.njit(cache=True)
+@stage
 def _free(taken: Record, parameters: Record, bank: int) -> bool:
     """Whether no write takes the bank's only port in this cycle (accumulators have two)."""
     if bank == parameters.spad_banks:
@@ -268,15 +258,15 @@ def _free(taken: Record, parameters: Record, bank: int) -> bool:
     return ((taken.spad_writes | taken.spad_results) >> bank) & 1 == 0
 
 
-@numba.njit(cache=True)
+@stage
 def _is_ahead(started: int, count: int, other: int, total: int) -> bool:
     """The operands advance together: one may not be a row ahead of another."""
     return started == 1 and count == (other + 1) % total
 
 
-@numba.njit(cache=True)
+@stage
 def _read_rows(
-    execute: Record, taken: Record, parameters: Record, commands: NDArray[Any], now: int
+    execute: Record, taken: Record, parameters: Record, commands: Records, now: int
 ) -> int:
     total = execute.total_rows
     a, b, d = execute.a_count, execute.b_count, execute.d_count
@@ -314,13 +304,13 @@ def _read_rows(
     if at_end and began:
         _finish(execute, parameters, commands, now)
     if not (a_clear and b_clear and d_clear):
-        return EXECUTE_WRITES
-    return EXECUTE_SAME_BANK if b_yields or d_yields else EXECUTE_BUSY
+        return BANK_TAKEN
+    return SAME_BANK if b_yields or d_yields else BUSY
 
 
-@numba.njit(cache=True)
+@stage
 def _schedule_result(
-    execute: Record, parameters: Record, commands: NDArray[Any], row: int, now: int
+    execute: Record, parameters: Record, commands: Records, row: int, now: int
 ) -> None:
     """Remember the write port that the result of this row will take when it leaves the array."""
     if execute.pending_result == NO_RESULT or row >= execute.pending_result_rows:
@@ -338,8 +328,8 @@ def _schedule_result(
     execute.result_writes[leaves % RESULT_RING] |= 1 << shift
 
 
-@numba.njit(cache=True)
-def _finish(execute: Record, parameters: Record, commands: NDArray[Any], now: int) -> None:
+@stage
+def _finish(execute: Record, parameters: Record, commands: Records, now: int) -> None:
     """Retire the operation: report completions, give its tag back when its results have left."""
     first = execute.op_head & MASK
     second = (execute.op_head + 1) & MASK
@@ -361,8 +351,8 @@ def _finish(execute: Record, parameters: Record, commands: NDArray[Any], now: in
     execute.tag_tail += 1
 
 
-@numba.njit(cache=True)
-def _become_pending(execute: Record, commands: NDArray[Any], slot: int, done: int) -> None:
+@stage
+def _become_pending(execute: Record, commands: Records, slot: int, done: int) -> None:
     """The preload in ``slot`` awaits its compute; without a result it is complete at ``done``."""
     index, part = execute.op_command[slot], execute.op_part[slot]
     command = commands[index]
@@ -377,9 +367,9 @@ def _become_pending(execute: Record, commands: NDArray[Any], slot: int, done: in
     execute.pending_result_rows = command.second_rows
 
 
-@numba.njit(cache=True)
+@stage
 def _finish_compute(
-    execute: Record, parameters: Record, commands: NDArray[Any], slot: int, now: int
+    execute: Record, parameters: Record, commands: Records, slot: int, now: int
 ) -> None:
     index = execute.op_command[slot]
     if execute.op_part[slot] == WHOLE:

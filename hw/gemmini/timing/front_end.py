@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from .state import RING
+from .jit import stage
+from .state import RING, Record, Records
 
-Record = Any
 MASK = RING - 1
 
 COMMAND_STEP, FENCE_STEP, MARK_STEP = 0, 1, 2
 STEP = np.dtype(
     [(name, np.int64) for name in ("kind", "command", "wait", "done", "start")], align=True
 )
-"""One step of the program: what it is, its command, core cycles before it, and for marks the time."""
+"""One step: what it is, its command, core cycles before it; for marks, when its segment was."""
 
 QUIET_CYCLES = 3
 """Idle cycles after which a fence ends (measured: a fenced pair repeats every 80 cycles)."""
 IDLE_SEEN = 2
-"""Cycles from the last activity until the accelerator is seen to be idle, counted from its cycle."""
+"""Cycles from the one with the last activity until the accelerator is seen to be idle."""
 FRONT_QUEUE = 6
 """Commands that may be on their way to the reservation station."""
 
 
-@numba.njit(cache=True)
-def dispatch(front: Record, parameters: Record, steps: NDArray[Any], now: int) -> bool:
+@stage
+def dispatch(front: Record, parameters: Record, steps: Records, now: int) -> bool:
     """Pass fences and marks that are due, then send the next command. Returns whether one was."""
     while front.step < len(steps) and steps[front.step].kind != COMMAND_STEP:
         step = steps[front.step]
@@ -55,7 +51,7 @@ def dispatch(front: Record, parameters: Record, steps: NDArray[Any], now: int) -
     return True
 
 
-@numba.njit(cache=True)
+@stage
 def _mark(front: Record, step: Record, now: int) -> None:
     """Record when the segment that ends here began and ended."""
     step.start = front.segment_start if front.segment_start >= 0 else now

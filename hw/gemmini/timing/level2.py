@@ -7,15 +7,11 @@ the 8 B/cycle bus and answers 14 cycles later; dirty lines leave over a channel 
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from ..config import GemminiConfig
-
-Record = Any
+from .jit import stage
+from .state import Record, Records
 
 LINE = np.dtype([(name, np.int64) for name in ("tag", "used", "dirty", "ready")], align=True)
 """One way of one set: ``ready`` is when the line has arrived from DRAM."""
@@ -26,15 +22,15 @@ WRITE_BACK_SLACK = 64
 """Cycles of write-back that may queue up before misses wait for it (reference model)."""
 
 
-def new_lines(config: GemminiConfig) -> NDArray[Any]:
+def new_lines(config: GemminiConfig) -> Records:
     """An empty cache, ``l2_ways`` lines of each of ``l2_sets`` sets."""
     lines = np.zeros(config.l2_sets * config.l2_ways, LINE)
     lines["tag"] = NO_TAG
     return lines
 
 
-@numba.njit(cache=True)
-def find_way(lines: NDArray[Any], first: int, ways: int, tag: int) -> tuple[bool, int]:
+@stage
+def find_way(lines: Records, first: int, ways: int, tag: int) -> tuple[bool, int]:
     """Whether the set that begins at ``first`` holds ``tag``, and its way or the one to evict."""
     victim = first
     for way in range(first, first + ways):
@@ -45,9 +41,9 @@ def find_way(lines: NDArray[Any], first: int, ways: int, tag: int) -> tuple[bool
     return False, victim
 
 
-@numba.njit(cache=True)
+@stage
 def access_level2(
-    level2: Record, lines: NDArray[Any], parameters: Record, address: int, now: int, is_write: bool
+    level2: Record, lines: Records, parameters: Record, address: int, now: int, is_write: bool
 ) -> int:
     """When the cache answers a request that reaches it ``now``."""
     tag = address // parameters.l2_line_bytes

@@ -5,31 +5,23 @@ Sources: LoadController.scala, DMA.scala, Scratchpad.scala; times measured.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
-from numpy.typing import NDArray
-
+from .causes import BUSY, COMMANDS_IN_FLIGHT, IDLE, MEMORY
 from .decode import CONFIGURE
+from .jit import stage
 from .port import ADDRESS_PIPELINE, ADDRESS_QUEUE, MASK, request_size
 from .reservation import queue_head, queue_is_empty, queue_pop
-from .state import LOAD
-
-Record = Any
+from .state import LOAD, Record, Records
 
 ZERO_PIPELINE = 2
-"""Cycles from the controller to the first write of zeros (measured: one row and block per cycle)."""
+"""Cycles from the controller to the first write of zeros, one row and block per cycle."""
 ZEROS_WAITING = 4
 """Rows of zeros that may wait for the write port before the controller stops."""
 WRITTEN_TO_DONE = 1
 """Cycles from a command's last write to the report of its completion."""
 
-# What the unit did in a cycle; each is a name in ``causes``.
-LOAD_IDLE, LOAD_BUSY, LOAD_SLOTS, LOAD_PACKETS, LOAD_QUEUE = 0, 1, 2, 3, 4
 
-
-@numba.njit(cache=True)
-def _finish_if_whole(load: Record, progress: NDArray[Any], command: int, done: int) -> None:
+@stage
+def _finish_if_whole(load: Record, progress: Records, command: int, done: int) -> None:
     if progress[command].remaining > 0:
         return
     slot = load.done_tail & MASK
@@ -38,9 +30,9 @@ def _finish_if_whole(load: Record, progress: NDArray[Any], command: int, done: i
     load.done_tail += 1
 
 
-@numba.njit(cache=True)
+@stage
 def write_loaded_rows(
-    load: Record, taken: Record, parameters: Record, progress: NDArray[Any], now: int
+    load: Record, taken: Record, parameters: Record, progress: Records, now: int
 ) -> bool:
     """Write one row from memory and one of zeros; results of the array in a bank go first.
 
@@ -68,7 +60,7 @@ def write_loaded_rows(
     return waited
 
 
-@numba.njit(cache=True)
+@stage
 def _take_write_port(taken: Record, parameters: Record, bank: int) -> bool:
     """Claim the write port of ``bank`` (accumulator banks follow those of the scratchpad)."""
     if bank >= parameters.spad_banks:
@@ -84,10 +76,8 @@ def _take_write_port(taken: Record, parameters: Record, bank: int) -> bool:
     return True
 
 
-@numba.njit(cache=True)
-def cut_packet(
-    load: Record, port: Record, parameters: Record, commands: NDArray[Any], now: int
-) -> bool:
+@stage
+def cut_packet(load: Record, port: Record, parameters: Record, commands: Records, now: int) -> bool:
     """Send one packet of the row being read; take the next row once it is cut up.
 
     Returns whether a packet had to wait because too many are in flight.
@@ -106,7 +96,7 @@ def cut_packet(
     return waited
 
 
-@numba.njit(cache=True)
+@stage
 def _send_packet(load: Record, port: Record, parameters: Record, command: Record, now: int) -> None:
     address = command.dram + load.read_row * command.dram_step + load.read_offset
     left = command.row_bytes - load.read_offset
@@ -126,13 +116,13 @@ def _send_packet(load: Record, port: Record, parameters: Record, command: Record
         load.reading = -1
 
 
-@numba.njit(cache=True)
+@stage
 def control_loads(
     load: Record,
     station: Record,
     parameters: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
+    commands: Records,
+    progress: Records,
     now: int,
 ) -> int:
     """One step of the controller: begin the next command, or request one of its rows."""
@@ -144,25 +134,25 @@ def control_loads(
     return cause
 
 
-@numba.njit(cache=True)
+@stage
 def _control(
     load: Record,
     station: Record,
     parameters: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
+    commands: Records,
+    progress: Records,
     now: int,
 ) -> int:
     if queue_is_empty(station, LOAD):
-        return LOAD_IDLE
+        return IDLE
     index = queue_head(station, LOAD)
     command = commands[index]
     if command.kind == CONFIGURE:
         queue_pop(station, LOAD)
-        return LOAD_BUSY
+        return BUSY
     if load.started < 0:
         if load.in_flight >= parameters.commands_in_flight:
-            return LOAD_SLOTS
+            return COMMANDS_IN_FLIGHT
         load.in_flight += 1
         load.started = index
         load.row = 0
@@ -171,21 +161,21 @@ def _control(
     if command.dram == 0:
         return _request_zeros(load, station, parameters, command, now)
     if load.request_tail - load.request_head > parameters.memory_pipeline:
-        return LOAD_QUEUE
+        return MEMORY
     slot = load.request_tail & MASK
     load.request_command[slot] = index
     load.request_row[slot] = load.row
     load.request_tail += 1
     _next_row(load, station, command)
-    return LOAD_BUSY
+    return BUSY
 
 
-@numba.njit(cache=True)
+@stage
 def _request_zeros(
     load: Record, station: Record, parameters: Record, command: Record, now: int
 ) -> int:
     if now < load.zero_free_at or load.zero_tail - load.zero_head >= ZEROS_WAITING:
-        return LOAD_BUSY
+        return BUSY
     row = command.local + load.row
     for block in range(command.blocks):
         slot = load.zero_tail & MASK
@@ -200,10 +190,10 @@ def _request_zeros(
         load.zero_tail += 1
     load.zero_free_at = now + command.blocks
     _next_row(load, station, command)
-    return LOAD_BUSY
+    return BUSY
 
 
-@numba.njit(cache=True)
+@stage
 def _next_row(load: Record, station: Record, command: Record) -> None:
     load.row += 1
     if load.row >= command.rows:

@@ -7,32 +7,31 @@ level-2 cache. Acknowledgements of writes take a cycle of channel D each.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
-from numpy.typing import NDArray
-
+from .jit import stage
 from .level2 import access_level2
-from .state import RING
+from .state import RING, Record, Records
 
-Record = Any
 MASK = RING - 1
 
 ADDRESS_PIPELINE = 4
 """Cycles from a packet's choice to channel A (measured: issue to first request is 7 in all)."""
 ADDRESS_QUEUE = 6
 """Packets that may be on that way."""
-SLOT_RELEASE = 3
-"""Cycles from the last beat, or the acknowledgement, until the slot in flight is free."""
+READ_RELEASE = 3
+"""Cycles from the last beat until the slot in flight is free."""
+WRITE_RELEASE = 1
+"""Cycles from the acknowledgement until the slot in flight is free."""
 MERGED_TO_WRITTEN = 5
 """Cycles from a merged row to its write: scaling and pixel repetition (last beat to done is 7)."""
+WIDE_MERGED_TO_WRITTEN = 3
+"""The same for rows of accumulator elements, which skip the pixel repeater (measured)."""
 WRITES_WAITING = 10
 """Merged rows that may wait for their memory's write port."""
 ACKNOWLEDGEMENT = -1
 """The command of a reply that acknowledges a write."""
 
 
-@numba.njit(cache=True)
+@stage
 def request_size(address: int, left: int, smallest: int, largest: int) -> tuple[int, int]:
     """The aligned power-of-two request that covers the most of ``left`` bytes, and how many.
 
@@ -48,7 +47,7 @@ def request_size(address: int, left: int, smallest: int, largest: int) -> tuple[
     return best_size, best_useful
 
 
-@numba.njit(cache=True)
+@stage
 def free_slots(port: Record, now: int) -> None:
     """Count the reads whose slot becomes free by ``now`` (writes are counted a stage later)."""
     while port.read_free_head < port.read_free_tail:
@@ -58,7 +57,7 @@ def free_slots(port: Record, now: int) -> None:
         port.reads_in_flight -= 1
 
 
-@numba.njit(cache=True)
+@stage
 def free_write_slots(port: Record, now: int) -> None:
     while port.write_free_head < port.write_free_tail:
         if port.write_free[port.write_free_head & MASK] > now:
@@ -67,9 +66,9 @@ def free_write_slots(port: Record, now: int) -> None:
         port.writes_in_flight -= 1
 
 
-@numba.njit(cache=True)
+@stage
 def send_request(
-    port: Record, level2: Record, lines: NDArray[Any], parameters: Record, now: int
+    port: Record, level2: Record, lines: Records, parameters: Record, now: int
 ) -> None:
     """Put one beat on channel A: a read packet, or a beat of a write; they take turns."""
     reads = port.read_head < port.read_tail and port.read_time[port.read_head & MASK] <= now
@@ -100,16 +99,16 @@ def send_request(
         port.prefer_write = 1
 
 
-@numba.njit(cache=True)
+@stage
 def _answered(
-    level2: Record, lines: NDArray[Any], parameters: Record, address: int, now: int, is_write: bool
+    level2: Record, lines: Records, parameters: Record, address: int, now: int, is_write: bool
 ) -> int:
     if parameters.uses_level2:
         return access_level2(level2, lines, parameters, address, now, is_write)
     return now + parameters.memory_latency
 
 
-@numba.njit(cache=True)
+@stage
 def _bring_ready_reply_forward(port: Record, now: int) -> None:
     """The cache answers hits while misses wait: move the first reply that is ready to the head."""
     ready = port.reply_head
@@ -120,7 +119,11 @@ def _bring_ready_reply_forward(port: Record, now: int) -> None:
     source = ready & MASK
     time, command = port.reply_time[source], port.reply_command[source]
     row, offset = port.reply_row[source], port.reply_offset[source]
-    size, useful, shift = port.reply_size[source], port.reply_useful[source], port.reply_shift[source]
+    size, useful, shift = (
+        port.reply_size[source],
+        port.reply_useful[source],
+        port.reply_shift[source],
+    )
     while ready > port.reply_head:
         to, source = ready & MASK, (ready - 1) & MASK
         port.reply_time[to] = port.reply_time[source]
@@ -137,8 +140,8 @@ def _bring_ready_reply_forward(port: Record, now: int) -> None:
     port.reply_size[to], port.reply_useful[to], port.reply_shift[to] = size, useful, shift
 
 
-@numba.njit(cache=True)
-def merge_rows(port: Record, load: Record, parameters: Record, commands: NDArray[Any], now: int):
+@stage
+def merge_rows(port: Record, load: Record, parameters: Record, commands: Records, now: int):
     """Send on one local row of the packet being merged, if its bytes have arrived.
 
     A packet whose useful bytes straddle rows can leave a row to send after its last beat; the next
@@ -160,7 +163,9 @@ def merge_rows(port: Record, load: Record, parameters: Record, commands: NDArray
             bank = parameters.spad_banks + row // parameters.acc_bank_rows % parameters.acc_banks
         else:
             bank = row // parameters.spad_bank_rows % parameters.spad_banks
-        load.write_time[slot] = now + MERGED_TO_WRITTEN
+        is_wide = command.element_bytes > parameters.input_bytes
+        delay = WIDE_MERGED_TO_WRITTEN if is_wide else MERGED_TO_WRITTEN
+        load.write_time[slot] = now + delay
         load.write_bank[slot] = bank
         load.write_bytes[slot] = needed - port.merge_sent
         load.write_command[slot] = port.merge_command
@@ -170,21 +175,24 @@ def merge_rows(port: Record, load: Record, parameters: Record, commands: NDArray
         port.merge_command = -1
 
 
-@numba.njit(cache=True)
-def receive_beat(port: Record, parameters: Record, now: int) -> None:
-    """Take one beat from channel D: of the packet being merged, else of the next reply."""
+@stage
+def receive_beat(port: Record, parameters: Record, now: int) -> bool:
+    """Take one beat from channel D: of the packet being merged, else of the next reply.
+
+    Returns whether it carried data.
+    """
     if port.merge_command >= 0 and port.merge_beats_left > 0:
         _take_beat(port, parameters, now)
-        return
+        return True
     if port.reply_head == port.reply_tail:
-        return
+        return False
     if parameters.uses_level2:
         _bring_ready_reply_forward(port, now)
     head = port.reply_head & MASK
     if port.reply_time[head] > now:
-        return
+        return False
     if port.reply_command[head] == ACKNOWLEDGEMENT:
-        port.write_free[port.write_free_tail & MASK] = now + SLOT_RELEASE
+        port.write_free[port.write_free_tail & MASK] = now + WRITE_RELEASE
         port.write_free_tail += 1
         port.reply_head += 1
     elif port.merge_command < 0:
@@ -197,13 +205,15 @@ def receive_beat(port: Record, parameters: Record, now: int) -> None:
         port.merge_sent = 0
         port.reply_head += 1
         _take_beat(port, parameters, now)
+        return True
+    return False
 
 
-@numba.njit(cache=True)
+@stage
 def _take_beat(port: Record, parameters: Record, now: int) -> None:
     port.merge_beats_left -= 1
     port.merge_received = min(port.merge_received + parameters.bus_bytes, port.merge_useful)
     if port.merge_beats_left == 0:
         port.merge_received = port.merge_useful
-        port.read_free[port.read_free_tail & MASK] = now + SLOT_RELEASE
+        port.read_free[port.read_free_tail & MASK] = now + READ_RELEASE
         port.read_free_tail += 1

@@ -6,42 +6,37 @@ and after every older command of another queue whose rows overlap has completed.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
-from numpy.typing import NDArray
-
 from .decode import CONFIGURE, PRELOAD
-from .state import EXECUTE, LOAD, RING, STORE, UNITS
+from .jit import stage
+from .state import EXECUTE, LOAD, RING, STORE, UNITS, Record, Records
 
-Record = Any
 MASK = RING - 1
 
 
-@numba.njit(cache=True)
+@stage
 def queue_is_empty(station: Record, unit: int) -> bool:
     return station.queue_head[unit] == station.queue_tail[unit]
 
 
-@numba.njit(cache=True)
+@stage
 def queue_head(station: Record, unit: int) -> int:
     """The command at the head of a controller's queue."""
     return station.queue[unit * RING + (station.queue_head[unit] & MASK)]
 
 
-@numba.njit(cache=True)
+@stage
 def queue_pop(station: Record, unit: int) -> None:
     station.queue_head[unit] += 1
 
 
-@numba.njit(cache=True)
+@stage
 def has_room(station: Record, parameters: Record, unit: int) -> bool:
     return station.live_count[unit] < parameters.station_capacity[unit]
 
 
-@numba.njit(cache=True)
+@stage
 def allocate(
-    station: Record, progress: NDArray[Any], index: int, unit: int, sequence: int, now: int
+    station: Record, progress: Records, index: int, unit: int, sequence: int, now: int
 ) -> None:
     """Enter the command ``index``; ``sequence`` numbers the commands in the order they enter."""
     station.live[unit * RING + station.live_count[unit]] = index
@@ -50,8 +45,8 @@ def allocate(
     progress[index].sequence = sequence
 
 
-@numba.njit(cache=True)
-def complete(station: Record, progress: NDArray[Any], index: int, unit: int, now: int) -> None:
+@stage
+def complete(station: Record, progress: Records, index: int, unit: int, now: int) -> None:
     """Free the entry of the command ``index``."""
     first, count = unit * RING, station.live_count[unit]
     place = 0
@@ -65,12 +60,12 @@ def complete(station: Record, progress: NDArray[Any], index: int, unit: int, now
     progress[index].done = now
 
 
-@numba.njit(cache=True)
+@stage
 def _touches(start: int, end: int, other_start: int, other_end: int) -> bool:
     return (other_start <= start < other_end) or (start <= other_start < end)
 
 
-@numba.njit(cache=True)
+@stage
 def _depends(command: Record, older: Record) -> bool:
     """Whether ``command`` must wait for ``older``, a command of another queue, to complete."""
     a, b = command.range_start, command.range_end
@@ -88,12 +83,12 @@ def _depends(command: Record, older: Record) -> bool:
     return writer.kind == PRELOAD and _touches(a, b, older.range_start, older.range_end)
 
 
-@numba.njit(cache=True)
+@stage
 def _blocking_unit(
     station: Record,
     parameters: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
+    commands: Records,
+    progress: Records,
     index: int,
     unit: int,
 ) -> int:
@@ -116,9 +111,9 @@ def _blocking_unit(
     return -1
 
 
-@numba.njit(cache=True)
-def next_to_issue(station: Record, progress: NDArray[Any], unit: int, now: int) -> int:
-    """The oldest command of ``unit`` that has not issued and was allocated before ``now``, or −1."""
+@stage
+def next_to_issue(station: Record, progress: Records, unit: int, now: int) -> int:
+    """The oldest command of ``unit`` that has not issued and entered before ``now``, or −1."""
     place = station.issued_count[unit]
     if place >= station.live_count[unit]:
         return -1
@@ -126,12 +121,12 @@ def next_to_issue(station: Record, progress: NDArray[Any], unit: int, now: int) 
     return index if progress[index].allocated < now else -1
 
 
-@numba.njit(cache=True)
+@stage
 def is_blocked(
     station: Record,
     parameters: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
+    commands: Records,
+    progress: Records,
     index: int,
     unit: int,
 ) -> bool:
@@ -143,11 +138,11 @@ def is_blocked(
     return station.blocked_by[unit] >= 0
 
 
-@numba.njit(cache=True)
+@stage
 def push_to_queue(
     station: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
+    commands: Records,
+    progress: Records,
     index: int,
     unit: int,
     now: int,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..config import ConfigError, GemminiConfig
+from .causes import CAUSES
 
 LOAD, EXECUTE, STORE = 0, 1, 2
 """The three units, each with its own queue in the reservation station and its own controller."""
@@ -29,6 +29,8 @@ MAX_BANKS = 30
 
 Record = Any
 """A NumPy record of one of the types below; numba sees its fields, the type checker does not."""
+Records = Any
+"""An array of such records."""
 
 
 def _record(*names: str, **arrays: int | np.dtype[Any]) -> np.dtype[Any]:
@@ -235,9 +237,18 @@ STORE_UNIT = _record(
     done_command=RING,
 )
 PORTS_TAKEN = _record("spad_results", "acc_results", "acc_accumulates", "spad_writes", "acc_writes")
+COUNTERS = _record(
+    "read_beats",
+    "write_beats",
+    "operand_conflicts",  # cycles in which a write took a bank that an operand is in
+    "write_conflicts",  # cycles in which an array result took a bank that a load writes to
+    "read_conflicts",  # cycles in which a bank was taken that a store reads
+    cycles=UNITS * CAUSES,
+)
 LEVEL2 = _record("accesses", "misses", "write_backs", "read_bus_free", "write_bus_free")
 MACHINE = _record(
     "clock",
+    "source",  # digest of the source that the machine code was compiled from
     parameters=PARAMETERS,
     front=FRONT_END,
     station=STATION,
@@ -247,6 +258,7 @@ MACHINE = _record(
     store=STORE_UNIT,
     taken=PORTS_TAKEN,
     level2=LEVEL2,
+    counters=COUNTERS,
 )
 
 
@@ -259,7 +271,7 @@ def mesh_transit(config: GemminiConfig) -> int:
     return 1 + (2 * config.dim - 1) * per_element + config.mesh_output_delay
 
 
-def new_machine(config: GemminiConfig, memory_latency: int, uses_level2: bool) -> NDArray[Any]:
+def new_machine(config: GemminiConfig, memory_latency: int, uses_level2: bool) -> Records:
     """An idle machine, as an array of one record (numba hands out references to its elements)."""
     transit = mesh_transit(config)
     mesh_latency = config.spad_read_delay + 1 + transit + 1

@@ -6,34 +6,28 @@ A store completes in the reservation station when its last row has been read.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
-from numpy.typing import NDArray
-
+from .causes import BANK_TAKEN, BUSY, IDLE, MEMORY, PACKETS_IN_FLIGHT, PIPELINE
 from .decode import CONFIGURE
+from .jit import stage
 from .port import ADDRESS_PIPELINE, ADDRESS_QUEUE, MASK, request_size
 from .reservation import queue_head, queue_is_empty, queue_pop
-from .state import STORE
-
-Record = Any
+from .state import STORE, Record, Records
 
 REQUESTS_WAITING = 2
 """Rows that the controller may request ahead of the read (write_dispatch_q)."""
-READ_TO_DONE = 0
-"""Cycles from the last read to the report of completion (measured with dependent commands)."""
+READ_TO_DONE = 2
+"""Cycles from the last read to the report of completion (measured: issue to done is 24)."""
+WRITE_PIPELINE = ADDRESS_PIPELINE + 2
+"""Cycles from a beat's choice to channel A (from the interference of stores with loads)."""
 
-# What the unit did in a cycle; each is a name in ``causes``.
-STORE_IDLE, STORE_BUSY, STORE_SLOTS, STORE_READ, STORE_PACKETS, STORE_SCALE = 0, 1, 2, 3, 4, 5
 
-
-@numba.njit(cache=True)
+@stage
 def control_stores(
     store: Record,
     station: Record,
     parameters: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
+    commands: Records,
+    progress: Records,
 ) -> None:
     """One step of the controller: begin the next command, or request one of its row pieces."""
     if queue_is_empty(station, STORE):
@@ -67,20 +61,22 @@ def control_stores(
         queue_pop(station, STORE)
 
 
-@numba.njit(cache=True)
-def write_out(
-    store: Record, port: Record, parameters: Record, commands: NDArray[Any], now: int
-) -> bool:
+@stage
+def write_out(store: Record, port: Record, parameters: Record, commands: Records, now: int) -> int:
     """Send a beat of the row being written; take the next scaled row when it is gone.
 
-    Returns whether the writer had to wait because too many writes are in flight.
+    Returns what it did, or why it did not.
     """
-    waited = False
+    cause = IDLE
     is_free = store.writing < 0
     if not is_free:
         starts_packet = store.write_beats == 0
-        waited = starts_packet and port.writes_in_flight >= parameters.max_packets_in_flight
-        if not waited and port.write_tail - port.write_head < ADDRESS_QUEUE:
+        if starts_packet and port.writes_in_flight >= parameters.max_packets_in_flight:
+            cause = PACKETS_IN_FLIGHT
+        elif port.write_tail - port.write_head >= ADDRESS_QUEUE:
+            cause = MEMORY
+        else:
+            cause = BUSY
             if starts_packet:
                 _start_packet(store, port, parameters)
             is_free = _send_beat(store, port, now)
@@ -89,11 +85,11 @@ def write_out(
         if store.scale_time[slot] <= now:
             store.scale_head += 1
             _take_row(store, commands, slot)
-    return waited
+    return cause
 
 
-@numba.njit(cache=True)
-def _take_row(store: Record, commands: NDArray[Any], slot: int) -> None:
+@stage
+def _take_row(store: Record, commands: Records, slot: int) -> None:
     """Begin to write a row once its last piece is there; earlier pieces are only collected."""
     index = store.scale_command[slot]
     command = commands[index]
@@ -105,7 +101,7 @@ def _take_row(store: Record, commands: NDArray[Any], slot: int) -> None:
     store.write_beats = 0
 
 
-@numba.njit(cache=True)
+@stage
 def _start_packet(store: Record, port: Record, parameters: Record) -> None:
     size, useful = request_size(
         store.write_address, store.write_left, parameters.bus_bytes, parameters.max_request_bytes
@@ -118,13 +114,13 @@ def _start_packet(store: Record, port: Record, parameters: Record) -> None:
     store.write_address += useful
 
 
-@numba.njit(cache=True)
+@stage
 def _send_beat(store: Record, port: Record, now: int) -> bool:
     """Send one beat; returns whether it was the last of the row."""
     store.write_beats -= 1
     is_last = store.write_beats == 0
     slot = port.write_tail & MASK
-    port.write_time[slot] = now + ADDRESS_PIPELINE
+    port.write_time[slot] = now + WRITE_PIPELINE
     port.write_last[slot] = 1 if is_last else 0
     port.write_tail += 1
     if is_last and store.write_left <= 0:
@@ -132,8 +128,8 @@ def _send_beat(store: Record, port: Record, now: int) -> bool:
     return store.writing < 0
 
 
-@numba.njit(cache=True)
-def scale_row(store: Record, parameters: Record, commands: NDArray[Any], now: int) -> None:
+@stage
+def scale_row(store: Record, parameters: Record, commands: Records, now: int) -> None:
     """Pass one piece on to the scale unit (accumulator rows) or around it (scratchpad rows)."""
     if store.norm_head == store.norm_tail:
         return
@@ -152,34 +148,34 @@ def scale_row(store: Record, parameters: Record, commands: NDArray[Any], now: in
     store.scale_tail += 1
 
 
-@numba.njit(cache=True)
+@stage
 def read_row(
     store: Record,
     taken: Record,
     parameters: Record,
-    commands: NDArray[Any],
-    progress: NDArray[Any],
+    commands: Records,
+    progress: Records,
     now: int,
-) -> bool:
-    """Read one piece of a row from its bank. Returns whether the bank was taken."""
+) -> int:
+    """Read one piece of a row from its bank. Returns what it did, or why it did not."""
     if store.request_head == store.request_tail:
-        return False
+        return IDLE
     source = store.request_head & MASK
     index = store.request_command[source]
     command = commands[index]
     room = 1 if command.in_accumulator else parameters.memory_pipeline + 2
     if store.norm_tail - store.norm_head >= room:
-        return False
+        return PIPELINE
     place = command.local + store.request_row[source]
     place += store.request_block[source] // command.row_reads * command.block_step
     if command.in_accumulator:
         bank = place // parameters.acc_bank_rows % parameters.acc_banks
         if (taken.acc_accumulates >> bank) & 1:
-            return True
+            return BANK_TAKEN
     else:
         bank = place // parameters.spad_bank_rows % parameters.spad_banks
         if ((taken.spad_writes | taken.spad_results) >> bank) & 1:
-            return True
+            return BANK_TAKEN
     slot = store.norm_tail & MASK
     store.norm_command[slot] = index
     store.norm_row[slot] = store.request_row[source]
@@ -192,4 +188,4 @@ def read_row(
         store.done_time[done] = now + READ_TO_DONE
         store.done_command[done] = index
         store.done_tail += 1
-    return False
+    return BUSY

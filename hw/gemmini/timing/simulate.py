@@ -1,0 +1,148 @@
+"""The cycle model's one entry point, and what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...stream import CommandStream, StreamError
+from ..config import GemminiConfig
+from .causes import CAUSE_NAMES, CAUSES, Unit
+from .engine import PROGRESS, run
+from .front_end import MARK_STEP
+from .level2 import LINE, new_lines
+from .program import Program, build_program
+from .state import new_machine
+
+Level = Literal["accelerator", "soc"]
+"""``accelerator``: a command per cycle, memory of fixed latency. ``soc``: core, L2 and DRAM."""
+
+DEFAULT_MEMORY_LATENCY = 6
+"""Cycles from a request to its answer at level ``accelerator``: that of a hit in the L2."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A named part of the stream, and its cycles from its first command to idle (or to its end)."""
+
+    name: str
+    cycles: int
+
+
+@dataclass(frozen=True)
+class TimingResult:
+    """What a simulation measured. All times are in cycles since the first command."""
+
+    cycles: int
+    """From the first command until the accelerator is idle again."""
+    level: Level
+    program: Program
+    segments: tuple[Segment, ...]
+    units: dict[str, dict[str, int]]
+    """For each unit, the cycles it was busy, idle, or stood still for each cause."""
+    conflicts: dict[str, int]
+    """Cycles lost to a bank that was taken: of operand reads, load writes and store reads."""
+    cache: dict[str, int]
+    """Accesses, misses and write-backs of the L2 (zero at level ``accelerator``)."""
+    allocated: NDArray[np.int64]
+    """For each command of ``program``: when it entered the reservation station, −1 if never."""
+    issued: NDArray[np.int64]
+    done: NDArray[np.int64]
+
+    @property
+    def commands(self) -> int:
+        """Commands that the units executed, after the hardware's own loops were unrolled."""
+        return int(np.count_nonzero(self.allocated >= 0))
+
+    @property
+    def segment_cycles(self) -> dict[str, int]:
+        """Cycles by segment name; the last of equal names counts."""
+        return {segment.name: segment.cycles for segment in self.segments}
+
+
+def simulate_timing(
+    stream: CommandStream,
+    config: GemminiConfig,
+    *,
+    level: Level = "accelerator",
+    memory_latency: int = DEFAULT_MEMORY_LATENCY,
+    dram_latency: int | None = None,
+    warm: bool = False,
+) -> TimingResult:
+    """Count the cycles of ``stream`` without computing any data.
+
+    ``memory_latency`` applies to level ``accelerator``, ``dram_latency`` (default: the config's) to
+    level ``soc``, where ``warm`` means that the same stream has run once before, so that the L2
+    and the core's instruction cache hold what they can. Raises ``StreamError`` for a command that
+    the cycle model cannot run, and for a stream that would never end.
+    """
+    if memory_latency < 1 or (dram_latency is not None and dram_latency < 0):
+        raise ValueError("latencies must be positive")
+    if dram_latency is not None:
+        config = replace(config, dram_latency=dram_latency)
+    program = build_program(stream, config, level, warm)
+    if level == "accelerator":
+        return _run(program, config, level, memory_latency, np.zeros(1, LINE))
+    lines = new_lines(config)
+    if warm:
+        _run(program, config, level, memory_latency, lines)
+        # The second run starts at time 0: all lines have arrived, their order of use stays.
+        lines["ready"] = 0
+        lines["used"] -= lines["used"].max() + 1
+    return _run(program, config, level, memory_latency, lines)
+
+
+def _run(
+    program: Program,
+    config: GemminiConfig,
+    level: Level,
+    memory_latency: int,
+    lines: NDArray[Any],
+) -> TimingResult:
+    machine = new_machine(config, memory_latency, uses_level2=level == "soc")
+    steps = program.steps.copy()
+    progress = np.full(len(program.commands), -1, PROGRESS)
+    cycles = run(machine, steps, program.commands, progress, lines)
+    if cycles < 0:
+        _raise_stuck(program, progress)
+    marks = steps[steps["kind"] == MARK_STEP]
+    counters = machine["counters"][0]
+    table = counters["cycles"].reshape(len(Unit), CAUSES)
+    level2 = machine["level2"][0]
+    return TimingResult(
+        cycles=int(cycles),
+        level=level,
+        program=program,
+        segments=tuple(
+            Segment(name, int(mark["done"] - mark["start"]))
+            for name, mark in zip(program.mark_names, marks, strict=True)
+        ),
+        units={
+            unit.name.lower(): dict(zip(CAUSE_NAMES, map(int, table[unit]), strict=True))
+            for unit in Unit
+        },
+        conflicts={
+            "operand_reads": int(counters["operand_conflicts"]),
+            "load_writes": int(counters["write_conflicts"]),
+            "store_reads": int(counters["read_conflicts"]),
+        },
+        cache={name: int(level2[name]) for name in ("accesses", "misses", "write_backs")},
+        allocated=progress["allocated"],
+        issued=progress["issued"],
+        done=progress["done"],
+    )
+
+
+def _raise_stuck(program: Program, progress: NDArray[Any]) -> None:
+    """Name the oldest command that never completed."""
+    waiting = np.flatnonzero((progress["allocated"] >= 0) & (progress["done"] < 0))
+    if not len(waiting):
+        raise StreamError("the stream never ends: the accelerator does not become idle")
+    index = int(program.origin[waiting[0]])
+    raise StreamError(
+        f"command {index}: never completes (a preload needs a compute behind it, and a move needs"
+        " at least one row and column)"
+    )
