@@ -1,0 +1,162 @@
+"""Parses C source text into a syntax tree (Lark, LALR), and words the syntax errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.lexer import BasicLexer, Lexer, LexerState
+from lark.utils import TextSlice
+
+from ..diagnostics import Diagnostic, SourceLocation
+from . import c_syntax as syntax
+from .c_constants import evaluate_constant
+from .c_macros import location_of
+from .c_preprocess import Preprocessor
+from .c_tree_builder import TreeBuilder
+from .c_usage import children
+
+EXPRESSION_DEPTH_LIMIT = 150
+"""Operators nested in each other; ``a + b + c`` nests as deep as it has operators."""
+STATEMENT_DEPTH_LIMIT = 60
+"""Statements nested in each other, ``else if`` chains included."""
+
+TokenSource = Callable[["_PreprocessedLexer"], Sequence[Token]]
+"""Computes the tokens to parse, given the lexer that can split text."""
+
+_EXPECTED_NAMES = {
+    "SEMICOLON": "';'", "RPAR": "')'", "RSQB": "']'", "RBRACE": "'}'", "LBRACE": "'{'",
+    "LPAR": "'('", "LSQB": "'['", "COMMA": "','", "COLON": "':'", "NAME": "a name",
+    "TYPE_NAME": "a type", "ASSIGN": "'='", "$END": "the end of the file",
+}  # fmt: skip
+"""Terminals worth naming in "expected ..."; operators would only make the list long."""
+
+
+class _PreprocessedLexer(Lexer):
+    """A Lark lexer whose input is a token source instead of text."""
+
+    def __init__(self, lexer_conf: Any) -> None:
+        self._lexer = BasicLexer(lexer_conf)
+
+    def lex(self, lexer_state: Any, parser_state: Any = None) -> Iterator[Token]:
+        yield from cast(TokenSource, lexer_state)(self)
+
+    def tokenize(self, text: str, filename: str, directive: Token | None) -> Iterator[Token]:
+        """Yield the tokens of ``text``; see ``c_preprocess.Tokenizer``."""
+        state = LexerState(TextSlice.cast_from(text))
+        try:
+            for token in self._lexer.lex(state, None):
+                if directive is not None:
+                    token = Token.new_borrow_pos(token.type, token.value, directive)
+                yield token
+        except UnexpectedCharacters as error:
+            location = SourceLocation(filename, error.line, error.column)
+            if directive is not None:
+                location = location_of(directive, filename)
+            raise Diagnostic(
+                f"unexpected character {error.char!r}",
+                location,
+                hint="only the characters of C programs are accepted",
+            ) from None
+
+
+@cache
+def _grammar() -> Lark:
+    text = (Path(__file__).parent / "c_grammar.lark").read_text(encoding="utf-8")
+    return Lark(
+        text,
+        parser="lalr",
+        lexer=_PreprocessedLexer,
+        propagate_positions=True,
+        maybe_placeholders=True,
+        start=["translation_unit", "conditional_expression"],
+    )
+
+
+def parse_c(text: str, filename: str) -> syntax.TranslationUnit:
+    """Return the syntax tree of the C source ``text``.
+
+    Raises Diagnostic for text that cannot be a kernel (empty, binary, too large, too deeply
+    nested), preprocessor errors, syntax errors and keywords of unsupported constructs.
+    """
+
+    def preprocessed(lexer: _PreprocessedLexer) -> Sequence[Token]:
+        preprocessor = Preprocessor(
+            filename,
+            lambda part, directive: lexer.tokenize(part, filename, directive),
+            lambda tokens: _condition_holds(tokens, filename),
+        )
+        return preprocessor.run(text)
+
+    unit = cast(syntax.TranslationUnit, _parse(preprocessed, "translation_unit", filename))
+    for function in unit.functions.values():
+        _check_depth(function.body)
+    for declaration in unit.declarations:
+        _check_depth(declaration)
+    return unit
+
+
+def _condition_holds(tokens: Sequence[Token], filename: str) -> bool:
+    expression = _parse(lambda _: tokens, "conditional_expression", filename)
+    _check_depth(expression)
+    return evaluate_constant(expression, {}) != 0
+
+
+def _parse(source: TokenSource, start: str, filename: str) -> Any:
+    try:
+        # Lark hands whatever it is given to the lexer, which here computes the tokens from it.
+        tree = _grammar().parse(cast(str, source), start=start)
+    except UnexpectedInput as error:
+        raise _syntax_error(error, filename) from None
+    return TreeBuilder(filename).transform(tree)
+
+
+def _syntax_error(error: UnexpectedInput, filename: str) -> Diagnostic:
+    if not isinstance(error, UnexpectedToken):
+        return Diagnostic("syntax error", SourceLocation(filename, error.line, error.column))
+    token = error.token
+    previous = cast("Token | None", (error.token_history or [None])[-1])
+    expected = sorted(error.accepts or error.expected)
+    if token.type == "$END":
+        location = location_of(previous, filename) if previous else SourceLocation(filename, 1, 1)
+        missing = "'}'" if "RBRACE" in expected else "more"
+        return Diagnostic(
+            f"the file ends too early, {missing} expected", location, hint="close what is open"
+        )
+    if token.type == "NAME" and previous is not None and previous.type == "NAME":
+        return Diagnostic(
+            f"unknown type name '{previous}'",
+            location_of(previous, filename),
+            hint="use a C type such as int8_t, int32_t or float, or define it with typedef",
+        )
+    names = [_EXPECTED_NAMES[name] for name in expected if name in _EXPECTED_NAMES]
+    hint = f"expected {' or '.join(names)}" if 0 < len(names) <= 4 else ""
+    return Diagnostic(
+        f"syntax error: unexpected '{token}'",
+        location_of(token, filename),
+        hint=hint or "see the C subset in the documentation",
+    )
+
+
+def _check_depth(root: syntax.Node) -> None:
+    """Raise Diagnostic if the tree is too deep to be walked recursively."""
+    pending: list[tuple[syntax.Node, int, int]] = [(root, 0, 0)]
+    while pending:
+        node, statements, expressions = pending.pop()
+        if isinstance(node, (syntax.If, syntax.For)):
+            statements += 1
+        elif not isinstance(node, (syntax.Compound, syntax.Declaration)):
+            expressions += 1
+        if statements > STATEMENT_DEPTH_LIMIT or expressions > EXPRESSION_DEPTH_LIMIT:
+            what = "statements" if statements > STATEMENT_DEPTH_LIMIT else "operators"
+            raise Diagnostic(
+                f"{what} are nested too deeply",
+                node.location,
+                hint=f"at most {STATEMENT_DEPTH_LIMIT} statements and {EXPRESSION_DEPTH_LIMIT} "
+                "operators may be nested; split the expression or move parts into functions",
+            )
+        pending.extend((child, statements, expressions) for child in children(node))
