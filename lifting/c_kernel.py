@@ -6,7 +6,6 @@ from pathlib import PurePath
 
 from xdsl.dialects import builtin, func, memref
 from xdsl.ir import Attribute, Block, Region, SSAValue
-from xdsl.traits import Pure
 
 from ..diagnostics import Diagnostic
 from . import c_syntax as syntax
@@ -15,6 +14,7 @@ from .c_call_graph import find_kernel
 from .c_declarations import constant_extent, scalar_type
 from .c_emitter import Emitter, mlir_location
 from .c_functions import FunctionLowering
+from .c_paths import is_computation
 from .c_polynomial import Atom, Interval, Polynomial
 from .c_types import CInteger, CScalar, to_mlir
 from .c_usage import VariableUsage
@@ -210,7 +210,7 @@ def _erase_unused(block: Block) -> None:
             for inner in region.blocks:
                 _erase_unused(inner)
         is_unused = all(not result.uses for result in op.results)
-        if op.results and is_unused and op.has_trait(Pure):
+        if is_unused and is_computation(op):
             op.detach()
             op.erase()
         op = previous

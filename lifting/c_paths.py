@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator, Hashable
 from contextlib import contextmanager
 
-from xdsl.dialects import arith, builtin, memref
+from xdsl.dialects import arith, builtin, math, memref
 from xdsl.ir import Block, Operation
-from xdsl.traits import Pure
 
 from .c_emitter import Emitter
 
@@ -66,7 +65,12 @@ class Paths:
             return op in self._safe_loads
         if isinstance(op, _DIVISIONS):
             return _is_safe_divisor(op)
-        return op.has_trait(Pure) and not op.regions
+        return is_computation(op)
+
+
+def is_computation(op: Operation) -> bool:
+    """Tell whether ``op`` only computes its results from its operands."""
+    return op.dialect_name() in (arith.Arith.name, math.Math.name)
 
 
 def _is_safe_divisor(op: Operation) -> bool:
