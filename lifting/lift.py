@@ -42,7 +42,7 @@ def lift(module: ModuleOp) -> ModuleOp:
     source = _only_function(module)
     names = _parameter_names(source)
     evaluator = Evaluator(names)
-    extents = {
+    extents: dict[SSAValue, Subscripts] = {
         argument: _extents(source, position, evaluator)
         for position, argument in enumerate(source.body.block.args)
         if isinstance(argument.type, MemRefType)

@@ -16,9 +16,10 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..diagnostics import Diagnostic, SourceLocation
+from .lift_constants import wrap
 from .lift_index import IndexExpression, LoopVariable, Size, is_nonnegative
 from .lift_loops import close_loop
-from .lift_simplify import apply, wrap
+from .lift_simplify import apply
 from .lift_solve import Subscripts
 from .lift_state import ArrayState, Update, clobber
 from .lift_terms import (

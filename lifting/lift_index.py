@@ -146,8 +146,8 @@ class IndexExpression:
         for monomial, coefficient in self.terms:
             product = IndexExpression.of(coefficient)
             for symbol in monomial:
-                is_replaced = isinstance(symbol, LoopVariable) and symbol in values
-                product = product * (values[symbol] if is_replaced else IndexExpression.of(symbol))
+                kept = IndexExpression.of(symbol)
+                product *= values.get(symbol, kept) if isinstance(symbol, LoopVariable) else kept
             total = total + product
         return total
 

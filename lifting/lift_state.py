@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import SSAValue
 
 from ..diagnostics import SourceLocation
-from .lift_index import IndexExpression, LoopVariable
+from .lift_index import LoopVariable
 from .lift_rewrite import rename, replace_reads, substitute
 from .lift_solve import Outcome, Subscripts, solve
 from .lift_terms import Read, Term, read, unliftable
@@ -157,5 +157,3 @@ def _covers(new: Update, old: Update) -> bool:
 def occurrences(indices: Subscripts) -> frozenset[LoopVariable]:
     """Return the loop variables that occur in the subscripts."""
     return frozenset[LoopVariable]().union(*(index.variables for index in indices))
-
-

@@ -1,0 +1,346 @@
+"""Tensor IR as NumPy, for people: one expression, or one function that can be run.
+
+The view is exact for integers, element by element. Floating-point sums may be rounded in another
+order, because NumPy chooses its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xdsl.dialects import arith, func, linalg, tensor
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, ModuleOp, StringAttr, TensorType
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
+from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
+
+from ..diagnostics import Diagnostic
+from .tensor_numpy import cast, dtype, number, parenthesised, scalar_expression, unsigned
+from .tensor_patterns import Contraction, Factor, as_contraction, reduction_body, yielded
+
+_REDUCTIONS: dict[type[Operation], str] = {
+    arith.AddiOp: "np.add",
+    arith.AddfOp: "np.add",
+    arith.MuliOp: "np.multiply",
+    arith.MulfOp: "np.multiply",
+    arith.MinSIOp: "np.minimum",
+    arith.MaxSIOp: "np.maximum",
+    arith.MinimumfOp: "np.minimum",
+    arith.MaximumfOp: "np.maximum",
+    arith.AndIOp: "np.bitwise_and",
+    arith.OrIOp: "np.bitwise_or",
+    arith.XOrIOp: "np.bitwise_xor",
+}
+
+
+def summary_numpy(module: ModuleOp) -> str:
+    """Return what the tensor program returns, as one NumPy expression over its parameters.
+
+    Several outputs give a tuple. Raises :class:`Diagnostic` where NumPy has no exact form.
+    """
+    return _View(_function_of(module)).result()
+
+
+def numpy_function(module: ModuleOp) -> str:
+    """Return the text of a Python function with the name and the parameters of the program.
+
+    It takes NumPy arrays and scalars, changes none of them, and returns the new outputs.
+    """
+    function = _function_of(module)
+    view = _View(function)
+    parameters = ", ".join(view.names[argument] for argument in function.body.block.args)
+    return (
+        f"import numpy as np\n\n\ndef {function.sym_name.data}({parameters}):\n"
+        f"    return {view.result()}\n"
+    )
+
+
+def _function_of(module: ModuleOp) -> func.FuncOp:
+    for op in module.ops:
+        if isinstance(op, func.FuncOp) and op.body.blocks:
+            return op
+    raise Diagnostic("the module has no function with a body")
+
+
+@dataclass
+class _View:
+    """Expressions of the values of one function."""
+
+    function: func.FuncOp
+    names: dict[SSAValue, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        listed = self.function.attributes.get("liftproof.parameters")
+        given = (
+            [n.data for n in listed if isinstance(n, StringAttr)]
+            if isinstance(listed, ArrayAttr)
+            else []
+        )
+        arguments = self.function.body.block.args
+        if len(given) != len(arguments):
+            given = [a.name_hint or f"arg{a.index}" for a in arguments]
+        self.names = dict(zip(arguments, given, strict=True))
+
+    def result(self) -> str:
+        """Return the expression of what the function returns."""
+        last = self.function.body.block.last_op
+        assert isinstance(last, func.ReturnOp)
+        results = [self._output(value, n) for n, value in enumerate(last.operands)]
+        return results[0] if len(results) == 1 else f"({', '.join(results)})"
+
+    def _output(self, value: SSAValue, position: int) -> str:
+        text = self._full(value)
+        unsigned_type = self._unsigned_output(position)
+        return f"{parenthesised(text)}.view({unsigned_type})" if unsigned_type else text
+
+    def _unsigned_output(self, position: int) -> str | None:
+        """Return the NumPy type of an output that C declares as unsigned."""
+        positions = self.function.attributes.get("liftproof.outputs")
+        types = self.function.attributes.get("liftproof.c_types")
+        if not isinstance(positions, DenseArrayBase) or not isinstance(types, ArrayAttr):
+            return None
+        index = positions.get_values()[position]
+        declared = types.data[int(index)]
+        return _unsigned_type(declared.data) if isinstance(declared, StringAttr) else None
+
+    def _full(self, value: SSAValue) -> str:
+        """Return the expression of a tensor in its whole shape, even if nothing varies there."""
+        if isinstance(value, BlockArgument):
+            return f"{self.names[value]}.copy()"
+        op = value.owner
+        if isinstance(op, linalg.GenericOp) and op.get_num_loops() == _rank(value):
+            body = _Body(self, op)
+            text = body.text(yielded(op))
+            if not body.spans_loops:
+                return f"np.broadcast_to({text}, {self._shape(value)}).copy()"
+            return text
+        return self.tensor(value)
+
+    def tensor(self, value: SSAValue) -> str:
+        """Return the expression of a tensor or of a scalar parameter."""
+        if isinstance(value, BlockArgument):
+            return self._parameter(value)
+        op = value.owner
+        match op:
+            case linalg.FillOp():
+                fill = self._scalar(op.inputs[0])
+                return f"np.full({self._shape(value)}, {fill}, {_dtype_of(value)})"
+            case linalg.GenericOp():
+                return self._generic(op)
+            case _:
+                raise Diagnostic(f"no NumPy form for the operation {_name(op)}")
+
+    def _parameter(self, value: BlockArgument) -> str:
+        if isinstance(value.type, TensorType):
+            return self.names[value]
+        return f"{dtype(value.type)}({self.names[value]})"
+
+    def _shape(self, value: SSAValue) -> str:
+        assert isinstance(value.type, TensorType)
+        sizes = self.sizes(value)
+        return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+
+    def sizes(self, value: SSAValue) -> list[str]:
+        """Return the extents of a tensor; unknown ones as an expression of the parameters."""
+        assert isinstance(value.type, TensorType)
+        shape = list(value.type.get_shape())
+        if all(size >= 0 for size in shape):
+            return [str(size) for size in shape]
+        owner = value.owner
+        if isinstance(owner, linalg.FillOp | linalg.GenericOp):
+            return self.sizes(owner.outputs[0])
+        if isinstance(owner, tensor.EmptyOp):
+            dynamic = iter(owner.dynamic_sizes)
+            return [str(s) if s >= 0 else self._scalar(next(dynamic)) for s in shape]
+        name = self.names[value]
+        return [str(s) if s >= 0 else f"{name}.shape[{d}]" for d, s in enumerate(shape)]
+
+    def _scalar(self, value: SSAValue) -> str:
+        """Return the expression of a scalar that is computed outside of any loop."""
+        if isinstance(value, BlockArgument):
+            return self.names[value]
+        op = value.owner
+        if isinstance(op, arith.ConstantOp):
+            return number(op, typed=False)
+        if isinstance(op, arith.IndexCastOp):
+            return self._scalar(op.input)
+        if isinstance(op, tensor.DimOp):
+            return f"{self.names[op.source]}.shape[{self._scalar(op.index)}]"
+        assert isinstance(op, Operation)
+        return scalar_expression(op, [parenthesised(self._scalar(o)) for o in op.operands])
+
+    def _generic(self, op: linalg.GenericOp) -> str:
+        contraction = as_contraction(op)
+        if contraction is not None:
+            return self._started(op, self._product(contraction))
+        if op.get_num_loops() == _rank(op.outputs[0]):
+            return _Body(self, op).text(yielded(op))
+        return self._reduction(op)
+
+    def _started(self, op: linalg.GenericOp, total: str) -> str:
+        """Return the sum ``total`` added to what the output operand holds."""
+        init = op.outputs[0]
+        if not isinstance(init.owner, linalg.FillOp):
+            return f"{parenthesised(self.tensor(init))} + {total}"
+        start = self._scalar(init.owner.inputs[0])
+        return total if start in ("0", "0.0") else f"{parenthesised(start)} + {total}"
+
+    def _product(self, contraction: Contraction) -> str:
+        """Return the sum of products with ``@`` where the subscripts allow it, else as einsum."""
+        matmul = contraction.as_matmul()
+        if matmul is not None:
+            left, right = (
+                f"{self._factor(factor, contraction)}{'.T' if is_transposed else ''}"
+                for factor, is_transposed in matmul
+            )
+            return f"{left} @ {right}"
+        subscripts = ",".join(factor.subscripts for factor in contraction.factors)
+        factors = ", ".join(self._factor(f, contraction) for f in contraction.factors)
+        return f'np.einsum("{subscripts}->{contraction.result}", {factors})'
+
+    def _factor(self, factor: Factor, contraction: Contraction) -> str:
+        text = self.tensor(factor.operand)
+        assert isinstance(factor.operand.type, TensorType)
+        narrow = factor.operand.type.element_type
+        if not factor.is_signed:
+            text = cast(text, unsigned(narrow))
+        if narrow == contraction.type and factor.is_signed:
+            return parenthesised(text)
+        return cast(text, dtype(contraction.type))
+
+    def _reduction(self, op: linalg.GenericOp) -> str:
+        found = reduction_body(op)
+        if found is None or found[0] not in _REDUCTIONS:
+            raise Diagnostic("no NumPy form for a reduction of this kind")
+        kind, addend = found
+        ufunc = _REDUCTIONS[kind]
+        body = _Body(self, op)
+        values = body.text(addend)
+        if not body.spans_loops:
+            raise Diagnostic("no NumPy form for a reduction of values that do not vary")
+        axes = tuple(range(_rank(op.outputs[0]), op.get_num_loops()))
+        axis = str(axes[0]) if len(axes) == 1 else str(axes)
+        total = f"{ufunc}.reduce({values}, axis={axis}, dtype={_dtype_of(op.outputs[0])})"
+        if kind in (arith.AddiOp, arith.AddfOp):
+            return self._started(op, total)
+        return f"{ufunc}({self.tensor(op.outputs[0])}, {total})"
+
+
+@dataclass
+class _Body:
+    """Whole-array expressions of the values in the body of one ``linalg.generic``."""
+
+    view: _View
+    op: linalg.GenericOp
+    loops: set[int] = field(default_factory=set[int])
+    """The loops over which the expressions written so far vary."""
+
+    @property
+    def spans_loops(self) -> bool:
+        """Return whether what was written has an axis for every loop."""
+        return len(self.loops) == self.op.get_num_loops()
+
+    def text(self, value: SSAValue) -> str:
+        """Return the expression of a value of the body."""
+        if isinstance(value, BlockArgument):
+            return self._argument(value)
+        op = value.owner
+        assert isinstance(op, Operation)
+        if isinstance(op, arith.ConstantOp):
+            return number(op, typed=True)
+        if isinstance(op, linalg.IndexOp):
+            return self._index(op)
+        clip = self._clip(op)
+        if clip is not None:
+            return clip
+        return scalar_expression(op, self._operands(op))
+
+    def _operands(self, op: Operation) -> list[str]:
+        constants = [_constant(operand) for operand in op.operands]
+        values = list(op.operands)[1:] if isinstance(op, arith.SelectOp) else list(op.operands)
+        # A plain number takes the type of the array that it meets, if it meets one.
+        typed = all(_constant(value) is not None for value in values)
+        return [
+            self.text(operand) if constant is None else number(constant, typed=typed)
+            for operand, constant in zip(op.operands, constants, strict=True)
+        ]
+
+    def _clip(self, op: Operation) -> str | None:
+        """Return ``min(max(x, low), high)`` with constant limits as ``np.clip``."""
+        if not isinstance(op, arith.MinSIOp) or (high := _constant(op.rhs)) is None:
+            return None
+        inner = op.lhs.owner
+        if not isinstance(inner, arith.MaxSIOp) or (low := _constant(inner.rhs)) is None:
+            return None
+        limits = f"{number(low, typed=False)}, {number(high, typed=False)}"
+        return f"np.clip({self.text(inner.lhs)}, {limits})"
+
+    def _argument(self, value: BlockArgument) -> str:
+        if value.owner is not self.op.body.block:
+            return self.view.tensor(value)
+        operand = [*self.op.inputs, *self.op.outputs][value.index]
+        map = self.op.get_indexing_maps().data[value.index].data
+        return self._aligned(self.view.tensor(operand), map)
+
+    def _index(self, op: linalg.IndexOp) -> str:
+        position, count = op.dim.value.data, self.op.get_num_loops()
+        self.loops.add(position)
+        source = self._extent(position)
+        following = ", None" * (count - 1 - position)
+        return f"np.arange({source})" + (f"[:{following}]" if following else "")
+
+    def _extent(self, loop: int) -> str:
+        operands = [*self.op.inputs, *self.op.outputs]
+        for operand, attribute in zip(operands, self.op.get_indexing_maps(), strict=True):
+            for dimension, expr in enumerate(attribute.data.results):
+                if expr == AffineExpr.dimension(loop):
+                    return self.view.sizes(operand)[dimension]
+        raise Diagnostic(f"the range of loop {loop} is not known")
+
+    def _aligned(self, text: str, map: AffineMap) -> str:
+        """Return the tensor with its axes in the order of the loops, ready for broadcasting."""
+        picks = [e.value if isinstance(e, AffineConstantExpr) else None for e in map.results]
+        if any(pick is not None for pick in picks):
+            kept = ", ".join(":" if pick is None else str(pick) for pick in picks)
+            text = f"{parenthesised(text)}[{kept}]"
+        dims = [e.position for e in map.results if isinstance(e, AffineDimExpr)]
+        if len(dims) + sum(pick is not None for pick in picks) != len(picks):
+            raise Diagnostic(f"no NumPy form for the subscripts {map}")
+        if len(set(dims)) != len(dims):
+            raise Diagnostic(f"no NumPy form for the subscripts {map}")
+        self.loops.update(dims)
+        order = sorted(range(len(dims)), key=lambda axis: dims[axis])
+        if order == list(range(len(dims)))[::-1] and len(dims) > 1:
+            text = f"{parenthesised(text)}.T"
+        elif order != list(range(len(dims))):
+            text = f"np.transpose({text}, {tuple(order)})"
+        following = range(min(dims, default=0), map.num_dims)
+        if not dims or all(loop in dims for loop in following):
+            return text
+        axes = ", ".join(":" if loop in dims else "None" for loop in following)
+        return f"{parenthesised(text)}[{axes}]"
+
+
+def _constant(value: SSAValue) -> arith.ConstantOp | None:
+    return value.owner if isinstance(value.owner, arith.ConstantOp) else None
+
+
+def _rank(value: SSAValue) -> int:
+    assert isinstance(value.type, TensorType)
+    return len(value.type.get_shape())
+
+
+def _dtype_of(value: SSAValue) -> str:
+    assert isinstance(value.type, TensorType)
+    return dtype(value.type.element_type)
+
+
+def _unsigned_type(declared: str) -> str | None:
+    """Return the NumPy type of an unsigned C declaration such as ``uint8_t[4]``."""
+    for bits in (8, 16, 32, 64):
+        if f"uint{bits}_t" in declared:
+            return f"np.uint{bits}"
+    return None
+
+
+def _name(op: Operation | Block) -> str:
+    return op.name if isinstance(op, Operation) else "of a block"
