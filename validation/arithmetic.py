@@ -138,14 +138,6 @@ def _compare_floats(predicate: str, left: Values, right: Values) -> Values:
     return result | unordered if predicate.startswith("u") else result & ~unordered
 
 
-def _fused(type: str, a: Values, b: Values, c: Values) -> Values:
-    # Exact for f32: the product of two is exact in double, and the sum is rounded twice only in
-    # ways that cannot be seen except for results that are halfway; f64 has no such room.
-    if type != "f32":
-        raise UnknownOperation(f"fma on {type}")
-    return (a.astype(np.float64) * b + c).astype(np.float32)
-
-
 _RULES: dict[str, Callable[..., Any]] = {
     "addi": _wrapping(np.add),
     "subi": _wrapping(np.subtract),
@@ -171,8 +163,8 @@ _RULES: dict[str, Callable[..., Any]] = {
         numpy_type(type)
     ),
     "extui": lambda type, a: _unsigned(a).astype(numpy_type(type)),
-    "trunci": lambda type, a: (a & 1).astype(np.bool_) if type == "i1" else a.astype(
-        numpy_type(type)
+    "trunci": lambda type, a: (
+        (a & 1).astype(np.bool_) if type == "i1" else a.astype(numpy_type(type))
     ),
     "index_cast": lambda type, a: a.astype(numpy_type(type)),
     "index_castui": lambda type, a: _unsigned(a).astype(numpy_type(type)),
@@ -206,5 +198,4 @@ _RULES: dict[str, Callable[..., Any]] = {
     "log": _plain(np.log),
     "tanh": _plain(np.tanh),
     "rsqrt": _plain(lambda a: 1 / np.sqrt(a)),
-    "fma": _fused,
 }

@@ -113,9 +113,7 @@ class Checker:
         query.add(in_domain(statement, first))
         query.add(in_domain(statement, second))
         query.add(equalities(values(statement.indices, first), values(statement.indices, second)))
-        query.add(
-            negation(equalities([first[d.name] for d in own], [second[d.name] for d in own]))
-        )
+        query.add(negation(equalities([first[d.name] for d in own], [second[d.name] for d in own])))
         obligation = f"no two elements of one instruction share a cell of {statement.array.name}"
         self.prove(query, obligation, statement.origin)
 
@@ -210,10 +208,7 @@ class Checker:
 
 def _visibly_distinct(statement: Statement, own: Sequence[str]) -> bool:
     """Whether each own dimension stands alone, with factor ±1, in a subscript of its own."""
-    for name in own:
-        if not any(_isolates(index, name, own) for index in statement.indices):
-            return False
-    return True
+    return all(any(_isolates(index, name, own) for index in statement.indices) for name in own)
 
 
 def _isolates(index: Index, name: str, own: Sequence[str]) -> bool:

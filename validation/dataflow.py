@@ -30,6 +30,8 @@ class Dataflow:
         self.domains = {name: self._domain(s) for name, s in self.statements.items()}
         self.sources: dict[tuple[str, int], list[tuple[str, isl.Map, bool]]] = defaultdict(list)
         """For each read: writer, map from reader to writer points, and whether it accumulates."""
+        self.additions: dict[tuple[str, int], list[tuple[str, isl.Map]]] = defaultdict(list)
+        """For each read that sees additions: adding statement, map from reader to its points."""
         for array in self._read_arrays():
             self._sources_of(array)
 
@@ -102,8 +104,13 @@ class Dataflow:
         if additions:
             adds = _union(m.to_union_map() for m in additions.values())
             visible = _flow(reads, kills, adds, schedule).get_may_dependence()
-            added = visible.intersect_domain(adds.domain()).range()
-            added.foreach_set(lambda points: seen.update({points.get_tuple_name(): points}))
+            added = visible.intersect_domain(adds.domain())
+            added.range().foreach_set(lambda points: seen.update({points.get_tuple_name(): points}))
+            for dependence in maps_of(added):
+                reader, number = dependence.get_tuple_name(isl.dim_type.out).rsplit("_r", 1)
+                function = dependence.reverse().set_tuple_name(isl.dim_type.in_, reader)
+                adder = dependence.get_tuple_name(isl.dim_type.in_)
+                self.additions[reader, int(number)].append((adder, function))
         for dependence in maps_of(last):
             sink = dependence.get_tuple_name(isl.dim_type.out)
             reader, number = sink.rsplit("_r", 1)

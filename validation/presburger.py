@@ -1,4 +1,4 @@
-"""Between affine statements and isl, the Presburger library. Untrusted: results are only proposals."""
+"""Between affine statements and isl, the Presburger library; its results are only proposals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _OUT = isl.dim_type.out
 
 def symbol_prefix(program: Program) -> str:
     """The declaration of the symbolic sizes that each isl text starts with."""
-    return f"[{', '.join(symbol.name for symbol in program.symbols)}] -> " if program.symbols else ""
+    return (
+        f"[{', '.join(symbol.name for symbol in program.symbols)}] -> " if program.symbols else ""
+    )
 
 
 def range_text(dims: Sequence[Variable]) -> str:

@@ -51,7 +51,7 @@ _CONVERSIONS = (
 _FLOAT_OPERATIONS = (
     *("addf", "subf", "mulf", "divf", "negf", "maximumf", "minimumf", "maxnumf", "minnumf"),
     *("roundeven", "round", "floor", "ceil", "trunc", "absf", "sqrt", "exp", "log", "tanh"),
-    *("rsqrt", "fma"),
+    "rsqrt",
 )
 TERM_OPERATIONS = frozenset((*_INTEGER_OPERATIONS, *_CONVERSIONS, *_FLOAT_OPERATIONS, "select"))
 """Operations whose name after the dialect is the name of the term operation."""

@@ -120,9 +120,7 @@ def negation(text: str) -> str:
 
 
 def equalities(left: Sequence[str], right: Sequence[str]) -> str:
-    return conjunction(
-        f"(= {a} {b})" for a, b in zip(left, right, strict=True) if a != b
-    )
+    return conjunction(f"(= {a} {b})" for a, b in zip(left, right, strict=True) if a != b)
 
 
 def ranges(dims: Sequence[Variable], names: Names) -> str:

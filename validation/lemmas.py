@@ -1,0 +1,80 @@
+"""Equality of value terms for all values of their slots: normal form first, then Z3.
+
+The query is in the theories of bit-vectors and IEEE floating point, with the ranges of the slots as
+premises. Answers are cached by content: a lemma is proved once per process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .lemma_encoding import NoEncoding, equality_query
+from .normal_form import NormalForm
+from .ranges import Range
+from .smt import Answer
+from .terms import Term
+from .values import slots_of
+
+RESOURCE_LIMIT = 60_000_000
+"""Z3 resource units for one lemma: tens of seconds at most."""
+
+
+@dataclass(frozen=True)
+class LemmaResult:
+    """``UNSAT``: equal for all values; ``SAT``: different for the values in ``witness``."""
+
+    answer: Answer
+    witness: tuple[tuple[Term, int], ...] = ()
+
+
+def equal_for_all(left: Term, right: Term, ranges: Mapping[Term, Range]) -> LemmaResult:
+    """Whether two terms are equal for all values of their slots within the given ranges."""
+    known = {slot: r for slot, r in ranges.items() if slot in slots_of(left) + slots_of(right)}
+    form = NormalForm(known)
+    left, right = form.of(left), form.of(right)
+    if left is right:
+        return LemmaResult(Answer.UNSAT)
+    return _decide(left, right, tuple(sorted(known.items(), key=lambda item: repr(item[0]))))
+
+
+@lru_cache(maxsize=4096)
+def _decide(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> LemmaResult:
+    common = _common_parts(left, right)
+    for opaque in (common, frozenset[Term]()) if common else (frozenset[Term](),):
+        try:
+            answer, witness = equality_query(left, right, dict(ranges), opaque, RESOURCE_LIMIT)
+        except NoEncoding:
+            continue
+        if answer is Answer.UNSAT or not opaque:
+            return LemmaResult(answer, tuple(witness.items()))
+    return LemmaResult(Answer.UNKNOWN)
+
+
+def _common_parts(left: Term, right: Term) -> frozenset[Term]:
+    """The largest integer-valued subterms with operations that both terms share.
+
+    Equality with these taken as arbitrary numbers in their ranges implies equality.
+    """
+    theirs = _subterms(right)
+    found: set[Term] = set()
+    stack = [left]
+    while stack:
+        current = stack.pop()
+        if current in theirs and current.operands and current.type == "int":
+            found.add(current)
+        else:
+            stack.extend(current.operands)
+    return frozenset(found)
+
+
+def _subterms(root: Term) -> set[Term]:
+    seen: set[Term] = set()
+    stack = [root]
+    while stack:
+        current = stack.pop()
+        if current not in seen:
+            seen.add(current)
+            stack.extend(current.operands)
+    return seen

@@ -1,0 +1,228 @@
+"""Propose which summand of one program corresponds to which of the other, with isl (untrusted)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import islpy as isl
+
+from .certificate import Pairing, SumCertificate
+from .dataflow import Dataflow
+from .index import Index, Variable
+from .normal_form import NormalForm, integer
+from .polyhedral import Role, Statement
+from .presburger import domain_text, pieces_of, tuple_text
+from .terms import Term, leaves, substitute, term
+from .values import numbered, slot_number, slots_of
+
+_IN, _OUT = isl.dim_type.in_, isl.dim_type.out
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A value's shape, the points where it has this shape, and the subscripts of each slot."""
+
+    shape: Term
+    domain: isl.Set
+    slots: tuple[isl.Map, ...]
+
+    def through(self, function: isl.Map) -> _Case:
+        """The case as seen by the readers that ``function`` maps to these points."""
+        domain = function.intersect_range(self.domain).domain()
+        slots = tuple(function.apply_range(m.intersect_domain(self.domain)) for m in self.slots)
+        return _Case(self.shape, domain, slots)
+
+    def flat(self) -> isl.Map:
+        """From points to all subscripts in a row."""
+        result = isl.Map.from_domain(self.domain)
+        for slot in self.slots:
+            result = result.flat_range_product(slot)
+        return result
+
+
+@dataclass(frozen=True)
+class Summands:
+    """``[output, point] -> [output, subscripts]`` for the summands of one statement and shape."""
+
+    statement: str
+    dims: tuple[Variable, ...]
+    shape: Term
+    keys: isl.Map
+
+
+class SummandMaps:
+    """Values of one program as isl maps, as ``values`` has them as formulas."""
+
+    def __init__(self, flow: Dataflow) -> None:
+        self.flow = flow
+        self._values: dict[str, list[_Case]] = {}
+
+    def value(self, statement: Statement) -> list[_Case]:
+        """The cases of a statement's value."""
+        if statement.name not in self._values:
+            self._values[statement.name] = []
+            self._values[statement.name] = self._compute(statement)
+        return self._values[statement.name]
+
+    def _compute(self, statement: Statement) -> list[_Case]:
+        cases = [_Case(statement.value, self.flow.domains[statement.name], ())]
+        for leaf in [*leaves(statement.value, "read"), *leaves(statement.value, "index")]:
+            inner = list(self._leaf(statement, leaf))
+            cases = [_insert(case, leaf, choice) for case in cases for choice in inner]
+        return _merge([_normal(case) for case in cases])
+
+    def _leaf(self, statement: Statement, leaf: Term) -> Iterator[_Case]:
+        domain = self.flow.domains[statement.name]
+        if leaf.operation == "index":
+            source = tuple_text(statement.name, statement.dims)
+            assert isinstance(leaf.payload, Index)
+            counter = self.flow.parse_map(source, f"[{leaf.payload.isl}]", domain_text(statement))
+            yield _Case(term("slot", leaf.type, payload=("index", 0, 0)), domain, (counter,))
+            return
+        number = leaf.payload
+        assert isinstance(number, int)
+        read = statement.reads[number]
+        if read.array.role is Role.INPUT:
+            shape = term("slot", leaf.type, payload=("input", read.array.position, 0))
+            element = self.flow.read_map(statement, number).reset_tuple_id(_OUT)
+            yield _Case(shape, domain, (element,))
+            return
+        for writer, function, accumulated in self.flow.sources[statement.name, number]:
+            if accumulated:
+                shape = term("slot", leaf.type, payload=("sum", (statement.name, number), 0))
+                here = function.domain()
+                yield _Case(shape, here, (here.identity().reset_tuple_id(_OUT),))
+                continue
+            for case in self.value(self.flow.statements[writer]):
+                seen = case.through(function)
+                if not seen.domain.is_empty():
+                    yield seen
+
+    def reached(self, final: Statement, reader: str) -> isl.Map | None:
+        """From output elements to the points of ``reader`` that their value goes through."""
+        identity = self.flow.domains[final.name].identity()
+        found: dict[str, isl.Map] = {final.name: identity}
+        pending = [final.name]
+        while pending:
+            name = pending.pop()
+            statement = self.flow.statements[name]
+            for number in range(len(statement.reads)):
+                for writer, function, accumulated in self.flow.sources.get((name, number), ()):
+                    if not accumulated and writer not in found:
+                        found[writer] = found[name].apply_range(function)
+                        pending.append(writer)
+                    elif not accumulated:
+                        found[writer] = found[writer].union(found[name].apply_range(function))
+        return found.get(reader)
+
+    def summands(self, final: Statement, reader: str, number: int) -> list[Summands]:
+        """The summands of a sum, keyed by output element and subscripts."""
+        outputs = self.reached(final, reader)
+        if outputs is None:
+            return []
+        outputs = outputs.reset_tuple_id(_IN)
+        found: list[Summands] = []
+        starts = [(w, f) for w, f, accumulated in self.flow.sources[reader, number] if accumulated]
+        for writer, function in [*starts, *self.flow.additions[reader, number]]:
+            points = outputs.apply_range(function)
+            if points.is_empty():
+                continue
+            statement = self.flow.statements[writer]
+            for case in self.value(statement):
+                if case.shape is integer(0):
+                    continue
+                inner = points.range_map().apply_range(case.flat())
+                keys = points.domain_map().flat_range_product(inner)
+                if not keys.is_empty():
+                    found.append(Summands(writer, statement.dims, case.shape, keys))
+        return found
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A summand that only one program has: the output element and the inputs' subscripts."""
+
+    missing: bool
+    shape: Term
+    element: tuple[int, ...]
+    subscripts: tuple[int, ...]
+
+
+def pair_summands(
+    left: list[Summands], right: list[Summands], outputs: tuple[Variable, ...], symbols: list[str]
+) -> SumCertificate:
+    """Propose the partner of each summand, in both directions."""
+    return SumCertificate(
+        tuple(_pairings(left, right, outputs, symbols)),
+        tuple(_pairings(right, left, outputs, symbols)),
+    )
+
+
+def _pairings(
+    left: list[Summands], right: list[Summands], outputs: tuple[Variable, ...], symbols: list[str]
+) -> Iterator[Pairing]:
+    for mine in left:
+        names = [dim.name for dim in (*outputs, *mine.dims)]
+        for theirs in right:
+            if mine.shape is not theirs.shape:
+                continue
+            pairs = mine.keys.apply_range(theirs.keys.reverse())
+            if pairs.is_empty():
+                continue
+            points = pairs.apply_range(pairs.range().unwrap().range_map()).flatten_domain()
+            if not points.is_single_valued():
+                points = points.lexmin()
+            known = mine.keys.domain().flatten()
+            for condition, point in pieces_of(points, names, symbols, known):
+                yield Pairing(mine.statement, theirs.statement, condition, point)
+
+
+def differences(left: list[Summands], right: list[Summands], rank: int) -> Iterator[Difference]:
+    """Examples of summands that only one of the programs has."""
+    for mine, other, missing in ((left, right, True), (right, left, False)):
+        for part in mine:
+            rest = part.keys.range()
+            for theirs in other:
+                if theirs.shape is part.shape:
+                    rest = rest.subtract(theirs.keys.range())
+            if rest.is_empty():
+                continue
+            point = rest.sample_point()
+            numbers = [
+                point.get_coordinate_val(isl.dim_type.set, place).to_python()
+                for place in range(rest.dim(isl.dim_type.set))
+            ]
+            yield Difference(missing, part.shape, tuple(numbers[:rank]), tuple(numbers[rank:]))
+
+
+def _insert(case: _Case, leaf: Term, inner: _Case) -> _Case:
+    shift = len(case.slots)
+    renumbered = {slot: numbered(slot, slot_number(slot) + shift) for slot in slots_of(inner.shape)}
+    shape = substitute(case.shape, {leaf: term("typed", leaf.type, substitute(inner.shape, renumbered))})
+    return _Case(shape, case.domain.intersect(inner.domain), case.slots + inner.slots)
+
+
+def _normal(case: _Case) -> _Case:
+    """Normalise the shape as ``values`` does, slots in order of appearance."""
+    shape = NormalForm().of(case.shape)
+    used = slots_of(shape)
+    renumbered = {slot: numbered(slot, place) for place, slot in enumerate(used)}
+    slots = tuple(case.slots[slot_number(slot)] for slot in used)
+    return _Case(substitute(shape, renumbered), case.domain, slots)
+
+
+def _merge(cases: Sequence[_Case]) -> list[_Case]:
+    """One case per shape; the domains of the cases do not overlap."""
+    merged: dict[Term, _Case] = {}
+    for case in cases:
+        known = merged.get(case.shape)
+        if known is not None:
+            pairs = zip(known.slots, case.slots, strict=True)
+            slots = tuple(
+                a.intersect_domain(known.domain).union(b.intersect_domain(case.domain)).coalesce()
+                for a, b in pairs
+            )
+            case = _Case(case.shape, known.domain.union(case.domain).coalesce(), slots)
+        merged[case.shape] = case
+    return list(merged.values())
