@@ -1,0 +1,46 @@
+"""Sums as linked lists of summands that the columns of a row share (compiled)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+
+from .state import COPY, EMPTY_SUM, NO_SUM, ZERO_MATRIX, ZERO_ROW
+
+Record = Any
+
+
+@numba.njit
+def add_summand(
+    unit: Record, nodes: Record, target: Any, columns: int, row: int, matrix: int, keep: bool
+) -> int:
+    """Put a summand into the first ``columns`` sums of ``target``, on top of them if ``keep``.
+
+    Neighbours with the same previous sum share the new one. Returns the column of a kept sum that
+    was never written, −1 if there is none.
+    """
+    is_nothing = row == ZERO_ROW or matrix == ZERO_MATRIX
+    last_previous, last_number = NO_SUM, EMPTY_SUM
+    for column in range(columns):
+        previous = target[column] if keep else EMPTY_SUM
+        if previous == NO_SUM:
+            return column
+        if is_nothing:
+            target[column] = previous
+            continue
+        if previous != last_previous:
+            last_previous = previous
+            last_number = unit.node_count
+            unit.node_count = last_number + 1
+            nodes[last_number].previous = previous
+            nodes[last_number].row = row
+            nodes[last_number].matrix = matrix
+        target[column] = last_number
+    return -1
+
+
+@numba.njit
+def add_cells(unit: Record, nodes: Record, target: Any, columns: int, row: int, keep: bool) -> int:
+    """``add_summand`` of the cells of an interned row."""
+    return add_summand(unit, nodes, target, columns, row, COPY, keep)
