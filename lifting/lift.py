@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
     ArrayAttr,
     DenseArrayBase,
     MemRefType,
@@ -27,7 +28,7 @@ from .lift_normalise import normalise
 from .lift_solve import Subscripts
 from .lift_state import ArrayState
 from .lift_terms import Term, Unliftable, walk
-from .tensor_emit import DYNAMIC, TensorEmitter
+from .tensor_emit import TensorEmitter
 
 _LOOP_NAMES = "ijlmnpqr"
 
@@ -105,7 +106,7 @@ def _extents(function: func.FuncOp, position: int, evaluator: Evaluator) -> Subs
     named = _named_extents(function, position)
     extents: list[IndexExpression] = []
     for dimension, size in enumerate(argument.type.get_shape()):
-        if size != DYNAMIC:
+        if size != DYNAMIC_INDEX:
             extents.append(IndexExpression.of(size))
         elif dimension < len(named) and named[dimension] is not None:
             parameter = named[dimension]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .lift_index import IndexExpression, LoopVariable, is_positive
-from .lift_recurrence import recognise_reduction
+from .lift_recurrence import is_sum, recognise_reduction
 from .lift_rewrite import rename, substitute, substitute_variable
 from .lift_solve import Outcome, Subscripts, solve
 from .lift_state import ArrayState, Update, clobber, occurrences
 from .lift_terms import Read, Unliftable, walk
+from .lift_tiles import fuse_reduction, fuse_tiles
 
 
 def close_loop(body: ArrayState, variable: LoopVariable) -> list[Update]:
@@ -18,7 +19,7 @@ def close_loop(body: ArrayState, variable: LoopVariable) -> list[Update]:
     ``body`` is the state after one iteration, relative to the state before that iteration. What
     has no closed form becomes unknown content of the array, with the reason.
     """
-    updates = body.all_updates()
+    updates = [_fused(update) for update in body.all_updates()]
     return [_close(update, updates, variable, body) for update in updates]
 
 
@@ -54,7 +55,16 @@ def _close_map(
     for cell in _cells_before_iteration(update, body.depth):
         if (reader := _dependence(cell, updates, variable)) is not None:
             return _fail(reader, body, _carried(variable))
-    return replace(update, variables=(variable, *update.variables))
+    return _fused(replace(update, variables=(variable, *update.variables)))
+
+
+def _fused(update: Update) -> Update:
+    """Join tile loops; afterwards no range begins at another loop variable."""
+    if update.indices is None:
+        return update
+    scope = (update.variables, update.indices, update.value)
+    variables, indices, value = fuse_tiles(scope, any_order=True)
+    return replace(update, variables=variables, indices=indices, value=value)
 
 
 def _close_revisited(
@@ -62,6 +72,8 @@ def _close_revisited(
 ) -> Update:
     """Close a loop each of whose iterations writes the same cells."""
     assert update.indices is not None
+    if any(variable in v.range_variables() for v in update.variables):
+        return _fail(update, body, f"is written in part, depending on loop '{variable.name}'")
     own: list[Read] = []
     for cell in _cells_before_iteration(update, body.depth):
         if cell.array is update.array and cell.indices == update.indices:
@@ -72,6 +84,7 @@ def _close_revisited(
         total = recognise_reduction(update.value, own[0], variable)
         if total is None:
             return _fail(update, body, f"{_carried(variable)}, and is not a reduction")
+        total = fuse_reduction(total, any_order=is_sum(total))
         return replace(update, value=total)
     return _close_last(update, variable, body)
 

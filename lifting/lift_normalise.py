@@ -9,49 +9,72 @@ from .lift_index import IndexExpression, LoopVariable
 from .lift_recurrence import Addends, build_sum, flatten_sum, is_sum, sum_addend
 from .lift_rewrite import substitute
 from .lift_simplify import apply
-from .lift_terms import Apply, Reduction, Term, accumulator, constant, reduction
+from .lift_terms import Apply, Constant, Reduction, Term, constant, reduction, walk
+from .lift_unroll import rolled_together, straightened, summing
 
 
 def normalise(term: Term) -> Term:
     """Return an equal term in which every integer sum with a contraction starts from the rest.
 
     ``bias + sum(a * b)`` becomes the contraction that starts from ``bias``; iterations that the
-    program handles apart (the first, the last, one half) are joined with their contraction.
+    program handles apart (the first, the last, one half) are joined with their contraction; a
+    contraction in a narrow type becomes a wide one that is cut off. Constants, and what depends on
+    the contraction itself, are added after it.
     """
-    return _normalise(term, {})
+    moved = _Normaliser(moves_bias=True).rewrite(term)
+    kept = _Normaliser(moves_bias=False).rewrite(term)
+    # A contraction that is also used without the bias would have to be computed twice.
+    return moved if _contractions(moved) <= _contractions(kept) else kept
 
 
-def _normalise(term: Term, done: dict[Term, Term]) -> Term:
-    if term not in done:
-        done[term] = _sum(_inside(term, done))
-    return done[term]
+def _contractions(term: Term) -> int:
+    return sum(isinstance(part, Reduction) for part in walk(term))
 
 
-def _inside(term: Term, done: dict[Term, Term]) -> Term:
-    match term:
-        case Apply():
-            operands = tuple(_normalise(operand, done) for operand in term.operands)
-            return apply(term.operation, operands, term.type, term.properties)
-        case Reduction():
-            body, init = _normalise(term.body, done), _normalise(term.init, done)
-            return reduction(term.variables, body, init)
-        case _:
+class _Normaliser:
+    def __init__(self, *, moves_bias: bool) -> None:
+        self.moves_bias = moves_bias
+        self.done: dict[Term, Term] = {}
+
+    def rewrite(self, term: Term) -> Term:
+        if term not in self.done:
+            self.done[term] = self._sum(self._inside(term))
+        return self.done[term]
+
+    def _inside(self, term: Term) -> Term:
+        match term:
+            case Apply():
+                operands = tuple(self.rewrite(operand) for operand in term.operands)
+                return apply(term.operation, operands, term.type, term.properties)
+            case Reduction():
+                body, init = self.rewrite(term.body), self.rewrite(term.init)
+                return reduction(term.variables, body, init)
+            case _:
+                return term
+
+    def _sum(self, term: Term) -> Term:
+        if not isinstance(term.type, IntegerType):
             return term
+        addends = flatten_sum(term)
+        sums = [_signed(a, sign) for a, sign in addends if isinstance(a, Reduction) and is_sum(a)]
+        if not sums:
+            return term
+        sums, rest = _joined(sums, [(a, sign) for a, sign in addends if not is_sum(a)])
+        if (wide := _widened(sums)) is not None:
+            total = self.rewrite(wide)
+            return apply(arith.AddiOp, (total, build_sum(rest)), term.type) if rest else total
+        starts = [(a, sign) for a, sign in rest if self._is_start(a)]
+        total: Term = build_sum(starts) if starts else constant(0, term.type)
+        for part in sums:
+            total = reduction(part.variables, part.body, total)
+        after = [(a, sign) for a, sign in rest if not self._is_start(a)]
+        return build_sum([(total, 1), *after])
 
-
-def _sum(term: Term) -> Term:
-    if not isinstance(term.type, IntegerType):
-        return term
-    addends = flatten_sum(term)
-    sums = [_signed(a, sign) for a, sign in addends if isinstance(a, Reduction) and is_sum(a)]
-    if not sums:
-        return term
-    rest = [(a, sign) for a, sign in addends if not is_sum(a)]
-    sums, rest = _joined(sums, rest)
-    total: Term = build_sum(rest) if rest else constant(0, term.type)
-    for part in sums:
-        total = reduction(part.variables, part.body, total)
-    return total
+    def _is_start(self, addend: Term) -> bool:
+        """Return whether the addend belongs to what the contraction starts from."""
+        if isinstance(addend, Constant):
+            return False
+        return self.moves_bias and _contractions(addend) == 0
 
 
 def _signed(term: Reduction, sign: int) -> Reduction:
@@ -60,36 +83,42 @@ def _signed(term: Reduction, sign: int) -> Reduction:
     if sign > 0 or addend is None:
         return term
     zero = constant(0, term.type)
-    return _summing(term.variables, apply(arith.SubiOp, (zero, addend), term.type))
+    return summing(term.variables, apply(arith.SubiOp, (zero, addend), term.type), zero)
 
 
-def _summing(variables: tuple[LoopVariable, ...], addend: Term) -> Reduction:
-    body = apply(arith.AddiOp, (accumulator(addend.type), addend), addend.type)
-    total = reduction(variables, body, constant(0, addend.type))
-    assert isinstance(total, Reduction)
-    return total
+def _widened(sums: list[Reduction]) -> Term | None:
+    """Return a sum of truncated addends as the truncation of the sum of the whole addends."""
+    if len(sums) != 1:
+        return None
+    addend = sum_addend(sums[0])
+    if not (isinstance(addend, Apply) and addend.operation is arith.TruncIOp):
+        return None
+    (wide,) = addend.operands
+    total = summing(sums[0].variables, wide, constant(0, wide.type))
+    return apply(arith.TruncIOp, (total,), addend.type)
 
 
 def _joined(sums: list[Reduction], rest: Addends) -> tuple[list[Reduction], Addends]:
     """Join sums over adjacent ranges, and single addends that continue the range of a sum."""
-    parts: list[Term] = [*sums, *(a for a, sign in rest if sign > 0)]
-    progress = True
-    while progress:
-        progress = False
-        for first in parts:
-            for second in parts:
-                if first is second or not isinstance(first, Reduction) or not is_sum(first):
-                    continue
-                longer = _extended(first, second)
-                if longer is not None:
-                    parts = [longer, *(p for p in parts if p is not first and p is not second)]
-                    progress = True
-                    break
-            if progress:
-                break
+    parts: list[Term] = [*map(straightened, sums), *(a for a, sign in rest if sign > 0)]
+    while (joined := _join_one(parts)) is not None:
+        parts = joined
     kept = [p for p in parts if isinstance(p, Reduction) and is_sum(p)]
     single: Addends = [(p, 1) for p in parts if not is_sum(p)]
     return kept, [*single, *((a, sign) for a, sign in rest if sign < 0)]
+
+
+def _join_one(parts: list[Term]) -> list[Term] | None:
+    for first in parts:
+        for second in parts:
+            if first is second or not isinstance(first, Reduction) or not is_sum(first):
+                continue
+            longer = _extended(first, second)
+            if longer is None and isinstance(second, Reduction) and is_sum(second):
+                longer = rolled_together(first, second)
+            if longer is not None:
+                return [longer, *(p for p in parts if p is not first and p is not second)]
+    return None
 
 
 def _extended(total: Reduction, part: Term) -> Reduction | None:
@@ -98,32 +127,31 @@ def _extended(total: Reduction, part: Term) -> Reduction | None:
     addend = sum_addend(total)
     if addend is None or len(variable.uppers) != 1:
         return None
-    slice_of = _summing(tuple(inner), addend) if inner else addend
+    single = summing(tuple(inner), addend, constant(0, addend.type)) if inner else addend
     lower, upper = variable.lower, variable.uppers[0]
-    if substitute(slice_of, {variable: lower - 1}) is part:
+    if substitute(single, {variable: lower - 1}) is part:
         return _over(total, variable, lower - 1, upper)
-    if substitute(slice_of, {variable: upper}) is part:
+    if substitute(single, {variable: upper}) is part:
         return _over(total, variable, lower, upper + 1)
     if not isinstance(part, Reduction) or len(part.variables) != len(total.variables):
         return None
     following = part.variables[0]
     if following.lower != upper or len(following.uppers) != 1:
         return None
-    if _over(total, variable, following.lower, following.uppers[0], following) is not part:
+    if _with_variable(total, variable, following) is not part:
         return None
     return _over(total, variable, lower, following.uppers[0])
 
 
 def _over(
-    total: Reduction,
-    variable: LoopVariable,
-    lower: IndexExpression,
-    upper: IndexExpression,
-    new: LoopVariable | None = None,
+    total: Reduction, variable: LoopVariable, lower: IndexExpression, upper: IndexExpression
 ) -> Reduction:
     """Return the sum with its outermost variable ranging from ``lower`` to ``upper``."""
-    longer = new or LoopVariable(variable.name, lower, (upper,))
-    body = substitute(total.body, {variable: IndexExpression.of(longer)})
-    result = reduction((longer, *total.variables[1:]), body, total.init)
+    return _with_variable(total, variable, LoopVariable(variable.name, lower, (upper,)))
+
+
+def _with_variable(total: Reduction, old: LoopVariable, new: LoopVariable) -> Reduction:
+    body = substitute(total.body, {old: IndexExpression.of(new)})
+    result = reduction((new, *total.variables[1:]), body, total.init)
     assert isinstance(result, Reduction)
     return result

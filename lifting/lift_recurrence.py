@@ -31,6 +31,8 @@ def recognise_reduction(value: Term, cell: Read, variable: LoopVariable) -> Term
     sums may be reordered (addition modulo 2^width is associative); everything else keeps the order
     of the program. ``None`` if the update has no such form.
     """
+    if value is cell:
+        return cell
     if isinstance(value, Reduction) and value.init is cell:
         if cell in walk(value.body):
             return None

@@ -130,9 +130,13 @@ def _is_positional(strides: list[tuple[LoopVariable, Monomial, int]]) -> bool:
     below = IndexExpression(())
     for variable, monomial, coefficient in reversed(strides):
         stride = IndexExpression(((monomial, coefficient),))
-        if not is_positive(stride - below) or variable.extent is None:
+        if not is_positive(stride - below):
             return False
-        below = below + stride * (variable.extent - 1)
+        lengths = [u - variable.lower for u in variable.uppers]
+        longest = next((length for length in lengths if not length.variables), None)
+        if longest is None:
+            return False
+        below = below + stride * (longest - 1)
     return True
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xdsl.builder import Builder
 from xdsl.dialects import linalg, tensor
-from xdsl.dialects.builtin import AffineMapAttr, TensorType, i1
+from xdsl.dialects.builtin import DYNAMIC_INDEX, AffineMapAttr, TensorType, i1
 from xdsl.dialects.linalg import IteratorTypeAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
@@ -20,7 +20,6 @@ from .lift_terms import Constant, Read, Reduction, Scalar, Term, accumulator, ch
 from .tensor_scalar import ScalarWriter
 
 Loops = tuple[LoopVariable, ...]
-DYNAMIC = -1
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class TensorEmitter:
 
     def _empty(self, type: Attribute, loops: Loops) -> SSAValue:
         extents = [_extent(loop) for loop in loops]
-        shape = [DYNAMIC if e.constant is None else e.constant for e in extents]
+        shape = [DYNAMIC_INDEX if e.constant is None else e.constant for e in extents]
         sizes = [self._writer().index(e) for e in extents if e.constant is None]
         return self._insert(tensor.EmptyOp(sizes, TensorType(type, shape)))
 
