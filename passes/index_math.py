@@ -423,11 +423,22 @@ def never_equal(a: SSAValue, b: SSAValue) -> bool:
     """Whether ``a`` and ``b`` provably differ: by a constant, or by their remainder (phases)."""
     if (difference := constant_difference(a, b)) is not None:
         return difference != 0
-    first, second = a.owner, b.owner
-    if isinstance(first, arith.RemSIOp) and isinstance(second, arith.RemSIOp):
-        divisor = constant_value(first.rhs)
-        if divisor is None or divisor != constant_value(second.rhs):
-            return False
-        difference = constant_difference(first.lhs, second.lhs)
-        return difference is not None and difference % divisor != 0
+    for value in (a, b):
+        if isinstance(value.owner, arith.RemSIOp) and (divisor := constant_value(value.owner.rhs)):
+            first, second = _dividend(a, divisor), _dividend(b, divisor)
+            if first is None or second is None:
+                return False
+            difference = constant_difference(first, second)
+            return difference is not None and difference % divisor != 0
     return False
+
+
+def _dividend(value: SSAValue, divisor: int) -> SSAValue | None:
+    """A value whose remainder by ``divisor`` is ``value``."""
+    owner = value.owner
+    if isinstance(owner, arith.RemSIOp) and constant_value(owner.rhs) == divisor:
+        return owner.lhs
+    bounds = range_of(value)
+    if bounds.low is None or bounds.high is None:
+        return None
+    return value if bounds.low >= 0 and bounds.high < divisor else None

@@ -1,0 +1,176 @@
+"""``gemmini-double-buffer``: move the tiles of one iteration while another computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from xdsl.context import Context
+from xdsl.dialects import func, memref, scf
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint
+
+from ..dialects.tile import LoadOp, MatmulOp, StoreOp
+from .dependence import require_private
+from .kernel import (
+    OPERANDS,
+    Move,
+    accesses,
+    buffer_type,
+    enclosing_loops,
+    iv_of,
+    kernel_of,
+    operand_buffer,
+    refusal,
+    statement_in,
+    users,
+)
+from .loop_transforms import index_builder, tidy
+from .nests import (
+    MoveNest,
+    array_of,
+    copy_nest,
+    erase,
+    insert_if,
+    move_nest,
+    redirect,
+    resized,
+    trip_count,
+    with_slot,
+)
+from .place import PHASES
+from .schedule_space import applicable
+
+
+@dataclass(frozen=True)
+class DoubleBufferPass(ModulePass):
+    """Give a buffer two phases and move tiles one iteration ahead, or behind.
+
+    ``operand`` is a, b or c, staged by gemmini-stage in the body of a loop with a constant trip
+    count; that loop is the one meant. The loads of the next iteration are issued in this one (the
+    first ones in front of the loop), the stores of the last iteration in this one (the last ones
+    behind the loop), both at the start of the body. Guarantees the same values: it refuses where
+    an array is both loaded and stored in the loop. Costs twice the local memory.
+    """
+
+    name = "gemmini-double-buffer"
+
+    operand: str
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = kernel_of(op)
+        _Doubling(function, operand_buffer(function, self.operand)).run()
+        tidy(function)
+
+    @classmethod
+    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+        return applicable(ctx, module_op, [cls(operand) for operand in OPERANDS])
+
+
+class _Doubling:
+    def __init__(self, function: func.FuncOp, buffer: memref.AllocOp) -> None:
+        self.buffer = buffer
+        if PHASES in buffer.attributes:
+            raise refusal(buffer, "has two phases already")
+        found = {id(op) for op in users(buffer)}
+        self.accesses = [op for op in accesses(function) if id(op) in found]
+        self.loop, self.count = self._loop(function)
+        self.nests = [self._nest(op) for op in self.accesses if not isinstance(op, MatmulOp)]
+        self.index = index_builder(function)
+
+    def _loop(self, function: func.FuncOp) -> tuple[scf.ForOp, int]:
+        """The innermost loop around all accesses, and its trip count."""
+        chains = [enclosing_loops(op, function) for op in self.accesses]
+        common = [
+            loops[0]
+            for loops in zip(*chains, strict=False)
+            if all(loop is loops[0] for loop in loops)
+        ]
+        if not common:
+            raise refusal(self.buffer, "is not filled and used in the body of one loop")
+        count = trip_count(common[-1])
+        if count is None or count < 2:
+            raise refusal(common[-1], "needs a constant trip count of at least 2")
+        return common[-1], count
+
+    def _nest(self, move: Move) -> MoveNest:
+        nest = move_nest(statement_in(self.loop.body.block, move))
+        if nest is None or nest.guarded:
+            raise refusal(move, "is not alone in an unguarded nest of its own: stage it first")
+        return nest
+
+    def run(self) -> None:
+        require_private(self.buffer.memref, self.accesses, self.loop)
+        self._require_no_aliasing()
+        shape = buffer_type(self.buffer).get_shape()[:-2]
+        new = resized(self.buffer, [2, *shape])
+        new.attributes[PHASES] = UnitAttr()
+        variable = iv_of(self.loop)
+        start = self.loop.body.block.first_op
+        assert start is not None
+        self.index.at(InsertPoint.before(start))
+        phase = self.index.rem(variable, 2)
+        for nest in self.nests:
+            if isinstance(nest.move, StoreOp):
+                self._defer(nest, new, start)
+            else:
+                self._prefetch(nest, new)
+        for op in self.accesses:
+            if isinstance(op, MatmulOp):
+                redirect(op, self.buffer.memref, new.memref, lambda slot: [phase, *slot])
+        for nest in self.nests:
+            erase(nest.statement)
+        erase(self.buffer)
+
+    def _require_no_aliasing(self) -> None:
+        moved = {array_of(nest.move) for nest in self.nests} - {None}
+        for op in accesses(self.loop):
+            if not isinstance(op, LoadOp | StoreOp) or array_of(op) not in moved:
+                continue
+            if any(
+                array_of(op) is array_of(nest.move)
+                and isinstance(op, StoreOp) != isinstance(nest.move, StoreOp)
+                for nest in self.nests
+            ):
+                raise refusal(op, "accesses an array that the loop both loads and stores")
+
+    def _copy(
+        self, nest: MoveNest, buffer: memref.AllocOp, iteration: SSAValue, phase: SSAValue
+    ) -> None:
+        """Copy ``nest`` for another iteration of the loop, to a phase of the new buffer."""
+        mapping = {iv_of(self.loop): iteration}
+        move = copy_nest(self.index, nest, mapping, self.loop)
+        resume = self.index.builder.insertion_point
+        self.index.at(InsertPoint.before(move))
+        self.index.insert(with_slot(move, buffer.memref, [phase, *move.slot], lambda value: value))
+        erase(move)
+        self.index.at(resume)
+
+    def _prefetch(self, nest: MoveNest, buffer: memref.AllocOp) -> None:
+        index = self.index
+        index.at(InsertPoint.before(self.loop))
+        zero = index.constant(0)
+        self._copy(nest, buffer, zero, zero)
+        index.at(InsertPoint.before(nest.statement))
+        following = index.add(iv_of(self.loop), 1)
+        insert_if(index, index.less(following, index.constant(self.count)))
+        self._copy(nest, buffer, following, index.rem(following, 2))
+
+    def _defer(self, nest: MoveNest, buffer: memref.AllocOp, start: Operation) -> None:
+        index = self.index
+        index.at(InsertPoint.after(self.loop))
+        last = index.constant(self.count - 1)
+        self._copy(nest, buffer, last, index.rem(last, 2))
+        index.at(InsertPoint.before(start))
+        insert_if(index, index.positive(iv_of(self.loop)))
+        previous = index.add(iv_of(self.loop), -1)
+        # The phase of the last iteration is that of the next one, which is never negative.
+        self._copy(nest, buffer, previous, index.rem(index.add(iv_of(self.loop), 1), 2))
+
+
+def phases_of(buffers: Sequence[memref.AllocOp]) -> int:
+    """How many of ``buffers`` have two phases."""
+    return sum(PHASES in buffer.attributes for buffer in buffers)
