@@ -1,21 +1,24 @@
-"""Running a decoded stream over the symbolic state."""
+"""Running a plan over the symbolic state."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
-from numpy.typing import NDArray
+import numpy as np
 
-from .computes import compute, preload
-from .decode import Kind
+from ...hw.gemmini import semantics
+from ...hw.gemmini.resolve import MOVES_IN, MOVES_OUT
+from .computes import compute
+from .decode import Plan
 from .interning import index_table
 from .moves import mvin, mvout
 from .state import Machine, grown, room_per_command
 from .status import Status
 
-_MVIN, _MVOUT, _PRELOAD = int(Kind.MVIN), int(Kind.MVOUT), int(Kind.PRELOAD)
-_PRELOADED, _ACCUMULATED = int(Kind.COMPUTE_PRELOADED), int(Kind.COMPUTE_ACCUMULATED)
 _DONE, _NO_ROOM = int(Status.DONE), int(Status.NO_ROOM)
 
 
@@ -29,50 +32,64 @@ def _has_room(machine: Machine, room: int) -> bool:
     )
 
 
-@numba.njit
-def _step(machine: Machine, command: Any) -> int:
-    kind = command.kind
-    if kind == _MVIN:
-        return mvin(machine, command)
-    if kind == _MVOUT:
-        return mvout(machine, command)
-    if kind == _PRELOAD:
-        return preload(machine, command)
-    if kind in (_PRELOADED, _ACCUMULATED):
-        return compute(machine, command, kind == _PRELOADED)
-    return _DONE
+def source_digest() -> int:
+    """A number that changes with the source of the executor and of the semantics."""
+    paths = [*sorted(Path(__file__).parent.glob("*.py")), Path(semantics.__file__)]
+    text = b"".join(path.read_bytes() for path in paths)
+    return int.from_bytes(sha256(text).digest()[:7], "big")
 
 
-@numba.njit(cache=True)
-def _run(machine: Machine, commands: Any, start: int, room: int) -> tuple[int, int]:
-    """Execute from ``start`` on; the index of the command that stopped it, and the status."""
-    for index in range(start, len(commands)):
-        if not _has_room(machine, room):
-            return index, _NO_ROOM
-        status = _step(machine, commands[index])
-        if status != _DONE:
-            return index, status
-    return len(commands), _DONE
+def _build_run(digest: int) -> Callable[..., int]:
+    """The compiled loop over all steps.
 
-
-@numba.njit(cache=True)
-def _index_tables(machine: Machine) -> None:
-    unit = machine.registers[0]
-    index_table(machine.rows, machine.row_slots, unit.row_count)
-    index_table(machine.matrices, machine.matrix_slots, unit.matrix_count)
-
-
-def execute(machine: Machine, commands: NDArray[Any]) -> tuple[Machine, int, Status]:
-    """Run all commands; the final state, and where and why the run stopped.
-
-    The index is the number of commands if every one has a defined effect.
+    numba caches it by its own source and its closure only, so the digest of all sources is part of
+    the closure: machine code never outlives the source that it was compiled from.
     """
+
+    @numba.njit(cache=True)
+    def run(machine: Machine, plan: Plan, counters: Any, room: int) -> int:
+        """Run on from the steps that ``counters`` names; a status. Indexes the tables first."""
+        unit = machine.registers[0]
+        index_table(machine.rows, machine.row_slots, unit.row_count)
+        index_table(machine.matrices, machine.matrix_slots, unit.matrix_count)
+        status = _DONE if digest else _NO_ROOM
+        while counters[0] < len(plan.order) and status == _DONE:
+            if not _has_room(machine, room):
+                return _NO_ROOM
+            kind = plan.order[counters[0]]
+            if kind == MOVES_IN:
+                at = counters[1]
+                width, transform = plan.in_bytes[at], plan.in_transform[at]
+                status = mvin(machine, plan.moves_in[at], width, transform)
+                counters[1] += 1
+            elif kind == MOVES_OUT:
+                at = counters[2]
+                width, transform = plan.out_bytes[at], plan.out_transform[at]
+                status = mvout(machine, plan.moves_out[at], width, transform)
+                counters[2] += 1
+            else:
+                at = counters[3]
+                output, result = plan.array_transform[at], plan.spad_transform[at]
+                status = compute(machine, plan.products[at], output, result)
+                counters[3] += 1
+            counters[0] += 1
+        return status
+
+    return run
+
+
+_run = _build_run(source_digest())
+
+
+def execute(machine: Machine, plan: Plan) -> tuple[Machine, Status]:
+    """Run all steps: the final state, and why the run stopped (``DONE`` at the end).
+
+    Where a command has no defined effect, the registers say which one and at which cell.
+    """
+    counters = np.zeros(4, np.int64)
     room = room_per_command(machine.spad.shape[1])
-    _index_tables(machine)
-    index = 0
     while True:
-        index, status = _run(machine, commands, index, room)
+        status = _run(machine, plan, counters, room)
         if status != Status.NO_ROOM:
-            return machine, index, Status(status)
+            return machine, Status(status)
         machine = grown(machine)
-        _index_tables(machine)

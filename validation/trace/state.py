@@ -50,26 +50,16 @@ REGISTERS = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "has_preload",
-            "stationary_row",  # the operand that the last preload named
-            "stationary_none",
-            "stationary_rows",
-            "stationary_cols",
-            "target_row",  # where the last preload sends the result
-            "target_none",
-            "target_rows",
-            "target_cols",
-            "target_in_accumulator",
-            "target_accumulates",
             "array_holds",  # one of the three below
-            "matrix",  # weights in the array
+            "matrix",  # number of the weights in the array
             "row_count",
             "matrix_count",
             "node_count",
             "chain_count",
             "opaque_count",
+            "error_index",  # where execution stopped: command and cell
             "error_row",
-            "error_detail",
+            "error_column",
         )
     ],
     align=True,
