@@ -15,10 +15,15 @@ from ...stream import CommandStream
 from .. import isa
 from ..config import GemminiConfig
 from ..isa import ConfigType, Funct
+from ..loop_unroller import LOOP_FUNCTS
 from .state import EXECUTE, LOAD, STORE
 
 NO_UNIT = 3
 """Commands that the reservation station never sees (flush, counters): no cost was measured."""
+LOOP_UNIT = 4
+"""A command that starts one of the hardware's loops."""
+LOOP_SETUP = 5
+"""A command that configures one."""
 
 MOVE, CONFIGURE, PRELOAD, COMPUTE = 0, 1, 2, 3
 """What a command is to its controller."""
@@ -82,6 +87,8 @@ def decode(stream: CommandStream, config: GemminiConfig) -> NDArray[Any]:
     _decode_loads(table, stream, config)
     _decode_execute(table, stream)
     _decode_stores(table, stream, config)
+    table["unit"][np.isin(stream.funct, list(LOOP_FUNCTS))] = LOOP_SETUP
+    table["unit"][np.isin(stream.funct, (Funct.LOOP_WS, Funct.LOOP_CONV_WS))] = LOOP_UNIT
     return table
 
 

@@ -19,10 +19,12 @@ from .causes import (
     PIPELINE,
     WAITS_FOR_LOAD,
 )
+from .decode import LOOP_SETUP, LOOP_UNIT
 from .execute_unit import control_execute, enqueue, queued_operations, take_completion
 from .front_end import IDLE_SEEN, QUIET_CYCLES, dispatch
 from .jit import stage
 from .load_unit import control_loads, cut_packet, write_loaded_rows
+from .loop_stage import LOOPS_AT_ONCE, activate, emit_from_loops, loops_active
 from .port import free_slots, free_write_slots, merge_rows, receive_beat, send_request
 from .reservation import (
     allocate,
@@ -96,19 +98,38 @@ def issue(machine: Record, commands: Records, progress: Records, unit: int, now:
 
 
 @stage
-def allocate_next(machine: Record, commands: Records, progress: Records, now: int) -> None:
-    """Enter the oldest dispatched command into the station, if its queue has room."""
-    front, station = machine.front, machine.station
+def allocate_next(
+    machine: Record,
+    commands: Records,
+    progress: Records,
+    loops: Records,
+    gates: Records,
+    now: int,
+) -> None:
+    """Enter the oldest dispatched command into the station, or one that a loop emits."""
+    front, station, unroller = machine.front, machine.station, machine.unroller
+    active = loops_active(unroller) if unroller.activated > 0 else 0
+    if active > 0:
+        emit_from_loops(
+            unroller, station, machine.parameters, loops, gates, commands, progress, now
+        )
     if front.head == front.tail or front.ready[front.head & MASK] > now:
         return
     index = front.command[front.head & MASK]
     unit = commands[index].unit
-    if unit >= UNITS:
-        front.head += 1
+    if unit in (LOOP_UNIT, LOOP_SETUP):
+        if active == LOOPS_AT_ONCE:
+            return
+        if unit == LOOP_UNIT:
+            activate(unroller, now)
+    elif active > 0:
         return
-    if has_room(station, machine.parameters, unit):
-        allocate(station, progress, index, unit, front.head, now)
-        front.head += 1
+    elif unit < UNITS:
+        if not has_room(station, machine.parameters, unit):
+            return
+        allocate(station, progress, index, unit, unroller.sequence, now)
+        unroller.sequence += 1
+    front.head += 1
 
 
 @stage
@@ -119,6 +140,8 @@ def is_busy(machine: Record) -> bool:
     if station.live_count[LOAD] or station.live_count[EXECUTE] or station.live_count[STORE]:
         return True
     if store.writing >= 0 or store.request_head < store.request_tail:
+        return True
+    if machine.unroller.activated > 0 and loops_active(machine.unroller) > 0:
         return True
     return store.norm_head < store.norm_tail or store.scale_head < store.scale_tail
 
@@ -189,7 +212,13 @@ def step_store(machine: Record, commands: Records, progress: Records, now: int) 
 
 @stage
 def step_cycle(
-    machine: Record, commands: Records, progress: Records, lines: Records, now: int
+    machine: Record,
+    commands: Records,
+    progress: Records,
+    loops: Records,
+    gates: Records,
+    lines: Records,
+    now: int,
 ) -> None:
     """Advance every stage by one cycle, the later ones first."""
     station, taken, execute = machine.station, machine.taken, machine.execute
@@ -205,7 +234,7 @@ def step_cycle(
         issue(machine, commands, progress, unit, now)
     if done >= 0:
         complete(station, progress, done, done_unit, now)
-    allocate_next(machine, commands, progress, now)
+    allocate_next(machine, commands, progress, loops, gates, now)
 
 
 def _source_digest() -> int:
@@ -228,19 +257,21 @@ def _build_run(digest: int) -> Callable[..., int]:
         steps: Records,
         commands: Records,
         progress: Records,
+        loops: Records,
+        gates: Records,
         lines: Records,
     ) -> int:
         """Run the program to its end. Returns the cycles to idle, or −1 if it cannot end."""
         machine = machines[0]
         machine.source = digest
         front, station = machine.front, machine.station
-        now = 0
-        moved_at, moved_to = 0, 0
+        # Not the literal 0: numba would compile every stage once more for that type.
+        now = moved_at = moved_to = machine.clock
         while True:
             dispatched = dispatch(front, machine.parameters, steps, now)
             if front.step >= len(steps) and front.quiet > QUIET_CYCLES:
                 break
-            step_cycle(machine, commands, progress, lines, now)
+            step_cycle(machine, commands, progress, loops, gates, lines, now)
             if dispatched or is_busy(machine):
                 front.last_busy = now
                 front.quiet = 0

@@ -73,30 +73,37 @@ def send_request(
     """Put one beat on channel A: a read packet, or a beat of a write; they take turns."""
     reads = port.read_head < port.read_tail and port.read_time[port.read_head & MASK] <= now
     writes = port.write_head < port.write_tail and port.write_time[port.write_head & MASK] <= now
-    if writes and (port.prefer_write or not reads):
+    is_write = writes and (port.prefer_write or not reads)
+    slot = port.reply_tail & MASK
+    if is_write:
         is_last = port.write_last[port.write_head & MASK]
         port.write_head += 1
         port.prefer_write = 1 - is_last
-        if is_last:
-            address = port.write_address[port.address_head & MASK]
-            port.address_head += 1
-            slot = port.reply_tail & MASK
-            port.reply_command[slot] = ACKNOWLEDGEMENT
-            port.reply_time[slot] = _answered(level2, lines, parameters, address, now, True)
-            port.reply_tail += 1
+        if not is_last:
+            return
+        address = port.write_address[port.address_head & MASK]
+        port.address_head += 1
+        port.reply_command[slot] = ACKNOWLEDGEMENT
     elif reads:
-        source, slot = port.read_head & MASK, port.reply_tail & MASK
-        address = port.read_address[source]
-        port.reply_command[slot] = port.read_command[source]
-        port.reply_row[slot] = port.read_row[source]
-        port.reply_offset[slot] = port.read_offset[source]
-        port.reply_size[slot] = port.read_size[source]
-        port.reply_useful[slot] = port.read_useful[source]
-        port.reply_shift[slot] = address % port.read_size[source]
-        port.reply_time[slot] = _answered(level2, lines, parameters, address, now, False)
+        address = port.read_address[port.read_head & MASK]
+        _expect_packet(port, slot, port.read_head & MASK)
         port.read_head += 1
-        port.reply_tail += 1
         port.prefer_write = 1
+    else:
+        return
+    port.reply_time[slot] = _answered(level2, lines, parameters, address, now, is_write)
+    port.reply_tail += 1
+
+
+@stage
+def _expect_packet(port: Record, slot: int, packet: int) -> None:
+    """Remember in the reply ``slot`` what the read ``packet`` asked for."""
+    port.reply_command[slot] = port.read_command[packet]
+    port.reply_row[slot] = port.read_row[packet]
+    port.reply_offset[slot] = port.read_offset[packet]
+    port.reply_size[slot] = port.read_size[packet]
+    port.reply_useful[slot] = port.read_useful[packet]
+    port.reply_shift[slot] = port.read_address[packet] % port.read_size[packet]
 
 
 @stage

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..config import ConfigError, GemminiConfig
+from ..loop_unroller import MACHINES
 from .causes import CAUSES
 
 LOAD, EXECUTE, STORE = 0, 1, 2
@@ -84,6 +85,13 @@ FRONT_END = _record(
     "fenced",
     ready=RING,
     command=RING,
+)
+UNROLLER = _record(
+    "activated",
+    "start",
+    "sequence",
+    machine_loop=MACHINES,
+    emitted=MACHINES,
 )
 STATION = _record(
     "completions",
@@ -251,6 +259,7 @@ MACHINE = _record(
     "source",  # digest of the source that the machine code was compiled from
     parameters=PARAMETERS,
     front=FRONT_END,
+    unroller=UNROLLER,
     station=STATION,
     load=LOAD_UNIT,
     port=PORT,
