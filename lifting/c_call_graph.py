@@ -28,6 +28,8 @@ def find_kernel(unit: syntax.TranslationUnit, filename: str) -> syntax.Function:
         _check_calls_end(function, functions, calls, ())
     called = {call.function for made in calls.values() for call in made}
     kernels = [function for name, function in functions.items() if name not in called]
+    visible = [function for function in kernels if not function.is_static]
+    kernels = visible or kernels
     if len(kernels) > 1:
         names = ", ".join(f"'{kernel.name}'" for kernel in kernels)
         raise Diagnostic(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,7 @@ from .c_constants import evaluate_constant
 from .c_macros import location_of
 from .c_preprocess import Preprocessor
 from .c_tree_builder import TreeBuilder
+from .c_types import CType
 from .c_usage import children
 
 EXPRESSION_DEPTH_LIMIT = 150
@@ -77,11 +78,14 @@ def _grammar() -> Lark:
     )
 
 
-def parse_c(text: str, filename: str) -> syntax.TranslationUnit:
+def parse_c(
+    text: str, filename: str, types: Mapping[str, CType] | None = None
+) -> syntax.TranslationUnit:
     """Return the syntax tree of the C source ``text``.
 
-    Raises Diagnostic for text that cannot be a kernel (empty, binary, too large, too deeply
-    nested), preprocessor errors, syntax errors and keywords of unsupported constructs.
+    ``types`` are names of types that a header defines, beside the standard ones. Raises
+    Diagnostic for text that cannot be a kernel (empty, binary, too large, too deeply nested),
+    preprocessor errors, syntax errors and keywords of unsupported constructs.
     """
 
     def preprocessed(lexer: _PreprocessedLexer) -> Sequence[Token]:
@@ -89,10 +93,12 @@ def parse_c(text: str, filename: str) -> syntax.TranslationUnit:
             filename,
             lambda part, directive: lexer.tokenize(part, filename, directive),
             lambda tokens: _condition_holds(tokens, filename),
+            types or (),
         )
         return preprocessor.run(text)
 
-    unit = cast(syntax.TranslationUnit, _parse(preprocessed, "translation_unit", filename))
+    builder = TreeBuilder(filename, types)
+    unit = cast(syntax.TranslationUnit, _parse(preprocessed, "translation_unit", builder))
     for function in unit.functions.values():
         _check_depth(function.body)
     for declaration in unit.declarations:
@@ -101,18 +107,18 @@ def parse_c(text: str, filename: str) -> syntax.TranslationUnit:
 
 
 def _condition_holds(tokens: Sequence[Token], filename: str) -> bool:
-    expression = _parse(lambda _: tokens, "conditional_expression", filename)
+    expression = _parse(lambda _: tokens, "conditional_expression", TreeBuilder(filename))
     _check_depth(expression)
     return evaluate_constant(expression, {}) != 0
 
 
-def _parse(source: TokenSource, start: str, filename: str) -> Any:
+def _parse(source: TokenSource, start: str, builder: TreeBuilder) -> Any:
     try:
         # Lark hands whatever it is given to the lexer, which here computes the tokens from it.
         tree = _grammar().parse(cast(str, source), start=start)
     except UnexpectedInput as error:
-        raise _syntax_error(error, filename) from None
-    return TreeBuilder(filename).transform(tree)
+        raise _syntax_error(error, builder.filename) from None
+    return builder.transform(tree)
 
 
 def _syntax_error(error: UnexpectedInput, filename: str) -> Diagnostic:

@@ -107,13 +107,19 @@ class Preprocessor:
     _conditionals: list[_Conditional]
     _type_names: set[str]
 
-    def __init__(self, filename: str, tokenize: Tokenizer, condition: ConditionEvaluator) -> None:
+    def __init__(
+        self,
+        filename: str,
+        tokenize: Tokenizer,
+        condition: ConditionEvaluator,
+        type_names: Iterable[str] = (),
+    ) -> None:
         self.filename = filename
         self._tokenize = tokenize
         self._condition = condition
         self._expander = MacroExpander(filename)
         self._conditionals = []
-        self._type_names = set(STANDARD_TYPE_NAMES)
+        self._type_names = {*STANDARD_TYPE_NAMES, *type_names}
         for line in _STANDARD_MACROS.splitlines():
             self._define(line, Token("DIRECTIVE", line))
 
@@ -237,7 +243,8 @@ class Preprocessor:
         """
         result: list[Token] = []
         in_typedef = False
-        for token in _without_attributes(tokens):
+        tokens = list(_without_attributes(tokens))
+        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
             if token.value in _UNSUPPORTED_KEYWORDS and token.type in ("NAME", "QUALIFIER"):
                 raise self._error(
                     f"'{token.value}' is not supported", token, _UNSUPPORTED_KEYWORDS[token.value]
@@ -248,6 +255,8 @@ class Preprocessor:
                 in_typedef = False
                 names = [t for t in result[-1:] if t.type == "NAME"]
                 self._type_names.update(name.value for name in names)
+            elif in_typedef and following is not None and following.value == ";":
+                pass  # a type may be given the name that it is known by anyway
             elif token.type == "NAME" and token.value in self._type_names:
                 token = Token.new_borrow_pos("TYPE_NAME", token.value, token)
             result.append(token)

@@ -252,6 +252,8 @@ class Function(Node):
     result: CType
     parameters: tuple[Declarator, ...]
     body: Compound
+    is_static: bool
+    """Visible in its file only, so that it is no kernel unless nothing else is."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ The walk over the parse tree is iterative, so that a long sum cannot exhaust the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -66,6 +66,7 @@ class _Specifiers:
     const: bool
     derivations: tuple[syntax.Derivation, ...]
     is_typedef: bool
+    is_static: bool
     enumerators: tuple[syntax.Declarator, ...]
 
 
@@ -85,16 +86,20 @@ class _DeclaredName:
 class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     """Turns Lark's parse tree of one file into a ``TranslationUnit`` (or an expression)."""
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, types: Mapping[str, CType] | None = None) -> None:
+        """``types`` are names of types that a header defines, beside the standard ones."""
         super().__init__()
-        self._filename = filename
-        self._type_names: dict[str, syntax.TypeName] = {}
+        self.filename = filename
+        start = SourceLocation(filename, 1, 1)
+        self._type_names: dict[str, syntax.TypeName] = {
+            name: syntax.TypeName(start, kind, False, ()) for name, kind in (types or {}).items()
+        }
 
     def _at(self, place: Meta | Token) -> SourceLocation:
         # Meta of an empty rule carries no position at all.
         line = cast("int | None", getattr(place, "line", None))
         column = cast("int | None", getattr(place, "column", None))
-        return SourceLocation(self._filename, line or 1, column or 1)
+        return SourceLocation(self.filename, line or 1, column or 1)
 
     # ---- file and functions ---------------------------------------------------------------------
     def translation_unit(self, meta: Meta, children: list[Any]) -> syntax.TranslationUnit:
@@ -123,7 +128,12 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
                 hint="return a scalar, or write the results to array parameters",
             )
         return syntax.Function(
-            declared.location, declared.name, specifiers.base, first.parameters, body
+            declared.location,
+            declared.name,
+            specifiers.base,
+            first.parameters,
+            body,
+            specifiers.is_static,
         )
 
     # ---- declarations ---------------------------------------------------------------------------
@@ -150,6 +160,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
             named.const or any(str(word) == "const" for word in words),
             named.derivations,
             any(str(word) == "typedef" for word in words),
+            any(str(word) in ("static", "inline") for word in words),
             cast("tuple[syntax.Declarator, ...]", enums[0]) if enums else (),
         )
 
