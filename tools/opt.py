@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 from xdsl.dialects.builtin import ModuleOp
@@ -34,8 +34,16 @@ class LiftproofOptMain(xDSLOptMain):
 
     version_format = "liftproof-opt built from xdsl version {xdsl_version}"
 
-    def __init__(self, args: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, args: Sequence[str] | None = None, passes: Iterable[type[ModulePass]] = ()
+    ) -> None:
+        self.own_passes = tuple(passes)
         super().__init__("Liftproof modular optimizer driver", args)
+
+    def register_all_passes(self) -> None:
+        super().register_all_passes()
+        for own in self.own_passes:
+            self.register_pass(own.name, lambda own=own: own)
 
     def register_all_frontends(self) -> None:
         super().register_all_frontends()
@@ -104,10 +112,13 @@ class _EachPass:
             raise NotProvedError(result.verdict, f"{previous.spec()}: {result.reason}")
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Entry point of ``liftproof-opt``; never ends in a traceback for a fault of the input."""
+def main(args: Sequence[str] | None = None, passes: Iterable[type[ModulePass]] = ()) -> None:
+    """Entry point of ``liftproof-opt``; never ends in a traceback for a fault of the input.
+
+    ``passes`` joins passes of a script of one's own to the registered ones.
+    """
     try:
-        LiftproofOptMain(args).run()
+        LiftproofOptMain(args, passes).run()
     except Diagnostic as diagnostic:
         sys.exit(_failure(diagnostic.render(None), REJECTED))
     except NotProvedError as failure:

@@ -7,7 +7,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from liftproof.llm import search
 from liftproof.llm.evaluate import Outcome, Problem
 from liftproof.llm.search import NothingProvedError, Search
