@@ -9,12 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, linalg, tensor
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+)
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
-from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
 
 from ..diagnostics import Diagnostic
 from .tensor_numpy import cast, dtype, number, parenthesised, scalar_expression, unsigned
+from .tensor_numpy_body import ArrayBody
+from .tensor_numpy_sharing import Sharing
 from .tensor_patterns import Contraction, Factor, as_contraction, reduction_body, yielded
 
 _REDUCTIONS: dict[type[Operation], str] = {
@@ -37,7 +45,7 @@ def summary_numpy(module: ModuleOp) -> str:
 
     Several outputs give a tuple. Raises :class:`Diagnostic` where NumPy has no exact form.
     """
-    return _View(_function_of(module)).result()
+    return _View(_function_of(module)).result(None)
 
 
 def numpy_function(module: ModuleOp) -> str:
@@ -48,10 +56,10 @@ def numpy_function(module: ModuleOp) -> str:
     function = _function_of(module)
     view = _View(function)
     parameters = ", ".join(view.names[argument] for argument in function.body.block.args)
-    return (
-        f"import numpy as np\n\n\ndef {function.sym_name.data}({parameters}):\n"
-        f"    return {view.result()}\n"
-    )
+    statements: list[str] = []
+    result = view.result(statements)
+    lines = [f"def {function.sym_name.data}({parameters}):", *statements, f"return {result}"]
+    return "import numpy as np\n\n\n" + "\n    ".join(lines) + "\n"
 
 
 def _function_of(module: ModuleOp) -> func.FuncOp:
@@ -67,6 +75,7 @@ class _View:
 
     function: func.FuncOp
     names: dict[SSAValue, str] = field(init=False)
+    sharing: Sharing = field(default_factory=lambda: Sharing())
 
     def __post_init__(self) -> None:
         listed = self.function.attributes.get("liftproof.parameters")
@@ -80,8 +89,18 @@ class _View:
             given = [a.name_hint or f"arg{a.index}" for a in arguments]
         self.names = dict(zip(arguments, given, strict=True))
 
-    def result(self) -> str:
-        """Return the expression of what the function returns."""
+    def result(self, statements: list[str] | None) -> str:
+        """Return the expression of what the function returns.
+
+        What it needs more than once is put into ``statements``, or named within the expression.
+        """
+        self._results()
+        self.sharing.start_writing()
+        self.sharing.taken.update(self.names.values())
+        self.sharing.statements = statements
+        return self._results()
+
+    def _results(self) -> str:
         last = self.function.body.block.last_op
         assert isinstance(last, func.ReturnOp)
         results = [self._output(value, n) for n, value in enumerate(last.operands)]
@@ -107,18 +126,21 @@ class _View:
         if isinstance(value, BlockArgument):
             return f"{self.names[value]}.copy()"
         op = value.owner
-        if isinstance(op, linalg.GenericOp) and op.get_num_loops() == _rank(value):
-            body = _Body(self, op)
-            text = body.text(yielded(op))
-            if not body.spans_loops:
-                return f"np.broadcast_to({text}, {self._shape(value)}).copy()"
-            return text
+        if isinstance(op, linalg.GenericOp) and not _reduces(op):
+            body, result = ArrayBody(self, op), yielded(op)
+            text = self.sharing.text(value, lambda: body.text(result))
+            if body.spans_loops(yielded(op)):
+                return text
+            return f"np.broadcast_to({text}, {self._shape(value)}).copy()"
         return self.tensor(value)
 
     def tensor(self, value: SSAValue) -> str:
         """Return the expression of a tensor or of a scalar parameter."""
         if isinstance(value, BlockArgument):
             return self._parameter(value)
+        return self.sharing.text(value, lambda: self._computed(value))
+
+    def _computed(self, value: SSAValue) -> str:
         op = value.owner
         match op:
             case linalg.FillOp():
@@ -146,7 +168,7 @@ class _View:
         if all(size >= 0 for size in shape):
             return [str(size) for size in shape]
         owner = value.owner
-        if isinstance(owner, linalg.FillOp | linalg.GenericOp):
+        if isinstance(owner, LinalgStructuredOperation):
             return self.sizes(owner.outputs[0])
         if isinstance(owner, tensor.EmptyOp):
             dynamic = iter(owner.dynamic_sizes)
@@ -172,8 +194,8 @@ class _View:
         contraction = as_contraction(op)
         if contraction is not None:
             return self._started(op, self._product(contraction))
-        if op.get_num_loops() == _rank(op.outputs[0]):
-            return _Body(self, op).text(yielded(op))
+        if not _reduces(op):
+            return ArrayBody(self, op).text(yielded(op))
         return self._reduction(op)
 
     def _started(self, op: linalg.GenericOp, total: str) -> str:
@@ -213,9 +235,9 @@ class _View:
             raise Diagnostic("no NumPy form for a reduction of this kind")
         kind, addend = found
         ufunc = _REDUCTIONS[kind]
-        body = _Body(self, op)
+        body = ArrayBody(self, op)
         values = body.text(addend)
-        if not body.spans_loops:
+        if not body.spans_loops(addend):
             raise Diagnostic("no NumPy form for a reduction of values that do not vary")
         axes = tuple(range(_rank(op.outputs[0]), op.get_num_loops()))
         axis = str(axes[0]) if len(axes) == 1 else str(axes)
@@ -225,103 +247,8 @@ class _View:
         return f"{ufunc}({self.tensor(op.outputs[0])}, {total})"
 
 
-@dataclass
-class _Body:
-    """Whole-array expressions of the values in the body of one ``linalg.generic``."""
-
-    view: _View
-    op: linalg.GenericOp
-    loops: set[int] = field(default_factory=set[int])
-    """The loops over which the expressions written so far vary."""
-
-    @property
-    def spans_loops(self) -> bool:
-        """Return whether what was written has an axis for every loop."""
-        return len(self.loops) == self.op.get_num_loops()
-
-    def text(self, value: SSAValue) -> str:
-        """Return the expression of a value of the body."""
-        if isinstance(value, BlockArgument):
-            return self._argument(value)
-        op = value.owner
-        assert isinstance(op, Operation)
-        if isinstance(op, arith.ConstantOp):
-            return number(op, typed=True)
-        if isinstance(op, linalg.IndexOp):
-            return self._index(op)
-        clip = self._clip(op)
-        if clip is not None:
-            return clip
-        return scalar_expression(op, self._operands(op))
-
-    def _operands(self, op: Operation) -> list[str]:
-        constants = [_constant(operand) for operand in op.operands]
-        values = list(op.operands)[1:] if isinstance(op, arith.SelectOp) else list(op.operands)
-        # A plain number takes the type of the array that it meets, if it meets one.
-        typed = all(_constant(value) is not None for value in values)
-        return [
-            self.text(operand) if constant is None else number(constant, typed=typed)
-            for operand, constant in zip(op.operands, constants, strict=True)
-        ]
-
-    def _clip(self, op: Operation) -> str | None:
-        """Return ``min(max(x, low), high)`` with constant limits as ``np.clip``."""
-        if not isinstance(op, arith.MinSIOp) or (high := _constant(op.rhs)) is None:
-            return None
-        inner = op.lhs.owner
-        if not isinstance(inner, arith.MaxSIOp) or (low := _constant(inner.rhs)) is None:
-            return None
-        limits = f"{number(low, typed=False)}, {number(high, typed=False)}"
-        return f"np.clip({self.text(inner.lhs)}, {limits})"
-
-    def _argument(self, value: BlockArgument) -> str:
-        if value.owner is not self.op.body.block:
-            return self.view.tensor(value)
-        operand = [*self.op.inputs, *self.op.outputs][value.index]
-        map = self.op.get_indexing_maps().data[value.index].data
-        return self._aligned(self.view.tensor(operand), map)
-
-    def _index(self, op: linalg.IndexOp) -> str:
-        position, count = op.dim.value.data, self.op.get_num_loops()
-        self.loops.add(position)
-        source = self._extent(position)
-        following = ", None" * (count - 1 - position)
-        return f"np.arange({source})" + (f"[:{following}]" if following else "")
-
-    def _extent(self, loop: int) -> str:
-        operands = [*self.op.inputs, *self.op.outputs]
-        for operand, attribute in zip(operands, self.op.get_indexing_maps(), strict=True):
-            for dimension, expr in enumerate(attribute.data.results):
-                if expr == AffineExpr.dimension(loop):
-                    return self.view.sizes(operand)[dimension]
-        raise Diagnostic(f"the range of loop {loop} is not known")
-
-    def _aligned(self, text: str, map: AffineMap) -> str:
-        """Return the tensor with its axes in the order of the loops, ready for broadcasting."""
-        picks = [e.value if isinstance(e, AffineConstantExpr) else None for e in map.results]
-        if any(pick is not None for pick in picks):
-            kept = ", ".join(":" if pick is None else str(pick) for pick in picks)
-            text = f"{parenthesised(text)}[{kept}]"
-        dims = [e.position for e in map.results if isinstance(e, AffineDimExpr)]
-        if len(dims) + sum(pick is not None for pick in picks) != len(picks):
-            raise Diagnostic(f"no NumPy form for the subscripts {map}")
-        if len(set(dims)) != len(dims):
-            raise Diagnostic(f"no NumPy form for the subscripts {map}")
-        self.loops.update(dims)
-        order = sorted(range(len(dims)), key=lambda axis: dims[axis])
-        if order == list(range(len(dims)))[::-1] and len(dims) > 1:
-            text = f"{parenthesised(text)}.T"
-        elif order != list(range(len(dims))):
-            text = f"np.transpose({text}, {tuple(order)})"
-        following = range(min(dims, default=0), map.num_dims)
-        if not dims or all(loop in dims for loop in following):
-            return text
-        axes = ", ".join(":" if loop in dims else "None" for loop in following)
-        return f"{parenthesised(text)}[{axes}]"
-
-
-def _constant(value: SSAValue) -> arith.ConstantOp | None:
-    return value.owner if isinstance(value.owner, arith.ConstantOp) else None
+def _reduces(op: linalg.GenericOp) -> bool:
+    return op.get_num_loops() > _rank(op.outputs[0])
 
 
 def _rank(value: SSAValue) -> int:

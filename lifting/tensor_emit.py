@@ -45,16 +45,31 @@ class TensorEmitter:
     done: dict[tuple[Term, Loops], SSAValue] = field(
         default_factory=dict[tuple[Term, Loops], SSAValue]
     )
+    standard: dict[tuple[int, IndexExpression], LoopVariable] = field(
+        default_factory=dict[tuple[int, IndexExpression], LoopVariable]
+    )
 
     def emit(self, term: Term, loops: Loops) -> SSAValue:
         """Return the tensor whose element at ``loops`` (each from 0) is ``term``.
 
         Raises :class:`Diagnostic` if ``linalg`` cannot express it.
         """
-        key = (term, loops)
+        standard = tuple(self._standard(d, loop) for d, loop in enumerate(loops))
+        names = {a: IndexExpression.of(b) for a, b in zip(loops, standard, strict=True)}
+        key = (substitute(term, names), standard)
         if key not in self.done:
-            self.done[key] = self._emit(term, loops)
+            self.done[key] = self._emit(*key)
         return self.done[key]
+
+    def _standard(self, dimension: int, loop: LoopVariable) -> LoopVariable:
+        """Return the variable that stands for every loop of this dimension and extent.
+
+        So a tensor that is needed under other loop names is found again.
+        """
+        key = (dimension, _extent(loop))
+        if key not in self.standard:
+            self.standard[key] = LoopVariable(loop.name, IndexExpression.of(0), (key[1],))
+        return self.standard[key]
 
     def _emit(self, term: Term, loops: Loops) -> SSAValue:
         if isinstance(term, Reduction):

@@ -1,0 +1,211 @@
+"""One line for people about what a tensor program does, such as ``matmul + bias + saturate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.dialects import arith, func, linalg, math
+from xdsl.dialects.builtin import (
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    ModuleOp,
+    TensorType,
+)
+from xdsl.ir import BlockArgument, Operation, SSAValue
+
+from .tensor_limits import FloatLimit, as_float_limit
+from .tensor_patterns import Contraction, as_contraction, reduction_body, yielded
+
+_WORDS: dict[type[Operation], str] = {
+    math.FloorOp: "floor",
+    math.CeilOp: "ceil",
+    math.TruncOp: "round toward zero",
+    math.RoundOp: "round half away from zero",
+    math.SqrtOp: "sqrt",
+    math.ExpOp: "exp",
+    math.AbsFOp: "abs",
+    math.AbsIOp: "abs",
+    math.TanhOp: "tanh",
+}
+
+_SILENT = (
+    FloatLimit,
+    arith.SIToFPOp,
+    arith.FPToSIOp,
+    arith.ExtSIOp,
+    arith.ExtFOp,
+    arith.TruncFOp,
+    math.RoundEvenOp,
+)
+"""Steps of every quantised kernel; they go without saying."""
+
+
+def describe(module: ModuleOp) -> str:
+    """Return what each output is, in the words of the field; outputs are separated by ``;``."""
+    for op in module.ops:
+        if isinstance(op, func.FuncOp) and op.body.blocks:
+            last = op.body.block.last_op
+            assert isinstance(last, func.ReturnOp)
+            return "; ".join(" + ".join(_tensor(value)) for value in last.operands)
+    return "nothing"
+
+
+def _tensor(value: SSAValue) -> list[str]:
+    """Return the steps that compute a tensor, first to last."""
+    if isinstance(value, BlockArgument):
+        return ["copy"]
+    op = value.owner
+    if isinstance(op, linalg.FillOp):
+        return ["fill"]
+    if not isinstance(op, linalg.GenericOp):
+        return ["tensor program"]
+    contraction = as_contraction(op)
+    if contraction is not None:
+        return [_product(contraction), *_start(op)]
+    if (reduced := reduction_body(op)) is not None:
+        kind = reduced[0].name.removeprefix("arith.").rstrip("fi")
+        return [f"{kind} reduction", *_start(op)]
+    steps = _spine(op)
+    if steps is None:
+        return ["element-wise map"]
+    source, words = steps
+    return [*([] if isinstance(source, BlockArgument) else _tensor(source)), *words] or ["copy"]
+
+
+def _product(contraction: Contraction) -> str:
+    matmul = contraction.as_matmul()
+    if matmul is None:
+        letters = ",".join(factor.subscripts for factor in contraction.factors)
+        return f"contraction {letters}->{contraction.result}"
+    name = "matmul" if len(contraction.result) == 2 else "matrix-vector product"
+    flipped = [_name(factor.operand) for factor, is_transposed in matmul if is_transposed]
+    return f"{name} ({' and '.join(flipped)} transposed)" if flipped else name
+
+
+def _name(value: SSAValue) -> str:
+    return value.name_hint or "operand"
+
+
+def _start(op: linalg.GenericOp) -> list[str]:
+    """Return the word for what a reduction starts from, if that is not zero."""
+    init = op.outputs[0]
+    if not isinstance(init.owner, linalg.FillOp):
+        return ["bias"]
+    value = init.owner.inputs[0].owner
+    is_zero = isinstance(value, arith.ConstantOp) and _number(value) == 0
+    return [] if is_zero else ["constant bias"]
+
+
+@dataclass
+class _Limits:
+    """The clamp that is being read, from inside out."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def words(self, result: IntegerType | None) -> list[str]:
+        """Return the words for the clamp, given the integer type of the output."""
+        if self.low is None and self.high is None:
+            return []
+        if result is not None:
+            top = (1 << (result.width.data - 1)) - 1
+            if self.high == top and self.low == -top - 1:
+                return ["saturate"]
+            if self.high == top and self.low == 0:
+                return ["relu", "saturate"]
+        if self.low == 0:
+            return ["relu", *([] if self.high is None else [f"min {self.high:g}"])]
+        limits = [("max", self.low), ("min", self.high)]
+        return [f"{name} {limit:g}" for name, limit in limits if limit is not None]
+
+
+def _spine(op: linalg.GenericOp) -> tuple[SSAValue, list[str]] | None:
+    """Return the tensor that an element-wise operation transforms, and the words for how.
+
+    ``None`` if it combines several tensors.
+    """
+    steps: list[Operation | FloatLimit] = []
+    value = yielded(op)
+    while not isinstance(value, BlockArgument):
+        assert isinstance(value.owner, Operation)
+        step = as_float_limit(value.owner) or value.owner
+        steps.append(step)
+        operands = [step.value] if isinstance(step, FloatLimit) else list(step.operands)
+        varying = [o for o in operands if not isinstance(o.owner, arith.ConstantOp)]
+        if len(varying) != 1:
+            return None
+        (value,) = varying
+    if value.owner is not op.body.block or value.index >= len(op.inputs):
+        return None
+    output = op.outputs[0].type
+    assert isinstance(output, TensorType)
+    result = output.element_type if isinstance(output.element_type, IntegerType) else None
+    return op.inputs[value.index], _words(list(reversed(steps)), result)
+
+
+def _words(steps: list[Operation | FloatLimit], result: IntegerType | None) -> list[str]:
+    words: list[str] = []
+    limits = _Limits()
+    is_limited = False
+    for step in steps:
+        if _take_limit(step, limits):
+            is_limited = True
+            continue
+        if isinstance(step, _SILENT):
+            continue
+        if isinstance(step, arith.TruncIOp) and is_limited:
+            continue
+        words += limits.words(result)
+        limits = _Limits()
+        words.append(_word(step))
+    return words + limits.words(result)
+
+
+def _take_limit(step: Operation | FloatLimit, limits: _Limits) -> bool:
+    """Note a minimum or a maximum with a constant; return whether the step was one."""
+    match step:
+        case FloatLimit():
+            bound, is_upper = step.bound, step.is_upper
+        case arith.MinSIOp() | arith.MaxSIOp() | arith.MinnumfOp() | arith.MaxnumfOp():
+            constants = [o.owner for o in step.operands if isinstance(o.owner, arith.ConstantOp)]
+            if not constants:
+                return False
+            bound = _number(constants[0])
+            is_upper = isinstance(step, arith.MinSIOp | arith.MinnumfOp)
+        case _:
+            return False
+    if is_upper:
+        limits.high = bound if limits.high is None else min(bound, limits.high)
+    else:
+        limits.low = bound if limits.low is None else max(bound, limits.low)
+    return True
+
+
+def _word(step: Operation) -> str:
+    if type(step) in _WORDS:
+        return _WORDS[type(step)]
+    numbers = [_number(o.owner) for o in step.operands if isinstance(o.owner, arith.ConstantOp)]
+    constant = f"{numbers[0]:g}" if numbers else ""
+    match step:
+        case arith.MulfOp() | arith.MuliOp():
+            inverse = 1 / numbers[0] if numbers and numbers[0] else 0.5
+            is_fraction = inverse == int(inverse) and abs(inverse) > 1
+            return f"scale 1/{inverse:g}" if is_fraction else f"scale {constant}"
+        case arith.DivfOp() | arith.DivSIOp():
+            return f"divide by {constant}"
+        case arith.AddiOp() | arith.AddfOp():
+            return f"add {constant}"
+        case arith.ShRSIOp():
+            return f"shift right {constant}"
+        case arith.TruncIOp():
+            return f"truncate to {step.result.type}"
+        case _:
+            return step.name.partition(".")[2]
+
+
+def _number(op: arith.ConstantOp) -> float:
+    value = op.value
+    if isinstance(value, IntegerAttr | FloatAttr):
+        return float(value.value.data)
+    return float("nan")
