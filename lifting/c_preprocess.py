@@ -239,7 +239,7 @@ class Preprocessor:
     def _classify(self, tokens: list[Token]) -> list[Token]:
         """Mark the names of types, drop GNU attributes, refuse keywords of no supported construct.
 
-        The name that a ``typedef`` defines is the last one before its ``;``.
+        The name that a ``typedef`` defines is the last one before its ``;`` or its extents.
         """
         result: list[Token] = []
         in_typedef = False
@@ -253,9 +253,8 @@ class Preprocessor:
                 in_typedef = True
             elif in_typedef and token.value == ";":
                 in_typedef = False
-                names = [t for t in result[-1:] if t.type == "NAME"]
-                self._type_names.update(name.value for name in names)
-            elif in_typedef and following is not None and following.value == ";":
+                self._type_names.update(_last_name(result))
+            elif in_typedef and following is not None and following.value in (";", "["):
                 pass  # a type may be given the name that it is known by anyway
             elif token.type == "NAME" and token.value in self._type_names:
                 token = Token.new_borrow_pos("TYPE_NAME", token.value, token)
@@ -264,6 +263,16 @@ class Preprocessor:
 
     def _error(self, message: str, token: Token, hint: str = "") -> Diagnostic:
         return Diagnostic(message, location_of(token, self.filename), hint)
+
+
+def _last_name(tokens: list[Token]) -> list[str]:
+    """Return the name that a typedef ending here defines: before its extents, if it has any."""
+    depth = 0
+    for token in reversed(tokens):
+        depth += {"]": 1, "[": -1}.get(token.value, 0)
+        if depth == 0 and token.value != "[":
+            return [token.value] if token.type == "NAME" else []
+    return []
 
 
 def _before(token: Token, directive: Token) -> bool:
