@@ -137,7 +137,7 @@ class Evaluator:
         if op.name == "memref.alloca":
             shape = list(op.results[0].type.get_shape())
             sizes = iter(operands)
-            shape = [next(sizes) if size == -1 else size for size in shape]
+            shape = [next(sizes) if size == builtin.DYNAMIC_INDEX else size for size in shape]
             return [np.full(shape, 85, dtype=object)]
         if op.name == "memref.load":
             array, *indices = operands
