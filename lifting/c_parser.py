@@ -97,8 +97,7 @@ def parse_c(
         )
         return preprocessor.run(text)
 
-    builder = TreeBuilder(filename, types)
-    unit = cast(syntax.TranslationUnit, _parse(preprocessed, "translation_unit", builder))
+    unit = cast(syntax.TranslationUnit, _parse(preprocessed, "translation_unit", filename, types))
     for function in unit.functions.values():
         _check_depth(function.body)
     for declaration in unit.declarations:
@@ -107,18 +106,20 @@ def parse_c(
 
 
 def _condition_holds(tokens: Sequence[Token], filename: str) -> bool:
-    expression = _parse(lambda _: tokens, "conditional_expression", TreeBuilder(filename))
+    expression = _parse(lambda _: tokens, "conditional_expression", filename)
     _check_depth(expression)
     return evaluate_constant(expression, {}) != 0
 
 
-def _parse(source: TokenSource, start: str, builder: TreeBuilder) -> Any:
+def _parse(
+    source: TokenSource, start: str, filename: str, types: Mapping[str, CType] | None = None
+) -> Any:
     try:
         # Lark hands whatever it is given to the lexer, which here computes the tokens from it.
         tree = _grammar().parse(cast(str, source), start=start)
     except UnexpectedInput as error:
-        raise _syntax_error(error, builder.filename) from None
-    return builder.transform(tree)
+        raise _syntax_error(error, filename) from None
+    return TreeBuilder(filename, types).transform(tree)
 
 
 def _syntax_error(error: UnexpectedInput, filename: str) -> Diagnostic:

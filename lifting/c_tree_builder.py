@@ -89,7 +89,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def __init__(self, filename: str, types: Mapping[str, CType] | None = None) -> None:
         """``types`` are names of types that a header defines, beside the standard ones."""
         super().__init__()
-        self.filename = filename
+        self._filename = filename
         start = SourceLocation(filename, 1, 1)
         self._type_names: dict[str, syntax.TypeName] = {
             name: syntax.TypeName(start, kind, False, ()) for name, kind in (types or {}).items()
@@ -99,7 +99,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         # Meta of an empty rule carries no position at all.
         line = cast("int | None", getattr(place, "line", None))
         column = cast("int | None", getattr(place, "column", None))
-        return SourceLocation(self.filename, line or 1, column or 1)
+        return SourceLocation(self._filename, line or 1, column or 1)
 
     # ---- file and functions ---------------------------------------------------------------------
     def translation_unit(self, meta: Meta, children: list[Any]) -> syntax.TranslationUnit:
