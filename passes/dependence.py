@@ -15,7 +15,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp
 from .index_math import SLT, constant_difference, constant_value, depends_on, linear_form, range_of
 from .kernel import Access, accesses, enclosing_loops, iv_of, refusal
-from .nests import same_tile, trip_count
+from .nests import perfect_band, same_tile, trip_count
 
 
 def require_permutable(band: Sequence[scf.ForOp]) -> None:
@@ -25,6 +25,7 @@ def require_permutable(band: Sequence[scf.ForOp]) -> None:
     ``require_same_sum_order``.
     """
     body = list(accesses(band[-1]))
+    innermost = perfect_band(band[-1])[-1]
     for op in body:
         match op:
             case StoreOp():
@@ -37,7 +38,7 @@ def require_permutable(band: Sequence[scf.ForOp]) -> None:
                 pass
     for buffer in _buffers(body):
         if _is_finished_in(buffer, body):
-            require_private(buffer, body, band[-1])
+            require_private(buffer, body, innermost)
         else:
             _require_sums_only(buffer, body, band)
 

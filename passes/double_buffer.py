@@ -113,10 +113,12 @@ class _Doubling:
         assert start is not None
         self.index.at(InsertPoint.before(start))
         phase = self.index.rem(variable, 2)
+        # A tile of the last iteration must be stored before the next one's comes to its phase.
         for nest in self.nests:
             if isinstance(nest.move, StoreOp):
                 self._defer(nest, new, start)
-            else:
+        for nest in self.nests:
+            if not isinstance(nest.move, StoreOp):
                 self._prefetch(nest, new)
         for op in self.accesses:
             if isinstance(op, MatmulOp):

@@ -14,7 +14,8 @@ from xdsl.utils.exceptions import PassFailedException
 
 from .dependence import require_permutable, require_same_sum_order
 from .kernel import kernel_of, loop_name, named_loop, named_loops, refusal
-from .loop_transforms import index_builder, perfect_band, permute, tidy
+from .loop_transforms import index_builder, permute, tidy
+from .nests import perfect_band
 from .schedule_space import applicable
 
 

@@ -17,7 +17,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from .index_math import IndexBuilder, constant_value, is_index_math
 from .kernel import accesses, iv_of, kernel_of, named_loop, named_loops, products, refusal
-from .loop_transforms import index_builder, perfect_band, tidy
+from .loop_transforms import index_builder, tidy
 from .nests import (
     MoveNest,
     conflict,
@@ -27,6 +27,7 @@ from .nests import (
     insert_loop,
     largest_trip_count,
     move_nest,
+    perfect_band,
 )
 from .schedule_space import applicable
 
@@ -39,7 +40,8 @@ class InterleavePass(ModulePass):
     that the DMA works all the time and the queues never fill. Needs moves that do not touch what
     the products use (gemmini-double-buffer), in front of a perfect nest around the products. Moves
     that depend on each other keep their order, in consecutive parts of the nest. Guarantees the
-    same moves and products. Costs a remainder, a comparison and a branch per move nest and iteration of ``loop``.
+    same moves and products. Costs a remainder, a comparison and a branch per move nest and
+    iteration of ``loop``.
     """
 
     name = "gemmini-interleave"

@@ -10,8 +10,8 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from .index_math import IndexBuilder
-from .kernel import erase_dead_arithmetic, iv_of, loop_name, refusal, set_loop_name
-from .nests import erase, perfectly_nested, trip_count
+from .kernel import erase_dead_arithmetic, iv_of, refusal, set_loop_name
+from .nests import erase, trip_count
 
 
 def index_builder(function: func.FuncOp) -> IndexBuilder:
@@ -59,14 +59,6 @@ def _substitute_variable(index: IndexBuilder, loop: scf.ForOp, first: SSAValue) 
         use.operation.operands[use.index] = whole
 
 
-def perfect_band(loop: scf.ForOp) -> list[scf.ForOp]:
-    """``loop`` and the loops perfectly nested in it, outermost first."""
-    band = [loop]
-    while (inner := perfectly_nested(band[-1])) is not None:
-        band.append(inner)
-    return band
-
-
 def permute(index: IndexBuilder, band: Sequence[scf.ForOp], order: Sequence[scf.ForOp]) -> None:
     """Rebuild a perfect nest with its loops in another ``order``.
 
@@ -106,11 +98,6 @@ def _move_body(
             for position, operand in enumerate(inner.operands):
                 inner.operands[position] = index.copy(operand, mapping, old)
     index.at(start)
-
-
-def base_name(loop: scf.ForOp) -> str:
-    """A name for messages."""
-    return loop_name(loop) or "a loop"
 
 
 def tidy(function: func.FuncOp) -> None:

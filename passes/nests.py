@@ -184,6 +184,14 @@ def perfectly_nested(outer: scf.ForOp) -> scf.ForOp | None:
     return inner if isinstance(inner, scf.ForOp) else None
 
 
+def perfect_band(loop: scf.ForOp) -> list[scf.ForOp]:
+    """``loop`` and the loops perfectly nested in it, outermost first."""
+    band = [loop]
+    while (inner := perfectly_nested(band[-1])) is not None:
+        band.append(inner)
+    return band
+
+
 def copy_nest(index: IndexBuilder, nest: MoveNest, mapping: Mapping, scope: Operation) -> Move:
     """Build ``nest`` again at the insertion point of ``index``, with values replaced.
 

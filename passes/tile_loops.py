@@ -17,8 +17,8 @@ from ..hw.gemmini.config import GemminiConfig
 from .dependence import require_permutable
 from .index_math import IndexBuilder
 from .kernel import config_of, kernel_of, loop_name, named_loop, named_loops, refusal
-from .loop_transforms import index_builder, perfect_band, permute, strip_mine, tidy
-from .nests import trip_count
+from .loop_transforms import index_builder, permute, strip_mine, tidy
+from .nests import perfect_band, trip_count
 
 OUTER = "o"
 """Ending of the name of a loop over blocks."""
