@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xdsl.dialects import arith, func, linalg, math
+from xdsl.dialects import arith, func, math
 from xdsl.dialects.builtin import (
     FloatAttr,
     IntegerAttr,
@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import (
     ModuleOp,
     TensorType,
 )
+from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from .tensor_limits import FloatLimit, as_float_limit
@@ -27,6 +28,17 @@ _WORDS: dict[type[Operation], str] = {
     math.AbsFOp: "abs",
     math.AbsIOp: "abs",
     math.TanhOp: "tanh",
+}
+
+_REDUCTIONS: dict[type[Operation], str] = {
+    arith.AddiOp: "sum",
+    arith.AddfOp: "sum",
+    arith.MuliOp: "product",
+    arith.MulfOp: "product",
+    arith.MinSIOp: "minimum",
+    arith.MaxSIOp: "maximum",
+    arith.MinimumfOp: "minimum",
+    arith.MaximumfOp: "maximum",
 }
 
 _SILENT = (
@@ -64,8 +76,7 @@ def _tensor(value: SSAValue) -> list[str]:
     if contraction is not None:
         return [_product(contraction), *_start(op)]
     if (reduced := reduction_body(op)) is not None:
-        kind = reduced[0].name.removeprefix("arith.").rstrip("fi")
-        return [f"{kind} reduction", *_start(op)]
+        return [f"{_REDUCTIONS.get(reduced[0], 'general')} reduction", *_start(op)]
     steps = _spine(op)
     if steps is None:
         return ["element-wise map"]

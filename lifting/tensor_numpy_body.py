@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from xdsl.dialects import arith, linalg
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr
+from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
 
@@ -50,8 +51,7 @@ class ArrayBody:
                 loops |= self._loops_of(current)
                 continue
             op = _operation(current)
-            if isinstance(op, linalg.IndexOp):
-                loops.add(op.dim.value.data)
+            loops |= _own_loops(op)
             pending.extend(op.operands)
         return len(loops) == self.op.get_num_loops()
 
@@ -157,6 +157,10 @@ class ArrayBody:
             raise Diagnostic(f"no NumPy form for the subscripts {map}")
         stop = at[0] + step * (int(extent) - 1) + 1
         return loops[0], f"{at[0]}:{stop}" + (f":{step}" if step > 1 else "")
+
+
+def _own_loops(op: Operation) -> set[int]:
+    return {op.dim.value.data} if isinstance(op, linalg.IndexOp) else set()
 
 
 def _occurs(loop: int, map: AffineMap) -> bool:

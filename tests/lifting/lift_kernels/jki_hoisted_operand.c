@@ -1,0 +1,14 @@
+#include <stdint.h>
+#define M 20
+#define N 24
+#define K 12
+
+void kernel(const int8_t A[M][K], const int8_t B[K][N], int32_t C[M][N]) {
+  for (int j = 0; j < N; j++) {
+    for (int i = 0; i < M; i++) C[i][j] = 0;
+    for (int k = 0; k < K; k++) {
+      int8_t b = B[k][j];
+      for (int i = 0; i < M; i++) C[i][j] = C[i][j] + A[i][k] * b;
+    }
+  }
+}

@@ -1,0 +1,244 @@
+"""C kernels in many spellings are lifted, and the lifted program computes what gcc's code does."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.lift import lift
+from liftproof.lifting.numpy_view import numpy_function, summary_numpy
+from liftproof.lifting.tensor_describe import describe
+from xdsl.context import Context
+from xdsl.dialects.arith import Arith
+from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.dialects.func import Func
+from xdsl.dialects.linalg import Linalg
+from xdsl.dialects.math import Math
+from xdsl.dialects.tensor import Tensor
+from xdsl.parser import Parser
+
+KERNELS = Path(__file__).parent / "lift_kernels"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+SUMMARIES = {
+    "accumulator_ternary": "matmul + saturate",
+    "alpha_beta": "element-wise map",
+    "batched": "contraction ijl,ilk->ijk",
+    "bias_column": "matmul + bias",
+    "bias_matrix_after": "matmul + bias + saturate",
+    "bias_matrix_first": "matmul + bias + saturate",
+    "bias_relu_scale": "matmul + bias + relu + scale 1/64 + saturate",
+    "bias_row_after": "matmul + bias",
+    "bias_row_initialises": "matmul + bias",
+    "blocked": "matmul",
+    "blocked_ragged": "matmul",
+    "direct_output": "matmul",
+    "downward_loops": "matmul",
+    "elementwise": "element-wise map",
+    "first_iteration_peeled": "matmul",
+    "first_iteration_tested": "matmul",
+    "float_gemm": "matmul",
+    "float_gemm_bias_relu": "matmul + bias + relu",
+    "half_and_half": "matmul",
+    "helper_saturate": "matmul + saturate",
+    "if_clamps": "matmul + saturate",
+    "if_else_stores": "matmul + saturate",
+    "int32_operands_wrap": "matmul",
+    "integer_shift_scaling": "element-wise map",
+    "jki_hoisted_operand": "matmul",
+    "kij_accumulates_in_place": "matmul + bias",
+    "last_iteration_stores": "matmul + saturate",
+    "matrix_vector": "matrix-vector product",
+    "narrow_accumulator": "matmul + truncate to i8",
+    "off_by_one_clamps": "matmul + saturate",
+    "one_by_one": "matmul + saturate",
+    "outer_product": "element-wise map",
+    "row_buffer": "matmul + saturate",
+    "row_maximum": "maximum reduction + bias",
+    "scale_then_integer_clamp": "matmul + scale 1/64 + relu + saturate",
+    "separate_init_ikj": "matmul",
+    "single_column": "matmul",
+    "subtracts": "sum reduction + bias",
+    "symbolic_sizes": "matmul + saturate",
+    "transposed_a": "matmul (A transposed)",
+    "transposed_b": "matmul (B transposed)",
+    "transposed_both_and_output": "matmul",
+    "truncation": "matmul + truncate to i8",
+    "two_accumulators": "matmul",
+    "two_matmuls": "matmul; matmul",
+    "unrolled_by_two": "matmul",
+    "unsigned_operand": "matmul",
+    "vector_matrix": "matrix-vector product",
+    "whole_buffer_three_nests": "matmul + saturate",
+}
+
+SCALARS = {"m": 7, "n": 5, "p": 9, "alpha": 3, "beta": -2}
+
+
+def parse_tensor_program(text: str) -> ModuleOp:
+    """Parse tensor IR from text."""
+    context = Context()
+    for dialect in (Builtin, Func, Arith, Math, Linalg, Tensor):
+        context.load_dialect(dialect)
+    return Parser(context, text).parse_module()
+
+
+def declared_parameters(text: str) -> list[tuple[str, str, list[str]]]:
+    """Return element type, name and extents of each parameter of ``kernel``."""
+    match = re.search(r"void kernel\(([^)]*)\)", text)
+    assert match is not None
+    found: list[tuple[str, str, list[str]]] = []
+    for parameter in match[1].split(","):
+        words = re.match(r"\s*(?:const )?(\w+) (\w+)(.*)", parameter)
+        assert words is not None
+        found.append((words[1], words[2], re.findall(r"\[([^\]]*)\]", words[3])))
+    return found
+
+
+def element_type(name: str) -> np.dtype:
+    """Return the NumPy type of a C type."""
+    named = {"int": "int32", "float": "float32", "double": "float64"}
+    return np.dtype(named.get(name, name.removesuffix("_t")))
+
+
+def random_arguments(text: str, seed: int) -> list[np.ndarray | int]:
+    """Return arguments with contents over the whole range of integer types.
+
+    Floats are small whole numbers, so that sums of products are exact in any order.
+    """
+    random = np.random.default_rng(seed)
+    macros = {n: int(v) for n, v in re.findall(r"#define (\w+) (\d+)$", text, re.MULTILINE)}
+    arguments: list[np.ndarray | int] = []
+    for type_name, name, extents in declared_parameters(text):
+        if not extents:
+            arguments.append(SCALARS[name])
+            continue
+        sizes = macros | SCALARS
+        shape = [eval_extent(extent, sizes) for extent in extents]
+        kind = element_type(type_name)
+        if kind.kind == "f":
+            arguments.append(random.integers(-8, 9, shape).astype(kind))
+        else:
+            low, high = np.iinfo(kind).min, np.iinfo(kind).max
+            bound = 1 << 20
+            arguments.append(
+                random.integers(max(low, -bound), min(high, bound), shape, kind, endpoint=True)
+            )
+    return arguments
+
+
+def eval_extent(extent: str, sizes: dict[str, int]) -> int:
+    """Return an extent such as ``20``, ``M`` or ``M * K`` as a number."""
+    product = 1
+    for factor in extent.split("*"):
+        factor = factor.strip()
+        product *= sizes[factor] if factor in sizes else int(factor)
+    return product
+
+
+def run_with_gcc(text: str, arguments: list[np.ndarray | int], folder: Path) -> list[np.ndarray]:
+    """Compile the C text, run ``kernel`` on copies of the arguments, and return the arrays."""
+    source, library = folder / "kernel.c", folder / "kernel.so"
+    source.write_text(text)
+    command = ["gcc", "-O0", "-fwrapv", "-shared", "-fPIC", "-o", library, source, "-lm"]
+    subprocess.run(command, check=True, capture_output=True)
+    copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+    ctypes.CDLL(str(library)).kernel(
+        *(
+            c.ctypes.data_as(ctypes.c_void_p) if isinstance(c, np.ndarray) else ctypes.c_int(c)
+            for c in copies
+        )
+    )
+    return [c for c in copies if isinstance(c, np.ndarray)]
+
+
+def run_numpy_view(module: ModuleOp, arguments: list[np.ndarray | int]) -> list[np.ndarray]:
+    """Run the NumPy view of a lifted kernel and return its outputs."""
+    namespace: dict[str, object] = {}
+    exec(numpy_function(module), namespace)
+    result = namespace["kernel"](*arguments)  # type: ignore[operator]
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def assert_same_as_gcc(text: str, module: ModuleOp, folder: Path) -> None:
+    """Fail unless the lifted program gives the outputs of the compiled C, element by element."""
+    types = [name for name, _, extents in declared_parameters(text) if extents]
+    constant = re.findall(r"const \w+ \w+\[", text)
+    arguments = random_arguments(text, seed=len(types))
+    arrays = run_with_gcc(text, arguments, folder)
+    outputs = run_numpy_view(module, arguments)
+    expected = arrays[len(constant) :]
+    assert len(outputs) == len(expected)
+    for output, reference in zip(outputs, expected, strict=True):
+        assert output.dtype == reference.dtype
+        np.testing.assert_array_equal(output, reference)
+
+
+@pytest.mark.parametrize("name", sorted(SUMMARIES))
+def test_summary_of_a_kernel(name: str) -> None:
+    """Each spelling of a computation is lifted to the same short program."""
+    text = (KERNELS / f"{name}.c").read_text()
+    module = lift(parse_c_kernel(text, f"{name}.c"))
+    assert describe(module) == SUMMARIES[name]
+
+
+@pytest.mark.parametrize("name", sorted(SUMMARIES))
+def test_lifted_kernel_computes_what_gcc_computes(name: str, tmp_path: Path) -> None:
+    """The NumPy view of a lifted kernel equals the compiled C on random contents."""
+    text = (KERNELS / f"{name}.c").read_text()
+    assert_same_as_gcc(text, lift(parse_c_kernel(text, f"{name}.c")), tmp_path)
+
+
+def test_every_kernel_file_is_used() -> None:
+    """Each file of the folder has an expected summary, or is known to have no NumPy view."""
+    names = {path.stem for path in KERNELS.glob("*.c")}
+    assert names - set(SUMMARIES) <= {"saturating_accumulator"}
+
+
+@pytest.mark.parametrize("name", sorted(SUMMARIES))
+def test_lifted_kernel_is_valid_text(name: str) -> None:
+    """A lifted program verifies, and reads back from its text as itself."""
+    text = (KERNELS / f"{name}.c").read_text()
+    module = lift(parse_c_kernel(text, f"{name}.c"))
+    module.verify()
+    again = parse_tensor_program(str(module))
+    again.verify()
+    assert again.is_structurally_equivalent(module)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.c")), ids=lambda path: path.stem)
+def test_examples_are_lifted(path: Path) -> None:
+    """Every kernel that we ship is lifted to a matrix product."""
+    module = lift(parse_c_kernel(path.read_text(), path.name))
+    module.verify()
+    assert describe(module).startswith("matmul")
+
+
+def test_numpy_summary_reads_like_the_definition() -> None:
+    """The summary of a saturating GEMM is the expression that a person would write."""
+    text = (KERNELS / "bias_relu_scale.c").read_text()
+    assert summary_numpy(lift(parse_c_kernel(text, "k.c"))) == (
+        "np.clip(np.rint(np.maximum(D + A.astype(np.int32) @ B.astype(np.int32), 0)"
+        ".astype(np.float32) * 0.015625), -128.0, 127.0).astype(np.int8)"
+    )
+
+
+def test_shared_values_are_computed_once_in_the_summary() -> None:
+    """A value that is needed twice gets a name, in the expression and in the function."""
+    text = (KERNELS / "two_matmuls.c").read_text()
+    module = lift(parse_c_kernel(text, "k.c"))
+    assert summary_numpy(module).count("B.astype") == 1
+    assert "t1 = A.astype(np.int32) @ B.astype(np.int32)\n" in numpy_function(module)
+
+
+def test_lifting_does_not_depend_on_sizes() -> None:
+    """Kernels of sizes 1 and 12544 x 64 x 256 have the same summary, found as fast."""
+    text = (EXAMPLES / "matmul_12544x64x256.c").read_text()
+    small = re.sub(r"#define (\w+) \d+$", r"#define \1 1", text, flags=re.MULTILINE)
+    modules = [lift(parse_c_kernel(source, "k.c")) for source in (text, small)]
+    assert summary_numpy(modules[0]) == summary_numpy(modules[1])
