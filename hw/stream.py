@@ -7,6 +7,7 @@ of NumPy columns, so that a hundred thousand commands cost milliseconds, not sec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,3 +38,15 @@ class CommandStream:
 
     def __len__(self) -> int:
         return len(self.funct)
+
+    @staticmethod
+    def of(commands: Sequence[tuple[int, int, int]]) -> CommandStream:
+        """The stream of ``(funct, rs1, rs2)`` without dispatch cost; ``origin`` counts from 0."""
+        count = len(commands)
+        return CommandStream(
+            np.array([funct for funct, _, _ in commands], np.uint8),
+            np.array([rs1 for _, rs1, _ in commands], np.uint64),
+            np.array([rs2 for _, _, rs2 in commands], np.uint64),
+            np.zeros(count, np.uint16),
+            np.arange(count, dtype=np.int32),
+        )

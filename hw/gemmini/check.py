@@ -215,7 +215,8 @@ def _check_pooling(
     findings.add(index, too_wide, "pools {} columns, more than {}", moves["cols"], dim)
     statistic = moves["norm_command"] != 0
     row_wise = np.isin(moves["activation"], (Activation.LAYERNORM, Activation.SOFTMAX))
-    findings.add(index, pools & (statistic | row_wise), "pools a row that is normalized")
+    normalizes = (moves["in_accumulator"] == 1) & (statistic | row_wise)
+    findings.add(index, pools & normalizes, "pools a row that is normalized")
 
 
 def _check_normalizer(findings: _Findings, moves: NDArray[Any], config: GemminiConfig) -> None:

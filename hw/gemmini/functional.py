@@ -144,7 +144,7 @@ def _build_run_steps(digest: int) -> Callable[..., int]:
     the closure: machine code never outlives the source that it was compiled from.
     """
 
-    @numba.njit(cache=True)
+    @numba.njit(cache=True, error_model="numpy")
     def run_steps(
         order: NDArray[np.uint8],
         moves_in: NDArray[Any],

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import numba
-
 from . import semantics
 from .functional_load import add_to_cell
 from .functional_state import (
     Machine,
     Record,
+    compiled,
     require_valid_acc,
     require_valid_spad,
 )
 from .isa import Activation
 
 
-@numba.njit
+@compiled
 def multiply(machine: Machine, product: Record) -> None:
     """A computation, with its preload if it takes the preloaded operand."""
     is_ws = product.weight_stationary == 1
@@ -30,7 +29,7 @@ def multiply(machine: Machine, product: Record) -> None:
         multiply_output_stationary(machine, product)
 
 
-@numba.njit
+@compiled
 def fetch_stationary(machine: Machine, product: Record, transpose: bool) -> None:
     """Fill the array with B or D; zeros outside of the operand."""
     machine.array[:] = 0
@@ -45,7 +44,7 @@ def fetch_stationary(machine: Machine, product: Record, transpose: bool) -> None
             machine.array[i, j] = machine.spad[base + row, col]
 
 
-@numba.njit
+@compiled
 def fetch_other(machine: Machine, product: Record, transpose: bool) -> None:
     """Read operand D (weight-stationary) or B (output-stationary); zeros outside of it."""
     machine.other[:] = 0
@@ -59,7 +58,7 @@ def fetch_other(machine: Machine, product: Record, transpose: bool) -> None:
             machine.other[k, j] = machine.spad[base + row, col]
 
 
-@numba.njit
+@compiled
 def check_operand(
     machine: Machine, base: int, rows: int, cols: int, transpose: bool, index: int
 ) -> None:
@@ -68,7 +67,7 @@ def check_operand(
         require_valid_spad(machine, base + row, rows if transpose else cols, index)
 
 
-@numba.njit
+@compiled
 def check_a(machine: Machine, product: Record) -> None:
     """Require that every cell of A was written."""
     transpose = product.a_transpose == 1
@@ -78,34 +77,33 @@ def check_a(machine: Machine, product: Record) -> None:
         require_valid_spad(machine, cell, length, product.index)
 
 
-@numba.njit
+@compiled
 def multiply_weight_stationary(machine: Machine, product: Record) -> None:
-    """c = D + A · array, row by row as far as C reaches."""
-    total = machine.total
-    for i in range(0 if product.c_is_none == 1 else product.c_rows):
+    """c = D + A · array, as far as C reaches."""
+    c_rows = 0 if product.c_is_none == 1 else product.c_rows
+    for i in range(c_rows):
         for j in range(machine.dim):
-            total[j] = machine.other[i, j]
+            machine.total[i, j] = machine.other[i, j]
         add_row_product(machine, product, i, machine.array)
+    for i in range(c_rows):
         write_result(machine, product, i)
 
 
-@numba.njit
+@compiled
 def multiply_output_stationary(machine: Machine, product: Record) -> None:
     """array += A · B; what C reaches is written too."""
-    total = machine.total
-    c_rows = 0 if product.c_is_none == 1 else product.c_rows
     for i in range(machine.dim):
         for j in range(machine.dim):
-            total[j] = machine.array[i, j]
+            machine.total[i, j] = machine.array[i, j]
         add_row_product(machine, product, i, machine.other)
         for j in range(machine.dim):
-            machine.array[i, j] = total[j]
-        if i < c_rows:
-            shift_result(machine, product)
-            write_result(machine, product, i)
+            machine.array[i, j] = machine.total[i, j]
+    for i in range(0 if product.c_is_none == 1 else product.c_rows):
+        shift_result(machine, product, i)
+        write_result(machine, product, i)
 
 
-@numba.njit
+@compiled
 def add_row_product(machine: Machine, product: Record, i: int, right: Record) -> None:
     """Add row ``i`` of A times the matrix ``right`` to the row of totals, in order of k."""
     spad, total = machine.spad, machine.total
@@ -116,50 +114,50 @@ def add_row_product(machine: Machine, product: Record, i: int, right: Record) ->
         row, col = semantics.a_cell(i, k, product.a_stride, transpose)
         left = spad[product.a_row + row, col]
         for j in range(machine.dim):
-            total[j] += left * right[k, j]
+            total[i, j] += left * right[k, j]
     if not machine.is_integer:
         # Absent elements are zeros that the hardware does add: -0 becomes 0, 0 · inf becomes NaN.
         for k in range(cols, machine.dim):
             for j in range(machine.dim):
-                total[j] += spad.dtype.type(0) * right[k, j]
+                total[i, j] += spad.dtype.type(0) * right[k, j]
 
 
-@numba.njit
-def shift_result(machine: Machine, product: Record) -> None:
+@compiled
+def shift_result(machine: Machine, product: Record, i: int) -> None:
     """What output-stationary sums go through on their way out of the array."""
     if machine.is_integer:
         for j in range(machine.dim):
-            machine.total[j] = semantics.output_stationary_result(
-                int(machine.total[j]), product.shift, machine.output_bits
+            machine.total[i, j] = semantics.output_stationary_result(
+                int(machine.total[i, j]), product.shift, machine.output_bits
             )
 
 
-@numba.njit
+@compiled
 def write_result(machine: Machine, product: Record, i: int) -> None:
-    """Write the row of totals as row ``i`` of C."""
+    """Write row ``i`` of the totals as row ``i`` of C."""
     row = product.c_row + semantics.c_target(i, product.c_stride)
     if product.c_in_accumulator == 0:
-        write_spad_row(machine, product, row)
+        write_spad_row(machine, product, i, row)
     elif product.c_accumulate == 1:
         require_valid_acc(machine, row, product.c_cols, product.index)
         for j in range(product.c_cols):
-            add_to_cell(machine, row, j, machine.total[j])
+            add_to_cell(machine, row, j, machine.total[i, j])
     else:
         for j in range(product.c_cols):
-            machine.acc[row, j] = machine.total[j]
+            machine.acc[row, j] = machine.total[i, j]
             machine.acc_valid[row, j] = 1
 
 
-@numba.njit
-def write_spad_row(machine: Machine, product: Record, row: int) -> None:
-    """Saturate and activate the row of totals into a scratchpad row."""
+@compiled
+def write_spad_row(machine: Machine, product: Record, i: int, row: int) -> None:
+    """Saturate and activate row ``i`` of the totals into a scratchpad row."""
     spad, total = machine.spad, machine.total
     apply_relu = product.activation == Activation.RELU
     for j in range(product.c_cols):
         if machine.is_integer:
-            spad[row, j] = semantics.spad_result(int(total[j]), apply_relu, machine.input_bits)
+            spad[row, j] = semantics.spad_result(int(total[i, j]), apply_relu, machine.input_bits)
         elif apply_relu:
-            spad[row, j] = max(total[j], total.dtype.type(0))
+            spad[row, j] = max(total[i, j], total.dtype.type(0))
         else:
-            spad[row, j] = total[j]
+            spad[row, j] = total[i, j]
         machine.spad_valid[row, j] = 1

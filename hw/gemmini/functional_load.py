@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numba
-
 from . import semantics
-from .functional_state import Machine, Record, require_valid_acc
+from .functional_state import Machine, Record, compiled, require_valid_acc
 
 
-@numba.njit
+@compiled
 def move_in(machine: Machine, move: Record) -> None:
     """Visit the move in runs of elements that are neighbours on both sides."""
     reads_wide = move.in_accumulator == 1 and move.shrunk == 0
@@ -25,7 +23,7 @@ def move_in(machine: Machine, move: Record) -> None:
                 load_spad_row(machine, move, source, move.row + target, cols)
 
 
-@numba.njit
+@compiled
 def load_spad_row(machine: Machine, move: Record, source: int, target: int, cols: int) -> None:
     """Write ``cols`` elements to the row ``target``, and its pixel repeats to those before it."""
     narrow, spad, valid = machine.narrow, machine.spad, machine.spad_valid
@@ -55,7 +53,7 @@ def load_spad_row(machine: Machine, move: Record, source: int, target: int, cols
                 valid[copy, first + col] = 1
 
 
-@numba.njit
+@compiled
 def load_accumulator_row(
     machine: Machine, move: Record, source: int, target: int, cols: int
 ) -> None:
@@ -87,7 +85,7 @@ def load_accumulator_row(
         machine.acc_valid[target, col] = 1
 
 
-@numba.njit
+@compiled
 def add_to_cell(machine: Machine, row: int, col: int, value: int | float) -> None:
     """The accumulator's adder."""
     acc = machine.acc

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
@@ -13,6 +12,9 @@ from numpy.typing import NDArray
 from . import semantics
 from .config import GemminiConfig
 from .semantics import array_output_bits
+
+compiled = register_jitable(no_cfunc_wrapper=True, error_model="numpy")
+"""Marks a function that is compiled into the simulator's loop; no divisor in them is ever 0."""
 
 for _function in (
     semantics.dram_offset,
@@ -40,7 +42,7 @@ for _function in (
     semantics.inverse_stddev,
     semantics.inverse_exp_sum,
 ):
-    register_jitable(_function)
+    compiled(_function)
 
 Record = Any
 """A record of one of the tables of ``resolve``, or of ``STATISTIC``."""
@@ -96,7 +98,7 @@ class Machine(NamedTuple):
     other: NDArray[Any]
     """Scratch memory: operand D or B of the current computation."""
     total: NDArray[Any]
-    """Scratch memory: one row of the result."""
+    """Scratch memory: the result, which is written when all operands are read."""
     statistics: Any
     """One ``STATISTIC`` for each ``stat_id``."""
     fault: Any
@@ -125,13 +127,13 @@ def new_machine(
         np.zeros((config.acc_rows, dim), np.uint8),
         np.zeros((dim, dim), wide),
         np.zeros((dim, dim), wide),
-        np.zeros(dim, wide),
+        np.zeros((dim, dim), wide),
         np.zeros(STATISTICS, STATISTIC),
         np.zeros(1, FAULT),
     )
 
 
-@numba.njit
+@compiled
 def require_valid_spad(machine: Machine, row: int, cols: int, index: int) -> None:
     """Note a fault if one of the first ``cols`` cells of a scratchpad row was never written."""
     if machine.tracks_validity:
@@ -140,7 +142,7 @@ def require_valid_spad(machine: Machine, row: int, cols: int, index: int) -> Non
             note_fault(machine, Fault.SPAD_UNINITIALISED, index, row, col)
 
 
-@numba.njit
+@compiled
 def require_valid_acc(machine: Machine, row: int, cols: int, index: int) -> None:
     """Note a fault if one of the first ``cols`` cells of an accumulator row was never written."""
     if machine.tracks_validity:
@@ -149,7 +151,7 @@ def require_valid_acc(machine: Machine, row: int, cols: int, index: int) -> None
             note_fault(machine, Fault.ACC_UNINITIALISED, index, row, col)
 
 
-@numba.njit
+@compiled
 def first_invalid(valid: NDArray[np.uint8], cols: int) -> int:
     """The first of ``cols`` cells that is 0, or −1."""
     every = np.uint8(1)
@@ -163,7 +165,7 @@ def first_invalid(valid: NDArray[np.uint8], cols: int) -> int:
     return -1
 
 
-@numba.njit
+@compiled
 def note_fault(machine: Machine, kind: int, index: int, row: int, col: int) -> None:
     """Keep the first fault of the run."""
     fault = machine.fault[0]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 from numpy.typing import NDArray
 
 from . import semantics
 from .functional_state import (
     Machine,
     Record,
+    compiled,
     require_valid_acc,
     require_valid_spad,
 )
@@ -18,7 +18,7 @@ from .isa import Activation
 from .semantics import NON_FINAL_COMMAND, NormCommand
 
 
-@numba.njit
+@compiled
 def move_out(machine: Machine, move: Record) -> None:
     """Visit the move in runs of elements that are neighbours on both sides."""
     if move.pool_stride > 0:
@@ -39,7 +39,7 @@ def move_out(machine: Machine, move: Record) -> None:
                 store_accumulator_row(machine, move, move.row + local, target, cols, is_last)
 
 
-@numba.njit
+@compiled
 def store_spad_row(machine: Machine, move: Record, source: int, target: int, cols: int) -> None:
     """Copy a run of scratchpad elements."""
     require_valid_spad(machine, source, cols, move.index)
@@ -47,7 +47,7 @@ def store_spad_row(machine: Machine, move: Record, source: int, target: int, col
         machine.narrow[target + col] = machine.spad[source, col]
 
 
-@numba.njit
+@compiled
 def store_accumulator_row(
     machine: Machine, move: Record, source: int, target: int, cols: int, is_last: bool
 ) -> None:
@@ -66,7 +66,7 @@ def store_accumulator_row(
             machine.narrow[target + col] = stored_value(machine, move, values[col], scale)
 
 
-@numba.njit
+@compiled
 def stored_value(machine: Machine, move: Record, value: Any, scale: Any) -> Any:
     """An accumulator element as a narrow move-out stores it."""
     apply_relu = move.activation == Activation.RELU
@@ -79,7 +79,7 @@ def stored_value(machine: Machine, move: Record, value: Any, scale: Any) -> Any:
     return element(semantics.store_value(number, apply_relu, scale, machine.input_bits))
 
 
-@numba.njit
+@compiled
 def normalizer_scale(machine: Machine, move: Record) -> Any:
     """The configured scale times what the row's statistic contributes (Normalizer.scala)."""
     statistic = machine.statistics[move.stat_id]
@@ -90,26 +90,31 @@ def normalizer_scale(machine: Machine, move: Record) -> Any:
     return move.scale
 
 
-@numba.njit
+@compiled
 def normalized(machine: Machine, move: Record, value: int) -> int:
     """An accumulator element after layernorm, i-GELU or softmax, before scaling."""
+    bits = machine.accumulator_bits
     if move.activation == Activation.LAYERNORM:
-        value = value - machine.statistics[move.stat_id].mean
-    elif move.activation == Activation.IGELU:
-        value = semantics.igelu(value, move.igelu_qb, move.igelu_qc)
-    else:
-        value = exponential(machine, move, value)
-    return semantics.wrap(value, machine.accumulator_bits)
+        return semantics.wrap(value - machine.statistics[move.stat_id].mean, bits)
+    if move.activation == Activation.IGELU:
+        return semantics.igelu(value, move.igelu_qb, move.igelu_qc, bits)
+    return exponential(machine, move, value)
 
 
-@numba.njit
+@compiled
 def exponential(machine: Machine, move: Record, value: int) -> int:
     """The integer exponential of an element relative to the maximum of its row."""
-    below = value - machine.statistics[move.stat_id].maximum
-    return semantics.integer_exp(below, move.qln2, move.qln2_inverse, move.igelu_qb, move.igelu_qc)
+    return semantics.integer_exp(
+        value - machine.statistics[move.stat_id].maximum,
+        move.qln2,
+        move.qln2_inverse,
+        move.igelu_qb,
+        move.igelu_qc,
+        machine.accumulator_bits,
+    )
 
 
-@numba.njit
+@compiled
 def update_statistic(
     machine: Machine, move: Record, values: NDArray[Any], is_last_block: bool
 ) -> None:
@@ -145,7 +150,7 @@ def update_statistic(
         statistic.inverse_exp_sum = semantics.inverse_exp_sum(statistic.sum)
 
 
-@numba.njit
+@compiled
 def move_out_pooled(machine: Machine, move: Record) -> None:
     """mvout with max-pooling."""
     element_bytes = machine.narrow.itemsize
@@ -160,7 +165,7 @@ def move_out_pooled(machine: Machine, move: Record) -> None:
                 )
 
 
-@numba.njit
+@compiled
 def pooled_element(
     machine: Machine, move: Record, pooled_row: int, pooled_col: int, channel: int
 ) -> Any:
@@ -179,7 +184,7 @@ def pooled_element(
     return best
 
 
-@numba.njit
+@compiled
 def pool_value(machine: Machine, move: Record, row: int, channel: int) -> Any:
     """One element of a pooling window, as it would be stored."""
     if move.in_accumulator == 0:

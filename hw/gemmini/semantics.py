@@ -250,18 +250,23 @@ NON_FINAL_COMMAND = (0, 1, 1, 3, 3, 5, 6, 6)
 """What a command becomes for the blocks of a row before the last: a sum without its conclusion."""
 
 
-def igelu(value: int, qb: int, qc: int) -> int:
-    """Integer approximation of GELU of ``value``; the result is wrapped by the caller."""
+def igelu(value: int, qb: int, qc: int, bits: int) -> int:
+    """Integer approximation of GELU; every step wraps around at ``bits`` bits."""
     sign = (value > 0) - (value < 0)
-    magnitude = min(abs(value), -qb)
-    return value * (sign * ((magnitude + qb) * (magnitude + qb) + qc) + qc)
+    rest = wrap(min(abs(value), -qb) + qb, bits)
+    error_function = wrap(sign * wrap(rest * rest + qc, bits) + qc, bits)
+    return wrap(value * error_function, bits)
 
 
-def integer_exp(value: int, qln2: int, qln2_inverse: int, qb: int, qc: int) -> int:
-    """Integer approximation of the exponential of ``value <= 0`` (iexp); wrapped by the caller."""
-    halvings = (-value * qln2_inverse) >> 16
-    rest = value + halvings * qln2
-    return ((rest + qb) * (rest + qb) + qc) >> min(halvings, 31)
+def integer_exp(value: int, qln2: int, qln2_inverse: int, qb: int, qc: int, bits: int) -> int:
+    """Integer approximation of the exponential of ``value <= 0`` (iexp).
+
+    Every step wraps around at ``bits`` bits; a shift is by 0 to 31.
+    """
+    value = wrap(value, bits)
+    halvings = wrap((-value * qln2_inverse) >> 16, bits)
+    rest = wrap(wrap(value + halvings * qln2, bits) + qb, bits)
+    return wrap(rest * rest + qc, bits) >> min(max(halvings, 0), 31)
 
 
 def truncated_quotient(dividend: int, divisor: int) -> int:
