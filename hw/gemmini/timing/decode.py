@@ -56,6 +56,7 @@ COMMAND = np.dtype(
             "second_in_accumulator",
             "second_is_garbage",
             "second_rows",
+            "second_cols",
             "accumulates",
             "dram",  # address; 0 in a load means zeros
             "dram_step",  # bytes between rows
@@ -132,7 +133,7 @@ def _decode_operands(table: NDArray[Any], stream: CommandStream) -> None:
     table["second_local"], table["second_in_accumulator"] = _local_rows(second)
     table["is_garbage"], table["second_is_garbage"] = _garbage(first), _garbage(second)
     table["cols"], table["rows"] = _bits(first, 32, 16), _bits(first, 48, 16)
-    table["second_rows"] = _bits(second, 48, 16)
+    table["second_cols"], table["second_rows"] = _bits(second, 32, 16), _bits(second, 48, 16)
     table["dram"] = np.where(is_move, stream.rs1, np.uint64(0)).astype(np.int64)
 
 

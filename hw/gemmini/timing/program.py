@@ -40,7 +40,7 @@ class Program:
     mark_names: tuple[str, ...]
 
 
-def build_program(stream: CommandStream, config: GemminiConfig, level: str, warm: bool) -> Program:
+def build_program(stream: CommandStream, config: GemminiConfig, level: str) -> Program:
     """Decode ``stream`` and unroll its loops. Raises ``StreamError`` for a faulty loop."""
     loops = unroll_loops(stream, config, alternate=True)
     whole, source = interleave_loops(stream, loops)

@@ -1,0 +1,217 @@
+"""An analytic lower bound on the cycles of a command stream.
+
+Each term counts what one resource must do whatever the order of events: the rows that the array
+takes in, the beats on the memory port, the pieces that the store unit reads and writes, the slots
+in which commands are dispatched. No simulation may be below it; a candidate that is, is a fault of
+the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...stream import CommandStream
+from ..config import GemminiConfig
+from .decode import COMPUTE, CONFIGURE, MOVE, PRELOAD
+from .execute_unit import MINIMUM_ROWS
+from .front_end import IDLE_SEEN
+from .program import Program, build_program
+from .simulate import Level
+from .state import EXECUTE, LOAD, STORE, UNITS, mesh_transit
+
+CYCLES_TO_UNIT = 2
+"""Cycles from a command's entry into the reservation station to its first action in a unit."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Lower bounds in cycles, one per resource, and the work that they count."""
+
+    compute: int
+    """Rows that the array takes in, with the way in and out."""
+    load: int
+    """Rows and beats of the loads on the port that brings data in."""
+    store: int
+    """Pieces of rows that the store unit reads, scales and writes."""
+    port: int
+    """Requests and answers of loads and stores on the memory port that they share."""
+    dispatch: int
+    """Commands, one per cycle, and the core's work between them."""
+    dram: int
+    """Lines that must come over the memory bus (level ``soc``, cold caches)."""
+    macs: int
+    """Multiply-accumulates of the program: A's rows times A's and C's columns, per computation."""
+    read_bytes: int
+    written_bytes: int
+
+    @property
+    def cycles(self) -> int:
+        """The largest of the bounds."""
+        return max(self.terms.values())
+
+    @property
+    def terms(self) -> dict[str, int]:
+        """The bounds by resource."""
+        names = ("compute", "load", "store", "port", "dispatch", "dram")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def limiting(self) -> str:
+        """The resource with the largest bound."""
+        return max(self.terms, key=lambda name: self.terms[name])
+
+
+def lower_bound(
+    stream: CommandStream,
+    config: GemminiConfig,
+    level: Level = "accelerator",
+    *,
+    cold: bool = False,
+) -> Bound:
+    """Bound the cycles of ``stream`` from below at ``level``.
+
+    ``cold`` adds the memory bus: every line that the stream touches must cross it once, which is
+    not so when an earlier run left lines in the L2. Raises ``StreamError`` as the simulation does.
+    """
+    return bound_program(build_program(stream, config, level), config, cold=cold)
+
+
+def bound_program(program: Program, config: GemminiConfig, *, cold: bool = False) -> Bound:
+    """The bound of a decoded stream."""
+    commands = program.commands
+    loads = commands[(commands["unit"] == LOAD) & (commands["kind"] == MOVE)]
+    stores = commands[(commands["unit"] == STORE) & (commands["kind"] == MOVE)]
+    start = config.front_end_latency + CYCLES_TO_UNIT
+    fetched = loads[loads["dram"] != 0]
+    zeros = loads[loads["dram"] == 0]
+    read_beats = _sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.bus_bytes))
+    write_beats = _sum(stores["rows"] * _ceil(stores["row_bytes"], config.bus_bytes))
+    reads = _sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.max_request_bytes))
+    writes = _sum(stores["rows"] * _ceil(stores["row_bytes"], config.max_request_bytes))
+    return Bound(
+        compute=_compute(commands, config),
+        load=_after(start, max(read_beats, _sum(fetched["rows"]) + _sum(zeros["rows"]))),
+        store=_after(start, _store(stores, config)),
+        port=_after(start, max(read_beats + writes, write_beats + reads)),
+        dispatch=_dispatch(program, config),
+        dram=_lines(loads, stores, config) * config.dram_line_cycles if cold else 0,
+        macs=_macs(commands),
+        read_bytes=_sum(fetched["rows"] * fetched["row_bytes"]),
+        written_bytes=_sum(stores["rows"] * stores["row_bytes"]),
+    )
+
+
+def _sum(values: Any) -> int:
+    return int(np.sum(values, dtype=np.int64))
+
+
+def _ceil(values: NDArray[np.int64], divisor: int) -> NDArray[np.int64]:
+    return -(-values // divisor)
+
+
+def _after(start: int, work: int) -> int:
+    """``work`` cycles that cannot begin before ``start``; nothing if there is no work."""
+    return start + work + IDLE_SEEN - 1 if work else 0
+
+
+def _dispatch(program: Program, config: GemminiConfig) -> int:
+    steps = program.steps
+    dispatched = _sum(steps["kind"] == 0)
+    waits = _sum(steps["wait"][1:])
+    emitted = _sum((program.commands["unit"] < UNITS)[_is_emitted(program)])
+    return max(_after(0, dispatched + waits), _after(config.front_end_latency, emitted))
+
+
+def _is_emitted(program: Program) -> NDArray[np.bool_]:
+    """Which commands the hardware's loops emit: those that are not at the head of their place."""
+    first = np.ones(len(program.origin), bool)
+    first[1:] = program.origin[1:] != program.origin[:-1]
+    return ~first
+
+
+def _macs(commands: NDArray[Any]) -> int:
+    """A's rows × A's columns × C's columns, of each computation that has a result."""
+    preload, compute = _pairs(commands)
+    a, c = commands[compute], commands[preload]
+    counts = a["rows"] * a["cols"] * c["second_cols"]
+    exists = (c["second_is_garbage"] == 0) & (a["is_garbage"] == 0)
+    return _sum(np.where(exists, counts, 0))
+
+
+def _pairs(commands: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of each compute and of the preload before it."""
+    of_pairs = np.flatnonzero((commands["kind"] == PRELOAD) | (commands["kind"] == COMPUTE))
+    is_compute = commands["kind"][of_pairs] == COMPUTE
+    follows = np.flatnonzero(is_compute[1:] & ~is_compute[:-1]) + 1
+    return of_pairs[follows - 1], of_pairs[follows]
+
+
+def _compute(commands: NDArray[Any], config: GemminiConfig) -> int:
+    """Rows of all operations of the array, when every compute overlaps the preload behind it."""
+    execute = commands[(commands["unit"] == EXECUTE)]
+    execute = execute[execute["kind"] != CONFIGURE]
+    if not len(execute):
+        return 0
+    rows = _operation_rows(execute, config)
+    is_preload = execute["kind"] == PRELOAD
+    overlaps = np.zeros(len(execute), bool)
+    overlaps[1:] = is_preload[1:] & ~is_preload[:-1]
+    # A preload behind a compute shares its operation, which is as long as the longer of the two.
+    extra = np.where(overlaps, np.maximum(rows - np.roll(rows, 1), 0), rows)
+    fed = np.cumsum(extra)
+    start = config.front_end_latency + CYCLES_TO_UNIT
+    bound = _after(start, int(fed[-1]))
+    with_result = is_preload[:-1] & ~is_preload[1:] & (execute["second_is_garbage"][:-1] == 0)
+    if with_result.any():
+        # The result of a compute leaves the array only after its last row has gone in.
+        last = int(np.flatnonzero(with_result)[-1]) + 1
+        bound = max(bound, _after(start, int(fed[last]) + mesh_transit(config)))
+    return bound
+
+
+def _operation_rows(execute: NDArray[Any], config: GemminiConfig) -> NDArray[np.int64]:
+    """The least rows of the operation that each preload or compute is part of."""
+    used = execute["is_garbage"] == 0
+    second_used = execute["second_is_garbage"] == 0
+    shortest = min(MINIMUM_ROWS, config.dim)
+    a_rows = np.where(used, execute["rows"], 1)
+    b_rows = np.where(second_used, execute["second_rows"], 1)
+    compute_rows = np.clip(np.maximum(a_rows, b_rows), shortest, config.dim)
+    preload_rows = np.where(used, config.dim, shortest)
+    transposes = (execute["a_transposed"] == 1) | (execute["b_transposed"] == 1)
+    is_long = (execute["weight_stationary"] == 0) | transposes
+    rows = np.where(execute["kind"] == PRELOAD, preload_rows, compute_rows)
+    return np.where(is_long, config.dim, rows)
+
+
+def _store(stores: NDArray[Any], config: GemminiConfig) -> int:
+    """Cycles of the writer, and of the scale unit, whose queue holds a row for its latency."""
+    pieces = stores["rows"] * stores["blocks"] * stores["row_reads"]
+    beats = _ceil(stores["row_bytes"], config.bus_bytes)
+    per_row = stores["blocks"] * stores["row_reads"] - 1 + beats
+    scaled = _sum(pieces[stores["in_accumulator"] == 1])
+    at_once = config.spad_read_delay + 1
+    scaling = max(0, scaled - 1) // at_once * config.scale_latency
+    return max(_sum(pieces), _sum(stores["rows"] * per_row), scaling)
+
+
+def _lines(loads: NDArray[Any], stores: NDArray[Any], config: GemminiConfig) -> int:
+    """Distinct cache lines that the moves touch (a lower count: whole rows of aligned lines)."""
+    touched: list[NDArray[np.int64]] = []
+    for moves in (loads[loads["dram"] != 0], stores):
+        if len(moves):
+            touched.extend(_line_numbers(moves, config.l2_line_bytes))
+    return len(np.unique(np.concatenate(touched))) if touched else 0
+
+
+def _line_numbers(moves: NDArray[Any], line_bytes: int) -> list[NDArray[np.int64]]:
+    row = np.arange(int(moves["rows"].max()))
+    address = moves["dram"][:, None] + row[None, :] * moves["dram_step"][:, None]
+    is_row = row[None, :] < moves["rows"][:, None]
+    first = address[is_row] // line_bytes
+    last = (address + moves["row_bytes"][:, None] - 1)[is_row] // line_bytes
+    return [first, last]
