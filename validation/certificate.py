@@ -12,8 +12,8 @@ from .index import Index
 class Source:
     """Where a read finds its value: for reads within ``condition``, in ``writer`` at ``point``.
 
-    ``condition`` and ``point`` are over the reader's dimensions. ``accumulated`` says that additions
-    to the element may lie between the writer and the read; the value is then their sum.
+    ``condition`` and ``point`` are over the reader's dimensions. ``accumulated`` says that
+    additions to the element may lie between the writer and the read; the value is then their sum.
     """
 
     writer: str

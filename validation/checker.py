@@ -38,18 +38,25 @@ from .smt import (
     values,
     with_symbols,
 )
+from .terms import Term
 
 
 class Violation(Exception):  # noqa: N818 - it names the finding
     """A proof obligation that does not hold (``model`` given) or was not decided."""
 
     def __init__(
-        self, obligation: str, model: dict[str, int] | None, origin: Operation | None = None
+        self,
+        obligation: str,
+        model: dict[str, int] | None,
+        origin: Operation | None = None,
+        witness: tuple[tuple[Term, int], ...] = (),
     ) -> None:
         super().__init__(obligation if model is not None else f"not decided: {obligation}")
         self.obligation = obligation
         self.model = model
         self.origin = origin
+        self.witness = witness
+        """Values of slots for which the outputs differ, from a lemma that does not hold."""
 
 
 class Checker:

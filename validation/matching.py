@@ -19,8 +19,10 @@ from dataclasses import dataclass
 
 from .certificate import Pairing, SumCertificate
 from .checker import Violation
+from .lemmas import LemmaResult
 from .normal_form import integer
 from .polyhedral import Statement
+from .ranges import Range, type_range
 from .smt import (
     Answer,
     Names,
@@ -35,14 +37,13 @@ from .smt import (
     values,
     with_symbols,
 )
-from .ranges import Range, type_range
 from .sum_ranges import sum_range
 from .terms import Term, is_float, substitute, term
 from .values import Case, Family, Side, Sum, slot_kind, slot_number, slots_of
 
 ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
 """Asks the oracle to pair the sums at a read of the source and of the target, for an output."""
-DecideShapes = Callable[[Term, Term, dict[Term, Range]], bool]
+DecideShapes = Callable[[Term, Term, dict[Term, Range]], LemmaResult]
 """Whether two shapes over the same slots are equal, given ranges of slots (see ``lemmas``)."""
 
 REASSOCIATED = "floating-point sums may be reassociated"
@@ -108,13 +109,14 @@ class Matcher:
         answer, model = self.solver.check(both)
         if answer is Answer.UNSAT:
             return
-        if answer is Answer.SAT:
-            pairs = self._pair_slots(position, both, first, second)
-            ranges = self._sum_ranges(first)
-            if self.decide(first.shape, substitute(second.shape, pairs), ranges):
-                return
         obligation = f"the value {second.shape!r} equals {first.shape!r}"
-        raise Violation(obligation, model if answer is Answer.SAT else None, final.origin)
+        if answer is Answer.UNKNOWN:
+            raise Violation(obligation, None, final.origin)
+        pairs = self._pair_slots(position, both, first, second)
+        lemma = self.decide(first.shape, substitute(second.shape, pairs), self._sum_ranges(first))
+        if lemma.answer is not Answer.UNSAT:
+            known = model if lemma.answer is Answer.SAT else None
+            raise Violation(obligation, known, final.origin, lemma.witness)
 
     def _slots(
         self, position: int, query: Query, first: Case, second: Case, final: Statement

@@ -138,6 +138,33 @@ class SummandMaps:
                     found.append(Summands(writer, statement.dims, case.shape, keys))
         return found
 
+    def of_first_element(
+        self, final: Statement, reader: str, number: int, most: int = 4096
+    ) -> list[tuple[Term, tuple[int, ...]]]:
+        """Summands of one output element: shape and subscripts, at most ``most`` per shape."""
+        found: list[tuple[Term, tuple[int, ...]]] = []
+        element: tuple[int, ...] | None = None
+        rank = len(final.dims)
+        for part in self.summands(final, reader, number):
+            keys = part.keys.range()
+            if element is None:
+                element = _coordinates(keys.sample_point())[:rank]
+            for place, value in enumerate(element):
+                keys = keys.fix_val(isl.dim_type.set, place, isl.Val(value))
+            if not keys.is_bounded() or keys.count_val().to_python() > most:
+                continue
+            points: list[isl.Point] = []
+            keys.foreach_point(points.append)
+            found += [(part.shape, _coordinates(point)[rank:]) for point in points]
+        return found
+
+
+def _coordinates(point: isl.Point) -> tuple[int, ...]:
+    rank = isl.Set.from_point(point).dim(isl.dim_type.set)
+    return tuple(
+        point.get_coordinate_val(isl.dim_type.set, place).to_python() for place in range(rank)
+    )
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -188,18 +215,16 @@ def differences(left: list[Summands], right: list[Summands], rank: int) -> Itera
                     rest = rest.subtract(theirs.keys.range())
             if rest.is_empty():
                 continue
-            point = rest.sample_point()
-            numbers = [
-                point.get_coordinate_val(isl.dim_type.set, place).to_python()
-                for place in range(rest.dim(isl.dim_type.set))
-            ]
-            yield Difference(missing, part.shape, tuple(numbers[:rank]), tuple(numbers[rank:]))
+            numbers = _coordinates(rest.sample_point())
+            yield Difference(missing, part.shape, numbers[:rank], numbers[rank:])
 
 
 def _insert(case: _Case, leaf: Term, inner: _Case) -> _Case:
     shift = len(case.slots)
     renumbered = {slot: numbered(slot, slot_number(slot) + shift) for slot in slots_of(inner.shape)}
-    shape = substitute(case.shape, {leaf: term("typed", leaf.type, substitute(inner.shape, renumbered))})
+    shape = substitute(
+        case.shape, {leaf: term("typed", leaf.type, substitute(inner.shape, renumbered))}
+    )
     return _Case(shape, case.domain.intersect(inner.domain), case.slots + inner.slots)
 
 

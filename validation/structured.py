@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from xdsl.dialects import memref, scf
 from xdsl.dialects.builtin import MemRefType, ModuleOp
@@ -47,7 +48,7 @@ class Extractor:
         self._loads: dict[Term, Read] = {}
         self._known_loads: dict[tuple[str, tuple[Index, ...], tuple[int, int]], Term] = {}
         self._versions: dict[Term, tuple[int, int]] = {}
-        self._iteration = 0
+        self._loop_edges = 0
         self._writes: dict[str, int] = {}
         self.handlers: dict[type[Operation], Callable[..., None]] = {
             scf.ForOp: self._for,
@@ -129,7 +130,8 @@ class Extractor:
             outer.predicates,
             [*outer.prefix, constant_index(outer.position), Index.of(counter)],
         )
-        self._iteration += 1
+        self._loop_edges += 1
+        before = self.state()
         self.enter_loop(loop)
         for argument, cell in zip(loop.body.block.args[1:], carried, strict=True):
             self.values[argument] = self.read_element(cell, ())
@@ -137,16 +139,31 @@ class Extractor:
         self._carry_out(loop.body.block, carried)
         self.scope = outer
         self.scope.position += 1
-        self._iteration += 1
-        self.leave_loop(loop)
+        self._loop_edges += 1
+        least = trips.interval[0]
+        self.leave_loop(loop, before, runs=least is not None and least >= 1)
         for result, cell in zip(loop.results, carried, strict=True):
             self.values[result] = self.read_element(cell, ())
 
-    def enter_loop(self, loop: scf.ForOp) -> None:
-        """Hook for levels with state of their own, before the body of a loop."""
+    # State that a level keeps during the walk, such as configuration registers.
 
-    def leave_loop(self, loop: scf.ForOp) -> None:
-        """Hook for levels with state of their own, after the body of a loop."""
+    def state(self) -> Any:
+        """A copy of the level's own state."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Go back to a copy of the state."""
+
+    def enter_loop(self, loop: scf.ForOp) -> None:
+        """Before the body: keep only what every iteration starts with."""
+
+    def leave_loop(self, loop: scf.ForOp, before: Any, *, runs: bool) -> None:
+        """After the body; ``runs`` if it is executed at least once."""
+
+    def merge(
+        self, branch: scf.IfOp, condition: Condition | None, then: Any, otherwise: Any
+    ) -> None:
+        """After a branch: combine the states at the ends of its two sides."""
 
     def _carry_in(self, loop: scf.ForOp) -> list[Array]:
         """Values carried from one iteration to the next live in cells of their own."""
@@ -182,8 +199,12 @@ class Extractor:
         condition = as_condition(value)
         outer = self.scope
         chosen: list[list[Value]] = []
+        before = self.state()
+        ends: list[Any] = []
         for number, region in enumerate((branch.true_region, branch.false_region)):
+            self.restore(before)
             if not region.blocks:
+                ends.append(self.state())
                 continue
             conditions, predicates = list(outer.conditions), list(outer.predicates)
             if condition is not None:
@@ -193,11 +214,13 @@ class Extractor:
                 predicates.append(truth if number == 0 else _not(truth))
             self.scope = _Scope(outer.loops, conditions, predicates, outer.prefix, outer.position)
             self.walk(region.block)
+            ends.append(self.state())
             outer.position = self.scope.position
             last = region.block.last_op
             if branch.results and last is not None:
                 chosen.append([self.value(operand, last) for operand in last.operands])
         self.scope = outer
+        self.merge(branch, condition, *ends)
         for number, result in enumerate(branch.results):
             then, otherwise = chosen[0][number], chosen[1][number]
             self.values[result] = _select(as_term(value), then, otherwise, branch)
@@ -271,14 +294,13 @@ class Extractor:
             self.emit(array, indices, value, operation)
         for summand in summands or ():
             self.emit(array, indices, summand, operation, accumulates=True)
-        self._writes[array.name] = self._writes.get(array.name, 0) + 1
 
     def _reads_array(self, array: Array) -> Callable[[Term], bool]:
         return lambda leaf: self._loads[leaf].array == array
 
     def _version(self, array: Array) -> tuple[int, int]:
         """Equal at two points of the walk only if no write to the array lies between them."""
-        return self._iteration, self._writes.get(array.name, 0)
+        return self._loop_edges, self._writes.get(array.name, 0)
 
     def emit(
         self,
@@ -308,6 +330,7 @@ class Extractor:
                     condition=extra,  # pyright: ignore[reportArgumentType]
                 )
             return
+        self._writes[array.name] = self._writes.get(array.name, 0) + 1
         loads = leaves(value, "load")
         renamed = {leaf: read(number, leaf.type) for number, leaf in enumerate(loads)}
         self.program.statements.append(

@@ -192,7 +192,9 @@ def _insert(case: Case, leaf: Term, inner: Case) -> Case:
     """Put one case of a leaf's value into a case of the whole value."""
     shift = len(case.slots)
     renumbered = {slot: numbered(slot, slot_number(slot) + shift) for slot in slots_of(inner.shape)}
-    shape = substitute(case.shape, {leaf: term("typed", leaf.type, substitute(inner.shape, renumbered))})
+    shape = substitute(
+        case.shape, {leaf: term("typed", leaf.type, substitute(inner.shape, renumbered))}
+    )
     return Case(conjunction([case.guard, inner.guard]), shape, case.slots + inner.slots)
 
 

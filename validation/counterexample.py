@@ -1,0 +1,163 @@
+"""Concrete inputs on which two programs differ, found by running both.
+
+A failed obligation is only a suspicion. It becomes a refutation when both programs, executed on the
+same arrays, end with different contents (or only the target does something illegal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp
+
+from ..hw.gemmini.config import GemminiConfig
+from .execute import execute, parameter_shapes, random_array
+from .execution import ExecutionFault, TooExpensive
+from .from_loops import output_positions
+from .pairing import Difference
+from .polyhedral import Unsupported
+from .structured import single_function
+from .suspect_inputs import Summand, Suspicion, arrays_for_difference, arrays_for_sum
+
+RANDOM_MAGNITUDES: tuple[int | None, ...] = (1, None, 3, 20, None)
+"""Ranges of random inputs: small ones keep saturation from hiding a difference."""
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """Inputs, and where the two programs first differ on them."""
+
+    names: tuple[str, ...]
+    """Names of the parameters, in order."""
+    inputs: tuple[NDArray[Any], ...] = field(compare=False)
+    """Contents of the parameters before the run."""
+    parameter: str = ""
+    """The parameter whose contents differ; empty if the target stopped with a fault."""
+    element: tuple[int, ...] = ()
+    expected: str = ""
+    """The source's value of the element."""
+    actual: str = ""
+    """The target's value of the element."""
+    fault: str = ""
+    """What the target did that is illegal."""
+
+    def describe(self) -> str:
+        """One line for people."""
+        if self.fault:
+            return f"the target is illegal: {self.fault}"
+        place = "".join(f"[{index}]" for index in self.element)
+        return f"{self.parameter}{place} is {self.actual} instead of {self.expected}"
+
+    def save(self, path: Path | str) -> None:
+        """Write the inputs as ``.npz``, by parameter name."""
+        np.savez_compressed(path, **dict(zip(self.names, self.inputs, strict=True)))  # pyright: ignore[reportArgumentType]
+
+
+def find_counterexample(
+    source: ModuleOp,
+    target: ModuleOp,
+    config: GemminiConfig,
+    suspicion: Suspicion | None = None,
+    seed: int = 0,
+) -> Counterexample | None:
+    """Inputs on which the programs differ, or ``None`` if the tries find none.
+
+    Raises ``Unsupported`` if one of the programs cannot be executed.
+    """
+    function = single_function(source)
+    names = parameter_names(function)
+    outputs = output_positions(function)
+    for inputs in _tries(function, outputs, suspicion or Suspicion(), seed):
+        try:
+            expected = execute(source, inputs, config)
+        except ExecutionFault:
+            # The source is undefined for these inputs; any target would do.
+            continue
+        except TooExpensive as error:
+            raise Unsupported(f"the source is too large to run: {error}") from error
+        found = _compare(names, inputs, expected, target, config)
+        if found is not None:
+            return found
+    return None
+
+
+def _compare(
+    names: tuple[str, ...],
+    inputs: list[NDArray[Any]],
+    expected: Sequence[NDArray[Any]],
+    target: ModuleOp,
+    config: GemminiConfig,
+) -> Counterexample | None:
+    try:
+        actual = execute(target, inputs, config)
+    except ExecutionFault as fault:
+        return Counterexample(names, tuple(inputs), fault=str(fault))
+    except TooExpensive as error:
+        raise Unsupported(f"the target is too large to run: {error}") from error
+    for name, left, right in zip(names, expected, actual, strict=True):
+        element = first_difference(left, right)
+        if element is not None:
+            return Counterexample(
+                names, tuple(inputs), name, element, str(left[element]), str(right[element])
+            )
+    return None
+
+
+def first_difference(left: NDArray[Any], right: NDArray[Any]) -> tuple[int, ...] | None:
+    """The first element, in order of storage, in which two arrays differ; NaN equals NaN."""
+    if np.issubdtype(left.dtype, np.floating):
+        # Sums may be formed in another order; that is an assumption of the verdict.
+        same = np.isclose(left, right, rtol=1e-3, atol=1e-3, equal_nan=True)
+    else:
+        same = left == right
+    if same.all():
+        return None
+    return tuple(int(place[0]) for place in np.nonzero(~np.atleast_1d(same)))[: left.ndim]
+
+
+def parameter_names(function: FuncOp) -> tuple[str, ...]:
+    """The names in ``liftproof.parameters``, else of the arguments, else by position."""
+    attribute = function.attributes.get("liftproof.parameters")
+    if isinstance(attribute, ArrayAttr):
+        names = [name.data for name in attribute.data if isinstance(name, StringAttr)]
+        if len(names) == len(function.args):
+            return tuple(names)
+    return tuple(a.name_hint or f"arg{number}" for number, a in enumerate(function.args))
+
+
+def _tries(
+    function: FuncOp, outputs: Sequence[int], suspicion: Suspicion, seed: int
+) -> Iterator[list[NDArray[Any]]]:
+    """Inputs to try: first those that show the suspected difference, then random ones."""
+    shapes = parameter_shapes(function)
+    rng = np.random.default_rng(seed)
+
+    def fresh(magnitude: int | None) -> list[NDArray[Any]]:
+        return [random_array(rng, shape, type, magnitude) for shape, type in shapes]
+
+    def blank() -> list[NDArray[Any]]:
+        arrays = [np.zeros_like(array) for array in fresh(1)]
+        for position in outputs:
+            arrays[position] = fresh(None)[position]
+        return arrays
+
+    for difference in suspicion.differences[:2]:
+        for magnitude in (1, 127, 11):
+            arrays = arrays_for_difference(blank(), difference, magnitude)
+            if arrays is not None:
+                yield arrays
+    if suspicion.witness is not None:
+        arrays = arrays_for_sum(blank(), suspicion.summands, suspicion.witness)
+        if arrays is not None:
+            yield arrays
+    for magnitude in RANDOM_MAGNITUDES:
+        yield fresh(magnitude)
+
+
+__all__ = ["Counterexample", "Difference", "Summand", "Suspicion", "find_counterexample"]

@@ -1,0 +1,164 @@
+"""Execute tensor IR: each ``linalg`` operation by its definition, on NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects import arith, tensor
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.dialects.linalg import ops as linalg
+from xdsl.ir import Block, Operation
+from xdsl.ir.affine import AffineDimExpr, AffineMap
+
+from .arithmetic import numpy_type
+from .execution import Lanes, Values, garbage
+from .polyhedral import Unsupported
+from .pure_operations import type_name
+
+
+class TensorExecutor:
+    """Executes one function of tensor IR; returns the tensors that it returns."""
+
+    def __init__(self) -> None:
+        self.values = Values()
+        self._results: list[NDArray[Any]] = []
+        self._counters: list[Lanes] = []
+        self._handlers: dict[type[Operation], Callable[..., None]] = {
+            arith.ConstantOp: self._constant,
+            tensor.EmptyOp: self._empty,
+            linalg.FillOp: self._fill,
+            linalg.TransposeOp: self._transpose,
+            linalg.GenericOp: self._generic,
+            linalg.MatmulOp: self._matmul,
+            ReturnOp: self._return,
+        }
+
+    def run(self, function: FuncOp, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        for argument, array in zip(function.args, arrays, strict=True):
+            self.values[argument] = array
+        for operation in function.body.block.ops:
+            handler = self._handlers.get(type(operation))
+            if handler is None:
+                self.values.pure(operation)
+            else:
+                handler(operation)
+        return self._results
+
+    def _return(self, operation: ReturnOp) -> None:
+        self._results = [np.array(self.values[value]) for value in operation.arguments]
+
+    def _constant(self, operation: arith.ConstantOp) -> None:
+        type = operation.result.type
+        value = operation.value
+        if not isinstance(type, TensorType):
+            self.values.pure(operation)
+            return
+        if not isinstance(value, DenseIntOrFPElementsAttr):
+            raise Unsupported("no execution of this constant", operation)
+        dtype = numpy_type(type_name(type.element_type))
+        numbers = np.array(value.get_values()).astype(dtype)
+        self.values[operation.result] = np.broadcast_to(
+            numbers if numbers.size == 1 else numbers.reshape(type.get_shape()), type.get_shape()
+        )
+
+    def _empty(self, operation: tensor.EmptyOp) -> None:
+        type = operation.tensor.type
+        assert isinstance(type, TensorType)
+        self.values[operation.tensor] = garbage(
+            tuple(type.get_shape()), type_name(type.element_type)
+        )
+
+    def _fill(self, operation: linalg.FillOp) -> None:
+        shape = self.values[operation.outputs[0]].shape
+        self.values[operation.res[0]] = np.broadcast_to(self.values[operation.inputs[0]], shape)
+
+    def _transpose(self, operation: linalg.TransposeOp) -> None:
+        order = [int(place) for place in operation.permutation.get_values()]
+        self.values[operation.result[0]] = np.transpose(self.values[operation.input], order)
+
+    def _matmul(self, operation: linalg.MatmulOp) -> None:
+        left, right = (self.values[value] for value in operation.inputs)
+        start = self.values[operation.outputs[0]]
+
+        def body(a: Lanes, b: Lanes, c: Lanes) -> list[Lanes]:
+            return [c + a.astype(c.dtype) * b.astype(c.dtype)]
+
+        maps = [attribute.data for attribute in operation.indexing_maps]
+        results = self._iterate(maps, [left, right], [start], reduced=(2,), body=body)
+        self.values[operation.res[0]] = results[0]
+
+    def _generic(self, operation: linalg.GenericOp) -> None:
+        maps = [attribute.data for attribute in operation.indexing_maps]
+        inputs = [self.values[value] for value in operation.inputs]
+        starts = [self.values[value] for value in operation.outputs]
+        kinds = [kind.data.value for kind in operation.iterator_types]
+        reduced = tuple(place for place, kind in enumerate(kinds) if kind == "reduction")
+        block = operation.body.block
+
+        def body(*operands: Lanes) -> list[Lanes]:
+            for argument, value in zip(block.args, operands, strict=True):
+                self.values[argument] = value
+            return self._body(block)
+
+        results = self._iterate(maps, inputs, starts, reduced, body)
+        for result, value in zip(operation.res, results, strict=True):
+            self.values[result] = value
+
+    def _body(self, block: Block) -> list[Lanes]:
+        for operation in block.ops:
+            if isinstance(operation, linalg.YieldOp):
+                return [self.values[operand] for operand in operation.operands]
+            if isinstance(operation, linalg.IndexOp):
+                self.values[operation.result] = self._counters[operation.dim.value.data]
+            else:
+                self.values.pure(operation)
+        raise Unsupported("a body without a yield")
+
+    def _iterate(
+        self,
+        maps: Sequence[AffineMap],
+        inputs: Sequence[Lanes],
+        starts: Sequence[Lanes],
+        reduced: tuple[int, ...],
+        body: Callable[..., list[Lanes]],
+    ) -> list[NDArray[Any]]:
+        """Run the body over the iteration space, parallel dimensions at once."""
+        extents = _extents(maps, [*inputs, *starts])
+        results = [np.array(start) for start in starts]
+        count = len(extents)
+        for point in np.ndindex(*(extents[dim] for dim in reduced)):
+            self._counters = [
+                np.asarray(point[reduced.index(dim)])
+                if dim in reduced
+                else np.arange(extents[dim]).reshape(-1, *(1,) * (count - dim - 1))
+                for dim in range(count)
+            ]
+            places = [self._subscripts(m) for m in maps]
+            operands = [
+                array[place] for array, place in zip([*inputs, *results], places, strict=True)
+            ]
+            for result, place, value in zip(
+                results, places[len(inputs) :], body(*operands), strict=True
+            ):
+                result[place] = value
+        return results
+
+    def _subscripts(self, map: AffineMap) -> tuple[Lanes, ...]:
+        dims = self._counters
+        return tuple(np.asarray(result.eval(dims, [])) for result in map.results)  # pyright: ignore[reportArgumentType]
+
+
+def _extents(maps: Sequence[AffineMap], arrays: Sequence[Lanes]) -> list[int]:
+    """The extent of each loop, from the operands that are indexed by its counter alone."""
+    extents: dict[int, int] = {}
+    for map, array in zip(maps, arrays, strict=True):
+        for result, extent in zip(map.results, array.shape, strict=True):
+            if isinstance(result, AffineDimExpr):
+                extents[result.position] = extent
+    if len(extents) != maps[0].num_dims:
+        raise Unsupported("no execution of a loop whose extent no operand gives")
+    return [extents[dim] for dim in range(maps[0].num_dims)]

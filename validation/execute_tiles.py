@@ -1,0 +1,146 @@
+"""Execute tile IR: loops as in loop IR, tile operations on slices of NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Operation, SSAValue
+
+from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
+from .arithmetic import apply
+from .execute_loops import LoopExecutor
+from .execution import ExecutionFault
+from .pure_operations import type_name
+
+
+class TileExecutor(LoopExecutor):
+    """Executes one function of tile IR; its loops run in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handlers |= {
+            LoadOp: self._tile_load,
+            ZeroOp: self._tile_zero,
+            MatmulOp: self._tile_matmul,
+            StoreOp: self._tile_store,
+        }
+
+    def _numbers(self, values: Sequence[SSAValue]) -> list[int]:
+        return [self.number(value) for value in values]
+
+    def _tile(
+        self, buffer: NDArray[Any], slot: list[int], column: int, operation: Operation
+    ) -> NDArray[Any]:
+        """The tile that holds ``column`` of a move: columns go on in the following slots."""
+        place = [*slot]
+        if place:
+            place[-1] += column // buffer.shape[-1]
+        for number, extent in zip(place, buffer.shape, strict=False):
+            if not 0 <= number < extent:
+                raise ExecutionFault(f"slot out of bounds in `{operation}`")
+        return buffer[tuple(place)]
+
+    def _pieces(self, buffer: NDArray[Any], cols: int) -> range:
+        return range(0, cols, buffer.shape[-1])
+
+    def _window(
+        self, array: NDArray[Any], indices: list[int], rows: int, cols: int, operation: Operation
+    ) -> NDArray[Any]:
+        """``rows`` × ``cols`` elements of the last two dimensions of a DRAM array."""
+        if len(indices) == 1:
+            array, indices = array.reshape(1, -1), [0, *indices]
+        *outer, row, col = indices
+        inside = row >= 0 and row + rows <= array.shape[-2]
+        inside = inside and col >= 0 and col + cols <= array.shape[-1]
+        inside = inside and all(0 <= i < n for i, n in zip(outer, array.shape, strict=False))
+        if not inside:
+            raise ExecutionFault(f"tile out of bounds in `{operation}`")
+        return array[tuple(outer)][row : row + rows, col : col + cols]
+
+    def _check_rows(self, buffer: NDArray[Any], rows: int, operation: Operation) -> None:
+        if rows > buffer.shape[-2]:
+            raise ExecutionFault(f"more rows than the tile has in `{operation}`")
+
+    def _tile_load(self, operation: LoadOp) -> None:
+        rows, cols = self._numbers([operation.rows, operation.cols])
+        if rows <= 0 or cols <= 0:
+            return
+        buffer = self.array(operation.buffer, operation)
+        self._check_rows(buffer, rows, operation)
+        indices = self._numbers(operation.indices)
+        height = 1 if operation.broadcast is not None else rows
+        source = self.array(operation.source, operation)
+        window = self._window(source, indices, height, cols, operation).astype(buffer.dtype)
+        slot = self._numbers(operation.slot)
+        for column in self._pieces(buffer, cols):
+            part = window[:, column : column + buffer.shape[-1]]
+            self._tile(buffer, slot, column, operation)[:rows, : part.shape[1]] = part
+
+    def _tile_zero(self, operation: ZeroOp) -> None:
+        rows, cols = self._numbers([operation.rows, operation.cols])
+        if rows <= 0 or cols <= 0:
+            return
+        buffer = self.array(operation.buffer, operation)
+        self._check_rows(buffer, rows, operation)
+        slot = self._numbers(operation.slot)
+        for column in self._pieces(buffer, cols):
+            width = min(buffer.shape[-1], cols - column)
+            self._tile(buffer, slot, column, operation)[:rows, :width] = 0
+
+    def _tile_matmul(self, operation: MatmulOp) -> None:
+        m, n, depth = self._numbers([operation.m, operation.n, operation.depth])
+        c_buffer = self.array(operation.c, operation)
+        c = self._tile(c_buffer, self._numbers(operation.c_slot), 0, operation)
+        a = self._operand(operation.a, operation.a_slot, operation, operation.a_transpose)
+        b = self._operand(operation.b, operation.b_slot, operation, operation.b_transpose)
+        shapes = ((m, a.shape[0]), (depth, a.shape[1]), (depth, b.shape[0]), (n, b.shape[1]))
+        if any(size > extent for size, extent in (*shapes, (m, c.shape[0]), (n, c.shape[1]))):
+            raise ExecutionFault(f"sizes beyond the tile in `{operation}`")
+        m, n, depth = max(m, 0), max(n, 0), max(depth, 0)
+        wide = c.dtype if c.dtype.kind == "f" else np.dtype(np.int64)
+        product = a[:m, :depth].astype(wide) @ b[:depth, :n].astype(wide)
+        accumulate = operation.accumulate
+        if accumulate is not None and bool(self.number(accumulate)):
+            product = product + c[:m, :n]
+        c[:m, :n] = product.astype(c.dtype)
+
+    def _operand(
+        self, value: SSAValue, slot: Sequence[SSAValue], operation: Operation, flag: object
+    ) -> NDArray[Any]:
+        tile = self._tile(self.array(value, operation), self._numbers(slot), 0, operation)
+        return tile.T if flag is not None else tile
+
+    def _tile_store(self, operation: StoreOp) -> None:
+        rows, cols = self._numbers([operation.rows, operation.cols])
+        if rows <= 0 or cols <= 0:
+            return
+        buffer = self.array(operation.buffer, operation)
+        self._check_rows(buffer, rows, operation)
+        indices = self._numbers(operation.indices)
+        target = self.array(operation.target, operation)
+        window = self._window(target, indices, rows, cols, operation)
+        slot = self._numbers(operation.slot)
+        for column in self._pieces(buffer, cols):
+            width = min(buffer.shape[-1], cols - column)
+            tile = self._tile(buffer, slot, column, operation)[:rows, :width]
+            window[:, column : column + width] = _stored(operation, tile)
+
+
+def _stored(operation: StoreOp, tile: NDArray[Any]) -> NDArray[Any]:
+    """ReLU, then scaling in float32, rounding half to even, and saturation."""
+    assert isinstance(operation.target.type, MemRefType)
+    type = type_name(operation.target.type.element_type)
+    if operation.relu is not None:
+        tile = np.maximum(tile, 0)
+    if operation.scale is None:
+        return tile
+    scale = operation.scale.value.data
+    if tile.dtype.kind == "f":
+        return tile if scale == 1.0 else tile * tile.dtype.type(scale)
+    scaled = np.rint(tile.astype(np.float32) * np.float32(scale)).astype(np.float64)
+    limits = np.iinfo(apply("trunci", type, [np.int64(0)]).dtype)
+    return np.clip(scaled, limits.min, limits.max).astype(limits.dtype)
