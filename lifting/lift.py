@@ -29,6 +29,7 @@ from .lift_solve import Subscripts
 from .lift_state import ArrayState
 from .lift_terms import Term, Unliftable, walk
 from .tensor_emit import TensorEmitter
+from .tensor_layout import LinearLayout, linear_layout
 
 _LOOP_NAMES = "ijlmnpqr"
 
@@ -58,8 +59,10 @@ def lift(module: ModuleOp) -> ModuleOp:
     results: list[SSAValue] = []
     for position in output_positions(source):
         array = source.body.block.args[position]
-        loops = _loops_over(extents[array])
-        results.append(emitter.emit(_final_value(state, array, loops), loops))
+        layouts = _output_layouts(state, array, extents[array])
+        loops = _loops_over(tuple(extent for layout in layouts for extent in layout.shape))
+        value = emitter.emit(_final_value(state, array, _cell(layouts, loops)), loops)
+        results.append(emitter.collapse(value, tuple(layout.shape for layout in layouts)))
     block.add_op(func.ReturnOp(*results))
     return ModuleOp([_function(source, block, results)])
 
@@ -144,9 +147,36 @@ def _loops_over(extents: Subscripts) -> tuple[LoopVariable, ...]:
     )
 
 
-def _final_value(state: ArrayState, array: SSAValue, loops: tuple[LoopVariable, ...]) -> Term:
-    """Return what the output holds at the end, at ``loops``."""
-    value = normalise(state.read(array, tuple(IndexExpression.of(loop) for loop in loops)))
+def _output_layouts(
+    state: ArrayState, array: SSAValue, extents: Subscripts
+) -> tuple[LinearLayout, ...]:
+    """Return how each dimension of the output is subscripted: by one loop, or linearised."""
+    layouts: list[LinearLayout] = []
+    for dimension, extent in enumerate(extents):
+        found = [
+            linear_layout(update.indices[dimension], extent)
+            for update in state.updates.get(array, ())
+            if update.indices is not None
+        ]
+        linear = next((layout for layout in found if layout is not None), None)
+        layouts.append(linear or LinearLayout((), (extent,)))
+    return tuple(layouts)
+
+
+def _cell(layouts: tuple[LinearLayout, ...], loops: tuple[LoopVariable, ...]) -> Subscripts:
+    """Return the subscripts of an output element, given one loop per dimension of the layouts."""
+    subscripts: list[IndexExpression] = []
+    remaining = [IndexExpression.of(loop) for loop in loops]
+    for layout in layouts:
+        count = len(layout.shape)
+        subscripts.append(layout.index(tuple(remaining[:count])))
+        del remaining[:count]
+    return tuple(subscripts)
+
+
+def _final_value(state: ArrayState, array: SSAValue, cell: Subscripts) -> Term:
+    """Return what the output holds at the end, at ``cell``."""
+    value = normalise(state.read(array, cell))
     for part in walk(value):
         if isinstance(part, Unliftable):
             raise Diagnostic(

@@ -41,7 +41,7 @@ _REDUCTIONS: dict[type[Operation], str] = {
 }
 
 
-def summary_numpy(module: ModuleOp) -> str:
+def numpy_view(module: ModuleOp) -> str:
     """Return what the tensor program returns, as one NumPy expression over its parameters.
 
     Several outputs give a tuple. Raises :class:`Diagnostic` where NumPy has no exact form.
@@ -149,6 +149,9 @@ class _View:
                 return f"np.full({self._shape(value)}, {fill}, {_dtype_of(value)})"
             case linalg.GenericOp():
                 return self._generic(op)
+            case tensor.ExpandShapeOp() | tensor.CollapseShapeOp():
+                text = parenthesised(self.tensor(op.src))
+                return f"{text}.reshape({', '.join(self.sizes(value))})"
             case _:
                 raise Diagnostic(f"no NumPy form for the operation {_name(op)}")
 
@@ -171,6 +174,11 @@ class _View:
         owner = value.owner
         if isinstance(owner, LinalgStructuredOperation):
             return self.sizes(owner.outputs[0])
+        if isinstance(owner, tensor.CollapseShapeOp):
+            return ["-1" if size < 0 else str(size) for size in shape]
+        if isinstance(owner, tensor.ExpandShapeOp):
+            dynamic = iter(owner.dynamic_output_shape)
+            return [str(s) if s >= 0 else self._scalar(next(dynamic)) for s in shape]
         if isinstance(owner, tensor.EmptyOp):
             dynamic = iter(owner.dynamic_sizes)
             return [str(s) if s >= 0 else self._scalar(next(dynamic)) for s in shape]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xdsl.dialects import arith, func, math
+from xdsl.dialects import arith, func, math, tensor
 from xdsl.dialects.builtin import (
     FloatAttr,
     IntegerAttr,
@@ -70,6 +70,8 @@ def _tensor(value: SSAValue) -> list[str]:
     op = value.owner
     if isinstance(op, linalg.FillOp):
         return ["fill"]
+    if isinstance(op, tensor.CollapseShapeOp | tensor.ExpandShapeOp):
+        return _tensor(op.src)
     if not isinstance(op, linalg.GenericOp):
         return ["tensor program"]
     contraction = as_contraction(op)
@@ -95,6 +97,8 @@ def _product(contraction: Contraction) -> str:
 
 
 def _name(value: SSAValue) -> str:
+    if isinstance(value.owner, tensor.ExpandShapeOp):
+        return _name(value.owner.src)
     return value.name_hint or "operand"
 
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 from xdsl.builder import Builder
 from xdsl.dialects import tensor
-from xdsl.dialects.builtin import DYNAMIC_INDEX, AffineMapAttr, TensorType, i1
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    AffineMapAttr,
+    ArrayAttr,
+    IntegerAttr,
+    TensorType,
+    i1,
+)
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorTypeAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
@@ -18,9 +26,12 @@ from ..diagnostics import Diagnostic
 from .lift_index import IndexExpression, LoopVariable
 from .lift_rewrite import substitute
 from .lift_terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
+from .tensor_layout import linear_layout
 from .tensor_scalar import ScalarWriter
 
 Loops = tuple[LoopVariable, ...]
+Groups = tuple[tuple[IndexExpression, ...], ...]
+"""For each dimension of an array, the extents of the dimensions that it is split into."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,9 @@ class TensorEmitter:
     extents: dict[SSAValue, tuple[IndexExpression, ...]]
     done: dict[tuple[Term, Loops], SSAValue] = field(
         default_factory=dict[tuple[Term, Loops], SSAValue]
+    )
+    expanded: dict[tuple[SSAValue, Groups], SSAValue] = field(
+        default_factory=dict[tuple[SSAValue, Groups], SSAValue]
     )
     standard: dict[tuple[int, IndexExpression], LoopVariable] = field(
         default_factory=dict[tuple[int, IndexExpression], LoopVariable]
@@ -99,7 +113,7 @@ class TensorEmitter:
 
     def _empty(self, type: Attribute, loops: Loops) -> SSAValue:
         extents = [_extent(loop) for loop in loops]
-        shape = [DYNAMIC_INDEX if e.constant is None else e.constant for e in extents]
+        shape = [_static(extent) for extent in extents]
         sizes = [self._writer().index(e) for e in extents if e.constant is None]
         return self._insert(tensor.EmptyOp(sizes, TensorType(type, shape)))
 
@@ -132,16 +146,51 @@ class TensorEmitter:
         return Operand(leaf, self.emit(leaf, used), AffineMap(len(dimensions), 0, exprs))
 
     def _array_operand(self, leaf: Read, dimensions: Loops) -> Operand:
-        exprs = tuple(_affine(index, dimensions, leaf) for index in leaf.indices)
-        for index, extent in zip(leaf.indices, self.extents[leaf.array], strict=True):
-            variable = index.single_variable
-            if variable is not None and variable.extent != extent:
-                raise Diagnostic(
-                    f"cannot lift: loop '{variable.name}' covers {variable.extent} of the"
-                    f" {extent} elements of {_array_name(leaf)}"
-                )
+        extents = self.extents[leaf.array]
+        exprs: list[AffineExpr] = []
+        groups: list[tuple[IndexExpression, ...]] = []
+        for index, extent in zip(leaf.indices, extents, strict=True):
+            layout = linear_layout(index, extent)
+            if layout is not None:
+                exprs += [AffineExpr.dimension(dimensions.index(v)) for v in layout.variables]
+                groups.append(layout.shape)
+                continue
+            _require_full_range(index, extent, leaf)
+            exprs.append(_affine(index, dimensions, leaf))
+            groups.append((extent,))
         value = self.parameters[leaf.array]
-        return Operand(leaf, value, AffineMap(len(dimensions), 0, exprs))
+        if len(exprs) > len(groups):
+            value = self._expanded(leaf.array, tuple(groups))
+        return Operand(leaf, value, AffineMap(len(dimensions), 0, tuple(exprs)))
+
+    def _expanded(self, array: SSAValue, groups: Groups) -> SSAValue:
+        """Return the array parameter with each dimension split into the extents of its group."""
+        key = (array, groups)
+        if key not in self.expanded:
+            shape = [extent for group in groups for extent in group]
+            value = self.parameters[array]
+            result = TensorType(_element_type(value), [_static(extent) for extent in shape])
+            sizes = [self._writer().index(e) for e in shape if e.constant is None]
+            self.expanded[key] = self._insert(
+                tensor.ExpandShapeOp(
+                    value, sizes, _reassociation(groups), [_static(e) for e in shape], result
+                )
+            )
+        return self.expanded[key]
+
+    def collapse(self, value: SSAValue, groups: Groups) -> SSAValue:
+        """Return the tensor with the dimensions of each group joined into one."""
+        if all(len(group) == 1 for group in groups):
+            return value
+        shape = [_static(reduce(lambda a, b: a * b, group)) for group in groups]
+        result = TensorType(_element_type(value), shape)
+        return self._insert(
+            tensor.CollapseShapeOp.create(
+                operands=[value],
+                result_types=[result],
+                properties={"reassociation": _reassociation(groups)},
+            )
+        )
 
     def _extent_carriers(
         self, operands: Sequence[Operand], loops: Loops, variables: Loops
@@ -177,6 +226,32 @@ class TensorEmitter:
         )
         builder.insert(linalg.YieldOp(writer.value(term)))
         return Region(block)
+
+
+def _static(extent: IndexExpression) -> int:
+    """Return the extent as MLIR's types show it."""
+    return DYNAMIC_INDEX if extent.constant is None else extent.constant
+
+
+def _reassociation(groups: Groups) -> ArrayAttr[ArrayAttr[IntegerAttr]]:
+    """Return the attribute of MLIR's reshapes: which dimensions belong together."""
+    position = 0
+    listed: list[ArrayAttr[IntegerAttr]] = []
+    for group in groups:
+        numbers = range(position, position + len(group))
+        listed.append(ArrayAttr([IntegerAttr(number, 64) for number in numbers]))
+        position += len(group)
+    return ArrayAttr(listed)
+
+
+def _require_full_range(index: IndexExpression, extent: IndexExpression, leaf: Read) -> None:
+    """Refuse a loop over a part of a dimension, which ``linalg`` cannot express by itself."""
+    variable = index.single_variable
+    if variable is not None and variable.extent != extent:
+        raise Diagnostic(
+            f"cannot lift: loop '{variable.name}' covers {variable.extent} of the {extent}"
+            f" elements of {_array_name(leaf)}"
+        )
 
 
 def _leaves(term: Term) -> list[Term]:

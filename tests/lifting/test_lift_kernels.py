@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from liftproof.lifting.c_frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
-from liftproof.lifting.numpy_view import numpy_function, summary_numpy
+from liftproof.lifting.numpy_view import numpy_function, numpy_view
 from liftproof.lifting.tensor_describe import describe
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith
@@ -53,6 +53,7 @@ SUMMARIES = {
     "jki_hoisted_operand": "matmul",
     "kij_accumulates_in_place": "matmul + bias",
     "last_iteration_stores": "matmul + saturate",
+    "linearised": "matmul",
     "matrix_vector": "matrix-vector product",
     "narrow_accumulator": "matmul + truncate to i8",
     "off_by_one_clamps": "matmul + saturate",
@@ -222,7 +223,7 @@ def test_examples_are_lifted(path: Path) -> None:
 def test_numpy_summary_reads_like_the_definition() -> None:
     """The summary of a saturating GEMM is the expression that a person would write."""
     text = (KERNELS / "bias_relu_scale.c").read_text()
-    assert summary_numpy(lift(parse_c_kernel(text, "k.c"))) == (
+    assert numpy_view(lift(parse_c_kernel(text, "k.c"))) == (
         "np.clip(np.rint(np.maximum(D + A.astype(np.int32) @ B.astype(np.int32), 0)"
         ".astype(np.float32) * 0.015625), -128.0, 127.0).astype(np.int8)"
     )
@@ -232,7 +233,7 @@ def test_shared_values_are_computed_once_in_the_summary() -> None:
     """A value that is needed twice gets a name, in the expression and in the function."""
     text = (KERNELS / "two_matmuls.c").read_text()
     module = lift(parse_c_kernel(text, "k.c"))
-    assert summary_numpy(module).count("B.astype") == 1
+    assert numpy_view(module).count("B.astype") == 1
     assert "t1 = A.astype(np.int32) @ B.astype(np.int32)\n" in numpy_function(module)
 
 
@@ -241,4 +242,4 @@ def test_lifting_does_not_depend_on_sizes() -> None:
     text = (EXAMPLES / "matmul_12544x64x256.c").read_text()
     small = re.sub(r"#define (\w+) \d+$", r"#define \1 1", text, flags=re.MULTILINE)
     modules = [lift(parse_c_kernel(source, "k.c")) for source in (text, small)]
-    assert summary_numpy(modules[0]) == summary_numpy(modules[1])
+    assert numpy_view(modules[0]) == numpy_view(modules[1])
