@@ -352,6 +352,19 @@ def depends_on(value: SSAValue, argument: SSAValue) -> bool:
     return isinstance(owner, Operation) and any(depends_on(o, argument) for o in owner.operands)
 
 
+def loop_depth(value: SSAValue) -> int:
+    """How many loops enclose the innermost loop variable that ``value`` is computed from."""
+    owner = value.owner
+    if isinstance(owner, Operation):
+        return max((loop_depth(operand) for operand in owner.operands), default=0)
+    depth = 0
+    parent = owner.parent_op()
+    while parent is not None:
+        depth += isinstance(parent, scf.ForOp)
+        parent = parent.parent_op()
+    return depth
+
+
 def slope(value: SSAValue, variable: SSAValue) -> int | None:
     """How much ``value`` grows when ``variable`` grows by 1, if that is always the same number."""
     if value is variable:

@@ -38,7 +38,7 @@ from ..dialects.gemmini import (
     SpadOp,
 )
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
-from .index_math import IndexBuilder, constant_value
+from .index_math import IndexBuilder, constant_value, loop_depth
 from .kernel import accesses, buffer_type, config_of, kernel_of, refusal, space_of_buffer
 from .loop_transforms import index_builder, tidy
 from .nests import erase
@@ -120,9 +120,14 @@ class _Lowering:
         first, strides = alloc.attributes.get(ROW), alloc.attributes.get(STRIDES)
         if not isinstance(first, IntegerAttr) or not isinstance(strides, DenseArrayBase):
             raise refusal(alloc, "has no place in its memory: gemmini-place gives it one")
+        terms = [
+            self.index.mul(number, int(stride))
+            for number, stride in zip(slot, strides.get_values(), strict=True)
+        ]
+        # Terms of outer loops come first, so that their sum can leave the inner loops.
         row = self.index.constant(first.value.data)
-        for number, stride in zip(slot, strides.get_values(), strict=True):
-            row = self.index.add(self.index.mul(number, int(stride)), row)
+        for term in sorted(terms, key=loop_depth):
+            row = self.index.add(row, term)
         if space_of_buffer(alloc) == LocalSpace.SPAD:
             return self._value(SpadOp(row))
         return self._value(AccOp(row, accumulate, full=full))

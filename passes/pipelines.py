@@ -1,0 +1,120 @@
+"""Ready-made pipelines: the untuned baseline, and schedules to start a search from.
+
+A schedule is a pipeline string: it replays, and every pass of it can be changed. The schedules
+built here follow one plan: blocks of C in one half of the accumulator while the other half is
+stored, chunks of A and B in two phases, moves spread between the products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from xdsl.context import Context
+from xdsl.dialects import get_all_dialects
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from ..dialects.gemmini import GEMMINI
+from ..dialects.tile import TILE
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from .coalesce import CoalescePass
+from .double_buffer import DoubleBufferPass
+from .interchange import InterchangePass
+from .interleave import InterleavePass
+from .kernel import config_of, kernel_of, named_loops
+from .lower_linalg import LowerLinalgPass
+from .nests import trip_count
+from .overwrite_first import OverwriteFirstPass
+from .stage import StagePass
+from .tile_loops import TilePass, block_sizes
+from .widen_moves import WidenMovesPass
+
+TO_INSTRUCTIONS = (
+    "gemmini-place,gemmini-lower-tiles,gemmini-hoist-config,canonicalize,cse,licm,canonicalize"
+)
+"""What every pipeline ends with: places, instructions, configuration, and cheap address sums."""
+
+BLOCK_SHAPES = 4
+"""Block shapes that the first pipelines try."""
+
+
+def baseline_pipeline(config: str = DEFAULT_CONFIG) -> str:
+    """The untuned lowering for the configuration of that name (or path)."""
+    return f"{_spec(LowerLinalgPass(config))},{TO_INSTRUCTIONS}"
+
+
+def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
+    """Good schedules for the kernel in ``tensor_ir``, best guess first, the baseline last.
+
+    Raises ``PassFailedException`` where the kernel cannot be lowered at all.
+    """
+    context = _context()
+    lowering = LowerLinalgPass(config)
+    module = Parser(context, tensor_ir).parse_module()
+    lowering.apply(context, module)
+    function = kernel_of(module)
+    counts = [trip_count(loop) or 1 for loop in named_loops(function).values()]
+    sizes = block_sizes(counts, config_of(function))
+    found: dict[str, None] = {}
+    for size in islice(sizes, BLOCK_SHAPES):
+        for schedule in _schedules(size):
+            passes = _applied(context, module.clone(), schedule)
+            found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
+    return [*found, baseline_pipeline(config)]
+
+
+def _spec(instance: ModulePass) -> str:
+    return str(instance.spec())
+
+
+def _context() -> Context:
+    context = Context()
+    for name, factory in get_all_dialects().items():
+        context.register_dialect(name, factory)
+    context.register_dialect("gemmini", lambda: GEMMINI)
+    context.register_dialect("tile", lambda: TILE)
+    return context
+
+
+def _applied(
+    context: Context, module: ModuleOp, schedule: Sequence[ModulePass]
+) -> list[ModulePass]:
+    """The passes of ``schedule`` that apply one after another; the others are left out."""
+    applied: list[ModulePass] = []
+    for instance in schedule:
+        attempt = module.clone()
+        try:
+            instance.apply(context, attempt)
+        except PassFailedException:
+            continue
+        module = attempt
+        applied.append(instance)
+    return applied
+
+
+def _schedules(size: tuple[int, int, int]) -> Iterator[list[ModulePass]]:
+    """The plan of this module for one block shape, in both orders of blocks."""
+    for outer, inner in (("io", "jo"), ("jo", "io")):
+        blocks = f"{outer}{inner}"
+        yield [
+            OverwriteFirstPass(),
+            TilePass(*size),
+            InterchangePass((outer, inner)),
+            StagePass("c", inner),
+            InterchangePass(("ko", "k", "j", "i")),
+            StagePass("a", "ko"),
+            StagePass("b", "ko"),
+            WidenMovesPass(),
+            CoalescePass((outer, inner)),
+            DoubleBufferPass("c"),
+            CoalescePass((blocks, "ko")),
+            DoubleBufferPass("a"),
+            DoubleBufferPass("b"),
+            InterleavePass("j"),
+        ]
+
+
+__all__ = ["TO_INSTRUCTIONS", "GemminiConfig", "baseline_pipeline", "first_pipelines"]
