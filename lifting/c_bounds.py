@@ -115,10 +115,10 @@ def _refuse_outside(
         return
     lowest = str(low.value) if low is not None else "?"
     highest = str(high.value) if high is not None else "?"
-    reached = lowest if lowest == highest else f"{lowest} to {highest}"
+    reached = f"is {lowest}" if lowest == highest else f"ranges over {lowest} to {highest}"
     access = array.name + "".join(f"[{part}]" for part in subscripts)
     raise Diagnostic(
-        f"out-of-bounds access: in {access}, subscript '{subscript}' is {reached}, "
+        f"out-of-bounds access: in {access}, subscript '{subscript}' {reached}, "
         f"but the extent is {extent}",
         location,
         hint=f"the subscript must stay within 0 to {extent - Polynomial.constant(1)}",

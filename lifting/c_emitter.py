@@ -18,7 +18,7 @@ from .c_constants import Number
 from .c_polynomial import Polynomial
 from .c_types import LONG, CFloat, CInteger, CScalar, to_mlir
 
-OPERATION_LIMIT = 50_000
+OPERATION_LIMIT = 10_000
 """Operations of one kernel; inlined functions that call others twice could ask for billions."""
 
 _Operation = TypeVar("_Operation", bound=Operation)

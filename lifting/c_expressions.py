@@ -24,6 +24,7 @@ from .c_types import (
     usual_arithmetic_conversions,
 )
 from .c_values import ArrayVariable, ScalarVariable, Scopes, Value, Variable
+from .c_wording import counted
 
 CallLowering = Callable[[syntax.Call], "Value | None"]
 """Lowers a call; None is the result of a ``void`` function."""
@@ -326,8 +327,14 @@ class ExpressionLowering:
                     left, right = right, left
                 distance = self.index(right, "the distance")
                 return self.array(left).moved(distance if operator == "+" else -distance)
+            case syntax.Increment() | syntax.Assignment():
+                raise _moving_pointer(expression.location)
             case _:
-                raise Diagnostic("mismatched types: an array is needed here", expression.location)
+                raise Diagnostic(
+                    "mismatched types: an array is needed here",
+                    expression.location,
+                    hint="give the name of an array, a row of one, or the address of an element",
+                )
 
     def _address(self, operand: syntax.Expression) -> ArrayVariable:
         if self._is_array(operand):
@@ -354,7 +361,11 @@ class ExpressionLowering:
             raise self._too_many_subscripts(access)
         whole = self.array(base)
         if whole.rank < 2:
-            raise self._too_many_subscripts(access)
+            raise Diagnostic(
+                f"mismatched types: this is one element of '{whole.name}', an array is needed",
+                access.location,
+                hint="leave out a subscript, or write '&' in front to start at the element",
+            )
         return whole
 
     def _element(self, expression: syntax.Expression) -> Element:
@@ -374,9 +385,9 @@ class ExpressionLowering:
         array = self.array(base)
         if array.rank != 1:
             raise Diagnostic(
-                f"wrong number of subscripts: '{array.name}' has {len(array.extents)} dimensions, "
-                f"{len(array.fixed) + 1} subscripts given",
+                _wrong_subscripts(array, len(array.fixed) + 1),
                 expression.location,
+                hint="give a subscript for each dimension",
             )
         index = Polynomial.constant(0)
         if subscript is not None:
@@ -395,12 +406,14 @@ class ExpressionLowering:
         variable = self.find(root.name, root.location)
         if isinstance(variable, ScalarVariable):
             return Diagnostic(
-                f"mismatched types: '{root.name}' is a scalar, not an array", expression.location
+                f"mismatched types: '{root.name}' is a scalar, not an array",
+                expression.location,
+                hint="only arrays and pointers take subscripts",
             )
         return Diagnostic(
-            f"wrong number of subscripts: '{root.name}' has {len(variable.extents)} dimensions, "
-            f"{count} subscripts given",
+            _wrong_subscripts(variable, count),
             expression.location,
+            hint="give a subscript for each dimension",
         )
 
     def _is_array(self, expression: syntax.Expression) -> bool:
@@ -418,6 +431,8 @@ class ExpressionLowering:
                 return self._rank(operand) + 1
             case syntax.Binary(operator="+" | "-", left=left, right=right):
                 return max(self._rank(left), self._rank(right))
+            case syntax.Increment(target=target) | syntax.Assignment(target=target):
+                return self._rank(target)
             case _:
                 return 0
 
@@ -466,11 +481,7 @@ class ExpressionLowering:
             return place
         variable = self.find(target.name, target.location)
         if isinstance(variable, ArrayVariable):
-            raise Diagnostic(
-                f"'{target.name}' is an array or a pointer and cannot be assigned",
-                target.location,
-                hint="use subscripts instead of moving a pointer",
-            )
+            raise _moving_pointer(target.location)
         if variable.const:
             raise _write_to_const(target.name, target.location)
         if variable.is_loop_variable:
@@ -482,9 +493,24 @@ class ExpressionLowering:
         return variable
 
 
+def _moving_pointer(location: SourceLocation) -> Diagnostic:
+    return Diagnostic(
+        "an array or pointer cannot be assigned or moved",
+        location,
+        hint="use subscripts: A[i] instead of *A++",
+    )
+
+
 def _write_to_const(name: str, location: SourceLocation) -> Diagnostic:
     return Diagnostic(
         f"'{name}' is const and cannot be assigned",
         location,
         hint="remove 'const' if the kernel writes it",
+    )
+
+
+def _wrong_subscripts(array: ArrayVariable, given: int) -> str:
+    return (
+        f"wrong number of subscripts: '{array.name}' has "
+        f"{counted(len(array.extents), 'dimension')}, {counted(given, 'subscript')} given"
     )

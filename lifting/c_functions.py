@@ -19,6 +19,10 @@ from .c_returns import Statements, always_returns, returns_last
 from .c_types import CType, CVoid
 from .c_usage import VariableUsage, descendants
 from .c_values import ArrayVariable, ScalarVariable, Scopes, Value
+from .c_wording import counted
+
+CALL_LIMIT = 1000
+"""Calls that are replaced by the body of the function, counted where they end up."""
 
 
 class FunctionLowering:
@@ -33,6 +37,7 @@ class FunctionLowering:
         self._unit = unit
         self._arithmetic = Arithmetic(emitter)
         self._usages: dict[str, VariableUsage] = {}
+        self._inlined = 0
         self._usage = VariableUsage(None)
         self.expressions = ExpressionLowering(emitter, Scopes(), self.call)
         self.declarations = DeclarationLowering(emitter, self.expressions)
@@ -141,11 +146,17 @@ class FunctionLowering:
         if isinstance(kind, CVoid):
             if statement.value is not None:
                 raise Diagnostic(
-                    "mismatched types: a void function returns a value", statement.location
+                    "mismatched types: a void function returns a value",
+                    statement.location,
+                    hint="declare the type of the result in the place of 'void'",
                 )
             return None
         if statement.value is None:
-            raise Diagnostic(f"mismatched types: a {kind} is returned", statement.location)
+            raise Diagnostic(
+                f"mismatched types: a value of type {kind} must be returned",
+                statement.location,
+                hint="write 'return value;'",
+            )
         return self.expressions.converted(statement.value, kind)
 
     def _returning_if(self, statement: syntax.If, kind: CType) -> Value | None:
@@ -197,6 +208,13 @@ class FunctionLowering:
 
     def _inline(self, call: syntax.Call, function: syntax.Function) -> Value | None:
         self._check_count(call, len(function.parameters))
+        self._inlined += 1
+        if self._inlined > CALL_LIMIT:
+            raise Diagnostic(
+                f"the kernel makes more than {CALL_LIMIT} calls, those of its helpers included",
+                call.location,
+                hint="call helpers in loops instead of one after the other",
+            )
         usage = self.usage(function)
         variables: list[ScalarVariable | ArrayVariable] = []
         for parameter, argument in zip(function.parameters, call.arguments, strict=True):
@@ -232,14 +250,17 @@ class FunctionLowering:
         kind, rank = parameter.type.base, len(parameter.type.derivations)
         if array.element != kind or array.rank != rank:
             raise Diagnostic(
-                f"mismatched types: '{parameter.name}' is an array of {kind} with {rank} "
-                f"dimensions, '{array.name}' one of {array.element} with {array.rank}",
+                f"mismatched types: '{parameter.name}' is an array of {kind} with "
+                f"{counted(rank, 'dimension')}, '{array.name}' one of {array.element} with "
+                f"{counted(array.rank, 'dimension')}",
                 argument.location,
+                hint="element types and numbers of dimensions must agree",
             )
         if array.const and not parameter.type.const:
             raise Diagnostic(
                 f"mismatched types: '{array.name}' is const, parameter '{parameter.name}' is not",
                 argument.location,
+                hint="declare the parameter with 'const'",
             )
         return replace(
             array, name=parameter.name, const=parameter.type.const, location=parameter.location
@@ -248,6 +269,8 @@ class FunctionLowering:
     def _check_count(self, call: syntax.Call, expected: int) -> None:
         if len(call.arguments) != expected:
             raise Diagnostic(
-                f"'{call.function}' takes {expected} arguments, {len(call.arguments)} given",
+                f"'{call.function}' takes {counted(expected, 'argument')}, "
+                f"{len(call.arguments)} given",
                 call.location,
+                hint="give one argument for each parameter",
             )

@@ -267,11 +267,12 @@ class LoopLowering:
         """Return the variable as the body sees it: a value that only the loop changes."""
         lower, upper = loop_range.lower.interval, loop_range.upper.interval
         interval = Interval(lower.low, max(lower.low, upper.high - 1))
-        name = counter.variable.name if counter.upward else f"{counter.variable.name}'"
+        name = counter.variable.name
         atom = Atom(name, body.args[0], interval, loop_range)
         polynomial = Polynomial.atom(atom)
         if not counter.upward:
-            polynomial = counter.initial - polynomial
+            atom = replace(atom, shown=counter.initial - polynomial)
+            polynomial = counter.initial - Polynomial.atom(atom)
         index = self._emitter.index(polynomial)
         ssa = self._arithmetic.from_index(index, counter.kind)
         value = Value(counter.kind, ssa=ssa, polynomial=polynomial)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lark import Token
 
 from ..diagnostics import Diagnostic, SourceLocation
+from .c_wording import counted
 
 TOKEN_LIMIT = 50_000
 """Tokens of a source after expansion; a handful of nested macros can ask for billions."""
@@ -103,8 +104,10 @@ class MacroExpander:
             return {}
         if len(parameters) != len(arguments):
             raise Diagnostic(
-                f"macro '{macro.name}' takes {len(parameters)} arguments, {len(arguments)} given",
+                f"macro '{macro.name}' takes {counted(len(parameters), 'argument')}, "
+                f"{len(arguments)} given",
                 location_of(use, self.filename),
+                hint="arguments are separated by commas",
             )
         expanded = [self.expand(argument, hidden) for argument in arguments]
         return dict(zip(parameters, expanded, strict=True))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lark import Lark, Token
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, VisitError
 from lark.lexer import BasicLexer, Lexer, LexerState
 from lark.utils import TextSlice
 
@@ -17,6 +17,7 @@ from . import c_syntax as syntax
 from .c_constants import evaluate_constant
 from .c_macros import location_of
 from .c_preprocess import Preprocessor
+from .c_syntax_errors import syntax_error
 from .c_tree_builder import TreeBuilder
 from .c_types import CType
 from .c_usage import children
@@ -28,13 +29,6 @@ STATEMENT_DEPTH_LIMIT = 60
 
 TokenSource = Callable[["_PreprocessedLexer"], Sequence[Token]]
 """Computes the tokens to parse, given the lexer that can split text."""
-
-_EXPECTED_NAMES = {
-    "SEMICOLON": "';'", "RPAR": "')'", "RSQB": "']'", "RBRACE": "'}'", "LBRACE": "'{'",
-    "LPAR": "'('", "LSQB": "'['", "COMMA": "','", "COLON": "':'", "NAME": "a name",
-    "TYPE_NAME": "a type", "ASSIGN": "'='", "$END": "the end of the file",
-}  # fmt: skip
-"""Terminals worth naming in "expected ..."; operators would only make the list long."""
 
 
 class _PreprocessedLexer(Lexer):
@@ -114,39 +108,23 @@ def _condition_holds(tokens: Sequence[Token], filename: str) -> bool:
 def _parse(
     source: TokenSource, start: str, filename: str, types: Mapping[str, CType] | None = None
 ) -> Any:
+    tokens: list[Token] = []
+
+    def remembered(lexer: _PreprocessedLexer) -> Sequence[Token]:
+        tokens.extend(source(lexer))
+        return tokens
+
     try:
         # Lark hands whatever it is given to the lexer, which here computes the tokens from it.
-        tree = _grammar().parse(cast(str, source), start=start)
+        tree = _grammar().parse(cast(str, remembered), start=start)
     except UnexpectedInput as error:
-        raise _syntax_error(error, filename) from None
-    return TreeBuilder(filename, types).transform(tree)
-
-
-def _syntax_error(error: UnexpectedInput, filename: str) -> Diagnostic:
-    if not isinstance(error, UnexpectedToken):
-        return Diagnostic("syntax error", SourceLocation(filename, error.line, error.column))
-    token = error.token
-    previous = cast("Token | None", (error.token_history or [None])[-1])
-    expected = sorted(error.accepts or error.expected)
-    if token.type == "$END":
-        location = location_of(previous, filename) if previous else SourceLocation(filename, 1, 1)
-        missing = "'}'" if "RBRACE" in expected else "more"
-        return Diagnostic(
-            f"the file ends too early, {missing} expected", location, hint="close what is open"
-        )
-    if token.type == "NAME" and previous is not None and previous.type == "NAME":
-        return Diagnostic(
-            f"unknown type name '{previous}'",
-            location_of(previous, filename),
-            hint="use a C type such as int8_t, int32_t or float, or define it with typedef",
-        )
-    names = [_EXPECTED_NAMES[name] for name in expected if name in _EXPECTED_NAMES]
-    hint = f"expected {' or '.join(names)}" if 0 < len(names) <= 4 else ""
-    return Diagnostic(
-        f"syntax error: unexpected '{token}'",
-        location_of(token, filename),
-        hint=hint or "see the C subset in the documentation",
-    )
+        raise syntax_error(error, tokens, filename) from None
+    try:
+        return TreeBuilder(filename, types).transform(tree)
+    except VisitError as error:
+        if isinstance(error.orig_exc, Diagnostic):
+            raise error.orig_exc from None
+        raise
 
 
 def _check_depth(root: syntax.Node) -> None:

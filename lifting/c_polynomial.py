@@ -59,6 +59,8 @@ class Atom:
     exact: bool = True
     """Whether every integer of ``interval`` (or of ``loop_range``) may occur, whatever the other
     atoms are; a quotient, say, moves with its dividend."""
+    shown: Polynomial | None = None
+    """What to print instead of ``name``, in terms of what the programmer wrote."""
     serial: int = field(default_factory=lambda: next(_serial))
     """Atoms made later depend on earlier ones only."""
 
@@ -152,9 +154,13 @@ class Polynomial:
         return total
 
     def __str__(self) -> str:
-        if not self.terms:
+        shown = self
+        for atom in self.atoms():
+            if atom.shown is not None:
+                shown = shown.substitute(atom, atom.shown)
+        if not shown.terms:
             return "0"
-        ordered = sorted(self.terms.items(), key=lambda term: (-len(term[0]), _serials(term[0])))
+        ordered = sorted(shown.terms.items(), key=lambda term: (-len(term[0]), _serials(term[0])))
         text = ""
         for monomial, coefficient in ordered:
             factors = [atom.name for atom in monomial]

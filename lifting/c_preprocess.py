@@ -244,7 +244,7 @@ class Preprocessor:
         result: list[Token] = []
         in_typedef = False
         tokens = list(_without_attributes(tokens))
-        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        for token, following in zip(tokens, [*tokens, None][1:], strict=True):
             if token.value in _UNSUPPORTED_KEYWORDS and token.type in ("NAME", "QUALIFIER"):
                 raise self._error(
                     f"'{token.value}' is not supported", token, _UNSUPPORTED_KEYWORDS[token.value]
