@@ -51,6 +51,6 @@ def extract(module: ModuleOp, config: GemminiConfig) -> Program:
         case Level.TILE:
             return extract_tiles(module)
         case Level.TENSOR:
-            return extract_linalg(module)
+            return extract_linalg(module).program
         case Level.LOOPS:
-            return extract_loops(module)
+            return extract_loops(module).program

@@ -27,36 +27,38 @@ from xdsl.ir.affine import (
 )
 
 from .accumulation import split_accumulation
-from .from_loops import finish_outputs, output_positions
+from .condition import Condition
+from .from_loops import extent_condition, finish_outputs, output_positions
 from .gemmini_values import product
 from .index import Index, Variable, constant_index
-from .polyhedral import Array, Program, Role, Unsupported, all_within
+from .polyhedral import Array, Role, Unsupported, all_within
 from .pure_operations import as_term, type_name
+from .sizes import CONCRETE, Extraction, SizePlan
 from .structured import Extractor, single_function
 from .terms import Term, constant
 
 
-def extract_linalg(module: ModuleOp) -> Program:
+def extract_linalg(module: ModuleOp, plan: SizePlan = CONCRETE) -> Extraction:
     """The affine statements of a function on tensors.
 
     Raises ``Unsupported`` for operations without a rule here.
     """
     function = single_function(module)
-    extractor = TensorExtractor()
+    extractor = TensorExtractor(plan)
     for position, argument in enumerate(function.args):
         extractor.bind(position, argument)
     extractor.walk(function.body.block)
     positions = output_positions(function)
     results = extractor.returned(function, len(positions))
     finish_outputs(extractor, results, positions)
-    return extractor.program
+    return Extraction(extractor.program, extractor)
 
 
 class TensorExtractor(Extractor):
     """``linalg`` operations on top of pure arithmetic."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, plan: SizePlan = CONCRETE) -> None:
+        super().__init__(plan)
         self._returned: list[Array] = []
         self.handlers |= {
             arith.ConstantOp: self._constant,
@@ -71,7 +73,7 @@ class TensorExtractor(Extractor):
     def bind(self, position: int, argument: SSAValue) -> None:
         """Give a parameter its array."""
         type = argument.type
-        extents = tensor_extents(type) if isinstance(type, TensorType) else ()
+        extents = self._extents(argument)
         kind = type_name(type.element_type if isinstance(type, TensorType) else type)
         source = Array(f"in{position}", kind, extents, Role.INPUT, position)
         if isinstance(type, TensorType):
@@ -95,9 +97,23 @@ class TensorExtractor(Extractor):
         if not isinstance(type, TensorType):
             raise Unsupported(f"a result of type {type}", operation)
         kind = type_name(type.element_type)
-        array = Array(self.fresh("tensor"), kind, tensor_extents(type))
+        array = Array(self.fresh("tensor"), kind, self._extents(value))
         self.arrays[value] = array
+        if isinstance(operation, linalg.FillOp | linalg.GenericOp | linalg.MatmulOp):
+            place = list(operation.res).index(value)  # pyright: ignore[reportArgumentType]
+            self._equate(self.array(operation.outputs[place], operation), array)
         return array
+
+    def _extents(self, value: SSAValue) -> tuple[Index, ...]:
+        type = value.type
+        planned = self.plan.extents.get(value)
+        if planned is not None or not isinstance(type, TensorType):
+            return planned or ()
+        return tensor_extents(type)
+
+    def _equate(self, left: Array, right: Array) -> None:
+        for place in range(len(left.extents)):
+            self.same_extents.append(((left, place), (right, place)))
 
     def _counters(self, extents: Sequence[Index]) -> list[Variable]:
         return [
@@ -109,7 +125,8 @@ class TensorExtractor(Extractor):
         self, array: Array, dims: Sequence[Variable], value: Term, operation: Operation
     ) -> None:
         indices = tuple(Index.of(dim) for dim in dims)
-        self.emit(array, indices, value, operation, dims=dims)
+        inside = [extent_condition(dims, array.extents)]
+        self.emit(array, indices, value, operation, dims=dims, condition=inside)
 
     # Operations.
 
@@ -145,29 +162,31 @@ class TensorExtractor(Extractor):
 
     def _matmul(self, operation: linalg.MatmulOp) -> None:
         """C + A·B; the operands are extended to the type of C."""
-        places, dims = self._iteration(operation, [m.data for m in operation.indexing_maps])
+        places, dims, inside = self._iteration(operation, [m.data for m in operation.indexing_maps])
         left, right = (self.array(value, operation) for value in operation.inputs)
         array = self._new(operation.res[0], operation)
         start = self.array(operation.outputs[0], operation)
         self._start_value(operation, start, array, places[2], reduces=True)
         a, b = self.read_element(left, places[0]), self.read_element(right, places[1])
         value = product(a, b, array.element_type)
-        self.emit(array, places[2], value, operation, accumulates=True, dims=dims)
+        self.emit(array, places[2], value, operation, accumulates=True, dims=dims, condition=inside)
 
     def _iteration(
         self, operation: linalg.GenericOp | linalg.MatmulOp, maps: Sequence[AffineMap]
-    ) -> tuple[list[tuple[Index, ...]], list[Variable]]:
-        """The subscripts of each operand, and the loop counters."""
-        dims = self._loop_counters(operation, [m.results for m in maps], maps[0].num_dims)
+    ) -> tuple[list[tuple[Index, ...]], list[Variable], list[Condition]]:
+        """The subscripts of each operand, the loop counters, and what bounds them."""
+        extents = self._loop_extents(operation, [m.results for m in maps], maps[0].num_dims)
+        dims = self._counters(extents)
+        bounds = [extent_condition(dims, extents)]
         names = [Index.of(dim) for dim in dims]
         places = [tuple(_affine(result, names, operation) for result in m.results) for m in maps]
         for value, place in zip([*operation.inputs, *operation.outputs], places, strict=True):
             inside = all_within(place, self.array(value, operation).extents)
-            self.require(inside, "element within the tensor", operation, dims)
-        return places, dims
+            self.require(inside, "element within the tensor", operation, dims, bounds)
+        return places, dims, bounds
 
     def _generic(self, operation: linalg.GenericOp) -> None:
-        places, dims = self._iteration(operation, [m.data for m in operation.indexing_maps])
+        places, dims, inside = self._iteration(operation, [m.data for m in operation.indexing_maps])
         kinds = [kind.data.value for kind in operation.get_iterator_types()]
         reduced = [dim for dim, kind in zip(dims, kinds, strict=True) if kind == "reduction"]
         count = len(operation.inputs)
@@ -187,7 +206,7 @@ class TensorExtractor(Extractor):
         assert isinstance(last, linalg.YieldOp)
         for (array, old, place), result in zip(results, last.operands, strict=True):
             value = as_term(self.value(result, last))
-            self._write(operation, array, old, place, value, dims, bool(reduced))
+            self._write(operation, array, old, place, value, (dims, inside), bool(reduced))
 
     def _start_value(
         self,
@@ -212,17 +231,20 @@ class TensorExtractor(Extractor):
         old: Term,
         place: tuple[Index, ...],
         value: Term,
-        dims: Sequence[Variable],
+        domain: tuple[Sequence[Variable], Sequence[Condition]],
         reduces: bool,
     ) -> None:
+        dims, inside = domain
         if not reduces:
-            self.emit(array, place, value, operation, dims=dims)
+            self.emit(array, place, value, operation, dims=dims, condition=inside)
             return
         summands = split_accumulation(value, [old], self._reads_array(array))
         if summands is None:
             raise Unsupported("a reduction that is not a sum", operation)
         for summand in summands:
-            self.emit(array, place, summand, operation, accumulates=True, dims=dims)
+            self.emit(
+                array, place, summand, operation, accumulates=True, dims=dims, condition=inside
+            )
 
     def _body(self, block: Block, dims: Sequence[Variable]) -> None:
         for operation in block.ops:
@@ -231,28 +253,31 @@ class TensorExtractor(Extractor):
             elif not isinstance(operation, linalg.YieldOp):
                 self._pure(operation)
 
-    def _loop_counters(
+    def _loop_extents(
         self,
         operation: linalg.GenericOp | linalg.MatmulOp,
         results: Sequence[Sequence[AffineExpr]],
         count: int,
-    ) -> list[Variable]:
-        """One counter per loop; its extent is that of the first operand indexed by it alone."""
+    ) -> list[Index]:
+        """The extent of each loop: that of the operands that its counter indexes alone."""
         extents: list[Index | None] = [None] * count
+        first: dict[int, tuple[Array, int]] = {}
         operands = [*operation.inputs, *operation.outputs]
         for value, expressions in zip(operands, results, strict=True):
-            for expression, extent in zip(
-                expressions, self.array(value, operation).extents, strict=True
-            ):
-                if isinstance(expression, AffineDimExpr):
-                    known = extents[expression.position]
-                    if known is not None and known != extent:
-                        raise Unsupported("operands of different extents", operation)
-                    extents[expression.position] = extent
+            array = self.array(value, operation)
+            for place, expression in enumerate(expressions):
+                if not isinstance(expression, AffineDimExpr):
+                    continue
+                extent = array.extents[place]
+                if extents[expression.position] not in (None, extent):
+                    raise Unsupported("operands of different extents", operation)
+                extents[expression.position] = extent
+                known = first.setdefault(expression.position, (array, place))
+                self.same_extents.append((known, (array, place)))
         found = [extent for extent in extents if extent is not None]
         if len(found) != count:
             raise Unsupported("a loop whose extent no operand gives", operation)
-        return self._counters(found)
+        return found
 
 
 def tensor_extents(type: TensorType[Attribute]) -> tuple[Index, ...]:

@@ -19,6 +19,7 @@ from .condition import all_of, at_least, within
 from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Role, Statement, Unsupported, element_variables
 from .pure_operations import type_name
+from .sizes import CONCRETE, Extraction, SizePlan
 from .structured import Extractor, element_type, single_function
 from .terms import bit_width, is_float, read, term
 
@@ -26,12 +27,13 @@ BEFORE = (constant_index(-1),)
 """The point of time before the program starts."""
 
 
-def extract_loops(module: ModuleOp) -> Program:
+def extract_loops(module: ModuleOp, plan: SizePlan = CONCRETE) -> Extraction:
     """The affine statements of a function on memrefs.
 
     Raises ``Unsupported`` for constructs outside the quasi-affine class.
     """
-    return extract_memrefs(Extractor(), single_function(module))
+    extractor = Extractor(plan)
+    return Extraction(extract_memrefs(extractor, single_function(module)), extractor)
 
 
 def extract_memrefs(extractor: Extractor, function: FuncOp) -> Program:
@@ -58,7 +60,8 @@ def bind_parameters(extractor: Extractor, function: FuncOp, written: Sequence[in
     for position, argument in enumerate(function.args):
         if not isinstance(argument.type, MemRefType):
             continue
-        extents = _extents(function, position, argument, sizes)
+        planned = extractor.plan.extents.get(argument)
+        extents = planned or _extents(function, position, argument, sizes)
         kind = element_type(argument.type)
         source = Array(f"in{position}", kind, extents, Role.INPUT, position)
         extractor.arrays[argument] = source

@@ -36,7 +36,7 @@ def runs_in_lanes(loop: scf.ForOp) -> bool:
     outside = [array for array in written if not _inside(array, loop)]
     for array in outside:
         if not accesses[array][0]:
-            if not _written_first(loop.body.block, array):
+            if _read_before_written(loop.body.block, array):
                 return False
         elif not _separated(loop, accesses[array]):
             return False
@@ -62,13 +62,16 @@ def _inside(value: SSAValue, loop: scf.ForOp) -> bool:
     return False
 
 
-def _written_first(block: Block, cell: SSAValue) -> bool:
-    """Whether the first access to a cell in the block is a store that is always executed."""
+def _read_before_written(block: Block, cell: SSAValue) -> bool:
+    """Whether a read in the block may see what the cell held before the block."""
     for operation in block.ops:
         if isinstance(operation, memref.StoreOp) and operation.memref is cell:
-            return True
-        if any(cell in inner.operands for inner in operation.walk()):
             return False
+        if isinstance(operation, memref.LoadOp) and operation.memref is cell:
+            return True
+        inner = [block for region in operation.regions for block in region.blocks]
+        if any(_read_before_written(block, cell) for block in inner):
+            return True
     return False
 
 

@@ -19,8 +19,9 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from .accumulation import split_accumulation
 from .condition import TRUE, Condition, all_of, less_than, negate
 from .index import Index, Variable, constant_index
-from .polyhedral import Array, Program, Read, Requirement, Statement, Unsupported, all_within
+from .polyhedral import Array, Program, Read, Requirement, Role, Statement, Unsupported, all_within
 from .pure_operations import Value, as_condition, as_index, as_term, evaluate, type_name
+from .sizes import CONCRETE, SizePlan
 from .terms import Term, leaves, read, rebuilt, rewrite, substitute, term
 
 
@@ -39,8 +40,13 @@ class _Scope:
 class Extractor:
     """Walks the operations of one function and collects a ``Program``."""
 
-    def __init__(self) -> None:
-        self.program = Program()
+    def __init__(self, plan: SizePlan = CONCRETE) -> None:
+        self.plan = plan
+        self.program = Program(symbols=plan.symbols, context=plan.context)
+        self.loops: dict[str, scf.ForOp] = {}
+        """Loops by the name of their counter, if they count from 0 by 1."""
+        self.same_extents: list[tuple[tuple[Array, int], tuple[Array, int]]] = []
+        """Dimensions of arrays that an operation forces to be equal."""
         self.values: dict[SSAValue, Value] = {}
         self.arrays: dict[SSAValue, Array] = {}
         self.scope = _Scope()
@@ -113,7 +119,7 @@ class Extractor:
 
     def _for(self, loop: scf.ForOp) -> None:
         low = self.index(loop.lb, loop)
-        high = self.index(loop.ub, loop)
+        high = self.plan.loops.get(loop) or self.index(loop.ub, loop)
         step = self.index(loop.step, loop)
         if not step.is_constant or step.constant <= 0:
             raise Unsupported("a loop step that is not a positive constant", loop)
@@ -121,6 +127,8 @@ class Extractor:
         greatest = trips.interval[1]
         counter = Variable(self.fresh("t"), 0, None if greatest is None else greatest - 1)
         position = Index.of(counter) * step.constant + low
+        if position == Index.of(counter):
+            self.loops[counter.name] = loop
         self.values[loop.body.block.args[0]] = position
         carried = self._carry_in(loop)
         outer = self.scope
@@ -229,9 +237,8 @@ class Extractor:
 
     def _allocate(self, operation: memref.AllocaOp | memref.AllocOp) -> None:
         type = operation.memref.type
-        self.arrays[operation.memref] = Array(
-            self.fresh("local"), element_type(type), static_extents(type, operation)
-        )
+        extents = self.plan.extents.get(operation.memref) or static_extents(type, operation)
+        self.arrays[operation.memref] = Array(self.fresh("local"), element_type(type), extents)
 
     def _load(self, operation: memref.LoadOp) -> None:
         array = self.array(operation.memref, operation)
@@ -330,6 +337,10 @@ class Extractor:
                     condition=extra,  # pyright: ignore[reportArgumentType]
                 )
             return
+        if array.role is Role.INPUT:
+            raise Unsupported(
+                "a write to a parameter that is not in `liftproof.outputs`", operation
+            )
         self._writes[array.name] = self._writes.get(array.name, 0) + 1
         loads = leaves(value, "load")
         renamed = {leaf: read(number, leaf.type) for number, leaf in enumerate(loads)}

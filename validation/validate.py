@@ -66,15 +66,22 @@ class Validation:
 
 
 @dataclass
+class _Analysed:
+    """A program with its checked certificate."""
+
+    program: Program
+    flow: Dataflow
+    certificate: FlowCertificate
+    summands: SummandMaps
+
+
+@dataclass
 class PreparedSource:
     """A source program, analysed and checked once for many targets."""
 
     module: ModuleOp
     config: GemminiConfig
-    program: Program
-    flow: Dataflow
-    certificate: FlowCertificate
-    summands: SummandMaps
+    analysed: _Analysed
     obligations: int
     solver_seconds: float
 
@@ -100,17 +107,8 @@ def prepare(
     """
     config = config or load_config()
     solver = Solver(resource_limit=(options or ValidationOptions()).resource_limit)
-    program, flow, certificate = _analyse(source, config, solver)
-    return PreparedSource(
-        source,
-        config,
-        program,
-        flow,
-        certificate,
-        SummandMaps(flow),
-        solver.queries,
-        solver.seconds,
-    )
+    analysed = _analyse(extract(source, config), solver)
+    return PreparedSource(source, config, analysed, solver.queries, solver.seconds)
 
 
 def validate(
@@ -138,7 +136,7 @@ def validate(
     except (Unsupported, Violation) as error:
         return _verdict(run, "unknown", reason=f"source: {error}")
     try:
-        assumptions = _prove(prepared, target, run)
+        assumptions = _prove(prepared.analysed, extract(target, prepared.config), run)
     except Unsupported as error:
         return _verdict(run, "unknown", reason=f"target: {error}")
     except Violation as violation:
@@ -146,40 +144,44 @@ def validate(
     return _verdict(run, "proved", assumptions=assumptions)
 
 
-def _analyse(
-    module: ModuleOp, config: GemminiConfig, solver: Solver
-) -> tuple[Program, Dataflow, FlowCertificate]:
-    program = extract(module, config)
+def _analyse(program: Program, solver: Solver) -> _Analysed:
+    """Ask the oracle for a certificate and check it."""
     flow = Dataflow(program)
     certificate = flow.certificate()
     Checker(program, certificate, solver).run()
-    return program, flow, certificate
+    return _Analysed(program, flow, certificate, SummandMaps(flow))
 
 
-def _prove(prepared: PreparedSource, target: ModuleOp, run: _Run) -> tuple[str, ...]:
+def _prove(source: _Analysed, target: Program, run: _Run) -> tuple[str, ...]:
     """Discharge all obligations; returns the assumptions or raises."""
-    program, flow, certificate = _analyse(target, prepared.config, run.solver)
-    if program.outputs.keys() != prepared.program.outputs.keys():
+    if target.outputs.keys() != source.program.outputs.keys():
         raise Unsupported("the programs do not write the same parameters")
-    summands = SummandMaps(flow)
+    analysed = _analyse(target, run.solver)
 
     def propose(position: int, left: tuple[str, int], right: tuple[str, int]) -> SumCertificate:
-        outputs = prepared.program.outputs[position]
-        mine = prepared.summands.summands(outputs, *left)
-        theirs = summands.summands(program.outputs[position], *right)
+        outputs = source.program.outputs[position]
+        mine = source.summands.summands(outputs, *left)
+        theirs = analysed.summands.summands(target.outputs[position], *right)
         run.differences.extend(differences(mine, theirs, len(outputs.dims)))
-        return pair_summands(mine, theirs, outputs.dims, flow.symbols)
+        return pair_summands(mine, theirs, outputs.dims, analysed.flow.symbols)
 
     matcher = Matcher(
-        Side(prepared.program, prepared.certificate),
-        Side(program, certificate),
+        Side(source.program, source.certificate),
+        Side(target, analysed.certificate),
         run.solver,
         propose,
         equal_for_all,
     )
-    for position in prepared.program.outputs:
+    for position in source.program.outputs:
         matcher.output(position)
     return (*ASSUMPTIONS, *matcher.assumptions)
+
+
+def prove_programs(source: Program, target: Program, options: ValidationOptions) -> Validation:
+    """Prove two extracted programs equal; raises ``Violation`` or ``Unsupported`` if it fails."""
+    run = _Run(Solver(resource_limit=options.resource_limit))
+    assumptions = _prove(_analyse(source, run.solver), target, run)
+    return _verdict(run, "proved", assumptions=assumptions)
 
 
 def _refute(
@@ -217,9 +219,9 @@ def _suspicion(prepared: PreparedSource, violation: Violation, run: _Run) -> Sus
     for slot, value in violation.witness:
         kind, key = slot_kind(slot)
         if kind == "sum" and isinstance(key, tuple):
-            position = next(iter(prepared.program.outputs))
-            final = prepared.program.outputs[position]
-            points = prepared.summands.of_first_element(final, *key)
+            source = prepared.analysed
+            final = next(iter(source.program.outputs.values()))
+            points = source.summands.of_first_element(final, *key)
             summands = tuple(Summand(shape, subscripts) for shape, subscripts in points)
             return Suspicion(tuple(run.differences), summands, value)
     return Suspicion(tuple(run.differences))
