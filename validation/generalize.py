@@ -1,64 +1,41 @@
-"""Validation for all sizes: loop bounds and array extents become symbols.
-
-What lifting needs: a kernel and its summary agree for the sizes in the text and for all others.
-"""
+"""Two programs with symbolic sizes: what lifting needs to prove a summary for every size."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..hw.gemmini.config import GemminiConfig
-from .checker import Violation
 from .counterexample import parameter_names
 from .extraction import Level, level_of
 from .from_linalg import extract_linalg
 from .from_loops import extract_loops
-from .polyhedral import Unsupported
+from .polyhedral import Program, Unsupported
 from .sizes import CONCRETE, Extraction, SizePlan, plan_sizes
 from .structured import single_function
-from .validate import Validation, ValidationOptions, prove_programs, validate
-
-ONE_SIZE = "proved for the sizes in the program only"
 
 
-def validate_generalized(
-    source: ModuleOp,
-    target: ModuleOp,
-    *,
-    config: GemminiConfig | None = None,
-    options: ValidationOptions | None = None,
-) -> Validation:
-    """``validate`` for all sizes of the arrays at once, for loop IR and tensor IR.
+@dataclass(frozen=True)
+class Generalized:
+    """Programs whose sizes are symbols, and the array dimensions that each symbol stands for."""
 
-    An assumption of the verdict names the sizes, each at least 1. If that proof fails, the programs
-    are validated at the sizes they have, and an assumption says so.
+    source: Program
+    target: Program
+    sizes: tuple[str, ...]
+
+
+def generalize(source: ModuleOp, target: ModuleOp) -> Generalized:
+    """Extract loop or tensor IR with symbols for its sizes.
+
+    Raises ``Unsupported`` for other levels, where sizes are part of the schedule.
     """
-    options = options or ValidationOptions()
-    start = time.perf_counter()
-    try:
-        plans = _plans(source, target)
-        result = prove_programs(
-            _extract(source, plans[0]).program, _extract(target, plans[1]).program, options
-        )
-    except (Unsupported, Violation):
-        result = validate(source, target, config=config, options=options)
-        assumptions = (*result.assumptions, ONE_SIZE)
-        seconds = time.perf_counter() - start
-        return replace(result, assumptions=assumptions, seconds=seconds)
-    sizes = "; ".join(plans[0].meaning.values())
-    return replace(
-        result,
-        assumptions=(*result.assumptions, f"proved for all sizes >= 1 of {sizes}"),
-        seconds=time.perf_counter() - start,
-    )
-
-
-def _plans(source: ModuleOp, target: ModuleOp) -> tuple[SizePlan, SizePlan]:
     names = parameter_names(single_function(source))
-    return plan_sizes(_extract(source, CONCRETE), _extract(target, CONCRETE), names)
+    first, second = plan_sizes(_extract(source, CONCRETE), _extract(target, CONCRETE), names)
+    return Generalized(
+        _extract(source, first).program,
+        _extract(target, second).program,
+        tuple(first.meaning.values()),
+    )
 
 
 def _extract(module: ModuleOp, plan: SizePlan) -> Extraction:

@@ -87,7 +87,7 @@ def plan_sizes(
     Sizes are equal if one loop counter runs over all of them, alone in a subscript.
     """
     classes = _Classes()
-        for number, extraction in enumerate((source, target)):
+    for number, extraction in enumerate((source, target)):
         for left, right in _equal_sizes(extraction, number):
             classes.join(left, right)
     plans = (SizePlan(), SizePlan())

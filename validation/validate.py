@@ -8,24 +8,21 @@ tensor, tile or ISA IR.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig, load_config
-from .certificate import FlowCertificate, SumCertificate
-from .checker import Checker, Violation
+from .checker import Violation
 from .counterexample import Counterexample, find_counterexample
-from .dataflow import Dataflow
+from .engine import Analysed, Run, analyse, prove
 from .extraction import extract
-from .lemmas import equal_for_all
-from .matching import Matcher
-from .pairing import Difference, SummandMaps, differences, pair_summands
-from .polyhedral import Program, Unsupported, describe
+from .generalize import generalize
+from .polyhedral import Unsupported, describe
 from .smt import RESOURCE_LIMIT, Solver
 from .suspect_inputs import Summand, Suspicion
-from .values import Side, slot_kind
+from .values import slot_kind
 
 Verdict = Literal["proved", "refuted", "unknown"]
 
@@ -33,6 +30,7 @@ ASSUMPTIONS = (
     "array parameters do not overlap",
     "loop counters and subscripts do not exceed the machine's index type",
 )
+ONE_SIZE = "proved for the sizes in the program only"
 
 
 @dataclass(frozen=True)
@@ -66,33 +64,14 @@ class Validation:
 
 
 @dataclass
-class _Analysed:
-    """A program with its checked certificate."""
-
-    program: Program
-    flow: Dataflow
-    certificate: FlowCertificate
-    summands: SummandMaps
-
-
-@dataclass
 class PreparedSource:
     """A source program, analysed and checked once for many targets."""
 
     module: ModuleOp
     config: GemminiConfig
-    analysed: _Analysed
+    analysed: Analysed
     obligations: int
     solver_seconds: float
-
-
-@dataclass
-class _Run:
-    """One validation in progress."""
-
-    solver: Solver
-    start: float = field(default_factory=time.perf_counter)
-    differences: list[Difference] = field(default_factory=list[Difference])
 
 
 def prepare(
@@ -107,7 +86,7 @@ def prepare(
     """
     config = config or load_config()
     solver = Solver(resource_limit=(options or ValidationOptions()).resource_limit)
-    analysed = _analyse(extract(source, config), solver)
+    analysed = analyse(extract(source, config), solver)
     return PreparedSource(source, config, analysed, solver.queries, solver.seconds)
 
 
@@ -124,7 +103,7 @@ def validate(
     ``reason`` names the construct or the obligation that was not decided.
     """
     options = options or ValidationOptions()
-    run = _Run(Solver(resource_limit=options.resource_limit))
+    run = Run(Solver(resource_limit=options.resource_limit))
     prepared: PreparedSource | None = None
     try:
         if isinstance(source, PreparedSource):
@@ -136,59 +115,44 @@ def validate(
     except (Unsupported, Violation) as error:
         return _verdict(run, "unknown", reason=f"source: {error}")
     try:
-        assumptions = _prove(prepared.analysed, extract(target, prepared.config), run)
+        assumed = prove(prepared.analysed, extract(target, prepared.config), run)
     except Unsupported as error:
         return _verdict(run, "unknown", reason=f"target: {error}")
     except Violation as violation:
         return _refute(prepared, target, violation, run, options)
-    return _verdict(run, "proved", assumptions=assumptions)
+    return _verdict(run, "proved", assumed)
 
 
-def _analyse(program: Program, solver: Solver) -> _Analysed:
-    """Ask the oracle for a certificate and check it."""
-    flow = Dataflow(program)
-    certificate = flow.certificate()
-    Checker(program, certificate, solver).run()
-    return _Analysed(program, flow, certificate, SummandMaps(flow))
+def validate_generalized(
+    source: ModuleOp,
+    target: ModuleOp,
+    *,
+    config: GemminiConfig | None = None,
+    options: ValidationOptions | None = None,
+) -> Validation:
+    """``validate`` for all sizes of the arrays at once, for loop IR and tensor IR.
 
-
-def _prove(source: _Analysed, target: Program, run: _Run) -> tuple[str, ...]:
-    """Discharge all obligations; returns the assumptions or raises."""
-    if target.outputs.keys() != source.program.outputs.keys():
-        raise Unsupported("the programs do not write the same parameters")
-    analysed = _analyse(target, run.solver)
-
-    def propose(position: int, left: tuple[str, int], right: tuple[str, int]) -> SumCertificate:
-        outputs = source.program.outputs[position]
-        mine = source.summands.summands(outputs, *left)
-        theirs = analysed.summands.summands(target.outputs[position], *right)
-        run.differences.extend(differences(mine, theirs, len(outputs.dims)))
-        return pair_summands(mine, theirs, outputs.dims, analysed.flow.symbols)
-
-    matcher = Matcher(
-        Side(source.program, source.certificate),
-        Side(target, analysed.certificate),
-        run.solver,
-        propose,
-        equal_for_all,
-    )
-    for position in source.program.outputs:
-        matcher.output(position)
-    return (*ASSUMPTIONS, *matcher.assumptions)
-
-
-def prove_programs(source: Program, target: Program, options: ValidationOptions) -> Validation:
-    """Prove two extracted programs equal; raises ``Violation`` or ``Unsupported`` if it fails."""
-    run = _Run(Solver(resource_limit=options.resource_limit))
-    assumptions = _prove(_analyse(source, run.solver), target, run)
-    return _verdict(run, "proved", assumptions=assumptions)
+    An assumption of the verdict names the sizes, each at least 1. If that proof fails, the programs
+    are validated at the sizes they have, and an assumption says so.
+    """
+    options = options or ValidationOptions()
+    run = Run(Solver(resource_limit=options.resource_limit))
+    try:
+        programs = generalize(source, target)
+        assumed = prove(analyse(programs.source, run.solver), programs.target, run)
+    except (Unsupported, Violation):
+        result = validate(source, target, config=config, options=options)
+        seconds = time.perf_counter() - run.start
+        return replace(result, assumptions=(*result.assumptions, ONE_SIZE), seconds=seconds)
+    sizes = "; ".join(programs.sizes)
+    return _verdict(run, "proved", (*assumed, f"proved for all sizes >= 1 of {sizes}"))
 
 
 def _refute(
     prepared: PreparedSource,
     target: ModuleOp,
     violation: Violation,
-    run: _Run,
+    run: Run,
     options: ValidationOptions,
 ) -> Validation:
     """A failed obligation becomes a refutation only with inputs on which the programs differ."""
@@ -214,7 +178,7 @@ def _refute(
     )
 
 
-def _suspicion(prepared: PreparedSource, violation: Violation, run: _Run) -> Suspicion:
+def _suspicion(prepared: PreparedSource, violation: Violation, run: Run) -> Suspicion:
     """What the failed proof says about inputs that would show the difference."""
     for slot, value in violation.witness:
         kind, key = slot_kind(slot)
@@ -228,17 +192,17 @@ def _suspicion(prepared: PreparedSource, violation: Violation, run: _Run) -> Sus
 
 
 def _verdict(
-    run: _Run,
+    run: Run,
     verdict: Verdict,
+    assumed: tuple[str, ...] = (),
     *,
-    assumptions: tuple[str, ...] = ASSUMPTIONS,
     reason: str = "",
     counterexample: Counterexample | None = None,
     instruction: str = "",
 ) -> Validation:
     return Validation(
         verdict,
-        assumptions,
+        (*ASSUMPTIONS, *assumed),
         run.solver.queries,
         "z3",
         time.perf_counter() - run.start,

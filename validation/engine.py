@@ -1,0 +1,68 @@
+"""Prove two extracted programs equal: the oracle proposes, the checker decides."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from .certificate import FlowCertificate, SumCertificate
+from .checker import Checker
+from .dataflow import Dataflow
+from .lemmas import equal_for_all
+from .matching import Matcher
+from .pairing import Difference, SummandMaps, differences, pair_summands
+from .polyhedral import Program, Unsupported
+from .smt import Solver
+from .values import Side
+
+
+@dataclass
+class Analysed:
+    """A program with its checked certificate."""
+
+    program: Program
+    flow: Dataflow
+    certificate: FlowCertificate
+    summands: SummandMaps
+
+
+@dataclass
+class Run:
+    """One validation in progress."""
+
+    solver: Solver
+    start: float = field(default_factory=time.perf_counter)
+    differences: list[Difference] = field(default_factory=list[Difference])
+
+
+def analyse(program: Program, solver: Solver) -> Analysed:
+    """Ask the oracle for a certificate and check it."""
+    flow = Dataflow(program)
+    certificate = flow.certificate()
+    Checker(program, certificate, solver).run()
+    return Analysed(program, flow, certificate, SummandMaps(flow))
+
+
+def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
+    """Discharge all obligations; returns what was assumed, or raises ``Violation``."""
+    if target.outputs.keys() != source.program.outputs.keys():
+        raise Unsupported("the programs do not write the same parameters")
+    analysed = analyse(target, run.solver)
+
+    def propose(position: int, left: tuple[str, int], right: tuple[str, int]) -> SumCertificate:
+        outputs = source.program.outputs[position]
+        mine = source.summands.summands(outputs, *left)
+        theirs = analysed.summands.summands(target.outputs[position], *right)
+        run.differences.extend(differences(mine, theirs, len(outputs.dims)))
+        return pair_summands(mine, theirs, outputs.dims, analysed.flow.symbols)
+
+    matcher = Matcher(
+        Side(source.program, source.certificate),
+        Side(target, analysed.certificate),
+        run.solver,
+        propose,
+        equal_for_all,
+    )
+    for position in source.program.outputs:
+        matcher.output(position)
+    return tuple(matcher.assumptions)
