@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .lift_index import IndexExpression, LoopVariable, is_positive
+from .lift_index import IndexExpression, LoopVariable, is_nonnegative, is_positive
 from .lift_recurrence import is_sum, recognise_reduction
 from .lift_rewrite import rename, substitute, substitute_variable
 from .lift_solve import Outcome, Subscripts, solve
@@ -19,6 +19,8 @@ def close_loop(body: ArrayState, variable: LoopVariable) -> list[Update]:
     ``body`` is the state after one iteration, relative to the state before that iteration. What
     has no closed form becomes unknown content of the array, with the reason.
     """
+    if any(is_nonnegative(variable.lower - upper) for upper in variable.uppers):
+        return []
     updates = [_fused(update) for update in body.all_updates()]
     return [_close(update, updates, variable, body) for update in updates]
 
@@ -41,8 +43,11 @@ def _reason(update: Update) -> str:
     return update.value.reason
 
 
-def _fail(update: Update, body: ArrayState, problem: str) -> Update:
-    return clobber(update.array, f"'{body.name(update.array)}' {problem}", update.location)
+def _fail(update: Update, body: ArrayState, problem: str, cause: Update | None = None) -> Update:
+    """Return unknown content for the array of ``update``, because of what ``cause`` writes."""
+    cause = cause or update
+    reason = f"'{body.name(cause.array)}' {problem}"
+    return clobber(update.array, reason, cause.location)
 
 
 def _close_map(
@@ -53,8 +58,8 @@ def _close_map(
     if not _is_private(update, update.indices, variable):
         return _fail(update, body, f"is written twice at one place by loop '{variable.name}'")
     for cell in _cells_before_iteration(update, body.depth):
-        if (reader := _dependence(cell, updates, variable)) is not None:
-            return _fail(reader, body, _carried(variable))
+        if (cause := _dependence(cell, updates, variable)) is not None:
+            return _fail(update, body, _carried(variable), cause)
     return _fused(replace(update, variables=(variable, *update.variables)))
 
 
@@ -78,8 +83,8 @@ def _close_revisited(
     for cell in _cells_before_iteration(update, body.depth):
         if cell.array is update.array and cell.indices == update.indices:
             own.append(cell)
-        elif (reader := _dependence(cell, updates, variable)) is not None:
-            return _fail(reader, body, _carried(variable))
+        elif (cause := _dependence(cell, updates, variable)) is not None:
+            return _fail(update, body, _carried(variable), cause)
     if own:
         total = recognise_reduction(update.value, own[0], variable)
         if total is None:

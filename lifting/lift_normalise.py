@@ -55,35 +55,41 @@ class _Normaliser:
     def _sum(self, term: Term) -> Term:
         if not isinstance(term.type, IntegerType):
             return term
-        addends = flatten_sum(term)
-        sums = [_signed(a, sign) for a, sign in addends if isinstance(a, Reduction) and is_sum(a)]
-        if not sums:
+        addends = [_positive(addend, sign) for addend, sign in flatten_sum(term)]
+        added = [a for a, sign in addends if sign > 0 and isinstance(a, Reduction) and is_sum(a)]
+        taken = [a for a, sign in addends if sign < 0 and isinstance(a, Reduction) and is_sum(a)]
+        if not added and not taken:
             return term
-        sums, rest = _joined(sums, [(a, sign) for a, sign in addends if not is_sum(a)])
-        if (wide := _widened(sums)) is not None:
+        added, rest = _joined(added, [(a, sign) for a, sign in addends if not is_sum(a)])
+        if (wide := _widened(added)) is not None and not taken:
             total = self.rewrite(wide)
             return apply(arith.AddiOp, (total, build_sum(rest)), term.type) if rest else total
-        starts = [(a, sign) for a, sign in rest if self._is_start(a)]
-        total: Term = build_sum(starts) if starts else constant(0, term.type)
-        for part in sums:
+        starts = [(a, sign) for a, sign in rest if self._is_start(a, added)]
+        after = [addend for addend in rest if addend not in starts]
+        total = build_sum(starts) if starts else constant(0, term.type)
+        for part in added:
             total = reduction(part.variables, part.body, total)
-        after = [(a, sign) for a, sign in rest if not self._is_start(a)]
-        return build_sum([(total, 1), *after])
+        subtracted: Addends = [(part, -1) for part in _joined(taken, [])[0]]
+        return build_sum([(total, 1), *after, *subtracted])
 
-    def _is_start(self, addend: Term) -> bool:
-        """Return whether the addend belongs to what the contraction starts from."""
-        if isinstance(addend, Constant):
+    def _is_start(self, addend: Term, sums: list[Reduction]) -> bool:
+        """Return whether the addend belongs to what the contractions start from."""
+        if isinstance(addend, Constant) or not sums:
             return False
-        return self.moves_bias and _contractions(addend) == 0
+        # A start that varies along more loops would have the sum repeated along them.
+        covered = all(addend.free <= part.free for part in sums)
+        return self.moves_bias and covered and _contractions(addend) == 0
 
 
-def _signed(term: Reduction, sign: int) -> Reduction:
-    """Return the sum, or the sum of the negated addends."""
-    addend = sum_addend(term)
-    if sign > 0 or addend is None:
-        return term
-    zero = constant(0, term.type)
-    return summing(term.variables, apply(arith.SubiOp, (zero, addend), term.type), zero)
+def _positive(addend: Term, sign: int) -> tuple[Term, int]:
+    """Return a sum of subtracted terms as a subtracted sum."""
+    if not isinstance(addend, Reduction) or (part := sum_addend(addend)) is None:
+        return addend, sign
+    terms = flatten_sum(part)
+    if any(own > 0 for _, own in terms):
+        return addend, sign
+    opposite = build_sum([(term, -own) for term, own in terms])
+    return summing(addend.variables, opposite, constant(0, addend.type)), -sign
 
 
 def _widened(sums: list[Reduction]) -> Term | None:

@@ -60,12 +60,26 @@ def _addend(value: Term, cell: Read) -> Term | None:
         and isinstance(cell.type, IntegerType)
     ):
         return _narrow_addend(value, cell)
+    if (chosen := _chosen_addend(value, cell)) is not None:
+        return chosen
     addends = flatten_sum(value)
     own = [sign for term, sign in addends if term is cell]
     others = [(term, sign) for term, sign in addends if term is not cell]
     if own != [1] or any(cell in walk(term) for term, _ in others):
         return None
     return build_sum(others)
+
+
+def _chosen_addend(value: Term, cell: Read) -> Term | None:
+    """Return ``c ? t : 0`` for a cell that is increased by ``t`` only if ``c`` holds."""
+    if not (isinstance(value, Apply) and value.operation is arith.SelectOp):
+        return None
+    condition, *arms = value.operands
+    zero = constant(0, value.type)
+    addends = [zero if arm is cell else _addend(arm, cell) for arm in arms]
+    if addends[0] is None or addends[1] is None or cell in walk(condition):
+        return None
+    return apply(arith.SelectOp, (condition, addends[0], addends[1]), value.type)
 
 
 def _narrow_addend(value: Apply, cell: Read) -> Term | None:
@@ -119,10 +133,10 @@ def flatten_sum(term: Term, sign: int = 1) -> Addends:
 
 
 def build_sum(addends: Addends) -> Term:
-    """Return the sum of the addends, in their order; there is at least one."""
+    """Return the sum of the addends (at least one): the added ones, then the subtracted ones."""
     type = addends[0][0].type
     total: Term = constant(0, type)
-    for term, sign in addends:
+    for term, sign in sorted(addends, key=lambda addend: addend[1] < 0):
         if sign > 0:
             total = apply(arith.AddiOp, (total, term), type)
         else:

@@ -71,7 +71,7 @@ def _eliminate(
             difference = left - right
             if is_positive(difference) or is_positive(difference * -1):
                 return None
-            if difference.constant == 0:
+            if is_nonnegative(difference) and is_nonnegative(difference * -1):
                 del pending[position]
                 return True
             continue

@@ -202,7 +202,10 @@ class _View:
     def _generic(self, op: linalg.GenericOp) -> str:
         contraction = as_contraction(op)
         if contraction is not None:
-            return self._started(op, self._product(contraction))
+            total = self._product(contraction)
+            kept = {letter for factor in contraction.factors for letter in factor.subscripts}
+            missing = [d for d, letter in enumerate(contraction.result) if letter not in kept]
+            return self._started(op, self._spread(op, total, missing))
         if not _reduces(op):
             return ArrayBody(self, op).text(yielded(op))
         return self._reduction(op)
@@ -225,8 +228,17 @@ class _View:
             )
             return f"{left} @ {right}"
         subscripts = ",".join(factor.subscripts for factor in contraction.factors)
+        letters = "".join(c for c in contraction.result if c in subscripts)
         factors = ", ".join(self._factor(f, contraction) for f in contraction.factors)
-        return f'np.einsum("{subscripts}->{contraction.result}", {factors})'
+        return f'np.einsum("{subscripts}->{letters}", {factors})'
+
+    def _spread(self, op: linalg.GenericOp, text: str, missing: list[int]) -> str:
+        """Return the expression with the dimensions along which nothing varies."""
+        if not missing:
+            return text
+        rank = _rank(op.outputs[0])
+        axes = ", ".join("None" if d in missing else ":" for d in range(rank))
+        return f"np.broadcast_to({parenthesised(text)}[{axes}], {self._shape(op.outputs[0])})"
 
     def _factor(self, factor: Factor, contraction: Contraction) -> str:
         text = self.tensor(factor.operand)
@@ -246,14 +258,21 @@ class _View:
         ufunc = _REDUCTIONS[kind]
         body = ArrayBody(self, op)
         values = body.text(addend)
-        if not body.spans_loops(addend):
+        axes = range(_rank(op.outputs[0]), op.get_num_loops())
+        if not body.loops_of(addend).issuperset(axes):
             raise Diagnostic("no NumPy form for a reduction of values that do not vary")
-        axes = tuple(range(_rank(op.outputs[0]), op.get_num_loops()))
-        axis = str(axes[0]) if len(axes) == 1 else str(axes)
+        # Axes are counted from the end: leading ones are absent if nothing varies along them.
+        counted = tuple(axis - op.get_num_loops() for axis in axes)
+        axis = str(counted[0]) if len(counted) == 1 else str(counted)
         total = f"{ufunc}.reduce({values}, axis={axis}, dtype={_dtype_of(op.outputs[0])})"
+        if len(body.loops_of(addend)) < op.get_num_loops():
+            total = f"np.broadcast_to({total}, {self._shape(op.outputs[0])})"
         if kind in (arith.AddiOp, arith.AddfOp):
             return self._started(op, total)
-        return f"{ufunc}({self.tensor(op.outputs[0])}, {total})"
+        init = op.outputs[0]
+        if isinstance(init.owner, linalg.FillOp):
+            return f"{ufunc}({self._scalar(init.owner.inputs[0])}, {total})"
+        return f"{ufunc}({self.tensor(init)}, {total})"
 
 
 def _reduces(op: linalg.GenericOp) -> bool:

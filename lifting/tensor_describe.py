@@ -30,6 +30,19 @@ _WORDS: dict[type[Operation], str] = {
     math.TanhOp: "tanh",
 }
 
+_ORDERED = (
+    arith.SubiOp,
+    arith.SubfOp,
+    arith.DivSIOp,
+    arith.DivUIOp,
+    arith.DivfOp,
+    arith.RemSIOp,
+    arith.ShLIOp,
+    arith.ShRSIOp,
+    arith.ShRUIOp,
+)
+"""Operations that are described only if the constant is the right operand."""
+
 _REDUCTIONS: dict[type[Operation], str] = {
     arith.AddiOp: "sum",
     arith.AddfOp: "sum",
@@ -81,9 +94,15 @@ def _tensor(value: SSAValue) -> list[str]:
         return [f"{_REDUCTIONS.get(reduced[0], 'general')} reduction", *_start(op)]
     steps = _spine(op)
     if steps is None:
-        return ["element-wise map"]
+        inner = [step for operand in dict.fromkeys(op.inputs) for step in _inner(operand)]
+        return [*inner, "element-wise map"]
     source, words = steps
-    return [*([] if isinstance(source, BlockArgument) else _tensor(source)), *words] or ["copy"]
+    return [*_inner(source), *words] or ["copy"]
+
+
+def _inner(value: SSAValue) -> list[str]:
+    """Return the steps of an operand that is computed; parameters have none."""
+    return [] if isinstance(value, BlockArgument) else _tensor(value)
 
 
 def _product(contraction: Contraction) -> str:
@@ -91,7 +110,8 @@ def _product(contraction: Contraction) -> str:
     if matmul is None:
         letters = ",".join(factor.subscripts for factor in contraction.factors)
         return f"contraction {letters}->{contraction.result}"
-    name = "matmul" if len(contraction.result) == 2 else "matrix-vector product"
+    ranks = sorted(len(factor.subscripts) for factor, _ in matmul)
+    name = {(1, 1): "dot product", (1, 2): "matrix-vector product"}.get(tuple(ranks), "matmul")
     flipped = [_name(factor.operand) for factor, is_transposed in matmul if is_transposed]
     return f"{name} ({' and '.join(flipped)} transposed)" if flipped else name
 
@@ -148,7 +168,8 @@ def _spine(op: linalg.GenericOp) -> tuple[SSAValue, list[str]] | None:
         steps.append(step)
         operands = [step.value] if isinstance(step, FloatLimit) else list(step.operands)
         varying = [o for o in operands if not isinstance(o.owner, arith.ConstantOp)]
-        if len(varying) != 1:
+        is_reversed = isinstance(step, _ORDERED) and varying[:1] == operands[1:]
+        if len(varying) != 1 or is_reversed:
             return None
         (value,) = varying
     if value.owner is not op.body.block or value.index >= len(op.inputs):
@@ -209,6 +230,8 @@ def _word(step: Operation) -> str:
             return f"scale 1/{inverse:g}" if is_fraction else f"scale {constant}"
         case arith.DivfOp() | arith.DivSIOp():
             return f"divide by {constant}"
+        case arith.SubiOp() | arith.SubfOp():
+            return f"subtract {constant}"
         case arith.AddiOp() | arith.AddfOp():
             return f"add {constant}"
         case arith.ShRSIOp():

@@ -43,6 +43,10 @@ class ArrayBody:
 
     def spans_loops(self, value: SSAValue) -> bool:
         """Return whether a value of the body has an axis for every loop."""
+        return len(self.loops_of(value)) == self.op.get_num_loops()
+
+    def loops_of(self, value: SSAValue) -> set[int]:
+        """Return the loops along which a value of the body varies."""
         loops: set[int] = set()
         pending = [value]
         while pending:
@@ -53,7 +57,7 @@ class ArrayBody:
             op = _operation(current)
             loops |= _own_loops(op)
             pending.extend(op.operands)
-        return len(loops) == self.op.get_num_loops()
+        return loops
 
     def _loops_of(self, argument: BlockArgument) -> set[int]:
         if argument.owner is not self.op.body.block:

@@ -38,13 +38,15 @@ class Contraction:
         """
         if len(self.factors) != 2:
             return None
-        reduced = {s for factor in self.factors for s in factor.subscripts} - set(self.result)
+        letters = {s for factor in self.factors for s in factor.subscripts}
+        kept = "".join(letter for letter in self.result if letter in letters)
+        reduced = letters - set(kept)
         if len(reduced) != 1:
             return None
         (k,) = reduced
         for left, right in (self.factors, self.factors[::-1]):
-            for row in (self.result[:1], ""):
-                column = self.result[len(row) :]
+            for row in (kept[:1], ""):
+                column = kept[len(row) :]
                 if len(column) > 1:
                     continue
                 flips = (

@@ -27,7 +27,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SUMMARIES = {
     "accumulator_ternary": "matmul + saturate",
-    "alpha_beta": "element-wise map",
+    "alpha_beta": "matmul + element-wise map",
     "batched": "contraction ijl,ilk->ijk",
     "bias_column": "matmul + bias",
     "bias_matrix_after": "matmul + bias + saturate",
@@ -49,7 +49,7 @@ SUMMARIES = {
     "if_clamps": "matmul + saturate",
     "if_else_stores": "matmul + saturate",
     "int32_operands_wrap": "matmul",
-    "integer_shift_scaling": "element-wise map",
+    "integer_shift_scaling": "matmul + element-wise map",
     "jki_hoisted_operand": "matmul",
     "kij_accumulates_in_place": "matmul + bias",
     "last_iteration_stores": "matmul + saturate",
@@ -64,7 +64,7 @@ SUMMARIES = {
     "scale_then_integer_clamp": "matmul + scale 1/64 + relu + saturate",
     "separate_init_ikj": "matmul",
     "single_column": "matmul",
-    "subtracts": "sum reduction + bias",
+    "subtracts": "matmul + element-wise map",
     "symbolic_sizes": "matmul + saturate",
     "transposed_a": "matmul (A transposed)",
     "transposed_b": "matmul (B transposed)",
