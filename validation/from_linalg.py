@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.linalg import ops as linalg
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
     AffineBinaryOpKind,
@@ -28,10 +28,10 @@ from xdsl.ir.affine import (
 
 from .accumulation import split_accumulation
 from .condition import Condition
-from .from_loops import extent_condition, finish_outputs, output_positions
+from .from_loops import bind_inputs, extent_condition, finish_outputs, output_positions
 from .gemmini_values import product
 from .index import Index, Variable, constant_index
-from .polyhedral import Array, Role, Unsupported, all_within
+from .polyhedral import Array, Unsupported, all_within
 from .pure_operations import as_term, type_name
 from .sizes import CONCRETE, Extraction, SizePlan
 from .structured import Extractor, single_function
@@ -45,8 +45,7 @@ def extract_linalg(module: ModuleOp, plan: SizePlan = CONCRETE) -> Extraction:
     """
     function = single_function(module)
     extractor = TensorExtractor(plan)
-    for position, argument in enumerate(function.args):
-        extractor.bind(position, argument)
+    bind_inputs(extractor, function)
     extractor.walk(function.body.block)
     positions = output_positions(function)
     results = extractor.returned(function, len(positions))
@@ -70,17 +69,6 @@ class TensorExtractor(Extractor):
             ReturnOp: self._return,
         }
 
-    def bind(self, position: int, argument: SSAValue) -> None:
-        """Give a parameter its array."""
-        type = argument.type
-        extents = self._extents(argument)
-        kind = type_name(type.element_type if isinstance(type, TensorType) else type)
-        source = Array(f"in{position}", kind, extents, Role.INPUT, position)
-        if isinstance(type, TensorType):
-            self.arrays[argument] = source
-        else:
-            self.values[argument] = self.read_element(source, ())
-
     def returned(self, function: FuncOp, count: int) -> list[Array]:
         if len(self._returned) != count:
             raise Unsupported(
@@ -97,19 +85,29 @@ class TensorExtractor(Extractor):
         if not isinstance(type, TensorType):
             raise Unsupported(f"a result of type {type}", operation)
         kind = type_name(type.element_type)
-        array = Array(self.fresh("tensor"), kind, self._extents(value))
+        array = Array(self.fresh("tensor"), kind, self._extents(value, operation))
         self.arrays[value] = array
         if isinstance(operation, linalg.FillOp | linalg.GenericOp | linalg.MatmulOp):
             place = list(operation.res).index(value)  # pyright: ignore[reportArgumentType]
             self._equate(self.array(operation.outputs[place], operation), array)
         return array
 
-    def _extents(self, value: SSAValue) -> tuple[Index, ...]:
-        type = value.type
+    def _extents(self, value: SSAValue, operation: Operation) -> tuple[Index, ...]:
+        """Extents by the plan, from the type, or from what the operation says of dynamic ones."""
         planned = self.plan.extents.get(value)
-        if planned is not None or not isinstance(type, TensorType):
-            return planned or ()
-        return tensor_extents(type)
+        if planned is not None:
+            return planned
+        assert isinstance(value.type, TensorType)
+        shape = value.type.get_shape()
+        if all(extent >= 0 for extent in shape):
+            return tuple(constant_index(extent) for extent in shape)
+        if isinstance(operation, tensor.EmptyOp):
+            dynamic = list(self.indices(operation.dynamic_sizes, operation))
+            return tuple(constant_index(e) if e >= 0 else dynamic.pop(0) for e in shape)
+        if isinstance(operation, linalg.FillOp | linalg.GenericOp | linalg.MatmulOp):
+            place = list(operation.res).index(value)  # pyright: ignore[reportArgumentType]
+            return self.array(operation.outputs[place], operation).extents
+        raise Unsupported("a tensor without constant extents", operation)
 
     def _equate(self, left: Array, right: Array) -> None:
         for place in range(len(left.extents)):
@@ -278,13 +276,6 @@ class TensorExtractor(Extractor):
         if len(found) != count:
             raise Unsupported("a loop whose extent no operand gives", operation)
         return found
-
-
-def tensor_extents(type: TensorType[Attribute]) -> tuple[Index, ...]:
-    shape = type.get_shape()
-    if any(extent < 0 for extent in shape):
-        raise Unsupported(f"a tensor without constant extents: {type}")
-    return tuple(constant_index(extent) for extent in shape)
 
 
 def _affine(expression: AffineExpr, dims: Sequence[Index], operation: Operation) -> Index:

@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import (
     MemRefType,
     ModuleOp,
     StringAttr,
+    TensorType,
 )
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import BlockArgument
@@ -20,7 +21,7 @@ from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Role, Statement, Unsupported, element_variables
 from .pure_operations import type_name
 from .sizes import CONCRETE, Extraction, SizePlan
-from .structured import Extractor, element_type, single_function
+from .structured import Extractor, single_function
 from .terms import bit_width, is_float, read, term
 
 BEFORE = (constant_index(-1),)
@@ -56,19 +57,26 @@ def output_positions(function: FuncOp) -> list[int]:
 
 def bind_parameters(extractor: Extractor, function: FuncOp, written: Sequence[int]) -> None:
     """Give each parameter its array or value; a written one starts with its input contents."""
-    sizes = _scalar_parameters(extractor, function)
+    bind_inputs(extractor, function)
     for position, argument in enumerate(function.args):
-        if not isinstance(argument.type, MemRefType):
-            continue
-        planned = extractor.plan.extents.get(argument)
-        extents = planned or _extents(function, position, argument, sizes)
-        kind = element_type(argument.type)
-        source = Array(f"in{position}", kind, extents, Role.INPUT, position)
-        extractor.arrays[argument] = source
-        if position in written:
+        if position in written and argument in extractor.arrays:
+            source = extractor.arrays[argument]
+            kind, extents = source.element_type, source.extents
             memory = Array(f"p{position}", kind, extents, Role.MEMORY, position)
             extractor.arrays[argument] = memory
             _initialise(extractor.program, memory, source)
+
+
+def bind_inputs(extractor: Extractor, function: FuncOp) -> None:
+    """Give each parameter an array that holds its contents before the program, or a value."""
+    sizes = _scalar_parameters(extractor, function)
+    for position, argument in enumerate(function.args):
+        if isinstance(argument.type, MemRefType | TensorType):
+            planned = extractor.plan.extents.get(argument)
+            extents = planned or _extents(function, position, argument, sizes)
+            kind = type_name(argument.type.element_type)
+            source = Array(f"in{position}", kind, extents, Role.INPUT, position)
+            extractor.arrays[argument] = source
 
 
 def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Index]:
@@ -77,7 +85,7 @@ def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Inde
     used = {name for row in _extent_rows(function) for name in row if isinstance(name, str)}
     sizes: dict[str, Index] = {}
     for position, argument in enumerate(function.args):
-        if isinstance(argument.type, MemRefType):
+        if isinstance(argument.type, MemRefType | TensorType):
             continue
         kind = type_name(argument.type)
         if is_float(kind):
@@ -104,7 +112,7 @@ def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Inde
 def _extents(
     function: FuncOp, position: int, argument: BlockArgument, sizes: dict[str, Index]
 ) -> tuple[Index, ...]:
-    assert isinstance(argument.type, MemRefType)
+    assert isinstance(argument.type, MemRefType | TensorType)
     shape = argument.type.get_shape()
     if all(extent >= 0 for extent in shape):
         return tuple(constant_index(extent) for extent in shape)

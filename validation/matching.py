@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .certificate import Pairing, SumCertificate
 from .checker import Violation
@@ -39,7 +39,7 @@ from .smt import (
 )
 from .sum_ranges import sum_range
 from .terms import Term, is_float, substitute, term
-from .values import Case, Family, Side, Sum, slot_kind, slot_number, slots_of
+from .values import Case, Family, Side, Sum, normal_case, slot_kind, slot_number, slots_of
 
 ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
 """Asks the oracle to pair the sums at a read of the source and of the target, for an output."""
@@ -74,8 +74,8 @@ class Matcher:
         query, element = self._context(left, right)
         mine = self.source.value(query, left, self.source.symbols | element)
         theirs = self.target.value(query, right, self.target.symbols | element)
-        for first in mine:
-            for second in theirs:
+        for first in [self._unified(query, self.source, case) for case in mine]:
+            for second in [self._unified(query, self.target, case) for case in theirs]:
                 self._cases(position, query, first, second, right)
 
     def _context(self, left: Statement, right: Statement) -> tuple[Query, dict[str, str]]:
@@ -117,6 +117,51 @@ class Matcher:
         if lemma.answer is not Answer.UNSAT:
             known = model if lemma.answer is Answer.SAT else None
             raise Violation(obligation, known, final.origin, lemma.witness)
+
+    def _unified(self, query: Query, side: Side, case: Case) -> Case:
+        """The case with one slot for each value that it reads at several places."""
+        slots = slots_of(case.shape)
+        if len(slots) < 2:
+            return case
+        query = query.copy()
+        query.add(case.guard)
+        same: dict[Term, Term] = {}
+        for number, later in enumerate(slots):
+            for slot in slots[:number]:
+                if slot not in same and self._same_slot(query, side, case, slot, later):
+                    same[later] = slot
+                    break
+        return normal_case(replace(case, shape=substitute(case.shape, same))) if same else case
+
+    def _same_slot(self, query: Query, side: Side, case: Case, first: Term, second: Term) -> bool:
+        kind = slot_kind(first)[0]
+        a, b = _slot(case, first), _slot(case, second)
+        if first.type != second.type or slot_kind(second)[0] != kind:
+            return False
+        if kind == "sum":
+            return self._same_sum(query, side, _sum_of(first, a), _sum_of(second, b))
+        return slot_kind(first) == slot_kind(second) and self._equal(query, a, b)
+
+    def _same_sum(self, query: Query, side: Side, first: Sum, second: Sum) -> bool:
+        """Whether two reads see exactly the same summands."""
+        statements = [
+            family.statement for total in (first, second) for family in side.families(total)
+        ]
+        for statement in dict.fromkeys(statements):
+            inner = query.copy()
+            names = side.constants(inner, statement)
+            counted = [
+                disjunction(
+                    side.contributes(total, family, names)
+                    for family in side.families(total)
+                    if family.statement is statement
+                )
+                for total in (first, second)
+            ]
+            inner.add(f"(not (= {counted[0]} {counted[1]}))")
+            if self.solver.check(inner)[0] is not Answer.UNSAT:
+                return False
+        return True
 
     def _slots(
         self, position: int, query: Query, first: Case, second: Case, final: Statement

@@ -112,7 +112,8 @@ def _is_parameter(node: Node) -> bool:
 def _equal_sizes(extraction: Extraction, number: int) -> Iterator[tuple[Node, Node]]:
     """Pairs of a counter and an array dimension that it runs over completely."""
     for (left, first), (right, second) in extraction.extractor.same_extents:
-        yield array_node(left, first, number), array_node(right, second, number)
+        if left.extents[first].is_constant and right.extents[second].is_constant:
+            yield array_node(left, first, number), array_node(right, second, number)
     for statement in extraction.program.readers():
         sizes = {dim.name: dim.high + 1 for dim in statement.dims if dim.high is not None}
         accesses = [(statement.array, statement.indices)]

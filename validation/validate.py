@@ -145,7 +145,8 @@ def validate_generalized(
         seconds = time.perf_counter() - run.start
         return replace(result, assumptions=(*result.assumptions, ONE_SIZE), seconds=seconds)
     sizes = "; ".join(programs.sizes)
-    return _verdict(run, "proved", (*assumed, f"proved for all sizes >= 1 of {sizes}"))
+    scope = f"sizes >= 1 of {sizes}" if sizes else "values of the size parameters"
+    return _verdict(run, "proved", (*assumed, f"proved for all {scope}"))
 
 
 def _refute(

@@ -109,7 +109,7 @@ class Side:
             slot = (leaf.payload.smt.format_map(names),)
             counter = term("slot", leaf.type, payload=("index", 0, 0))
             cases = [_insert(case, leaf, Case("true", counter, (slot,))) for case in cases]
-        return _merge(query, [_normal(case) for case in cases])
+        return _merge(query, [normal_case(case) for case in cases])
 
     def read(
         self,
@@ -198,7 +198,7 @@ def _insert(case: Case, leaf: Term, inner: Case) -> Case:
     return Case(conjunction([case.guard, inner.guard]), shape, case.slots + inner.slots)
 
 
-def _normal(case: Case) -> Case:
+def normal_case(case: Case) -> Case:
     """Normalise the shape and number its slots in order of appearance."""
     shape = NormalForm().of(case.shape)
     used = slots_of(shape)
