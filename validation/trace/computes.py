@@ -200,6 +200,7 @@ def _weight_stationary_row(
 def compute(machine: Machine, product: Record, output: int, result: int) -> int:
     """Execute a computation and, if it takes the preloaded operand, its preload; a status."""
     unit, dim = machine.registers[0], machine.spad.shape[1]
+    unit.command = product.index
     weights = product.weight_stationary == 1
     stationary = np.full((dim, dim), ZERO)
     a, other = np.full((dim, dim), ZERO), np.full((dim, dim), ZERO)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from ...hw.gemmini import semantics
 from ...hw.gemmini.resolve import MOVES_IN, MOVES_OUT
+from ..source_digest import source_digest
 from .computes import compute
 from .decode import Plan
 from .interning import index_table
@@ -19,6 +19,8 @@ from .moves import mvin, mvout
 from .state import Machine, grown, room_per_command
 from .status import Status
 
+_NAMES = ("cells", "computes", "execute", "interning", "moves", "state", "status", "sums")
+_SOURCES = [Path(__file__).parent / f"{name}.py" for name in _NAMES]
 _DONE, _NO_ROOM = int(Status.DONE), int(Status.NO_ROOM)
 
 
@@ -32,19 +34,8 @@ def _has_room(machine: Machine, room: int) -> bool:
     )
 
 
-def source_digest() -> int:
-    """A number that changes with the source of the executor and of the semantics."""
-    paths = [*sorted(Path(__file__).parent.glob("*.py")), Path(semantics.__file__)]
-    text = b"".join(path.read_bytes() for path in paths)
-    return int.from_bytes(sha256(text).digest()[:7], "big")
-
-
 def _build_run(digest: int) -> Callable[..., int]:
-    """The compiled loop over all steps.
-
-    numba caches it by its own source and its closure only, so the digest of all sources is part of
-    the closure: machine code never outlives the source that it was compiled from.
-    """
+    """The compiled loop over all steps; ``digest`` is that of its sources."""
 
     @numba.njit(cache=True)
     def run(machine: Machine, plan: Plan, counters: Any, room: int) -> int:
@@ -78,7 +69,7 @@ def _build_run(digest: int) -> Callable[..., int]:
     return run
 
 
-_run = _build_run(source_digest())
+_run = _build_run(source_digest([*_SOURCES, semantics.__file__]))
 
 
 def execute(machine: Machine, plan: Plan) -> tuple[Machine, Status]:

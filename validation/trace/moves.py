@@ -94,6 +94,7 @@ def _write_accumulator(machine: Machine, move: Record, row: int, cells: Cells) -
 def mvin(machine: Machine, move: Record, width: int, transform: int) -> int:
     """Execute a move-in of elements of ``width`` bytes; a status."""
     unit, dim = machine.registers[0], machine.spad.shape[1]
+    unit.command = move.index
     cells = np.full(move.cols, ZERO)
     for row in range(move.rows):
         if move.is_zeros == 0:

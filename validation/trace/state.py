@@ -57,6 +57,7 @@ REGISTERS = np.dtype(
             "node_count",
             "chain_count",
             "opaque_count",
+            "command",  # index of the command that is executed
             "error_index",  # where execution stopped: command and cell
             "error_row",
             "error_column",
@@ -74,7 +75,11 @@ PLACED = np.dtype(
     [("base", np.int64), ("size", np.int64), ("width", np.int64), ("first", np.int64)], align=True
 )
 """A DRAM array: byte address, bytes, bytes of an element, number of its first element."""
-NODE = np.dtype([("previous", np.int32), ("row", np.int32), ("matrix", np.int32)], align=True)
+NODE = np.dtype(
+    [("previous", np.int32), ("row", np.int32), ("matrix", np.int32), ("command", np.int32)],
+    align=True,
+)
+"""A summand; ``command`` is the index of the command that added it."""
 CHAIN = np.dtype([("parent", np.int32), ("transform", np.int32)], align=True)
 
 

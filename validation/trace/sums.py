@@ -36,6 +36,7 @@ def add_summand(
             nodes[last_number].previous = previous
             nodes[last_number].row = row
             nodes[last_number].matrix = matrix
+            nodes[last_number].command = unit.command
         target[column] = last_number
     return -1
 

@@ -1,0 +1,319 @@
+"""Do the output cells hold exactly the specified terms? (compiled)
+
+Outputs are compared in *groups*: neighbours in the last dimension that are neighbouring columns of
+one sum. The terms of a group are walked once, each is looked up, and the look-up is verified for
+every member: right elements, constraints satisfied, no term twice, none missing. What is not
+verified here is not thereby wrong: ``difference`` then decides, element by element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from ..source_digest import source_digest
+from .cells import chain_of, column_of, element_of, head_of, tag_of
+from .state import (
+    CHAIN_SHIFT,
+    COLUMN_SHIFT,
+    COPY,
+    ELEMENT_TAG,
+    SUM_TAG,
+    WIDTH_SHIFT,
+    ZERO,
+    ZERO_ROW,
+    Machine,
+)
+from .term_table import TermTable
+
+Numbers = Any
+
+STACK = 4096
+"""Nested sums that a group may have open at once; more are left to ``difference``."""
+
+
+@numba.njit
+def _is_plain(cell: int) -> bool:
+    """Whether a cell is an input element, unchanged."""
+    return tag_of(cell) == ELEMENT_TAG and chain_of(cell) == 0
+
+
+@numba.njit
+def _are_elements(cells: Numbers, column: int, count: int, base: int, step: int) -> bool:
+    """Whether cells from ``column`` on are the input elements ``base``, ``base + step``, …"""
+    first = cells[column] >> CHAIN_SHIFT
+    for member in range(count):
+        cell = cells[column + member]
+        if cell >> CHAIN_SHIFT != first or element_of(cell) != base + member * step:
+            return False
+    return True
+
+
+@numba.njit
+def _are_columns(cells: Numbers, column: int, count: int) -> bool:
+    """Whether cells from ``column`` on are neighbouring columns of the same sum."""
+    for member in range(count):
+        if cells[column + member] != cells[column] + (member << COLUMN_SHIFT):
+            return False
+    return True
+
+
+@numba.njit
+def _are_zero(cells: Numbers, column: int, count: int) -> bool:
+    for member in range(count):
+        if cells[column + member] != ZERO:
+            return False
+    return True
+
+
+@numba.njit
+def _satisfied(table: TermTable, code: int, at: Numbers) -> bool:
+    """Whether the output element ``at`` has the term ``code``."""
+    family = table.family[code]
+    first = table.constraint_first[family]
+    for number in range(first, table.constraint_first[family + 1]):
+        value = table.constraint_value[code, number - first]
+        for place in range(len(at)):
+            value += table.constraint_factor[number, place] * at[place]
+        if value < 0 or (table.constraint_is_equality[number] and value != 0):
+            return False
+    return True
+
+
+@numba.njit
+def count_terms(table: TermTable, at: Numbers) -> int:
+    """How many terms the output element ``at`` has."""
+    count = 0
+    for family in range(len(table.operands)):
+        first, last = table.first_code[family], table.first_code[family + 1]
+        if table.constraint_first[family] == table.constraint_first[family + 1]:
+            count += last - first
+            continue
+        for code in range(first, last):
+            count += _satisfied(table, code, at)
+    return count
+
+
+@numba.njit
+def _matches_product(
+    table: TermTable, code: int, base: Numbers, left: int, right: Numbers, column: int, count: int
+) -> bool:
+    """Whether term ``code`` is ``left · right[column …]``, in either order of the factors."""
+    family = table.family[code]
+    if table.operands[family] != 2:
+        return False
+    last = table.factor.shape[2] - 1
+    for order in range(2):
+        mine, other = order, 1 - order
+        step = table.factor[family, mine, last]
+        if table.value[code, mine] + base[family, mine] != left or step * (count - 1) != 0:
+            continue
+        first = table.value[code, other] + base[family, other]
+        if _are_elements(right, column, count, first, table.factor[family, other, last]):
+            return True
+    return False
+
+
+@numba.njit
+def _matches_element(
+    table: TermTable, code: int, base: Numbers, cells: Numbers, column: int, count: int
+) -> bool:
+    family = table.family[code]
+    if table.operands[family] != 1:
+        return False
+    first = table.value[code, 0] + base[family, 0]
+    step = table.factor[family, 0, table.factor.shape[2] - 1]
+    return _are_elements(cells, column, count, first, step)
+
+
+@numba.njit
+def _bases(table: TermTable, at: Numbers, base: Numbers) -> None:
+    """What the output subscripts add to the element numbers of each family's operands."""
+    for family in range(len(table.operands)):
+        for place in range(2):
+            total = 0
+            for dim in range(len(at)):
+                total += table.factor[family, place, dim] * at[dim]
+            base[family, place] = total
+
+
+@numba.njit
+def sum_bound(machine: Machine, head: int) -> float:
+    """Largest magnitude of a sum of input elements and products; infinite for other sums."""
+    bound = 0.0
+    while head != 0:
+        node = machine.nodes[head]
+        row = machine.rows[node.row]
+        largest, terms = 0.0, 0
+        for cell in row:
+            if cell == ZERO:
+                continue
+            if tag_of(cell) != ELEMENT_TAG:
+                return np.inf
+            terms += 1
+            largest = max(largest, 2.0 ** (8 * (1 << ((cell >> WIDTH_SHIFT) & 7)) - 1))
+        # A factor of a product is a scratchpad element, of the same width as its partner.
+        bound += largest if node.matrix == COPY else terms * largest * largest
+        head = node.previous
+    return bound
+
+
+@numba.njit
+def _opens(machine: Machine, clip_limit: Numbers, cell: int) -> bool:
+    """Whether a summand is a sum whose terms count as they are: no transform that changes it."""
+    chain = chain_of(cell)
+    if tag_of(cell) != SUM_TAG:
+        return False
+    return chain == 0 or sum_bound(machine, head_of(cell)) <= clip_limit[chain]
+
+
+@numba.njit
+def _check_sum(
+    machine: Machine,
+    table: TermTable,
+    clip_limit: Numbers,
+    scratch: Any,
+    at: Numbers,
+    count: int,
+    cell: int,
+    stamp: int,
+) -> bool:
+    """Whether the sum behind ``cell`` has the terms of ``count`` output elements from ``at`` on.
+
+    A term that was met is marked with ``stamp``. ``scratch`` is marks, stack and bases.
+    """
+    marks, stack, base = scratch
+    _bases(table, at, base)
+    met, depth = 0, 1
+    stack[0, 0], stack[0, 1] = head_of(cell), column_of(cell)
+    while depth > 0:
+        depth -= 1
+        head, column = stack[depth, 0], stack[depth, 1]
+        while head != 0:
+            node = machine.nodes[head]
+            head = node.previous
+            row = machine.rows[node.row]
+            if node.matrix == COPY:
+                first = row[column]
+                if _opens(machine, clip_limit, first):
+                    if depth == STACK or not _are_columns(row, column, count):
+                        return False
+                    stack[depth, 0], stack[depth, 1] = head_of(first), column_of(first)
+                    depth += 1
+                    continue
+                if _are_zero(row, column, count):
+                    continue
+                code = table.code_of[element_of(first)] if _is_plain(first) else -1
+                if code < 0 or not _matches_element(table, code, base, row, column, count):
+                    return False
+                if marks[code] == stamp or not _satisfied(table, code, at):
+                    return False
+                marks[code] = stamp
+                met += 1
+                continue
+            for k in range(len(row)):
+                factor = machine.matrices[node.matrix, k]
+                if row[k] == ZERO or factor == ZERO_ROW:
+                    continue
+                right = machine.rows[factor]
+                if not (_is_plain(row[k]) and _is_plain(right[column])):
+                    if _are_zero(right, column, count):
+                        continue
+                    return False
+                code = table.code_of[element_of(right[column])]
+                if code < 0:
+                    code = table.code_of[element_of(row[k])]
+                if code < 0 or marks[code] == stamp:
+                    return False
+                left = element_of(row[k])
+                if not _matches_product(table, code, base, left, right, column, count):
+                    return False
+                if not _satisfied(table, code, at):
+                    return False
+                marks[code] = stamp
+                met += 1
+    return met == count_terms(table, at)
+
+
+@numba.njit
+def _group(cells: Numbers, start: int, limit: int) -> int:
+    """How many cells from ``start`` on are neighbouring columns of one sum, through one chain."""
+    count = 1
+    while count < limit and cells[start + count] == cells[start] + (count << COLUMN_SHIFT):
+        count += 1
+    return count
+
+
+@numba.njit
+def _subscripts(table: TermTable, number: int, at: Numbers) -> None:
+    for place in range(len(at) - 1, -1, -1):
+        at[place] = number % table.extents[place]
+        number //= table.extents[place]
+
+
+@numba.njit
+def _check_alone(table: TermTable, base: Numbers, at: Numbers, cell: int) -> bool:
+    """Whether an output cell that is no sum has the terms of the output element ``at``."""
+    if cell == ZERO:
+        return count_terms(table, at) == 0
+    if tag_of(cell) != ELEMENT_TAG or count_terms(table, at) != 1:
+        return False
+    code = table.code_of[element_of(cell)]
+    if code < 0 or table.operands[table.family[code]] != 1 or not _satisfied(table, code, at):
+        return False
+    _bases(table, at, base)
+    return table.value[code, 0] + base[table.family[code], 0] == element_of(cell)
+
+
+def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
+    """The compiled comparison; ``digest`` is that of its sources."""
+
+    @numba.njit(cache=True)
+    def check_outputs(
+        machine: Machine,
+        table: TermTable,
+        first: int,
+        start: int,
+        clip_limit: Numbers,
+        chains_seen: Numbers,
+    ) -> tuple[int, int]:
+        """Verify outputs from number ``start`` on: the first one that is not verified, and a count.
+
+        That number is the number of outputs if all are verified; the count is how many neighbours were
+        not verified with it. The output array's elements are numbered from ``first`` on. Chains of
+        transforms that were met are set in ``chains_seen``; its last place stands for the number 0.
+        """
+        total = 1
+        for extent in table.extents:
+            total *= extent
+        cells = machine.dram[first : first + total]
+        length = table.extents[-1] if len(table.extents) else 1
+        at = np.zeros(len(table.extents), np.int64)
+        base = np.zeros((len(table.operands), 2), np.int64)
+        marks = np.full(len(table.family), -1, np.int64)
+        scratch = (marks, np.zeros((STACK, 2), np.int64), base)
+        while start < total:
+            _subscripts(table, start, at)
+            cell = cells[start]
+            count = 1
+            if tag_of(cell) == SUM_TAG:
+                limit = 1 if table.depends_on_last else length - start % length
+                count = _group(cells, start, limit)
+                if not _check_sum(machine, table, clip_limit, scratch, at, count, cell, start):
+                    return start, count
+            elif not _check_alone(table, base, at, cell):
+                return start, 1
+            chains_seen[-1 if cell == ZERO else chain_of(cell)] = True
+            start += count
+        return (total, 0) if digest else (0, 0)
+
+    return check_outputs
+
+
+_NAMES = ("cells", "compare", "state")
+_SOURCES = [Path(__file__).parent / f"{name}.py" for name in _NAMES]
+check_outputs = _build_check(source_digest(_SOURCES))

@@ -1,0 +1,71 @@
+"""Is what a stream does to a sum what the source does to it? Decided by lemmas on terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..lemmas import equal_for_all
+from ..normal_form import integer
+from ..smt import Answer
+from ..terms import Term, constant, is_float, substitute, term
+from .specification import Output
+from .state import Machine
+from .transforms import Transform
+
+
+@dataclass(frozen=True)
+class PostOperation:
+    """Whether a chain of transforms equals the source's; ``witness`` is a sum where it does not."""
+
+    answer: Answer
+    target: str
+    witness: int | None = None
+
+
+def chain_transforms(
+    machine: Machine, transforms: Sequence[Transform], chain: int
+) -> list[Transform]:
+    """The transforms of a chain in the order in which they were applied."""
+    found: list[Transform] = []
+    while chain:
+        link = machine.chains[chain]
+        found.append(transforms[int(link["transform"])])
+        chain = int(link["parent"])
+    return found[::-1]
+
+
+def compare_post_operation(
+    output: Output, chain: Sequence[Transform], accumulator_type: str
+) -> PostOperation:
+    """Compare the source's function of the sum with a chain, for all sums in their range.
+
+    A sum in another type than the accumulator's is the same number only if it fits both.
+    """
+    applied = " then ".join(str(transform) for transform in chain) or "unchanged"
+    total = output.total
+    if total.type not in (accumulator_type, output.type) and not _fits(output, accumulator_type):
+        return PostOperation(Answer.UNKNOWN, f"a sum in {accumulator_type} instead of {total.type}")
+    value: Term = total
+    if not chain and total.type != output.type and not is_float(total.type):
+        value = term("trunci", output.type, total)
+    for transform in chain:
+        value = transform.term(value)
+    result = equal_for_all(output.shape, value, output.ranges)
+    witness = dict(result.witness).get(total)
+    return PostOperation(result.answer, applied, witness)
+
+
+def is_zero_at_zero(output: Output) -> bool:
+    """Whether the source's function of an empty sum is 0."""
+    zero = constant(0.0, output.total.type) if is_float(output.total.type) else integer(0)
+    shape = substitute(output.shape, {output.total: zero})
+    return equal_for_all(shape, zero, {}).answer is Answer.UNSAT
+
+
+def _fits(output: Output, accumulator_type: str) -> bool:
+    """Whether the exact sum fits both the accumulator and the source's type."""
+    if is_float(output.total.type) or is_float(accumulator_type):
+        return False
+    bits = min(int(accumulator_type[1:]), int(output.total.type[1:]))
+    return output.bound < 1 << (bits - 1)

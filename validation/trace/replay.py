@@ -1,0 +1,157 @@
+"""Concrete inputs on which a stream and its source differ, found by running both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...hw.gemmini.config import GemminiConfig
+from ...hw.gemmini.functional import run
+from ...hw.gemmini.memory import MemoryLayout
+from ...hw.stream import CommandStream, StreamError
+from .. import pairing
+from ..counterexample import (
+    RANDOM_MAGNITUDES,
+    Counterexample,
+    first_difference,
+    parameter_names,
+)
+from ..execute import execute, parameter_shapes, random_array
+from ..execution import ExecutionFault, TooExpensive
+from ..polyhedral import Unsupported
+from ..structured import single_function
+from ..suspect_inputs import Summand, arrays_for_difference, arrays_for_sum
+from ..terms import Term, term
+from ..validate import PreparedSource
+from .difference import Difference, Factors
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Clue:
+    """What symbolic execution says about inputs that show the difference."""
+
+    difference: Difference | None = None
+    terms: tuple[Factors, ...] = ()
+    """All terms of one output element, which sum to ``witness`` on the inputs to try."""
+    witness: int | None = None
+
+
+def replay(
+    source: PreparedSource,
+    stream: CommandStream,
+    layout: MemoryLayout,
+    clue: Clue,
+    seed: int = 0,
+) -> Counterexample | None:
+    """Inputs on which stream and source end with different arrays, ``None`` if no try shows any.
+
+    Raises ``Unsupported`` if the source cannot be executed.
+    """
+    names = parameter_names(single_function(source.module))
+    for inputs in _tries(source, layout, clue, seed):
+        try:
+            expected = execute(source.module, inputs, source.config)
+        except ExecutionFault:
+            continue
+        except TooExpensive as error:
+            raise Unsupported(f"the source is too large to run: {error}") from error
+        found = _compare(names, inputs, expected, stream, layout, source.config)
+        if found is not None:
+            return found
+    return None
+
+
+def _compare(
+    names: tuple[str, ...],
+    inputs: Arrays,
+    expected: Sequence[NDArray[Any]],
+    stream: CommandStream,
+    layout: MemoryLayout,
+    config: GemminiConfig,
+) -> Counterexample | None:
+    memory = layout.image(inputs)
+    try:
+        run(stream, config, memory, layout=layout)
+    except StreamError as error:
+        return Counterexample(names, tuple(inputs), fault=str(error))
+    for name, left, right in zip(names, expected, layout.read(memory), strict=True):
+        element = first_difference(left, right)
+        if element is not None:
+            return Counterexample(
+                names, tuple(inputs), name, element, str(left[element]), str(right[element])
+            )
+    return None
+
+
+def _tries(
+    source: PreparedSource, layout: MemoryLayout, clue: Clue, seed: int
+) -> Iterator[Arrays]:
+    """Inputs to try: first those that show the suspected difference, then random ones."""
+    shapes = parameter_shapes(single_function(source.module))
+    rng = np.random.default_rng(seed)
+
+    def fresh(magnitude: int | None) -> Arrays:
+        return [random_array(rng, shape, type, magnitude) for shape, type in shapes]
+
+    def blank() -> Arrays:
+        arrays = [np.zeros_like(array) for array in fresh(1)]
+        for position in source.analysed.program.outputs:
+            arrays[position] = fresh(None)[position]
+        return arrays
+
+    if clue.difference is not None:
+        for factors in (*clue.difference.missing[:1], *clue.difference.extra[:1]):
+            for magnitude in (1, 127, 11):
+                arrays = _with_term(blank(), layout, factors, magnitude)
+                if arrays is not None:
+                    yield arrays
+    if clue.witness is not None:
+        summands = [_summand(layout, factors) for factors in clue.terms]
+        known = [summand for summand in summands if summand is not None]
+        arrays = arrays_for_sum(blank(), known, clue.witness)
+        if arrays is not None:
+            yield arrays
+    for magnitude in RANDOM_MAGNITUDES:
+        yield fresh(magnitude)
+
+
+def _with_term(
+    arrays: Arrays, layout: MemoryLayout, factors: Factors, magnitude: int
+) -> Arrays | None:
+    summand = _summand(layout, factors)
+    if summand is None:
+        return None
+    suspect = pairing.Difference(True, summand.shape, (), summand.subscripts)
+    return arrays_for_difference(arrays, suspect, magnitude)
+
+
+def _summand(layout: MemoryLayout, factors: Factors) -> Summand | None:
+    """A term as the first engine writes it; ``None`` if a factor is no input element."""
+    slots: list[Term] = []
+    subscripts: list[int] = []
+    for place, factor in enumerate(factors):
+        located = locate(layout, factor)
+        if located is None:
+            return None
+        slots.append(term("slot", "int", payload=("input", located[0], place)))
+        subscripts += located[1]
+    shape = slots[0] if len(slots) == 1 else term("mul", "int", *slots)
+    return Summand(shape, tuple(subscripts))
+
+
+def locate(layout: MemoryLayout, number: int) -> tuple[int, tuple[int, ...]] | None:
+    """Position and subscripts of an element by its number over all arrays."""
+    if number < 0:
+        return None
+    for position, array in enumerate(layout.arrays):
+        count = int(np.prod(array.shape, dtype=np.int64))
+        if number < count:
+            return position, tuple(int(i) for i in np.unravel_index(number, array.shape))
+        number -= count
+    return None

@@ -1,0 +1,353 @@
+"""What the source says of each output element: a function of one sum, and the sum's terms.
+
+The source's affine statements were analysed and checked by the first engine (``validate.prepare``);
+``pairing.SummandMaps`` composes them. Here they become numbers: at the real size, an output element
+``x`` is ``shape(Σ terms)``, and the terms of a *family* are one input element, or the product of two, for
+each integer point ``r`` of a box that satisfies linear constraints. Element numbers are affine in
+``x`` and ``r``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import islpy as isl
+
+from ..pairing import SummandMaps
+from ..polyhedral import Program, Statement, Unsupported
+from ..ranges import Range, type_range
+from ..terms import Term, is_float, leaves, substitute, term
+from ..validate import PreparedSource
+from ..values import slot_kind, slot_number, slots_of
+
+_SET, _DIV = isl.dim_type.set, isl.dim_type.div
+
+
+@dataclass(frozen=True)
+class Form:
+    """``constant + Σ outputs · x + Σ counters · r``."""
+
+    constant: int
+    outputs: tuple[int, ...]
+    counters: tuple[int, ...]
+
+    def vector(self) -> list[int]:
+        return [self.constant, *self.outputs, *self.counters]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An element of the array at parameter ``position``; ``element`` is its row-major number."""
+
+    position: int
+    type: str
+    element: Form
+
+
+def _magnitude(type: str) -> float:
+    return math.inf if is_float(type) else -type_range(type)[0]
+
+
+@dataclass(frozen=True)
+class Family:
+    """The terms that one statement contributes to every output element of a case."""
+
+    operands: tuple[Operand, ...]
+    """One operand: the element itself; two: their product."""
+    low: tuple[int, ...]
+    """Least value of each counter."""
+    extents: tuple[int, ...]
+    """Number of values of each counter."""
+    at_least_zero: tuple[Form, ...]
+    equal_zero: tuple[Form, ...]
+
+    @property
+    def volume(self) -> int:
+        return math.prod(self.extents)
+
+    @property
+    def largest(self) -> float:
+        """Largest magnitude of a term."""
+        return math.prod(_magnitude(operand.type) for operand in self.operands)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output array: each element is ``shape`` with ``total`` replaced by the sum of terms."""
+
+    position: int
+    extents: tuple[int, ...]
+    type: str
+    shape: Term
+    total: Term
+    families: tuple[Family, ...]
+
+    @property
+    def bound(self) -> float:
+        """Largest magnitude of the exact sum of all terms; infinite for floats."""
+        return sum(family.largest * family.volume for family in self.families)
+
+    @property
+    def ranges(self) -> dict[Term, Range]:
+        """The range of ``total``: from its terms if they fit its type, else all of the type."""
+        if is_float(self.total.type):
+            return {}
+        least, greatest = type_range(self.total.type)
+        fits = self.bound <= greatest
+        return {self.total: (-self.bound, self.bound) if fits else (least, greatest)}
+
+
+@dataclass(frozen=True)
+class Specification:
+    """All outputs of the source."""
+
+    outputs: tuple[Output, ...]
+
+
+def specify(source: PreparedSource) -> Specification:
+    """The specification of an analysed source at any level of IR.
+
+    Raises ``Unsupported`` for sources whose outputs are not functions of one sum of input elements
+    and products of two.
+    """
+    program = source.analysed.program
+    if program.symbols:
+        raise Unsupported("a source with symbolic sizes or scalar parameters")
+    finals = program.outputs.values()
+    return Specification(tuple(_output(program, source.analysed.summands, final) for final in finals))
+
+
+def _output(program: Program, maps: SummandMaps, final: Statement) -> Output:
+    cases = maps.value(final)
+    if len(cases) != 1:
+        raise Unsupported(f"an output with {len(cases)} kinds of elements")
+    shape, slots = cases[0].shape, cases[0].slots
+    shape, total, parts = _split_total(shape)
+    extents = tuple(extent.constant for extent in final.array.extents)
+    rank = len(extents)
+    families: list[Family] = []
+    for part in parts:
+        kind, key = slot_kind(part)
+        if kind == "sum":
+            assert isinstance(key, tuple)
+            for summands in maps.summands(final, key[0], key[1]):
+                families += _families(program, summands.shape, summands.keys, rank, extents)
+        elif kind == "input":
+            keys = _with_outputs(slots[slot_number(part)])
+            families += _families(program, part, keys, rank, extents)
+        else:
+            raise Unsupported("an output that depends on a loop counter")
+    position = final.array.position
+    assert position is not None
+    return Output(position, extents, final.array.element_type, shape, total, tuple(families))
+
+
+def _with_outputs(slot: isl.Map) -> isl.Map:
+    """From ``x -> subscripts`` to ``x -> [x, subscripts]``, the form of summands."""
+    slot = slot.reset_tuple_id(isl.dim_type.in_)
+    return slot.domain().identity().flat_range_product(slot)
+
+
+def _split_total(shape: Term) -> tuple[Term, Term, list[Term]]:
+    """Name the sum inside of a shape: the shape over a new slot, that slot, and its parts.
+
+    Where elements are added to the sum before anything else happens (a bias), they are terms too.
+    """
+    slots = slots_of(shape)
+    if not slots:
+        raise Unsupported("an output that does not depend on the input")
+    if len(slots) == 1:
+        total = term("slot", slots[0].type, payload=("total", 0, 0))
+        return substitute(shape, {slots[0]: total}), total, slots
+    for candidate in leaves(shape, "add"):
+        is_sum = all(operand.operation == "slot" for operand in candidate.operands)
+        if is_sum and set(candidate.operands) == set(slots):
+            return _with_wrapped_total(shape, candidate, slots)
+    raise Unsupported(f"an output element that combines several sums or elements: {shape!r}")
+
+
+def _with_wrapped_total(
+    shape: Term, candidate: Term, slots: list[Term]
+) -> tuple[Term, Term, list[Term]]:
+    """Name an addition that is reduced to at most 32 bits wherever it is used."""
+    total = term("slot", "i32", payload=("total", 0, 0))
+    replacements: dict[Term, Term] = {}
+    for wrapped in leaves(shape, "wrap"):
+        bits = wrapped.payload
+        if wrapped.operands[0] is candidate and isinstance(bits, int) and bits <= 32:
+            narrow = total if bits == 32 else term("wrap", "int", total, payload=bits)
+            replacements[wrapped] = narrow
+    shape = substitute(shape, replacements)
+    if candidate in leaves(shape, "add"):
+        raise Unsupported("a sum of more than 32 bits")
+    return shape, total, slots
+
+
+def _families(
+    program: Program, shape: Term, keys: isl.Map, rank: int, extents: tuple[int, ...]
+) -> list[Family]:
+    slots = _factors(shape)
+    found: list[Family] = []
+    pieces: list[tuple[isl.Set, isl.MultiAff]] = []
+    if keys.domain_is_wrapping():
+        keys = keys.flatten_domain()
+    keys.as_pw_multi_aff().foreach_piece(lambda points, values: pieces.append((points, values)))
+    for points, values in pieces:
+        for part in points.make_disjoint().get_basic_sets():
+            found.append(_family(program, slots, part, values, rank, extents))
+    return found
+
+
+def _factors(shape: Term) -> list[Term]:
+    """The one or two input elements that a summand is the product of."""
+    factors = list(shape.operands) if shape.operation in ("mul", "mulf") else [shape]
+    kinds = [factor.operation == "slot" and slot_kind(factor)[0] == "input" for factor in factors]
+    if not all(kinds) or len(factors) > 2:
+        raise Unsupported(f"a sum of terms other than products of two elements: {shape!r}")
+    return factors
+
+
+def _family(
+    program: Program,
+    slots: Sequence[Term],
+    points: isl.BasicSet,
+    values: isl.MultiAff,
+    rank: int,
+    extents: tuple[int, ...],
+) -> Family:
+    if points.dim(_DIV):
+        raise Unsupported("a source with divisions or remainders in its subscripts")
+    elements = _elements(program, slots, values, rank)
+    equalities, inequalities = _constraints(points)
+    counters = points.dim(_SET) - rank
+    forms, inequalities, equalities, kept = _eliminate(
+        elements, inequalities, equalities, rank, counters
+    )
+    space = points.to_set()
+    low = tuple(_bound(space.dim_min_val(rank + place)) for place in kept)
+    high = tuple(_bound(space.dim_max_val(rank + place)) for place in kept)
+    sizes = tuple(h - l + 1 for l, h in zip(low, high, strict=True))
+    box = [(0, extent - 1) for extent in extents] + list(zip(low, high, strict=True))
+    needed = [row for row in inequalities if _least(row, box) < 0]
+    operands = tuple(
+        Operand(_position(slot), slot.type, _form(row, rank))
+        for slot, row in zip(slots, forms, strict=True)
+    )
+    return Family(
+        operands,
+        low,
+        sizes,
+        tuple(_form(row, rank) for row in needed),
+        tuple(_form(row, rank) for row in equalities if any(row)),
+    )
+
+
+Row = list[int]
+"""Coefficients: constant, output subscripts, counters."""
+
+
+def _elements(
+    program: Program, slots: Sequence[Term], values: isl.MultiAff, rank: int
+) -> list[Row]:
+    """The row-major element number of each slot; the values are ``[x, subscripts of each slot]``."""
+    result: list[Row] = []
+    place = rank
+    # The subscripts stand in order of the slots' numbers, the factors perhaps not.
+    for slot in sorted(slots, key=slot_number):
+        extents = _extents(program, _position(slot))
+        row: Row = []
+        for extent in extents:
+            subscript = _affine(values.get_at(place))
+            row = [extent * a + b for a, b in zip(row or [0] * len(subscript), subscript, strict=True)]
+            place += 1
+        result.append(row or [0] * (1 + values.dim(isl.dim_type.in_)))
+    order = [slot_number(slot) for slot in slots]
+    ranked = sorted(order)
+    return [result[ranked.index(number)] for number in order]
+
+
+def _extents(program: Program, position: int) -> list[int]:
+    for statement in program.readers():
+        for read in statement.reads:
+            if read.array.position == position:
+                return [extent.constant for extent in read.array.extents]
+    raise Unsupported(f"parameter {position} is never read")
+
+
+def _position(slot: Term) -> int:
+    position = slot_kind(slot)[1]
+    assert isinstance(position, int)
+    return position
+
+
+def _affine(value: isl.Aff) -> Row:
+    if value.dim(_DIV) or value.get_denominator_val().to_python() != 1:
+        raise Unsupported("a source with divisions or remainders in its subscripts")
+    count = value.dim(isl.dim_type.in_)
+    factors = [value.get_coefficient_val(isl.dim_type.in_, n).to_python() for n in range(count)]
+    return [value.get_constant_val().to_python(), *factors]
+
+
+def _constraints(points: isl.BasicSet) -> tuple[list[Row], list[Row]]:
+    equalities: list[Row] = []
+    inequalities: list[Row] = []
+    for constraint in points.get_constraints():
+        row = [constraint.get_constant_val().to_python()]
+        for place in range(points.dim(_SET)):
+            row.append(constraint.get_coefficient_val(_SET, place).to_python())
+        (equalities if constraint.is_equality() else inequalities).append(row)
+    return equalities, inequalities
+
+
+def _eliminate(
+    elements: list[Row],
+    inequalities: list[Row],
+    equalities: list[Row],
+    rank: int,
+    counters: int,
+) -> tuple[list[Row], list[Row], list[Row], list[int]]:
+    """Replace counters that an equality determines; also returns which counters are left."""
+    kept = list(range(counters))
+    while True:
+        pivot = next(
+            (
+                (row, column)
+                for row in equalities
+                for column in range(1 + rank, len(row))
+                if abs(row[column]) == 1
+            ),
+            None,
+        )
+        if pivot is None:
+            return elements, inequalities, equalities, kept
+        row, column = pivot
+        rest = [other for other in equalities if other is not row]
+        elements = [_substitute(other, row, column) for other in elements]
+        inequalities = [_substitute(other, row, column) for other in inequalities]
+        equalities = [_substitute(other, row, column) for other in rest]
+        del kept[column - 1 - rank]
+
+
+def _substitute(row: Row, equality: Row, column: int) -> Row:
+    """``row`` without its variable ``column``, which the equality gives with coefficient ±1."""
+    factor = row[column] * equality[column]
+    changed = [a - factor * b for a, b in zip(row, equality, strict=True)]
+    return changed[:column] + changed[column + 1 :]
+
+
+def _form(row: Row, rank: int) -> Form:
+    return Form(row[0], tuple(row[1 : 1 + rank]), tuple(row[1 + rank :]))
+
+
+def _least(row: Row, box: Sequence[tuple[int, int]]) -> int:
+    """The least value of a form over a box of all its variables."""
+    parts = (min(f * low, f * high) for f, (low, high) in zip(row[1:], box, strict=True))
+    return row[0] + sum(parts)
+
+
+def _bound(value: isl.Val) -> int:
+    if not value.is_int():
+        raise Unsupported("a sum over an unbounded range")
+    return value.to_python()
