@@ -139,13 +139,16 @@ class _Limits:
     low: float | None = None
     high: float | None = None
 
-    def words(self, result: IntegerType | None) -> list[str]:
-        """Return the words for the clamp, given the integer type of the output."""
+    def words(self, result: IntegerType | None, *, is_nonnegative: bool = False) -> list[str]:
+        """Return the words for the clamp, given the integer type of the output.
+
+        ``is_nonnegative`` says that the clamped value is never below 0 in any case.
+        """
         if self.low is None and self.high is None:
             return []
         if result is not None:
             top = (1 << (result.width.data - 1)) - 1
-            if self.high == top and self.low == -top - 1:
+            if self.high == top and (self.low == -top - 1 or is_nonnegative):
                 return ["saturate"]
             if self.high == top and self.low == 0:
                 return ["relu", "saturate"]
@@ -192,10 +195,16 @@ def _words(steps: list[Operation | FloatLimit], result: IntegerType | None) -> l
             continue
         if isinstance(step, arith.TruncIOp) and is_limited:
             continue
-        words += limits.words(result)
+        words += limits.words(result, is_nonnegative=_stays_nonnegative(words))
         limits = _Limits()
         words.append(_word(step))
-    return words + limits.words(result)
+    return words + limits.words(result, is_nonnegative=_stays_nonnegative(words))
+
+
+def _stays_nonnegative(words: list[str]) -> bool:
+    """Return whether a ReLU came before, and only scaling by a positive factor after it."""
+    after = words[words.index("relu") + 1 :] if "relu" in words else ["?"]
+    return all(word.startswith("scale ") and "-" not in word for word in after)
 
 
 def _take_limit(step: Operation | FloatLimit, limits: _Limits) -> bool:
