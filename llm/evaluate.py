@@ -21,11 +21,10 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedExc
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
-from ..hw.gemmini.lower_bound import lower_bound
-from ..hw.gemmini.timing import simulate_timing
+from ..hw.gemmini.lower_bound import bound_program
+from ..hw.gemmini.timing import Level, simulate_timing
 from ..hw.gemmini.unroll import stream_of_module
 from ..hw.stream import StreamError
-from ..passes.registry import get_all_passes
 
 MAX_OPERATIONS = 20_000
 """Operations that a proposal may grow a program to; more is a resource bomb, not a schedule."""
@@ -51,7 +50,7 @@ class Problem:
     """The lifted kernel as MLIR text."""
     config: str
     """Name or path of the machine configuration."""
-    level: str = "soc"
+    level: Level = "soc"
     dram_latency: int | None = None
     memory_latency: int = 6
     warm: bool = False
@@ -70,10 +69,16 @@ class Outcome:
     diagnostic: str = ""
 
 
+@cache
+def universe() -> Universe:
+    """Every dialect and pass that an installed package registers."""
+    return Universe.get_multiverse()
+
+
 def new_context() -> Context:
     """A context with every dialect that an installed universe provides."""
     context = Context()
-    for name, factory in Universe.get_multiverse().all_dialects.items():
+    for name, factory in universe().all_dialects.items():
         context.register_dialect(name, factory)
     return context
 
@@ -93,7 +98,7 @@ _prefixes: OrderedDict[tuple[str, tuple[str, ...]], ModuleOp] = OrderedDict()
 
 def parse_pipeline(pipeline: str) -> tuple[ModulePass, ...]:
     """The passes that a pipeline string names; raises ``ValueError`` where it names none."""
-    return PassPipeline.parse_spec(get_all_passes(), pipeline).passes
+    return PassPipeline.parse_spec(universe().all_passes, pipeline).passes
 
 
 def lower(tensor_ir: str, passes: tuple[ModulePass, ...]) -> ModuleOp:
@@ -133,7 +138,9 @@ def evaluate(problem: Problem, pipeline: str) -> Outcome:
             dram_latency=problem.dram_latency,
             warm=problem.warm,
         )
-        bound = lower_bound(stream, config, problem.level)
+        bound = bound_program(
+            result.program, config, cold=problem.level == "soc" and not problem.warm
+        )
     except Rejection as error:
         return Outcome(pipeline, None, diagnostic=str(error))
     digest = hashlib.sha256(str(module).encode()).hexdigest()[:16]

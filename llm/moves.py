@@ -8,16 +8,25 @@ move knows what a pass does; a third party's pass joins by being registered.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain, zip_longest
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+from xdsl.universe import XDSL_UNIVERSE
 
-from ..passes.registry import get_all_passes
-from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context
+from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context, universe
 
 INSTANCES_PER_PASS = 24
 """Instances of one pass that are considered at one place: the pass lists the best ones first."""
+
+
+@cache
+def menu() -> tuple[type[ModulePass], ...]:
+    """The passes that list their instances, of every universe but xDSL's own."""
+    factories = universe().all_passes.items()
+    own = [factory() for name, factory in factories if name not in XDSL_UNIVERSE.all_passes]
+    return tuple(pass_type for pass_type in own if is_on_menu(pass_type))
 
 
 def is_on_menu(pass_type: type[ModulePass]) -> bool:
@@ -33,8 +42,6 @@ def instances(pass_type: type[ModulePass], module: ModuleOp) -> tuple[ModulePass
 def neighbours(problem: Problem, pipeline: str) -> tuple[str, ...]:
     """All pipelines one move away from ``pipeline``, the kinds of moves taking turns."""
     passes = parse_pipeline(pipeline)
-    menu = [factory() for factory in get_all_passes().values()]
-    menu = [pass_type for pass_type in menu if is_on_menu(pass_type)]
     kinds: list[Iterator[tuple[ModulePass, ...]]] = []
     for position, instance in enumerate(passes):
         try:
@@ -47,7 +54,7 @@ def neighbours(problem: Problem, pipeline: str) -> tuple[str, ...]:
             kinds.append(iter([(*before, *after)]))
         kinds.extend(
             ((*before, added, instance, *after) for added in instances(pass_type, module))
-            for pass_type in menu
+            for pass_type in menu()
             if pass_type is not type(instance)
         )
     turns = chain.from_iterable(zip_longest(*kinds))

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..diagnostics import Diagnostic
-from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
+from ..hw.gemmini.config import DEFAULT_CONFIG
+from ..hw.gemmini.timing import Level
 from ..lifting.prove import lift_and_prove
 from ..llm.evaluate import Problem, evaluate
 from ..passes.pipelines import baseline_pipeline, first_pipelines
@@ -37,7 +38,7 @@ class Row:
     kernel: str
     pipeline: str = ""
     config: str = DEFAULT_CONFIG
-    level: str = "soc"
+    level: Level = "soc"
 
     @property
     def key(self) -> str:
@@ -82,8 +83,8 @@ def measure(row: Row, folder: Path, golden: dict[str, int]) -> dict[str, Any]:
     lifted = lift_and_prove(read_module(str(folder / row.kernel)))
     problem = Problem(str(lifted.module), row.config, row.level)
     pipelines = {
-        "": lambda: first_pipelines(problem.tensor_ir, load_config(row.config))[0],
-        "baseline": baseline_pipeline,
+        "": lambda: first_pipelines(problem.tensor_ir, row.config)[0],
+        "baseline": lambda: baseline_pipeline(row.config),
     }
     pipeline = pipelines.get(row.pipeline, lambda: row.pipeline)()
     outcome = evaluate(problem, pipeline)

@@ -21,15 +21,19 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
-from ..hw.gemmini.timing import TimingResult, explain, simulate_timing
+from ..hw.gemmini.timing import Level, TimingResult, explain, simulate_timing
 from ..hw.gemmini.unroll import stream_of_module
 from ..hw.stream import CommandStream
+from ..lifting.c_affine import check_affine
+from ..lifting.c_frontend import parse_c_kernel
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
 from ..llm.search import NothingProvedError, Search, SearchState
 from ..passes.pipelines import baseline_pipeline, first_pipelines
-from ..validation.validate import PreparedSource, Validation, validate
-from .read import parse_c_kernel, read_text
+from ..validation.checker import Violation
+from ..validation.polyhedral import Unsupported
+from ..validation.validate import PreparedSource, Validation, prepare, validate
+from .read import read_text
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class OptimizeOptions:
     """What the user may choose; the defaults are those of the command line."""
 
     config: str = "gemmini-16x16-int8"
-    level: str = "soc"
+    level: Level = "soc"
     budget: int = 64
     seed: int = 0
     pipeline: str | None = None
@@ -136,6 +140,7 @@ class _Job:
     def run(self) -> Result:
         source = read_text(self.path)
         loops = parse_c_kernel(source, self.path)
+        check_affine(loops)
         self._ended("parse", signature(loops))
         lifted = self._lift(loops)
         problem = Problem(
@@ -145,8 +150,8 @@ class _Job:
             self.options.dram_latency,
             warm=self.options.warm,
         )
-        prepared = PreparedSource(loops, self.config)
-        baseline = evaluate(problem, baseline_pipeline())
+        prepared = self._prepare(loops)
+        baseline = evaluate(problem, baseline_pipeline(self.options.config))
         if baseline.cycles is None:
             raise Diagnostic(f"{self.path}: cannot be lowered: {baseline.diagnostic}")
         state = self._search(problem, prepared)
@@ -156,7 +161,7 @@ class _Job:
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
-        stream, _ = stream_of_module(program, self.config)
+        stream, layout = stream_of_module(program, self.config)
         timing = simulate_timing(
             stream,
             self.config,
@@ -178,7 +183,7 @@ class _Job:
             validation=validation,
             ideal_cycles=multiply_accumulates(lifted.module) / self.config.dim**2,
             seconds=time.perf_counter() - self.started,
-            explanation=explain(timing, stream, self.config),
+            explanation=explain(timing, stream, self.config, layout),
             stage_seconds=self.stage_seconds,
         )
 
@@ -188,6 +193,12 @@ class _Job:
             raise Diagnostic(f"{self.path}: lift {lifted.verdict}: {lifted.reason}")
         self._ended("lift", f"{lifted.summary:<28} {lifted.verdict} {lifted.method}")
         return lifted
+
+    def _prepare(self, loops: ModuleOp) -> PreparedSource:
+        try:
+            return prepare(loops, self.config)
+        except (Unsupported, Violation) as error:
+            raise Diagnostic(f"{self.path}: cannot be validated: {error}") from error
 
     def _search(self, problem: Problem, prepared: PreparedSource) -> SearchState:
         def certify(pipeline: str) -> str:
@@ -203,7 +214,7 @@ class _Job:
         first: Sequence[str] = (
             [self.options.pipeline]
             if self.options.pipeline is not None
-            else first_pipelines(problem.tensor_ir, self.config)
+            else first_pipelines(problem.tensor_ir, self.options.config)
         )
         budget = 1 if self.options.pipeline is not None else max(1, self.options.budget)
         search = Search(problem, certify, self.executor, budget, self.options.seed, progress)
@@ -244,9 +255,9 @@ def describe_validation(validation: Validation) -> str:
 
 def multiply_accumulates(tensor_ir: ModuleOp) -> int:
     """Multiply-accumulates of all contractions of a lifted kernel."""
+    contractions = (op for op in tensor_ir.walk() if isinstance(op, linalg.GenericOp))
     return sum(
-        prod(operation.get_static_loop_ranges())
-        for operation in tensor_ir.walk()
-        if isinstance(operation, linalg.GenericOp)
-        and any(kind.data == linalg.IteratorType.REDUCTION for kind in operation.iterator_types)
+        prod(contraction.get_static_loop_ranges())
+        for contraction in contractions
+        if linalg.IteratorType.REDUCTION in (kind.data for kind in contraction.iterator_types)
     )

@@ -9,10 +9,11 @@ from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from ..diagnostics import Diagnostic, SourceLocation
-from ..hw.gemmini.config import GemminiConfig
+from ..hw.gemmini.config import GemminiConfig, load_config
 from ..hw.gemmini.rocc import read_rocc
 from ..hw.stream import CommandStream
 from ..lifting.c_frontend import parse_c_kernel
+from ..lifting.machine_c import is_machine_c, read_machine_c
 from ..llm.evaluate import new_context
 
 MAX_BYTES = 64 << 20
@@ -41,11 +42,16 @@ def read_text(path: str) -> str:
     return text
 
 
-def read_module(path: str) -> ModuleOp:
-    """The program in a ``.c`` or ``.mlir`` file as a verified module."""
+def read_module(path: str, config: GemminiConfig | None = None) -> ModuleOp:
+    """The program in a ``.c`` or ``.mlir`` file as a verified module.
+
+    C that calls the macros of ``gemmini.h`` is machine C, and becomes ISA IR for ``config``.
+    """
     text = read_text(path)
     suffix = Path(path).suffix
     if suffix in (".c", ".cc", ".cpp"):
+        if is_machine_c(text):
+            return read_machine_c(text, path, config or load_config())
         return parse_c_kernel(text, path)
     if suffix != ".mlir":
         raise Diagnostic(f"{path}: unknown kind of file {suffix!r}", hint=SUPPORTED)

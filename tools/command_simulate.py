@@ -1,0 +1,174 @@
+"""``liftproof simulate``: run a program on the machine model and count its cycles."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
+from ..hw.gemmini.functional import run as run_functional
+from ..hw.gemmini.lower_bound import bound_program
+from ..hw.gemmini.memory import MemoryLayout
+from ..hw.gemmini.timing import TimingResult, explain, simulate_timing, traffic
+from ..hw.gemmini.trace import write_trace
+from ..hw.gemmini.unroll import stream_of_module
+from ..hw.stream import CommandStream
+from .command_optimize import positive
+from .exit_status import ACCEPTED
+from .read import read_module, read_stream
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command stream and, unless it came from a ``.rocc`` file, the arrays it works on."""
+
+    stream: CommandStream
+    layout: MemoryLayout | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("program", help="ISA IR (.mlir), machine C (.c) or commands (.rocc)")
+    parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
+    parser.add_argument("--level", default="soc", choices=["accelerator", "soc"])
+    parser.add_argument(
+        "--memory-latency", type=positive, default=6, help="cycles (accelerator, default 6)"
+    )
+    parser.add_argument("--dram-latency", type=positive, help="cycles (soc, default 60)")
+    parser.add_argument("--warm", action="store_true", help="all data in the L2 cache at the start")
+    parser.add_argument("--trace", type=Path, help="write a timeline for Perfetto (JSON)")
+    parser.add_argument("--inputs", type=Path, help="arrays by parameter name (.npz)")
+    parser.add_argument("--outputs", type=Path, help="where to write the arrays afterwards (.npz)")
+    parser.add_argument("--timing-only", action="store_true", help="do not compute any data")
+    parser.add_argument("--seed", type=int, default=0, help="seed of random inputs")
+
+
+def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Time the program and, unless told otherwise, run it on data."""
+    started = time.perf_counter()
+    config = load_config(options.config)
+    program = _load(options.program, config)
+    timing = simulate_timing(
+        program.stream,
+        config,
+        level=options.level,
+        memory_latency=options.memory_latency,
+        dram_latency=options.dram_latency,
+        warm=options.warm,
+    )
+    outputs = {} if options.timing_only else _run_on_data(program, config, options)
+    if options.trace is not None:
+        write_trace(timing, program.stream, options.trace)
+    report = {
+        **_report(program, timing, config, options),
+        "outputs": {name: _digest(array) for name, array in outputs.items()},
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    if not options.json:
+        _print(report)
+    return report, ACCEPTED
+
+
+def _load(path: str, config: GemminiConfig) -> Program:
+    if Path(path).suffix == ".rocc":
+        return Program(read_stream(path, config), None)
+    return Program(*stream_of_module(read_module(path, config), config))
+
+
+def _report(
+    program: Program, timing: TimingResult, config: GemminiConfig, options: argparse.Namespace
+) -> dict[str, Any]:
+    cold = options.level == "soc" and not options.warm
+    bound = bound_program(timing.program, config, cold=cold)
+    ideal = bound.macs / config.dim**2
+    return {
+        "cycles": timing.cycles,
+        "lower_bound_cycles": bound.cycles,
+        "bound": bound.limiting,
+        "utilization": round(ideal / timing.cycles, 4) if timing.cycles else 0.0,
+        "instructions": len(program.stream),
+        "units": timing.units,
+        "segments": timing.segment_cycles,
+        "conflicts": timing.conflicts,
+        "dram_bytes": {
+            row.name: {"read": row.read_bytes, "written": row.written_bytes, "passes": row.passes}
+            for row in traffic(timing.program, program.layout)
+        },
+        "summary": explain(timing, program.stream, config, program.layout),
+    }
+
+
+def _run_on_data(
+    program: Program, config: GemminiConfig, options: argparse.Namespace
+) -> dict[str, NDArray[Any]]:
+    """All arrays after the program; those that are not given start at random, full range."""
+    if program.layout is None:
+        if options.inputs or options.outputs:
+            raise Diagnostic(
+                f"{options.program}: a command stream has no named arrays",
+                hint="--inputs and --outputs need ISA IR or machine C",
+            )
+        return {}
+    given = _read_arrays(options.inputs)
+    generator = np.random.default_rng(options.seed)
+    contents = {
+        array.name: given.pop(array.name)
+        if array.name in given
+        else _random(generator, array.shape, array.dtype)
+        for array in program.layout.arrays
+    }
+    if given:
+        known = ", ".join(contents)
+        raise Diagnostic(
+            f"{options.inputs}: no parameter {next(iter(given))!r}", hint=f"parameters: {known}"
+        )
+    image = program.layout.image(contents)
+    run_functional(program.stream, config, image, layout=program.layout)
+    names = [array.name for array in program.layout.arrays]
+    arrays = dict(zip(names, program.layout.read(image), strict=True))
+    if options.outputs is not None:
+        np.savez(options.outputs, allow_pickle=False, **arrays)
+    return arrays
+
+
+def _read_arrays(path: Path | None) -> dict[str, NDArray[Any]]:
+    """Arrays of an ``.npz`` file; pickled objects are refused, not executed."""
+    if path is None:
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise Diagnostic(f"{path}: not an .npz file of arrays: {error}") from error
+
+
+def _random(
+    generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    if dtype.kind == "f":
+        return generator.standard_normal(shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+
+
+def _digest(array: NDArray[Any]) -> dict[str, Any]:
+    content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": content}
+
+
+def _print(report: dict[str, Any]) -> None:
+    print(
+        f"{report['cycles']:,} cycles, {report['instructions']:,} commands,"
+        f" {report['utilization']:.1%} of the array's peak"
+    )
+    print(f"lower bound {report['lower_bound_cycles']:,} cycles ({report['bound']})")
+    for name, cycles in report["segments"].items():
+        print(f"  segment {name}: {cycles:,} cycles")
+    print(report["summary"])
