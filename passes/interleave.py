@@ -16,7 +16,17 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from .index_math import IndexBuilder, constant_value, is_index_math
-from .kernel import accesses, iv_of, kernel_of, named_loop, named_loops, products, refusal
+from .kernel import (
+    accesses,
+    config_of,
+    enclosing_loops,
+    iv_of,
+    kernel_of,
+    named_loop,
+    named_loops,
+    products,
+    refusal,
+)
 from .loop_transforms import index_builder, tidy
 from .nests import (
     MoveNest,
@@ -36,7 +46,7 @@ from .schedule_space import applicable
 class InterleavePass(ModulePass):
     """Issue the moves that stand in front of a nest of products one by one inside of it.
 
-    ``loop`` is a loop of the nest: each of its iterations begins with its share of the moves, so
+    ``loop`` is a loop of the nest: each of its iterations ends with its share of the moves, so
     that the DMA works all the time and the queues never fill. Needs moves that do not touch what
     the products use (gemmini-double-buffer), in front of a perfect nest around the products. Moves
     that depend on each other keep their order, in consecutive parts of the nest. Guarantees the
@@ -57,7 +67,8 @@ class InterleavePass(ModulePass):
         nests = _movable(band[0])
         if not nests:
             raise refusal(band[0], "has no independent moves in front of it")
-        _Interleaving(index_builder(function), band, nests).run()
+        lead = _lead(target, config_of(function).reservation_execute)
+        _Interleaving(index_builder(function), band, nests, lead).run()
         tidy(function)
 
     @classmethod
@@ -115,38 +126,77 @@ def _windows(nests: Sequence[MoveNest]) -> list[list[MoveNest]]:
     return groups
 
 
+def _lead(target: scf.ForOp, entries: int) -> int:
+    """Iterations of ``target`` by which the core runs ahead of the array.
+
+    The reservation station holds ``entries`` commands, two for each product. A load issued before
+    the array is through with the last chunk would write to the bank that the array still reads.
+    """
+    inside = [
+        prod(largest_trip_count(loop) for loop in enclosing_loops(product, target))
+        for product in products(target)
+    ]
+    ahead = -(-entries // (2 * max(1, sum(inside))))
+    return ahead - 1  # moves come at the end of an iteration
+
+
+def _rhythm(
+    moves: int, begin: int, end: int, lead: int, share: tuple[int, int]
+) -> tuple[int, int, int]:
+    """When to issue ``moves`` moves: first iteration, iterations between, moves at a time.
+
+    The moves of different nests take turns; none comes in the first ``lead`` iterations if there is
+    room.
+    """
+    number, count = share
+    every = _power_of_two((end - begin) // moves)
+    if every > lead:
+        return begin + lead + number * (every - lead) // count, every, 1
+    if end - begin - lead >= moves:
+        return begin + lead, _power_of_two((end - begin - lead) // moves), 1
+    lead = min(lead, end - begin - 1)
+    each = -(-moves // (end - begin - lead))
+    return begin + lead, 1, each
+
+
+def _power_of_two(number: int) -> int:
+    """The largest power of two up to ``number``: the core has no fast division by others."""
+    return 1 << (number.bit_length() - 1) if number else 0
+
+
 class _Interleaving:
     def __init__(
-        self, index: IndexBuilder, band: Sequence[scf.ForOp], nests: Sequence[MoveNest]
+        self,
+        index: IndexBuilder,
+        band: Sequence[scf.ForOp],
+        nests: Sequence[MoveNest],
+        lead: int,
     ) -> None:
         self.index = index
         self.band = band
         self.nests = nests
+        self.lead = lead
 
     def run(self) -> None:
         counts = [largest_trip_count(loop) for loop in self.band]
         body = self.band[-1].body.block
-        anchor = self._make_rectangular(counts)
-        self.index.at(InsertPoint.before(anchor))
+        self._make_rectangular(counts)
+        end_of_body = body.last_op
+        assert end_of_body is not None
+        self.index.at(InsertPoint.before(end_of_body))
         position = self._linear([iv_of(loop) for loop in self.band], counts)
         total = prod(counts)
         groups = _windows(self.nests)
-        order = {id(nest): number for number, nest in enumerate(self.nests)}
         for number, group in enumerate(groups):
             begin, end = (total * n // len(groups) for n in (number, number + 1))
-            for nest in sorted(group, key=lambda nest: order[id(nest)]):
-                self.index.at(InsertPoint.before(anchor))
-                offset = order[id(nest)] if len(groups) == 1 else 0
-                self._spread(nest, position, begin, end, offset)
+            for place, nest in enumerate(group):
+                self.index.at(InsertPoint.before(end_of_body))
+                self._spread(nest, position, begin, end, (place, len(group)))
         for nest in self.nests:
             erase(nest.statement)
-        assert anchor.parent is body
 
-    def _make_rectangular(self, counts: Sequence[int]) -> Operation:
-        """Let all loops of the band run to a constant, their body under a guard where needed.
-
-        Returns the statement of the innermost body in front of which moves may be inserted.
-        """
+    def _make_rectangular(self, counts: Sequence[int]) -> None:
+        """Let all loops of the band run to a constant, their body under a guard where needed."""
         body = self.band[-1].body.block
         inside = [op for op in body.ops if not isinstance(op, scf.YieldOp)]
         index = self.index
@@ -161,8 +211,6 @@ class _Interleaving:
             for op in inside:
                 op.detach()
                 index.insert(op)
-        effects = [op for op in body.ops if not is_index_math(op)]
-        return effects[0]
 
     def _linear(self, variables: Sequence[SSAValue], counts: Sequence[int]) -> SSAValue:
         """The number of an iteration in the order of the loops."""
@@ -171,31 +219,33 @@ class _Interleaving:
             position = self.index.add(self.index.mul(position, count), variable)
         return position
 
-    def _spread(self, nest: MoveNest, position: SSAValue, begin: int, end: int, order: int) -> None:
-        """Issue the moves of ``nest`` in the iterations ``begin`` … ``end - 1``, evenly."""
+    def _spread(
+        self, nest: MoveNest, position: SSAValue, begin: int, end: int, share: tuple[int, int]
+    ) -> None:
+        """Issue the moves of ``nest`` in the iterations ``begin`` … ``end - 1``, evenly.
+
+        ``share`` is the number of this nest, and of all nests, that are spread there.
+        """
         index = self.index
         sizes = [-(-largest_trip_count(loop) // _step(loop)) for loop in nest.loops]
-        moves, slots = prod(sizes), max(1, end - begin)
-        condition = index.both(self._guards(nest), index.less(index.constant(begin - 1), position))
-        if moves <= slots:
-            every = slots // moves
-            offset = min(order * every // max(1, len(self.nests)), every - 1)
-            shifted = index.sub(position, index.constant(begin))
-            turn = index.equal(index.rem(shifted, every), offset) if begin == 0 else None
-            in_range = index.less(shifted, index.constant(moves * every))
-            condition = index.both(condition, in_range)
-            insert_if(index, condition if turn is None else index.both(condition, turn))
-            if turn is None:
-                insert_if(index, index.equal(index.rem(shifted, every), 0))
-            self._issue(nest, index.floordiv(shifted, every), sizes)
-            return
-        each = -(-moves // slots)
-        in_range = index.less(position, index.constant(end))
-        insert_if(index, index.both(condition, in_range))
-        shifted = index.sub(position, index.constant(begin))
-        _, copy = insert_loop(index, index.constant(each), "n")
-        number = index.add(index.mul(shifted, each), copy)
-        insert_if(index, index.less(number, index.constant(moves)))
+        moves = prod(sizes)
+        condition = self._guards(nest)
+        first, every, each = _rhythm(moves, begin, end, self.lead, share)
+        if every == 1:
+            condition = index.both(condition, index.less(index.constant(first - 1), position))
+        last = first + every * -(-moves // each)
+        condition = index.both(condition, index.less(position, index.constant(last)))
+        if every > 1:
+            turn = index.equal(index.rem(position, every), first % every)
+            condition = index.both(condition, turn)
+            if first >= every:
+                condition = index.both(condition, index.less(index.constant(first - 1), position))
+        insert_if(index, condition)
+        number = index.floordiv(index.sub(position, index.constant(first)), every)
+        if each > 1:
+            _, copy = insert_loop(index, index.constant(each), "n")
+            number = index.add(index.mul(number, each), copy)
+            insert_if(index, index.less(number, index.constant(moves)))
         self._issue(nest, number, sizes)
 
     def _guards(self, nest: MoveNest) -> SSAValue:
