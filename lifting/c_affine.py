@@ -14,7 +14,7 @@ from .c_emitter import source_location
 
 _HINT = (
     "a subscript may add and subtract loop variables, parameters and constants, "
-    "multiply them by constants, and divide by constants"
+    "multiply them by constants, and divide by constants; count with int or size_t"
 )
 
 
@@ -99,6 +99,8 @@ def _reason(op: Operation) -> str:
         if isinstance(source, memref.LoadOp):
             name = source.memref.name_hint or "?"
             return f"it depends on the value of '{name}'"
+    if isinstance(op, arith.IndexCastOp) and isinstance(op.input.owner, arith.ExtUIOp):
+        return "it is computed in a narrow unsigned type, which may wrap around"
     if isinstance(op, (arith.MinSIOp, arith.MaxSIOp, arith.SelectOp)):
         return "it depends on a condition"
     return "it is not computed by +, -, * and division by constants"

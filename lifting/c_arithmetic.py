@@ -151,14 +151,15 @@ class Arithmetic:
         low, high = arms[0].interval, arms[1].interval
         bounds = Interval(min(low.low, high.low), max(low.high, high.high))
         extremum = _extremum(condition.compared, left, right)
-        operation: Operation = arith.SelectOp(self.truth(condition), *operands)
-        if extremum is not None:
-            operation = extremum(*operands)
+        if extremum is None:
+            chosen = self._emitter.value(arith.SelectOp(self.truth(condition), *operands))
+        else:
+            chosen = self._emitter.value(extremum(*operands))
         if extremum is arith.MinSIOp:
             bounds = Interval(bounds.low, min(low.high, high.high))
         elif extremum is arith.MaxSIOp:
             bounds = Interval(max(low.low, high.low), bounds.high)
-        return Polynomial.atom(Atom("choice", self._emitter.value(operation), bounds, exact=False))
+        return Polynomial.atom(Atom("choice", chosen, bounds, exact=False))
 
     # ---- conversions ----------------------------------------------------------------------------
     def convert(self, value: Value, kind: CScalar) -> Value:

@@ -294,6 +294,51 @@ C_TYPES: dict[str, Any] = {
 }
 
 
+NUMPY_TYPES: dict[str, Any] = {
+    **{name: getattr(np, name.removesuffix("_t")) for name in C_TYPES if name.endswith("_t")},
+    "float": np.float32,
+    "double": np.float64,
+}
+POINTER_EXTENT = 256
+
+
+def arguments_of(module: builtin.ModuleOp, seed: int) -> list[Any]:
+    """Return random arguments of the shapes that the kernel declares."""
+    function = next(op for op in module.ops if isinstance(op, func.FuncOp))
+    generator = np.random.default_rng(seed)
+    attributes = function.attributes
+    scalars: dict[str, Any] = {}
+    result: list[Any] = []
+    descriptions = zip(
+        attributes["liftproof.parameters"],
+        attributes["liftproof.c_types"],
+        attributes["liftproof.extents"],
+        strict=True,
+    )
+    for name, c_type, extents in descriptions:
+        base = c_type.data.removeprefix("const ").split("[")[0].removesuffix(" *")
+        if not extents.data:
+            scalars[name.data] = generator.integers(1, 12) if base != "bool" else True
+            result.append(NUMPY_TYPES.get(base, np.bool)(scalars[name.data]).item())
+            continue
+        shape = [
+            POINTER_EXTENT if text == "?" else eval(str(text), {}, scalars)
+            for text in (getattr(e, "data", None) or e.value.data for e in extents)
+        ]
+        dtype = NUMPY_TYPES[base]
+        array = generator.integers(-120, 120, shape).astype(dtype)
+        if np.issubdtype(dtype, np.floating):
+            array = generator.normal(0, 9, shape).astype(dtype)
+        result.append(array)
+    return result
+
+
+@pytest.fixture(scope="session")
+def random_arguments() -> Callable[[builtin.ModuleOp, int], list[Any]]:
+    """Return a function from a kernel's module and a seed to arguments for the kernel."""
+    return arguments_of
+
+
 @pytest.fixture(scope="session")
 def both_ways(tmp_path_factory: pytest.TempPathFactory) -> BothWays:
     return BothWays(tmp_path_factory.mktemp("gcc"))

@@ -4,23 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
-from xdsl.dialects import builtin, func
-
-TYPES = {
-    "int8_t": np.int8,
-    "uint8_t": np.uint8,
-    "int16_t": np.int16,
-    "uint16_t": np.uint16,
-    "int32_t": np.int32,
-    "uint32_t": np.uint32,
-    "int64_t": np.int64,
-    "uint64_t": np.uint64,
-    "float": np.float32,
-    "double": np.float64,
-}
-POINTER_EXTENT = 256
+from xdsl.dialects import func
 
 KERNELS = {
     "downward": """
@@ -235,43 +220,12 @@ KERNELS = {
 }
 
 
-def arguments(module: builtin.ModuleOp, seed: int) -> list[Any]:
-    """Return random arguments of the shapes that the kernel declares."""
-    function = next(op for op in module.ops if isinstance(op, func.FuncOp))
-    generator = np.random.default_rng(seed)
-    attributes = function.attributes
-    scalars: dict[str, Any] = {}
-    result: list[Any] = []
-    descriptions = zip(
-        attributes["liftproof.parameters"],
-        attributes["liftproof.c_types"],
-        attributes["liftproof.extents"],
-        strict=True,
-    )
-    for name, c_type, extents in descriptions:
-        base = c_type.data.removeprefix("const ").split("[")[0].removesuffix(" *")
-        if not extents.data:
-            scalars[name.data] = generator.integers(1, 12) if base != "bool" else True
-            result.append(TYPES.get(base, np.bool)(scalars[name.data]).item())
-            continue
-        shape = [
-            POINTER_EXTENT if text == "?" else eval(str(text), {}, scalars)
-            for text in (getattr(e, "data", None) or e.value.data for e in extents)
-        ]
-        dtype = TYPES[base]
-        array = generator.integers(-120, 120, shape).astype(dtype)
-        if np.issubdtype(dtype, np.floating):
-            array = generator.normal(0, 9, shape).astype(dtype)
-        result.append(array)
-    return result
-
-
 @pytest.mark.parametrize("name", KERNELS)
-def test_kernel(both_ways: Any, name: str) -> None:
+def test_kernel(both_ways: Any, random_arguments: Any, name: str) -> None:
     """The kernel leaves the same arrays and returns the same value both ways."""
     text = KERNELS[name]
     module = both_ways.module(text)
     function = next(op for op in module.ops if isinstance(op, func.FuncOp))
     compiled = both_ways.compiled(text, function.sym_name.data)
     for seed in range(3):
-        both_ways.compare(module, function, compiled, arguments(module, seed))
+        both_ways.compare(module, function, compiled, random_arguments(module, seed))
