@@ -69,7 +69,7 @@ def take_completions(machine: Record, now: int) -> tuple[int, int]:
     if load.done_head < load.done_tail and load.done_time[load.done_head & MASK] <= now:
         index = load.done_command[load.done_head & MASK]
         load.done_head += 1
-        load.release = 1
+        load.in_flight -= 1
         return index, LOAD
     if store.done_head < store.done_tail and store.done_time[store.done_head & MASK] <= now:
         index = store.done_command[store.done_head & MASK]
@@ -93,7 +93,7 @@ def issue(machine: Record, commands: Records, progress: Records, unit: int, now:
     if index < 0 or is_blocked(station, parameters, commands, progress, index, unit):
         return
     if unit == EXECUTE:
-        enqueue(execute, commands, index)
+        enqueue(execute, commands, index, now)
     push_to_queue(station, commands, progress, index, unit, now)
 
 
@@ -222,13 +222,13 @@ def step_cycle(
 ) -> None:
     """Advance every stage by one cycle, the later ones first."""
     station, taken, execute = machine.station, machine.taken, machine.execute
-    done, done_unit = take_completions(machine, now)
     take_ports(taken, execute, now)
     step_load(machine, commands, progress, lines, now)
     cause = control_execute(execute, taken, machine.parameters, commands, now)
     if cause == BANK_TAKEN:
         machine.counters.operand_conflicts += 1
     _count(machine.counters, station, EXECUTE, cause)
+    done, done_unit = take_completions(machine, now)
     step_store(machine, commands, progress, now)
     for unit in range(UNITS):
         issue(machine, commands, progress, unit, now)

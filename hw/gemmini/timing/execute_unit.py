@@ -14,11 +14,13 @@ from .state import RESULT_RING, RING, Record, Records
 
 MASK = RING - 1
 
+QUEUE_LATENCY = 2
+"""Cycles from a command's issue until the controller sees it: two queues one after the other."""
 MINIMUM_ROWS = 4
 """Rows of the shortest operation: it keeps the station's one completion per cycle from clogging."""
-READ_TO_DONE = 2
+READ_TO_DONE = 1
 """Cycles from a compute's last operand row to its completion (measured)."""
-OVERLAPPED_READ_TO_DONE = 3
+OVERLAPPED_READ_TO_DONE = 2
 """The same for a preload without a result that was overlapped with a compute (measured)."""
 
 # Operations of the controller.
@@ -36,28 +38,38 @@ def queued_operations(execute: Record) -> int:
 
 
 @stage
-def _push(execute: Record, command: int, part: int) -> None:
+def _visible_operations(execute: Record, now: int) -> int:
+    """Operations that have reached the controller: each passes the splitting queue and its own."""
+    count = execute.op_tail - execute.op_head
+    while count > 0 and execute.op_ready[(execute.op_head + count - 1) & MASK] > now:
+        count -= 1
+    return count
+
+
+@stage
+def _push(execute: Record, command: int, part: int, ready: int) -> None:
+    execute.op_ready[execute.op_tail & MASK] = ready
     execute.op_command[execute.op_tail & MASK] = command
     execute.op_part[execute.op_tail & MASK] = part
     execute.op_tail += 1
 
 
 @stage
-def enqueue(execute: Record, commands: Records, index: int) -> None:
+def enqueue(execute: Record, commands: Records, index: int, now: int) -> None:
     """Queue an issued command; a preload of transposed weights waits for its compute."""
     command = commands[index]
     held = execute.held_preload
     execute.held_preload = -1
     if held >= 0 and command.kind == COMPUTE and command.flips:
-        _push(execute, held, WEIGHTS_ONLY)
-        _push(execute, held, EMPTY_COMPUTE)
-        _push(execute, held, RESULT_ONLY)
+        _push(execute, held, WEIGHTS_ONLY, now + QUEUE_LATENCY)
+        _push(execute, held, EMPTY_COMPUTE, now + QUEUE_LATENCY)
+        _push(execute, held, RESULT_ONLY, now + QUEUE_LATENCY)
     elif held >= 0:
-        _push(execute, held, WHOLE)
+        _push(execute, held, WHOLE, now + QUEUE_LATENCY)
     if command.kind == PRELOAD and command.weight_stationary and command.b_transposed:
         execute.held_preload = index
     else:
-        _push(execute, index, WHOLE)
+        _push(execute, index, WHOLE, now + QUEUE_LATENCY)
 
 
 @stage
@@ -104,7 +116,7 @@ def _hazard(execute: Record, commands: Records, preload: int) -> bool:
 @stage
 def _configure(execute: Record, now: int) -> int:
     """A configuration waits until the array is empty."""
-    if execute.busy_until >= now - 1 or execute.done_count > 0:
+    if execute.busy_until >= now - 2 or execute.done_count > 0:
         return DRAIN
     _report(execute, execute.op_command[execute.op_head & MASK], now)
     execute.op_head += 1
@@ -156,7 +168,7 @@ def control_execute(
 @stage
 def _begin(execute: Record, parameters: Record, commands: Records, now: int) -> int:
     """Choose the next operation, if the commands it needs are queued and nothing forbids it."""
-    queued = queued_operations(execute)
+    queued = _visible_operations(execute, now)
     if queued == 0:
         return IDLE
     head = commands[execute.op_command[execute.op_head & MASK]]

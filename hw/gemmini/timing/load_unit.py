@@ -126,23 +126,6 @@ def control_loads(
     now: int,
 ) -> int:
     """One step of the controller: begin the next command, or request one of its rows."""
-    released = load.release
-    load.release = 0
-    cause = _control(load, station, parameters, commands, progress, now)
-    # A slot freed in this cycle is seen by the controller in the next.
-    load.in_flight -= released
-    return cause
-
-
-@stage
-def _control(
-    load: Record,
-    station: Record,
-    parameters: Record,
-    commands: Records,
-    progress: Records,
-    now: int,
-) -> int:
     if queue_is_empty(station, LOAD):
         return IDLE
     index = queue_head(station, LOAD)

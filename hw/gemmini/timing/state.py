@@ -106,7 +106,6 @@ STATION = _record(
 )
 LOAD_UNIT = _record(
     "in_flight",
-    "release",
     "started",
     "row",
     "zero_free_at",
@@ -207,6 +206,7 @@ EXECUTE_UNIT = _record(
     "op_tail",
     "done_count",
     op_command=RING,
+    op_ready=RING,
     op_part=RING,
     tag_release=RING,
     tag_result=RING,
@@ -283,7 +283,7 @@ def mesh_transit(config: GemminiConfig) -> int:
 def new_machine(config: GemminiConfig, memory_latency: int, uses_level2: bool) -> Records:
     """An idle machine, as an array of one record (numba hands out references to its elements)."""
     transit = mesh_transit(config)
-    mesh_latency = config.spad_read_delay + 1 + transit + 1
+    mesh_latency = config.spad_read_delay + 1 + transit
     if mesh_latency + config.dim >= RESULT_RING:
         raise ConfigError(f"{config.name}: an array of {config.dim} rows is too deep to simulate")
     if max(config.spad_banks, config.acc_banks) > MAX_BANKS:
