@@ -310,7 +310,7 @@ def _check_pairing(
     config_between = products["strides_source"] > products["preload_index"]
     findings.add(
         products["strides_source"],
-        config_between,
+        config_between & ~unpaired,
         "configures the array between a preload and its computation",
     )
     gap = index - products["preload_index"] > 1

@@ -310,7 +310,7 @@ class RandomKernel:
         return [result]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32))
 def test_random_nests_unroll_as_a_naive_walk_does(seed: int) -> None:
     """The commands of any nest are those of an execution one operation at a time."""
