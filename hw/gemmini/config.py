@@ -69,7 +69,18 @@ class GemminiConfig:
     l2_miss_request: int = 8
     l2_miss_response: int = 14
     dram_line_cycles: int = 10
+    """A line that replaces another (fitted on kernels that are larger than the cache)."""
+    dram_fill_cycles: int = 8
+    """A line into an empty way: 64 bytes over the 8 B/cycle bus (measured on cold streams)."""
     dram_latency: int = 60
+
+    # The Rocket core (measured on the full SoC; level ``soc`` only).
+    core_command_latency: int = 4
+    """Cycles from the core's issue of a command to the accelerator's front end."""
+    core_fence_cycles: int = 3
+    """Cycles of a fence once the accelerator is idle (measured: an empty fence takes 3)."""
+    instruction_line_bytes: int = 64
+    """The instruction cache fetches code that runs for the first time in lines of this size."""
 
     @property
     def input_bytes(self) -> int:

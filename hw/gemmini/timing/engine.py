@@ -284,7 +284,7 @@ def _build_run(digest: int) -> Callable[..., int]:
                 return -1
             now += 1
         machine.clock = front.last_busy
-        return front.last_busy + IDLE_SEEN
+        return front.last_busy + IDLE_SEEN + machine.parameters.fence_cycles
 
     return run
 

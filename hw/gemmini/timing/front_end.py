@@ -19,8 +19,8 @@ QUIET_CYCLES = 3
 """Idle cycles after which a fence ends (measured: a fenced pair repeats every 80 cycles)."""
 IDLE_SEEN = 2
 """Cycles from the one with the last activity until the accelerator is seen to be idle."""
-FRONT_QUEUE = 6
-"""Commands that may be on their way to the reservation station."""
+FRONT_QUEUE_SLACK = 2
+"""Commands that may be on their way to the station beyond one per cycle of that way."""
 
 
 @stage
@@ -28,20 +28,23 @@ def dispatch(front: Record, parameters: Record, steps: Records, now: int) -> boo
     """Pass fences and marks that are due, then send the next command. Returns whether one was."""
     while front.step < len(steps) and steps[front.step].kind != COMMAND_STEP:
         step = steps[front.step]
+        if step.kind == FENCE_STEP and front.segment_start < 0:
+            front.segment_start = now
         if step.kind == FENCE_STEP and front.quiet < QUIET_CYCLES:
             return False
         if step.kind == FENCE_STEP:
             front.fenced = 1
         else:
-            _mark(front, step, now)
+            _mark(front, parameters, step, now)
         front.step += 1
-        front.next_dispatch = max(front.next_dispatch, now)
+        delay = parameters.fence_cycles if step.kind == FENCE_STEP else 0
+        front.next_dispatch = max(front.next_dispatch, now + delay)
     if front.step >= len(steps) or now < front.next_dispatch + steps[front.step].wait:
         return False
     if front.segment_start < 0:
         front.segment_start = now
     front.fenced = 0
-    if front.tail - front.head < FRONT_QUEUE:
+    if front.tail - front.head < parameters.front_end_latency + FRONT_QUEUE_SLACK:
         slot = front.tail & MASK
         front.ready[slot] = now + parameters.front_end_latency
         front.command[slot] = steps[front.step].command
@@ -52,9 +55,10 @@ def dispatch(front: Record, parameters: Record, steps: Records, now: int) -> boo
 
 
 @stage
-def _mark(front: Record, step: Record, now: int) -> None:
+def _mark(front: Record, parameters: Record, step: Record, now: int) -> None:
     """Record when the segment that ends here began and ended."""
     step.start = front.segment_start if front.segment_start >= 0 else now
-    step.done = front.last_busy + IDLE_SEEN if front.fenced else now
-    step.done = max(step.done, step.start)
+    step.done = now
+    if front.fenced:
+        step.done = max(front.last_busy + IDLE_SEEN, step.start) + parameters.fence_cycles
     front.segment_start = -1

@@ -1,8 +1,9 @@
 """The level-2 cache and the DRAM bus behind it.
 
 Measured on the full SoC: 64-byte lines, LRU, write-allocate; a hit answers 6 cycles after the
-request; a miss starts about 8 cycles after it, waits for the DRAM, moves a line in 10 cycles over
-the 8 B/cycle bus and answers 14 cycles later; dirty lines leave over a channel of their own.
+request; a miss starts about 8 cycles after it, waits for the DRAM, moves a line over the 8 B/cycle
+bus (8 cycles into an empty way, 10 where it replaces a line) and answers 14 cycles later; dirty
+lines leave over a channel of their own.
 """
 
 from __future__ import annotations
@@ -64,8 +65,11 @@ def access_level2(
         level2.write_backs += 1
         level2.write_bus_free = max(level2.write_bus_free, now) + parameters.dram_line_cycles
         start = max(start, level2.write_bus_free - WRITE_BACK_SLACK)
-    level2.read_bus_free = start + parameters.dram_line_cycles
-    arrived = start + parameters.dram_latency + parameters.dram_line_cycles
+    line_cycles = parameters.dram_fill_cycles
+    if line.tag != NO_TAG:
+        line_cycles = parameters.dram_line_cycles
+    level2.read_bus_free = start + line_cycles
+    arrived = start + parameters.dram_latency + line_cycles
     line.tag = tag
     line.dirty = 1 if is_write else 0
     line.ready = arrived + parameters.l2_miss_response

@@ -83,7 +83,7 @@ def simulate_timing(
         raise ValueError("latencies must be positive")
     if dram_latency is not None:
         config = replace(config, dram_latency=dram_latency)
-    program = build_program(stream, config, level)
+    program = build_program(stream, config, level, warm)
     if level == "accelerator":
         return _run(program, config, level, memory_latency, np.zeros(1, LINE))
     lines = new_lines(config)

@@ -50,6 +50,7 @@ PARAMETERS = _record(
     "acc_banks",
     "acc_bank_rows",
     "front_end_latency",
+    "fence_cycles",
     "bus_bytes",
     "max_request_bytes",
     "max_packets_in_flight",
@@ -69,6 +70,7 @@ PARAMETERS = _record(
     "l2_miss_request",
     "l2_miss_response",
     "dram_line_cycles",
+    "dram_fill_cycles",
     "dram_latency",
     station_capacity=UNITS,
     queue_capacity=UNITS,
@@ -301,6 +303,9 @@ def new_machine(config: GemminiConfig, memory_latency: int, uses_level2: bool) -
         "mesh_tags": 5 * (config.tile_latency + 1),
         "memory_latency": memory_latency,
         "uses_level2": int(uses_level2),
+        "front_end_latency": config.front_end_latency
+        + (config.core_command_latency if uses_level2 else 0),
+        "fence_cycles": config.core_fence_cycles if uses_level2 else 0,
         "station_capacity": queues,
         "queue_capacity": (config.queue_load, config.queue_execute, config.queue_store),
     }
