@@ -221,6 +221,7 @@ class Arithmetic:
         left = self.convert(left, kind)
         is_shift = operator in ("<<", ">>")
         right = self.promote(right) if is_shift else self.convert(right, kind)
+        self._check_right_operand(operator, kind, right)
         if (folded := self._fold(operator, kind, left, right)) is not None:
             return folded
         if operator in COMPARISONS:
@@ -272,6 +273,21 @@ class Arithmetic:
                     self._emitter.location,
                     hint="convert the operand with a cast",
                 )
+
+    def _check_right_operand(self, operator: str, kind: CScalar, right: Value) -> None:
+        """Refuse divisions by the constant 0 and shifts by a constant beyond the width."""
+        if right.constant is None or isinstance(kind, CFloat):
+            return
+        if operator in ("/", "%") and right.constant == 0:
+            raise Diagnostic(
+                "division by zero", self._emitter.location, hint="C leaves it undefined"
+            )
+        if operator in ("<<", ">>") and not 0 <= right.constant < kind.bits:
+            raise Diagnostic(
+                f"a shift of {kind} by {right.constant} has no defined result",
+                self._emitter.location,
+                hint=f"shift by 0 to {kind.bits - 1}",
+            )
 
     def _fold(self, operator: str, kind: CScalar, left: Value, right: Value) -> Value | None:
         if left.constant is None or right.constant is None:

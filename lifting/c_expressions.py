@@ -175,8 +175,10 @@ class ExpressionLowering:
                 raise Diagnostic("sizeof takes a scalar type here", operand.location)
             return operand.base.bits // 8
         if not self._is_array(operand):
-            with self._emitter.inside(Block()):  # sizeof does not evaluate its operand
-                return self.value(operand).type.bits // 8
+            with self.paths.branch() as block:  # sizeof does not evaluate its operand
+                size = self.value(operand).type.bits // 8
+            self.paths.discard(block)
+            return size
         array = self.array(operand)
         size = array.element.bits // 8
         for extent in array.extents[len(array.fixed) :]:
@@ -214,8 +216,10 @@ class ExpressionLowering:
             otherwise = self.value(expression.otherwise)
         kind = usual_arithmetic_conversions(then.type, otherwise.type)
         if condition.constant is not None:
-            taken = (then_block, then) if condition.constant != 0 else (else_block, otherwise)
+            arms = [(then_block, then), (else_block, otherwise)]
+            taken, skipped = arms if condition.constant != 0 else reversed(arms)
             self.paths.append(taken[0])
+            self.paths.discard(skipped[0])
             return self._arithmetic.convert(taken[1], kind)
         return self.choose(condition, (then_block, then), (else_block, otherwise), kind)
 

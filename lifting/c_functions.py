@@ -169,9 +169,10 @@ class FunctionLowering:
             arms.append((block, result))
         (then_block, then), (else_block, otherwise) = arms
         if condition.constant is not None:
-            block, result = arms[0] if condition.constant != 0 else arms[1]
-            self.expressions.paths.append(block)
-            return result
+            taken, skipped = arms if condition.constant != 0 else reversed(arms)
+            self.expressions.paths.append(taken[0])
+            self.expressions.paths.discard(skipped[0])
+            return taken[1]
         if isinstance(kind, CVoid):
             truth = self._arithmetic.truth(condition)
             for block, _ in arms:

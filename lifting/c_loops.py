@@ -21,7 +21,7 @@ from .c_emitter import Emitter
 from .c_expressions import ExpressionLowering
 from .c_loop_header import LoopHeader, loop_header
 from .c_polynomial import Atom, Interval, LoopRange, Polynomial
-from .c_types import INT, CInteger, usual_arithmetic_conversions
+from .c_types import INT, LONG, CInteger, usual_arithmetic_conversions
 from .c_usage import assigned_names, descendants, root_name
 from .c_values import ArrayVariable, ScalarVariable, Value
 
@@ -193,6 +193,8 @@ class LoopLowering:
         start, limit, limits = values
         location = header.bound.location
         first, last = start.constant_value, limit.constant_value
+        if last is not None and not LONG.holds(last, last + 1):
+            raise _endless(header, f"the bound {last} is never reached", location)
         if first is not None and last is not None:
             self._check_constant_loop(header, kind, (first, last), step, upward)
             return

@@ -60,6 +60,12 @@ class Paths:
             op.detach()
             self._emitter.block.add_op(op)
 
+    def discard(self, block: Block) -> None:
+        """Erase the operations of ``block``, which turned out not to be part of the program."""
+        for op in reversed(list(block.ops)):
+            op.detach()
+            op.erase()
+
     def _is_harmless(self, op: Operation) -> bool:
         if isinstance(op, memref.LoadOp):
             return op in self._safe_loads

@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 from ..diagnostics import SourceLocation
 from .c_constants import Number
 from .c_polynomial import Interval, Polynomial
-from .c_types import CInteger, CScalar
+from .c_types import LONG, CInteger, CScalar
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,10 @@ class Value:
         if self.polynomial is None:
             return whole
         found = self.polynomial.interval
-        # Unsigned arithmetic wraps, so that bounds outside of the type say nothing.
-        if not self.type.signed and not self.type.holds(found.low, found.high):
+        # Unsigned arithmetic wraps, and 64-bit polynomials hold modulo 2**64 only, so that bounds
+        # outside of these types say nothing. Elsewhere C leaves overflow undefined.
+        may_wrap = not self.type.signed or self.type.bits == LONG.bits
+        if may_wrap and not self.type.holds(found.low, found.high):
             return whole
         return found.intersect(whole)
 
