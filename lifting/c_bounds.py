@@ -116,7 +116,8 @@ def _refuse_outside(
     lowest = str(low.value) if low is not None else "?"
     highest = str(high.value) if high is not None else "?"
     reached = f"is {lowest}" if lowest == highest else f"ranges over {lowest} to {highest}"
-    access = array.name + "".join(f"[{part}]" for part in subscripts)
+    root = array.memref.name_hint or array.name  # a pointer into an array has a name of its own
+    access = root + "".join(f"[{part}]" for part in subscripts)
     raise Diagnostic(
         f"out-of-bounds access: in {access}, subscript '{subscript}' {reached}, "
         f"but the extent is {extent}",
