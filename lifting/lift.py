@@ -23,15 +23,10 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ..diagnostics import Diagnostic
 from .lift_evaluate import Evaluator, location_of
-from .lift_index import IndexExpression, LoopVariable, Size
-from .lift_normalise import normalise
+from .lift_index import IndexExpression, Size
+from .lift_outputs import emit_output
 from .lift_solve import Subscripts
-from .lift_state import ArrayState
-from .lift_terms import Term, Unliftable, walk
 from .tensor_emit import TensorEmitter
-from .tensor_layout import LinearLayout, linear_layout
-
-_LOOP_NAMES = "ijlmnpqr"
 
 
 def lift(module: ModuleOp) -> ModuleOp:
@@ -49,6 +44,7 @@ def lift(module: ModuleOp) -> ModuleOp:
         for position, argument in enumerate(source.body.block.args)
         if isinstance(argument.type, MemRefType)
     }
+    evaluator.extents.update(extents)
     state = evaluator.run(source.body.block)
     block = Block(arg_types=[_tensor_type(a.type) for a in source.body.block.args])
     parameters: dict[SSAValue, SSAValue] = {}
@@ -59,10 +55,7 @@ def lift(module: ModuleOp) -> ModuleOp:
     results: list[SSAValue] = []
     for position in output_positions(source):
         array = source.body.block.args[position]
-        layouts = _output_layouts(state, array, extents[array])
-        loops = _loops_over(tuple(extent for layout in layouts for extent in layout.shape))
-        value = emitter.emit(_final_value(state, array, _cell(layouts, loops)), loops)
-        results.append(emitter.collapse(value, tuple(layout.shape for layout in layouts)))
+        results.append(emit_output(state, array, emitter))
     block.add_op(func.ReturnOp(*results))
     return ModuleOp([_function(source, block, results)])
 
@@ -106,23 +99,23 @@ def _extents(function: func.FuncOp, position: int, evaluator: Evaluator) -> Subs
     """Return the extents of an array parameter; unknown ones are named by ``liftproof.extents``."""
     argument = function.body.block.args[position]
     assert isinstance(argument.type, MemRefType)
-    named = _named_extents(function, position)
+    named = _stated_extents(function, position, evaluator)
     extents: list[IndexExpression] = []
     for dimension, size in enumerate(argument.type.get_shape()):
         if size != DYNAMIC_INDEX:
             extents.append(IndexExpression.of(size))
-        elif dimension < len(named) and named[dimension] is not None:
-            parameter = named[dimension]
-            assert parameter is not None
-            extents.append(IndexExpression.of(evaluator.size(parameter)))
+        elif dimension < len(named) and (stated := named[dimension]) is not None:
+            extents.append(stated)
         else:
             name = f"{evaluator.names.get(argument, 'array')}.{dimension}"
             extents.append(IndexExpression.of(Size(name, argument, dimension)))
     return tuple(extents)
 
 
-def _named_extents(function: func.FuncOp, position: int) -> list[SSAValue | None]:
-    """Return the scalar parameter that gives each extent, where the front end recorded one."""
+def _stated_extents(
+    function: func.FuncOp, position: int, evaluator: Evaluator
+) -> list[IndexExpression | None]:
+    """Return the extents as C states them, over the scalar parameters; ``None`` if not stated."""
     listed = function.attributes.get("liftproof.extents")
     if not isinstance(listed, ArrayAttr) or position >= len(listed.data):
         return []
@@ -130,61 +123,31 @@ def _named_extents(function: func.FuncOp, position: int) -> list[SSAValue | None
     if not isinstance(entry, ArrayAttr):
         return []
     by_name = {name: value for value, name in _parameter_names(function).items()}
-    return [by_name.get(e.data) if isinstance(e, StringAttr) else None for e in entry]
+    return [
+        _product(e.data, by_name, evaluator) if isinstance(e, StringAttr) else None for e in entry
+    ]
+
+
+def _product(
+    text: str, by_name: dict[str, SSAValue], evaluator: Evaluator
+) -> IndexExpression | None:
+    """Return an extent such as ``n`` or ``m * n``; ``None`` for any other form."""
+    product = IndexExpression.of(1)
+    for factor in text.split("*"):
+        name = factor.strip()
+        if name.isdecimal():
+            product = product * int(name)
+        elif name in by_name:
+            product = product * IndexExpression.of(evaluator.size(by_name[name]))
+        else:
+            return None
+    return product
 
 
 def _tensor_type(type: Attribute) -> Attribute:
     if not isinstance(type, MemRefType):
         return type
     return TensorType(type.element_type, type.get_shape())
-
-
-def _loops_over(extents: Subscripts) -> tuple[LoopVariable, ...]:
-    zero = IndexExpression.of(0)
-    return tuple(
-        LoopVariable(_LOOP_NAMES[d % len(_LOOP_NAMES)], zero, (extent,))
-        for d, extent in enumerate(extents)
-    )
-
-
-def _output_layouts(
-    state: ArrayState, array: SSAValue, extents: Subscripts
-) -> tuple[LinearLayout, ...]:
-    """Return how each dimension of the output is subscripted: by one loop, or linearised."""
-    layouts: list[LinearLayout] = []
-    for dimension, extent in enumerate(extents):
-        found = [
-            linear_layout(update.indices[dimension], extent)
-            for update in state.updates.get(array, ())
-            if update.indices is not None
-        ]
-        linear = next((layout for layout in found if layout is not None), None)
-        layouts.append(linear or LinearLayout((), (extent,)))
-    return tuple(layouts)
-
-
-def _cell(layouts: tuple[LinearLayout, ...], loops: tuple[LoopVariable, ...]) -> Subscripts:
-    """Return the subscripts of an output element, given one loop per dimension of the layouts."""
-    subscripts: list[IndexExpression] = []
-    remaining = [IndexExpression.of(loop) for loop in loops]
-    for layout in layouts:
-        count = len(layout.shape)
-        subscripts.append(layout.index(tuple(remaining[:count])))
-        del remaining[:count]
-    return tuple(subscripts)
-
-
-def _final_value(state: ArrayState, array: SSAValue, cell: Subscripts) -> Term:
-    """Return what the output holds at the end, at ``cell``."""
-    value = normalise(state.read(array, cell))
-    for part in walk(value):
-        if isinstance(part, Unliftable):
-            raise Diagnostic(
-                f"cannot lift output '{state.name(array)}': {part.reason}",
-                part.location,
-                "supported are element-wise maps and reductions with affine subscripts",
-            )
-    return value
 
 
 def _function(source: func.FuncOp, block: Block, results: list[SSAValue]) -> func.FuncOp:

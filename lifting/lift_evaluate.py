@@ -17,7 +17,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..diagnostics import Diagnostic, SourceLocation
 from .lift_constants import wrap
-from .lift_index import IndexExpression, LoopVariable, Size, is_nonnegative
+from .lift_index import IndexExpression, LoopVariable, Size, is_nonnegative, is_within
 from .lift_loops import close_loop
 from .lift_simplify import apply
 from .lift_solve import Subscripts
@@ -25,6 +25,7 @@ from .lift_state import ArrayState, Update, clobber
 from .lift_terms import (
     Apply,
     IndexValue,
+    Read,
     Reduction,
     Scalar,
     Term,
@@ -57,6 +58,8 @@ class Evaluator:
     names: dict[SSAValue, str]
     sizes: dict[SSAValue, Size] = field(default_factory=dict[SSAValue, Size])
     """The scalar parameters that are used as sizes or in subscripts."""
+    extents: dict[SSAValue, Subscripts] = field(default_factory=dict[SSAValue, Subscripts])
+    """The extents of the array parameters."""
     values: dict[SSAValue, Term] = field(default_factory=dict[SSAValue, Term])
     variables: dict[tuple[Operation, IndexExpression, Subscripts], LoopVariable] = field(
         default_factory=dict[tuple[Operation, IndexExpression, Subscripts], LoopVariable]
@@ -173,7 +176,7 @@ class Evaluator:
             return
         variable, counter = counted
         updates = self._iterate(op, state, variable, counter)
-        if _is_awkward(updates, variable):
+        if _is_awkward(updates, variable) or self._reads_outside(updates):
             pieces = _pieces(variable, self._split_points(op, variable))
             if len(pieces) > 1:
                 self._iterate_pieces(op, state, variable, pieces, counter)
@@ -246,6 +249,16 @@ class Evaluator:
                 state.absorb(body.all_updates(), body.depth)
             else:
                 state.absorb(self._iterate(op, state, piece, here), state.depth + 1)
+
+    def _reads_outside(self, updates: list[Update]) -> bool:
+        """Return whether a read may miss its array, which a condition must then prevent."""
+        reads = (term for u in updates for term in walk(u.value) if isinstance(term, Read))
+        return any(
+            not is_within(index, extent)
+            for term in reads
+            if term.array in self.extents
+            for index, extent in zip(term.indices, self.extents[term.array], strict=True)
+        )
 
     def _split_points(self, op: scf.ForOp, variable: LoopVariable) -> list[IndexExpression]:
         """Return the values of ``variable`` at which a condition on indices may change."""

@@ -204,3 +204,8 @@ def _is_nonnegative_over_sizes(expression: IndexExpression) -> bool:
 def is_positive(expression: IndexExpression) -> bool:
     """Return whether the expression is at least 1 in range, as far as we can tell."""
     return is_nonnegative(expression - 1)
+
+
+def is_within(index: IndexExpression, extent: IndexExpression) -> bool:
+    """Return whether ``0 <= index < extent`` for all values in range, as far as we can tell."""
+    return is_nonnegative(index) and is_positive(extent - index)

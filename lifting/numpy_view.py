@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, tensor
 from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
     ArrayAttr,
     DenseArrayBase,
     ModuleOp,
@@ -149,11 +150,41 @@ class _View:
                 return f"np.full({self._shape(value)}, {fill}, {_dtype_of(value)})"
             case linalg.GenericOp():
                 return self._generic(op)
+            case tensor.InsertSliceOp():
+                return self._inserted(op)
+            case tensor.ExtractSliceOp():
+                ends = ", ".join(f":{size}" for size in self.sizes(value))
+                return f"{parenthesised(self.tensor(op.source))}[{ends}]"
             case tensor.ExpandShapeOp() | tensor.CollapseShapeOp():
                 text = parenthesised(self.tensor(op.src))
                 return f"{text}.reshape({', '.join(self.sizes(value))})"
             case _:
                 raise Diagnostic(f"no NumPy form for the operation {_name(op)}")
+
+    def _inserted(self, op: tensor.InsertSliceOp) -> str:
+        """Return the tensor with a slice replaced, which needs statements."""
+        statements = self.sharing.statements
+        if statements is None and not self.sharing.counting:
+            raise Diagnostic("a part of an array is written, which takes statements in NumPy")
+        if DYNAMIC_INDEX in (*op.static_offsets.get_values(), *op.static_sizes.get_values()):
+            raise Diagnostic("no NumPy form for slices of unknown place or size")
+        target, values = self.tensor(op.dest), self._full(op.source)
+        if statements is None:
+            return target
+        name = self.sharing.new_name()
+        ranges = zip(
+            op.static_offsets.get_values(),
+            op.static_sizes.get_values(),
+            op.static_strides.get_values(),
+            strict=True,
+        )
+        places = [
+            f"{first}:{first + step * (size - 1) + 1}" + (f":{step}" if step > 1 else "")
+            for first, size, step in ranges
+        ]
+        statements.append(f"{name} = {parenthesised(target)}.copy()")
+        statements.append(f"{name}[{', '.join(places)}] = {values}")
+        return name
 
     def _parameter(self, value: BlockArgument) -> str:
         if isinstance(value.type, TensorType):
@@ -172,6 +203,8 @@ class _View:
         if all(size >= 0 for size in shape):
             return [str(size) for size in shape]
         owner = value.owner
+        if isinstance(owner, tensor.InsertSliceOp):
+            return self.sizes(owner.dest)
         if isinstance(owner, LinalgStructuredOperation):
             return self.sizes(owner.outputs[0])
         if isinstance(owner, tensor.CollapseShapeOp):

@@ -85,6 +85,8 @@ def _tensor(value: SSAValue) -> list[str]:
         return ["fill"]
     if isinstance(op, tensor.CollapseShapeOp | tensor.ExpandShapeOp):
         return _tensor(op.src)
+    if isinstance(op, tensor.InsertSliceOp):
+        return ["part of the array", *_inner(op.source)]
     if not isinstance(op, linalg.GenericOp):
         return ["tensor program"]
     contraction = as_contraction(op)
@@ -110,8 +112,8 @@ def _product(contraction: Contraction) -> str:
     if matmul is None:
         letters = ",".join(factor.subscripts for factor in contraction.factors)
         return f"contraction {letters}->{contraction.result}"
-    ranks = sorted(len(factor.subscripts) for factor, _ in matmul)
-    name = {(1, 1): "dot product", (1, 2): "matrix-vector product"}.get(tuple(ranks), "matmul")
+    rank = sum(len(factor.subscripts) for factor, _ in matmul)
+    name = {2: "dot product", 3: "matrix-vector product"}.get(rank, "matmul")
     flipped = [_name(factor.operand) for factor, is_transposed in matmul if is_transposed]
     return f"{name} ({' and '.join(flipped)} transposed)" if flipped else name
 

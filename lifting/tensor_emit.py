@@ -23,7 +23,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
 from ..diagnostics import Diagnostic
-from .lift_index import IndexExpression, LoopVariable
+from .lift_index import IndexExpression, LoopVariable, is_within
 from .lift_rewrite import substitute
 from .lift_terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
 from .tensor_layout import linear_layout
@@ -93,7 +93,7 @@ class TensorEmitter:
         if isinstance(term, Constant | Scalar):
             empty = self._empty(term.type, loops)
             value = self._writer().value(term)
-            return self._insert(linalg.FillOp((value,), (empty,), (empty.type,)))
+            return self.insert(linalg.FillOp((value,), (empty,), (empty.type,)))
         if isinstance(term, Read) and self._is_whole(term, loops):
             return self.parameters[term.array]
         return self._generic(term, loops, (), None)
@@ -107,15 +107,19 @@ class TensorEmitter:
     def _writer(self) -> ScalarWriter:
         return ScalarWriter(Builder(InsertPoint.at_end(self.block)), {}, self.parameters)
 
-    def _insert(self, op: Operation) -> SSAValue:
+    def dynamic(self, numbers: Sequence[IndexExpression]) -> list[SSAValue]:
+        """Return the values of those numbers that are known at run time only."""
+        return [self._writer().index(number) for number in numbers if number.constant is None]
+
+    def insert(self, op: Operation) -> SSAValue:
+        """Append the operation and return its result."""
         self.block.add_op(op)
         return op.results[0]
 
     def _empty(self, type: Attribute, loops: Loops) -> SSAValue:
         extents = [_extent(loop) for loop in loops]
         shape = [_static(extent) for extent in extents]
-        sizes = [self._writer().index(e) for e in extents if e.constant is None]
-        return self._insert(tensor.EmptyOp(sizes, TensorType(type, shape)))
+        return self.insert(tensor.EmptyOp(self.dynamic(extents), TensorType(type, shape)))
 
     def _generic(self, term: Term, loops: Loops, variables: Loops, init: Term | None) -> SSAValue:
         """Insert the operation that computes ``term`` at ``loops`` by reducing ``variables``."""
@@ -136,7 +140,7 @@ class TensorEmitter:
             iterators,
             [output.type],
         )
-        return self._insert(op)
+        return self.insert(op)
 
     def _operand(self, leaf: Term, dimensions: Loops) -> Operand:
         if isinstance(leaf, Read):
@@ -155,12 +159,15 @@ class TensorEmitter:
                 exprs += [AffineExpr.dimension(dimensions.index(v)) for v in layout.variables]
                 groups.append(layout.shape)
                 continue
-            _require_full_range(index, extent, leaf)
+            if not is_within(index, extent):
+                raise Diagnostic(f"cannot lift: {_cell(leaf)} may lie outside of the array")
             exprs.append(_affine(index, dimensions, leaf))
             groups.append((extent,))
         value = self.parameters[leaf.array]
         if len(exprs) > len(groups):
             value = self._expanded(leaf.array, tuple(groups))
+        elif any(_is_partial(i, e) for i, e in zip(leaf.indices, extents, strict=True)):
+            value = self._leading_part(leaf)
         return Operand(leaf, value, AffineMap(len(dimensions), 0, tuple(exprs)))
 
     def _expanded(self, array: SSAValue, groups: Groups) -> SSAValue:
@@ -170,11 +177,32 @@ class TensorEmitter:
             shape = [extent for group in groups for extent in group]
             value = self.parameters[array]
             result = TensorType(_element_type(value), [_static(extent) for extent in shape])
-            sizes = [self._writer().index(e) for e in shape if e.constant is None]
-            self.expanded[key] = self._insert(
+            sizes = self.dynamic(shape)
+            self.expanded[key] = self.insert(
                 tensor.ExpandShapeOp(
                     value, sizes, _reassociation(groups), [_static(e) for e in shape], result
                 )
+            )
+        return self.expanded[key]
+
+    def _leading_part(self, leaf: Read) -> SSAValue:
+        """Return the array cut to the loops that cover only the first part of a dimension.
+
+        ``linalg`` requires a dimension that is subscripted by one loop to have its extent.
+        """
+        sizes: list[IndexExpression] = []
+        for index, extent in zip(leaf.indices, self.extents[leaf.array], strict=True):
+            variable = index.single_variable
+            sizes.append(extent if variable is None else _extent(variable))
+        key = (leaf.array, tuple((size,) for size in sizes))
+        if key not in self.expanded:
+            value = self.parameters[leaf.array]
+            result = TensorType(_element_type(value), [_static(size) for size in sizes])
+            dynamic = iter(self.dynamic(sizes))
+            shape = [next(dynamic) if s.constant is None else s.constant for s in sizes]
+            zeros, ones = [0] * len(sizes), [1] * len(sizes)
+            self.expanded[key] = self.insert(
+                tensor.ExtractSliceOp(value, zeros, shape, ones, result)
             )
         return self.expanded[key]
 
@@ -184,7 +212,7 @@ class TensorEmitter:
             return value
         shape = [_static(reduce(lambda a, b: a * b, group)) for group in groups]
         result = TensorType(_element_type(value), shape)
-        return self._insert(
+        return self.insert(
             tensor.CollapseShapeOp.create(
                 operands=[value],
                 result_types=[result],
@@ -244,14 +272,10 @@ def _reassociation(groups: Groups) -> ArrayAttr[ArrayAttr[IntegerAttr]]:
     return ArrayAttr(listed)
 
 
-def _require_full_range(index: IndexExpression, extent: IndexExpression, leaf: Read) -> None:
-    """Refuse a loop over a part of a dimension, which ``linalg`` cannot express by itself."""
+def _is_partial(index: IndexExpression, extent: IndexExpression) -> bool:
+    """Return whether the subscript is one loop that does not cover the dimension."""
     variable = index.single_variable
-    if variable is not None and variable.extent != extent:
-        raise Diagnostic(
-            f"cannot lift: loop '{variable.name}' covers {variable.extent} of the {extent}"
-            f" elements of {_array_name(leaf)}"
-        )
+    return variable is not None and variable.extent != extent
 
 
 def _leaves(term: Term) -> list[Term]:
@@ -293,13 +317,14 @@ def _affine(index: IndexExpression, dimensions: Loops, leaf: Read) -> AffineExpr
             continue
         (symbol, *others) = monomial
         if others or not isinstance(symbol, LoopVariable):
-            raise Diagnostic(f"cannot lift: the subscript {index} of {_array_name(leaf)}")
+            raise Diagnostic(f"cannot lift: the subscript {index} of {_cell(leaf)} is not affine")
         total = total + AffineExpr.dimension(dimensions.index(symbol)) * coefficient
     return total.simplify(len(dimensions), 0)
 
 
-def _array_name(leaf: Read) -> str:
-    return f"'{leaf.array.name_hint or 'an array'}'"
+def _cell(leaf: Read) -> str:
+    subscripts = "".join(f"[{index}]" for index in leaf.indices)
+    return f"'{leaf.array.name_hint or 'array'}{subscripts}'"
 
 
 def _element_type(value: SSAValue) -> Attribute:

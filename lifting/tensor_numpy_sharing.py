@@ -42,13 +42,14 @@ class Sharing:
         if self.counting or self.uses[value] < 2 or len(text) <= _SHORT:
             self.texts[value] = text
             return text
-        name = self.texts[value] = self._name()
+        name = self.texts[value] = self.new_name()
         if self.statements is None:
             return f"({name} := {text})"
         self.statements.append(f"{name} = {text}")
         return name
 
-    def _name(self) -> str:
+    def new_name(self) -> str:
+        """Return a name that nothing has yet."""
         number = 1
         while f"t{number}" in self.taken:
             number += 1
