@@ -227,7 +227,7 @@ class _Interleaving:
         ``share`` is the number of this nest, and of all nests, that are spread there.
         """
         index = self.index
-        sizes = [-(-largest_trip_count(loop) // _step(loop)) for loop in nest.loops]
+        sizes = [largest_trip_count(loop) for loop in nest.loops]
         moves = prod(sizes)
         condition = self._guards(nest)
         first, every, each = _rhythm(moves, begin, end, self.lead, share)
