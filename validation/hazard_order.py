@@ -8,33 +8,90 @@ Computations complete in order, so one number says which of them are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from ..hw.gemmini import semantics
 from ..hw.gemmini.resolve import MOVES_IN, MOVES_OUT
-from .source_digest import source_digest
+from .compiled import entry, inner, source_digest
 
 Record = Any
 Numbers = Any
 
-_READ_AFTER_STORE, _STORE_AFTER_READ, _LOADS_IN_FLIGHT = 2, 3, 4
-_UNTRACKED_ROWS, _RESULT_IN_FLIGHT = 5, 6
-"""Values of ``hazards.Rule``."""
+NO_RULE = 0
+READ_AFTER_STORE, STORE_AFTER_READ, LOADS_IN_FLIGHT = 2, 3, 4
+UNTRACKED_ROWS, RESULT_IN_FLIGHT = 5, 6
+"""Rules that a stream may break; see ``hazards``."""
 _MASK_BITS = 62
 
-_dram_offset = numba.njit(semantics.dram_offset)
-_c_target = numba.njit(semantics.c_target)
+_dram_offset = inner(semantics.dram_offset)
+_c_target = inner(semantics.c_target)
 
 
-@numba.njit
+def _record(*names: str) -> np.dtype[Any]:
+    return np.dtype([(name, np.int64) for name in names], align=True)
+
+
+ROW = _record(
+    "load_bound",  # what is known of loads when all loads that wrote the row are complete
+    "load_mask",
+    "last_load",
+    "touched_by",  # the last computation whose tracked range has the row
+    "stored_after",  # the last computation that is complete when a store of the row is
+    "untracked_by",  # the last computation that read the row without tracking it
+    "result_of",  # the last computation that wrote the row
+)
+"""State of a local row; numbers of loads and computations, −1 for none."""
+BYTE = np.dtype([("stored_by", np.int32), ("loaded_by", np.int32), ("loaded_before", np.int32)])
+"""State of a DRAM byte: the last store, the last load and the last other load, −1 for none."""
+UNIT = _record(
+    "execute_known_to_load",  # the last computation that is complete when the next load issues
+    "execute_known_to_store",
+    "drained",  # the last computation whose result has surely been written
+    "rule",  # the broken rule, the two commands and the array
+    "command",
+    "other",
+    "array",
+)
+ARRAY = _record("base", "size", "first", "is_shared")
+"""A DRAM array; ``first`` is its first ``BYTE``, if it is both loaded and stored."""
+SIZES = _record("spad_rows", "dim", "loads_in_flight", "results_in_flight")
+
+
+class Order(NamedTuple):
+    """The stream and the state of the analysis."""
+
+    order: NDArray[np.uint8]
+    moves_in: NDArray[Any]
+    in_bytes: NDArray[np.int64]
+    in_epoch: NDArray[np.int64]  # fences before each
+    moves_out: NDArray[Any]
+    out_bytes: NDArray[np.int64]
+    out_epoch: NDArray[np.int64]
+    products: NDArray[Any]
+    product_epoch: NDArray[np.int64]
+    drain_epoch: NDArray[np.int64]  # times that the array was drained before each computation
+    arrays: NDArray[Any]
+    sizes: NDArray[Any]
+    rows: NDArray[Any]  # the accumulator's follow the scratchpad's
+    bytes: NDArray[Any]
+    unit: NDArray[Any]
+    known: NDArray[np.int64]  # what loads, computations and stores know of loads
+    known_at: NDArray[np.int64]  # what each computation knew
+    completed: NDArray[np.int64]  # scratch
+
+
+_LOAD, _EXECUTE, _STORE = 0, 1, 2
+
+
+@inner
 def _shifted(mask: int, places: int) -> int:
     return mask >> places if places < _MASK_BITS else 0
 
 
-@numba.njit
+@inner
 def _learn(known: Numbers, bound: int, mask: int) -> None:
     """Add what another command knows."""
     if bound > known[0]:
@@ -48,22 +105,29 @@ def _learn(known: Numbers, bound: int, mask: int) -> None:
     known[1] = mask
 
 
-@numba.njit
-def _learn_load(known: Numbers, load: int, in_flight: int) -> None:
-    """Add that a load is complete, and with it all that cannot be in flight beside it."""
-    _learn(known, load - in_flight, 1 << (in_flight - 1))
-
-
-@numba.njit
-def _is_known(known: Numbers, load: int) -> bool:
-    if load <= known[0]:
-        return True
+@inner
+def _knows(known: Numbers, load: int) -> bool:
     place = load - known[0] - 1
-    return place < _MASK_BITS and (known[1] >> place) & 1 == 1
+    return place < 0 or (place < _MASK_BITS and (known[1] >> place) & 1 == 1)
 
 
-@numba.njit
-def _same_move(left: Record, right: Record) -> bool:
+@inner
+def _break_rule(state: Order, rule: int, command: int, other: int, array: int) -> None:
+    unit = state.unit[0]
+    unit.rule, unit.command, unit.other, unit.array = rule, command, other, array
+
+
+@inner
+def _shared_array(arrays: Numbers, address: int) -> int:
+    """The array at an address if it is both loaded and stored, else −1."""
+    for number in range(len(arrays)):
+        if 0 <= address - arrays[number].base < arrays[number].size:
+            return number if arrays[number].is_shared == 1 else -1
+    return -1
+
+
+@inner
+def _same_values(left: Record, right: Record) -> bool:
     """Whether two loads write the same values to the same rows."""
     return (
         left.dram == right.dram
@@ -81,201 +145,221 @@ def _same_move(left: Record, right: Record) -> bool:
     )
 
 
-@numba.njit
-def _rows_of_move(move: Record, dim: int, step: int) -> int:
-    """Local rows from the first to the last that a move touches."""
-    return (move.cols - 1) // dim * step + move.rows
+@inner
+def _check_loaded_row(state: Order, number: int, row: int) -> bool:
+    """Whether load ``number`` may write a row: nothing unordered reads or writes it."""
+    move, unit, epoch = state.moves_in[number], state.unit[0], state.in_epoch[number]
+    reader, older = state.rows[row].untracked_by, state.rows[row].last_load
+    if reader > unit.execute_known_to_load and state.product_epoch[reader] == epoch:
+        _break_rule(state, UNTRACKED_ROWS, move.index, state.products[reader].index, -1)
+        return False
+    if older < 0 or number - older >= state.sizes[0].loads_in_flight:
+        return True
+    other = state.moves_in[older]
+    ordered = state.in_epoch[older] != epoch or _knows(state.known[_LOAD], older)
+    # Zeros do not come from memory: they are written before data that is asked for after them.
+    harmless = other.is_zeros == 1 or (move.accumulate == 1 and other.accumulate == 1)
+    if ordered or harmless or _same_values(move, other):
+        return True
+    _break_rule(state, LOADS_IN_FLIGHT, move.index, other.index, -1)
+    return False
 
 
-@numba.njit
-def _array_of(arrays: Numbers, address: int) -> int:
-    for number in range(len(arrays)):
-        if 0 <= address - arrays[number, 0] < arrays[number, 1]:
-            return number
-    return -1
+@inner
+def _check_loaded_bytes(state: Order, number: int) -> bool:
+    """Whether what a load reads from DRAM is there already; notes the reads."""
+    move, width = state.moves_in[number], state.in_bytes[number]
+    array = _shared_array(state.arrays, move.dram)
+    if move.is_zeros == 1 or array < 0:
+        return True
+    place = state.arrays[array].first + move.dram - state.arrays[array].base
+    for line in range(move.rows):
+        start = place + _dram_offset(line, 0, move.stride, width)
+        for at in range(start, start + move.cols * width):
+            by = state.bytes[at].stored_by
+            if by >= 0 and state.out_epoch[by] == state.in_epoch[number]:
+                other = state.moves_out[by].index
+                _break_rule(state, READ_AFTER_STORE, move.index, other, array)
+                return False
+            if state.bytes[at].loaded_by != number:
+                state.bytes[at].loaded_before = state.bytes[at].loaded_by
+            state.bytes[at].loaded_by = number
+    return True
 
 
-@numba.njit
-def _mark(touched: Numbers, arrays: Numbers, moves: Record, widths: Numbers, bit: int) -> None:
-    """Note which arrays the moves touch."""
-    for at in range(len(moves)):
-        number = _array_of(arrays, moves[at].dram)
-        if number >= 0:
-            touched[number] |= bit
+@inner
+def _load(state: Order, number: int) -> bool:
+    move, unit, sizes = state.moves_in[number], state.unit[0], state.sizes[0]
+    first = move.row + (sizes.spad_rows if move.in_accumulator == 1 else 0)
+    last = first + (move.cols - 1) // sizes.dim * move.block_stride + move.rows
+    first = max(first - (move.pixel_repeats - 1), 0)
+    for row in range(first, last):
+        done = max(state.rows[row].touched_by, state.rows[row].stored_after)
+        unit.execute_known_to_load = max(unit.execute_known_to_load, done)
+    if unit.execute_known_to_load >= 0:
+        known = state.known_at[unit.execute_known_to_load]
+        _learn(state.known[_LOAD], known[0], known[1])
+    for row in range(first, last):
+        if not _check_loaded_row(state, number, row):
+            return False
+    if not _check_loaded_bytes(state, number):
+        return False
+    # When this load is complete, all that cannot be in flight beside it are too.
+    state.completed[0], state.completed[1] = state.known[_LOAD, 0], state.known[_LOAD, 1]
+    _learn(state.completed, number - sizes.loads_in_flight, 1 << (sizes.loads_in_flight - 1))
+    bound, mask = state.completed[0], state.completed[1]
+    for row in range(first, last):
+        state.completed[0], state.completed[1] = (
+            state.rows[row].load_bound,
+            state.rows[row].load_mask,
+        )
+        _learn(state.completed, bound, mask)
+        state.rows[row].load_bound = state.completed[0]
+        state.rows[row].load_mask = state.completed[1]
+        state.rows[row].last_load = number
+    return True
 
 
-def _build_check(digest: int) -> Callable[..., tuple[int, int, int, int]]:
+@inner
+def _store(state: Order, number: int) -> bool:
+    move, unit, sizes = state.moves_out[number], state.unit[0], state.sizes[0]
+    first = move.row + (sizes.spad_rows if move.in_accumulator == 1 else 0)
+    last = first + (move.cols - 1) // sizes.dim * sizes.dim + move.rows
+    for row in range(first, last):
+        _learn(state.known[_STORE], state.rows[row].load_bound, state.rows[row].load_mask)
+        done = state.rows[row].result_of
+        unit.execute_known_to_store = max(unit.execute_known_to_store, done)
+    if unit.execute_known_to_store >= 0:
+        known = state.known_at[unit.execute_known_to_store]
+        _learn(state.known[_STORE], known[0], known[1])
+    for row in range(first, last):
+        state.rows[row].stored_after = max(
+            state.rows[row].stored_after, unit.execute_known_to_store
+        )
+    return _check_stored_bytes(state, number)
+
+
+@inner
+def _check_stored_bytes(state: Order, number: int) -> bool:
+    """Whether older loads have read what a store overwrites; notes the store."""
+    move, width = state.moves_out[number], state.out_bytes[number]
+    array = _shared_array(state.arrays, move.dram)
+    if array < 0:
+        return True
+    place = state.arrays[array].first + move.dram - state.arrays[array].base
+    for line in range(move.rows):
+        start = place + _dram_offset(line, 0, move.stride, width)
+        for at in range(start, start + move.cols * width):
+            for which in range(2):
+                by = state.bytes[at].loaded_by if which == 0 else state.bytes[at].loaded_before
+                pending = by >= 0 and state.in_epoch[by] == state.out_epoch[number]
+                if pending and not _knows(state.known[_STORE], by):
+                    other = state.moves_in[by].index
+                    _break_rule(state, STORE_AFTER_READ, move.index, other, array)
+                    return False
+            state.bytes[at].stored_by = number
+    return True
+
+
+@inner
+def _drain(state: Order, number: int) -> None:
+    """Find out which results have surely been written when a computation reads its operands."""
+    unit, this = state.unit[0], state.products[number]
+    unit.drained = max(unit.drained, number - state.sizes[0].results_in_flight)
+    if number > 0 and state.drain_epoch[number] != state.drain_epoch[number - 1]:
+        unit.drained = number - 1
+    for older in range(max(unit.drained + 1, 0), number):
+        target = state.products[older]
+        if target.c_is_none == 1 or target.c_in_accumulator == 1:
+            continue
+        waits = this.a_is_none == 0 and this.a_row == target.c_row
+        waits |= this.other_is_none == 0 and this.other_row == target.c_row
+        waits |= this.stationary_is_none == 0 and this.stationary_row == target.c_row
+        if waits:
+            unit.drained = older
+
+
+@inner
+def _operand(state: Order, number: int, first: int, tracked: int, read: int) -> bool:
+    """Note an operand of ``read`` rows, ``tracked`` of which are tracked; false if it is unsafe."""
+    this, unit = state.products[number], state.unit[0]
+    for row in range(first, min(first + tracked, len(state.rows))):
+        _learn(state.known[_EXECUTE], state.rows[row].load_bound, state.rows[row].load_mask)
+        state.rows[row].touched_by = number
+    for row in range(first, first + read):
+        writer = state.rows[row].result_of
+        if writer > unit.drained:
+            _break_rule(state, RESULT_IN_FLIGHT, this.index, state.products[writer].index, -1)
+            return False
+    for row in range(first + tracked, first + read):
+        state.rows[row].untracked_by = number
+        by = state.rows[row].last_load
+        pending = by >= 0 and state.in_epoch[by] == state.product_epoch[number]
+        if pending and not _knows(state.known[_EXECUTE], by):
+            _break_rule(state, UNTRACKED_ROWS, this.index, state.moves_in[by].index, -1)
+            return False
+    return True
+
+
+@inner
+def _target(state: Order, number: int) -> None:
+    """Note the rows of the result."""
+    this = state.products[number]
+    if this.c_is_none == 1:
+        return
+    first = this.c_row + (state.sizes[0].spad_rows if this.c_in_accumulator == 1 else 0)
+    _operand(state, number, first, _c_target(this.c_rows, this.c_stride), 0)
+    for i in range(this.c_rows):
+        state.rows[first + _c_target(i, this.c_stride)].result_of = number
+
+
+@inner
+def _compute(state: Order, number: int) -> bool:
+    """The ranges that the station tracks are rows of the operand, columns if A is transposed."""
+    this = state.products[number]
+    _drain(state, number)
+    is_ws, b_transposed = this.weight_stationary == 1, this.b_transpose == 1
+    if this.stationary_is_none == 0:
+        read = this.stationary_cols if is_ws and b_transposed else this.stationary_rows
+        read = read if this.preloaded == 1 else 0
+        if not _operand(state, number, this.stationary_row, this.stationary_rows, read):
+            return False
+    if this.other_is_none == 0:
+        read = this.other_cols if not is_ws and b_transposed else this.other_rows
+        if not _operand(state, number, this.other_row, this.other_rows, read):
+            return False
+    if this.a_is_none == 0:
+        length = this.a_cols if this.a_transpose == 1 else this.a_rows
+        tracked = length * this.a_stride
+        read = min(tracked, (length - 1) * this.a_stride + 1) if length > 0 else 0
+        if not _operand(state, number, this.a_row, tracked, read):
+            return False
+    _target(state, number)
+    state.known_at[number, 0] = state.known[_EXECUTE, 0]
+    state.known_at[number, 1] = state.known[_EXECUTE, 1]
+    return True
+
+
+def _build_check(digest: int) -> Callable[[Order], int]:
     """The compiled check; ``digest`` is that of its sources."""
 
-    @numba.njit(cache=True)
-    def check_order(
-        order: Numbers,
-        moves_in: Record,
-        in_bytes: Numbers,
-        moves_out: Record,
-        out_bytes: Numbers,
-        products: Record,
-        epochs: Any,
-        arrays: Numbers,
-        sizes: Numbers,
-    ) -> tuple[int, int, int, int]:
-        """The first broken rule: its number, the command, the other command and the array; or zeros.
-
-        ``epochs`` are the columns of ``hazards._Ends``; ``sizes`` are rows of the memories, ``dim``, and
-        how many loads and results may be in flight.
-        """
-        in_epoch, out_epoch, product_epoch, drain_epoch = epochs
-        spad_rows, acc_rows, dim, in_flight, results = sizes
-        rows = spad_rows + acc_rows  # the accumulator's rows follow the scratchpad's
-        load_bound, load_mask = np.full(rows, -1), np.zeros(rows, np.int64)
-        last_load = np.full(rows, -1)
-        touched_by = np.full(rows, -1)  # the last computation whose tracked range has the row
-        stored_after = np.full(rows, -1)  # computations complete when a store of the row is
-        untracked_by = np.full(rows, -1)  # the last computation that read the row untracked
-        result_of = np.full(rows, -1)
-        known_load, known_execute, known_store = (
-            np.array([-1, 0]),
-            np.array([-1, 0]),
-            np.array([-1, 0]),
-        )
-        known_at = np.zeros((len(products), 2), np.int64)  # what each computation knew
-        execute_known_to_load, execute_known_to_store, drained = -1, -1, -1
-        # Only arrays that are both loaded and stored can have hazards in DRAM.
-        touched = np.zeros(len(arrays), np.int64)
-        _mark(touched, arrays, moves_in, in_bytes, 1)
-        _mark(touched, arrays, moves_out, out_bytes, 2)
-        starts = np.zeros(len(arrays) + 1, np.int64)
-        for number in range(len(arrays)):
-            starts[number + 1] = starts[number] + (arrays[number, 1] if touched[number] == 3 else 0)
-        stored_by = np.full(starts[-1], -1, np.int32)
-        loaded_by = np.full(starts[-1], -1, np.int32)
-        loaded_before = np.full(starts[-1], -1, np.int32)
+    @entry
+    def check_order(state: Order) -> int:
+        """Walk the stream up to the first broken rule, which is left in ``state.unit``."""
         load, store, product = 0, 0, 0
-        for kind in order:
+        for kind in state.order:
             if kind == MOVES_IN:
-                move = moves_in[load]
-                first = move.row + (spad_rows if move.in_accumulator == 1 else 0)
-                last = first + _rows_of_move(move, dim, move.block_stride)
-                first = max(first - (move.pixel_repeats - 1), 0)
-                for row in range(first, last):
-                    execute_known_to_load = max(execute_known_to_load, touched_by[row])
-                    execute_known_to_load = max(execute_known_to_load, stored_after[row])
-                if execute_known_to_load >= 0:
-                    known = known_at[execute_known_to_load]
-                    _learn(known_load, known[0], known[1])
-                for row in range(first, last):
-                    before = untracked_by[row]
-                    if before > execute_known_to_load and product_epoch[before] == in_epoch[load]:
-                        return _UNTRACKED_ROWS, move.index, products[before].index, -1
-                    older = last_load[row]
-                    if older >= 0 and load - older < in_flight and in_epoch[older] == in_epoch[load]:
-                        other = moves_in[older]
-                        adds = move.accumulate == 1 and other.accumulate == 1
-                        done = _is_known(known_load, older) or (
-                            _is_known(known_execute, older)
-                            and (
-                                touched_by[row] >= 0
-                                and touched_by[row] <= execute_known_to_load
-                                and products[touched_by[row]].index > other.index
-                            )
-                        )
-                        if not (done or adds or other.is_zeros == 1 or _same_move(move, other)):
-                            return _LOADS_IN_FLIGHT, move.index, other.index, -1
-                array = _array_of(arrays, move.dram) if move.is_zeros == 0 else -1
-                if array >= 0 and touched[array] == 3:
-                    for line in range(move.rows):
-                        start = move.dram + _dram_offset(line, 0, move.stride, in_bytes[load])
-                        start += starts[array] - arrays[array, 0]
-                        for byte in range(start, start + move.cols * in_bytes[load]):
-                            by = stored_by[byte]
-                            if by >= 0 and out_epoch[by] == in_epoch[load]:
-                                return _READ_AFTER_STORE, move.index, moves_out[by].index, array
-                            if loaded_by[byte] != load:
-                                loaded_before[byte] = loaded_by[byte]
-                            loaded_by[byte] = load
-                complete = known_load.copy()
-                _learn_load(complete, load, in_flight)
-                for row in range(first, last):
-                    known = np.array([load_bound[row], load_mask[row]])
-                    _learn(known, complete[0], complete[1])
-                    load_bound[row], load_mask[row] = known[0], known[1]
-                    last_load[row] = load
+                fine = _load(state, load)
                 load += 1
             elif kind == MOVES_OUT:
-                move = moves_out[store]
-                first = move.row + (spad_rows if move.in_accumulator == 1 else 0)
-                last = first + _rows_of_move(move, dim, dim)
-                for row in range(first, last):
-                    _learn(known_store, load_bound[row], load_mask[row])
-                    execute_known_to_store = max(execute_known_to_store, result_of[row])
-                if execute_known_to_store >= 0:
-                    known = known_at[execute_known_to_store]
-                    _learn(known_store, known[0], known[1])
-                for row in range(first, last):
-                    stored_after[row] = max(stored_after[row], execute_known_to_store)
-                array = _array_of(arrays, move.dram)
-                if array >= 0 and touched[array] == 3:
-                    for line in range(move.rows):
-                        start = move.dram + _dram_offset(line, 0, move.stride, out_bytes[store])
-                        start += starts[array] - arrays[array, 0]
-                        for byte in range(start, start + move.cols * out_bytes[store]):
-                            for by in (loaded_by[byte], loaded_before[byte]):
-                                unordered = by >= 0 and in_epoch[by] == out_epoch[store]
-                                if unordered and not _is_known(known_store, by):
-                                    return _STORE_AFTER_READ, move.index, moves_in[by].index, array
-                            stored_by[byte] = store
+                fine = _store(state, store)
                 store += 1
             else:
-                this = products[product]
-                drained = max(drained, product - results)
-                if product > 0 and drain_epoch[product] != drain_epoch[product - 1]:
-                    drained = product - 1
-                for older in range(max(drained + 1, 0), product):
-                    target = products[older]
-                    if target.c_is_none == 1 or target.c_in_accumulator == 1:
-                        continue
-                    begins = this.a_is_none == 0 and this.a_row == target.c_row
-                    begins |= this.other_is_none == 0 and this.other_row == target.c_row
-                    begins |= this.stationary_is_none == 0 and this.stationary_row == target.c_row
-                    if begins:
-                        drained = older
-                for operand in range(4):
-                    first, tracked, read = 0, 0, 0
-                    if operand == 0 and this.stationary_is_none == 0:
-                        first, tracked, read = this.stationary_row, this.stationary_rows, 0
-                        if this.preloaded == 1:
-                            transposed = this.weight_stationary == 1 and this.b_transpose == 1
-                            read = this.stationary_cols if transposed else this.stationary_rows
-                    elif operand == 1 and this.a_is_none == 0:
-                        length = this.a_cols if this.a_transpose == 1 else this.a_rows
-                        first, tracked = this.a_row, length * this.a_stride
-                        read = (length - 1) * this.a_stride + 1 if length > 0 else 0
-                    elif operand == 2 and this.other_is_none == 0:
-                        transposed = this.weight_stationary == 0 and this.b_transpose == 1
-                        first, tracked = this.other_row, this.other_rows
-                        read = this.other_cols if transposed else this.other_rows
-                    elif operand == 3 and this.c_is_none == 0:
-                        first = this.c_row + (spad_rows if this.c_in_accumulator == 1 else 0)
-                        tracked = _c_target(this.c_rows, this.c_stride)
-                    for row in range(first, min(first + tracked, rows)):
-                        _learn(known_execute, load_bound[row], load_mask[row])
-                        touched_by[row] = product
-                    for row in range(first, first + read):
-                        if result_of[row] > drained:
-                            return _RESULT_IN_FLIGHT, this.index, products[result_of[row]].index, -1
-                    for row in range(first + tracked, first + read):
-                        untracked_by[row] = product
-                        by = last_load[row]
-                        unordered = by >= 0 and in_epoch[by] == product_epoch[product]
-                        if unordered and not _is_known(known_execute, by):
-                            return _UNTRACKED_ROWS, this.index, moves_in[by].index, -1
-                if this.c_is_none == 0:
-                    first = this.c_row + (spad_rows if this.c_in_accumulator == 1 else 0)
-                    for i in range(this.c_rows):
-                        result_of[first + _c_target(i, this.c_stride)] = product
-                known_at[product] = known_execute
+                fine = _compute(state, product)
                 product += 1
-        return (0, 0, 0, 0) if digest else (1, 0, 0, 0)
+            if not fine:
+                break
+        return digest
 
     return check_order
 

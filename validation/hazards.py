@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,19 +35,18 @@ from ..hw.gemmini.isa import ConfigType, Funct
 from ..hw.gemmini.memory import MemoryLayout
 from ..hw.gemmini.resolve import Program
 from ..hw.stream import FENCE, CommandStream
-from .hazard_order import check_order
+from . import hazard_order
 
 
 class Rule(IntEnum):
     """What may go wrong; see the module."""
 
-    NONE = 0
     FINAL_FENCE = 1
-    READ_AFTER_STORE = 2
-    STORE_AFTER_READ = 3
-    LOADS_IN_FLIGHT = 4
-    UNTRACKED_ROWS = 5
-    RESULT_IN_FLIGHT = 6
+    READ_AFTER_STORE = hazard_order.READ_AFTER_STORE
+    STORE_AFTER_READ = hazard_order.STORE_AFTER_READ
+    LOADS_IN_FLIGHT = hazard_order.LOADS_IN_FLIGHT
+    UNTRACKED_ROWS = hazard_order.UNTRACKED_ROWS
+    RESULT_IN_FLIGHT = hazard_order.RESULT_IN_FLIGHT
 
 
 REASONS = {
@@ -82,62 +82,75 @@ def results_in_flight(config: GemminiConfig) -> int:
 def find_hazard(
     stream: CommandStream, program: Program, layout: MemoryLayout, config: GemminiConfig
 ) -> Hazard | None:
-    """The first command of a checked stream, without hardware loops, that breaks a rule."""
+    """The first command that breaks a rule.
+
+    ``program`` is the checked, resolved ``stream``, without hardware loops and pooling stores.
+    """
     fences = np.flatnonzero(stream.funct == FENCE)
+    state = _order(stream, program, layout, config, fences)
+    hazard_order.check_order(state)
+    found = state.unit[0]
+    if found["rule"] == hazard_order.NO_RULE:
+        return _unfenced(program, fences, layout)
+    rule, command, other = Rule(int(found["rule"])), int(found["command"]), int(found["other"])
+    array = layout.arrays[int(found["array"])].name if found["array"] >= 0 else ""
+    return Hazard(rule, command, other, REASONS[rule].format(array=array, other=other))
+
+
+def _order(
+    stream: CommandStream,
+    program: Program,
+    layout: MemoryLayout,
+    config: GemminiConfig,
+    fences: NDArray[np.int64],
+) -> hazard_order.Order:
+    """The stream as the analysis wants it, and its state before the first command."""
     is_config = (stream.funct == Funct.CONFIG) & (stream.rs1 & np.uint64(3) == ConfigType.EXECUTE)
     drains = np.flatnonzero(is_config | (stream.funct == FENCE))
-    names = [array.name for array in layout.arrays]
-    found = np.array(
-        check_order(
-            program.order,
-            program.moves_in,
-            move_element_bytes(program.moves_in, config, is_store=False),
-            program.moves_out,
-            move_element_bytes(program.moves_out, config, is_store=True),
-            program.products,
-            _Ends(fences, drains).columns(program),
-            _arrays(layout),
-            _sizes(config),
-        )
+    arrays = _arrays(program, layout)
+    sizes = np.zeros(1, hazard_order.SIZES)
+    sizes[0] = (config.spad_rows, config.dim, loads_in_flight(config), results_in_flight(config))
+    rows = np.full(config.spad_rows + config.acc_rows, -1, hazard_order.ROW)
+    rows["load_mask"] = 0
+    unit = np.full(1, -1, hazard_order.UNIT)
+    unit["rule"] = hazard_order.NO_RULE
+    known = np.array([[-1, 0]] * 3)
+    shared_bytes = int(arrays["size"][arrays["is_shared"] == 1].sum())
+    return hazard_order.Order(
+        program.order,
+        program.moves_in,
+        move_element_bytes(program.moves_in, config, is_store=False),
+        np.searchsorted(fences, program.moves_in["index"]),
+        program.moves_out,
+        move_element_bytes(program.moves_out, config, is_store=True),
+        np.searchsorted(fences, program.moves_out["index"]),
+        program.products,
+        np.searchsorted(fences, program.products["index"]),
+        np.searchsorted(drains, program.products["index"]),
+        arrays,
+        sizes,
+        rows,
+        np.full(shared_bytes, -1, hazard_order.BYTE),
+        unit,
+        known,
+        np.zeros((len(program.products), 2), np.int64),
+        np.zeros(2, np.int64),
     )
-    rule, command, other, array = (int(value) for value in found)
-    if rule:
-        name = names[array] if array >= 0 else ""
-        reason = REASONS[Rule(rule)].format(array=name, other=other)
-        return Hazard(Rule(rule), command, other, reason)
-    return _unfenced(program, fences, layout)
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """Positions of the commands that end an epoch."""
-
-    fences: NDArray[np.int64]
-    drains: NDArray[np.int64]
-    """Fences, and configurations of the array, which wait until it is empty."""
-
-    def columns(self, program: Program) -> tuple[NDArray[np.int64], ...]:
-        """Fences before each load, store and computation; drains before each computation."""
-        tables = (program.moves_in, program.moves_out, program.products)
-        epochs = [np.searchsorted(self.fences, table["index"]) for table in tables]
-        return (*epochs, np.searchsorted(self.drains, program.products["index"]))
-
-
-def _arrays(layout: MemoryLayout) -> NDArray[np.int64]:
-    """Address and bytes of each array."""
-    rows = [(array.address, array.size) for array in layout.arrays]
-    return np.array(rows, np.int64).reshape(len(rows), 2)
-
-
-def _sizes(config: GemminiConfig) -> NDArray[np.int64]:
-    sizes = (
-        config.spad_rows,
-        config.acc_rows,
-        config.dim,
-        loads_in_flight(config),
-        results_in_flight(config),
-    )
-    return np.array(sizes, np.int64)
+def _arrays(program: Program, layout: MemoryLayout) -> NDArray[Any]:
+    """The arrays; only those that are both loaded and stored can have hazards in DRAM."""
+    arrays = np.zeros(len(layout.arrays), hazard_order.ARRAY)
+    loads = program.moves_in["dram"][program.moves_in["is_zeros"] == 0]
+    first = 0
+    for number, array in enumerate(layout.arrays):
+        end = array.address + array.size
+        touched = [
+            ((d >= array.address) & (d < end)).any() for d in (loads, program.moves_out["dram"])
+        ]
+        arrays[number] = (array.address, array.size, first, all(touched))
+        first += array.size if all(touched) else 0
+    return arrays
 
 
 def _unfenced(program: Program, fences: NDArray[np.int64], layout: MemoryLayout) -> Hazard | None:

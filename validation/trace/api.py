@@ -33,7 +33,7 @@ from ..validate import (
     Verdict,
     prepare,
 )
-from .compare import check_outputs
+from .compare import check_outputs, new_scratch
 from .decode import plan_of, resolve_checked
 from .difference import Difference, find_difference
 from .execute import execute
@@ -162,7 +162,9 @@ def _require_inputs_kept(run: _Run, machine: Machine, program: Program) -> None:
         if position not in written and changed.any():
             number = int(np.argmax(changed))
             name = _element_name(run.layout, first + number)
-            command = _last_store(program, array.address + number * array.dtype.itemsize, run.config)
+            command = _last_store(
+                program, array.address + number * array.dtype.itemsize, run.config
+            )
             raise _Finding(f"writes {name}, which the source does not", command, Clue())
 
 
@@ -178,10 +180,10 @@ def _compare(
     firsts = [_elements(machine, position)[0] for position in positions]
     counts = [_elements(machine, position)[1] for position in positions]
     table = term_table(output, firsts, counts)
-    limits = _clip_limits(machine, transforms)
+    limits, scratch = _clip_limits(machine, transforms), new_scratch(table)
     seen = np.zeros(CHAIN_LIMIT + 1, np.bool_)
     first = firsts[output.position]
-    number, count = check_outputs(machine, table, first, 0, limits, seen)
+    number, count = check_outputs(machine, table, first, 0, limits, seen, scratch)
     while number < counts[output.position]:
         for place in range(number, number + count):
             cell = int(machine.dram[first + place])
@@ -189,11 +191,13 @@ def _compare(
             if found is not None:
                 raise _different(run, machine, program, output, found)
             seen[chain] = True
-        number, count = check_outputs(machine, table, first, number + count, limits, seen)
+        number, count = check_outputs(machine, table, first, number + count, limits, seen, scratch)
     if seen[-1] and not is_zero_at_zero(output):
         raise _Finding(f"{_name(run, output)} is 0 where the source has {output.shape!r}")
     for chain in np.flatnonzero(seen[:-1]):
-        _require_post_operation(run, output, chain_transforms(machine, transforms, int(chain)), firsts)
+        _require_post_operation(
+            run, output, chain_transforms(machine, transforms, int(chain)), firsts
+        )
 
 
 def _require_post_operation(
@@ -203,9 +207,7 @@ def _require_post_operation(
     result = compare_post_operation(output, chain, element_type(run.config.accumulator_type))
     if result.answer is Answer.UNSAT:
         return
-    reason = (
-        f"{_name(run, output)}: the sum is {result.target}, the source has {output.shape!r}"
-    )
+    reason = f"{_name(run, output)}: the sum is {result.target}, the source has {output.shape!r}"
     if result.answer is Answer.UNKNOWN:
         reason = f"not decided: {reason}"
     terms = tuple(expected_terms(output, [0] * len(output.extents), firsts))
@@ -333,5 +335,3 @@ def _verdict(
 def _plain_verdict(verdict: Verdict, reason: str, start: float) -> Validation:
     seconds = time.perf_counter() - start
     return Validation(verdict, ASSUMPTIONS, 0, "symbolic execution, z3", seconds, 0.0, None, reason)
-
-

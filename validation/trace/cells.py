@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-
+from ..compiled import inner
 from .state import (
     CHAIN_LIMIT,
     CHAIN_SHIFT,
@@ -26,44 +25,44 @@ OVERFLOWED = -2
 """In place of a cell: more chains of transforms than can be numbered."""
 
 
-@numba.njit
+@inner
 def tag_of(cell: int) -> int:
     return cell >> TAG_SHIFT
 
 
-@numba.njit
+@inner
 def chain_of(cell: int) -> int:
     return (cell >> CHAIN_SHIFT) & CHAIN_MASK
 
 
-@numba.njit
+@inner
 def element_of(cell: int) -> int:
     return cell & _ELEMENT_MASK
 
 
-@numba.njit
+@inner
 def head_of(cell: int) -> int:
     return cell & _HEAD_MASK
 
 
-@numba.njit
+@inner
 def column_of(cell: int) -> int:
     return (cell >> COLUMN_SHIFT) & 0xFF
 
 
-@numba.njit
+@inner
 def sum_cell(column: int, head: int) -> int:
     return (SUM_TAG << TAG_SHIFT) | (column << COLUMN_SHIFT) | head
 
 
-@numba.njit
+@inner
 def opaque_cell(unit: Record) -> int:
     """A value of which nothing is known; it equals no other value."""
     unit.opaque_count += 1
     return (OPAQUE_TAG << TAG_SHIFT) | unit.opaque_count
 
 
-@numba.njit
+@inner
 def transformed(unit: Record, chains: Record, compose: Any, cell: int, transform: int) -> int:
     """The cell after ``transform``. Every transform maps 0 to 0."""
     if transform == 0 or cell == ZERO or cell == UNDEFINED:

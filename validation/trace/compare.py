@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
-from ..source_digest import source_digest
+from ..compiled import entry, inner, source_digest
 from .cells import chain_of, column_of, element_of, head_of, tag_of
 from .state import (
     CHAIN_SHIFT,
@@ -36,13 +35,32 @@ STACK = 4096
 """Nested sums that a group may have open at once; more are left to ``difference``."""
 
 
-@numba.njit
+class Scratch(NamedTuple):
+    """Room to work in."""
+
+    at: Numbers  # [rank] subscripts of an output element
+    base: Numbers  # [families, 2] what they add to element numbers
+    marks: Numbers  # [codes] the group in which a term was last met
+    stack: Numbers  # [STACK, 2] sums to open and their columns
+
+
+def new_scratch(table: TermTable) -> Scratch:
+    """Scratch for one output; terms are marked with output numbers, so it can be used on."""
+    return Scratch(
+        np.zeros(len(table.extents), np.int64),
+        np.zeros((len(table.operands), 2), np.int64),
+        np.full(len(table.family), -1, np.int64),
+        np.zeros((STACK, 2), np.int64),
+    )
+
+
+@inner
 def _is_plain(cell: int) -> bool:
     """Whether a cell is an input element, unchanged."""
     return tag_of(cell) == ELEMENT_TAG and chain_of(cell) == 0
 
 
-@numba.njit
+@inner
 def _are_elements(cells: Numbers, column: int, count: int, base: int, step: int) -> bool:
     """Whether cells from ``column`` on are the input elements ``base``, ``base + step``, …"""
     first = cells[column] >> CHAIN_SHIFT
@@ -53,7 +71,7 @@ def _are_elements(cells: Numbers, column: int, count: int, base: int, step: int)
     return True
 
 
-@numba.njit
+@inner
 def _are_columns(cells: Numbers, column: int, count: int) -> bool:
     """Whether cells from ``column`` on are neighbouring columns of the same sum."""
     for member in range(count):
@@ -62,7 +80,7 @@ def _are_columns(cells: Numbers, column: int, count: int) -> bool:
     return True
 
 
-@numba.njit
+@inner
 def _are_zero(cells: Numbers, column: int, count: int) -> bool:
     for member in range(count):
         if cells[column + member] != ZERO:
@@ -70,7 +88,7 @@ def _are_zero(cells: Numbers, column: int, count: int) -> bool:
     return True
 
 
-@numba.njit
+@inner
 def _satisfied(table: TermTable, code: int, at: Numbers) -> bool:
     """Whether the output element ``at`` has the term ``code``."""
     family = table.family[code]
@@ -84,7 +102,7 @@ def _satisfied(table: TermTable, code: int, at: Numbers) -> bool:
     return True
 
 
-@numba.njit
+@inner
 def count_terms(table: TermTable, at: Numbers) -> int:
     """How many terms the output element ``at`` has."""
     count = 0
@@ -98,7 +116,7 @@ def count_terms(table: TermTable, at: Numbers) -> int:
     return count
 
 
-@numba.njit
+@inner
 def _matches_product(
     table: TermTable, code: int, base: Numbers, left: int, right: Numbers, column: int, count: int
 ) -> bool:
@@ -118,7 +136,7 @@ def _matches_product(
     return False
 
 
-@numba.njit
+@inner
 def _matches_element(
     table: TermTable, code: int, base: Numbers, cells: Numbers, column: int, count: int
 ) -> bool:
@@ -130,7 +148,7 @@ def _matches_element(
     return _are_elements(cells, column, count, first, step)
 
 
-@numba.njit
+@inner
 def _bases(table: TermTable, at: Numbers, base: Numbers) -> None:
     """What the output subscripts add to the element numbers of each family's operands."""
     for family in range(len(table.operands)):
@@ -141,7 +159,7 @@ def _bases(table: TermTable, at: Numbers, base: Numbers) -> None:
             base[family, place] = total
 
 
-@numba.njit
+@inner
 def sum_bound(machine: Machine, head: int) -> float:
     """Largest magnitude of a sum of input elements and products; infinite for other sums."""
     bound = 0.0
@@ -162,7 +180,7 @@ def sum_bound(machine: Machine, head: int) -> float:
     return bound
 
 
-@numba.njit
+@inner
 def _opens(machine: Machine, clip_limit: Numbers, cell: int) -> bool:
     """Whether a summand is a sum whose terms count as they are: no transform that changes it."""
     chain = chain_of(cell)
@@ -171,12 +189,12 @@ def _opens(machine: Machine, clip_limit: Numbers, cell: int) -> bool:
     return chain == 0 or sum_bound(machine, head_of(cell)) <= clip_limit[chain]
 
 
-@numba.njit
+@inner
 def _check_sum(
     machine: Machine,
     table: TermTable,
     clip_limit: Numbers,
-    scratch: Any,
+    scratch: Scratch,
     at: Numbers,
     count: int,
     cell: int,
@@ -184,9 +202,9 @@ def _check_sum(
 ) -> bool:
     """Whether the sum behind ``cell`` has the terms of ``count`` output elements from ``at`` on.
 
-    A term that was met is marked with ``stamp``. ``scratch`` is marks, stack and bases.
+    A term that was met is marked with ``stamp``.
     """
-    marks, stack, base = scratch
+    marks, stack, base = scratch.marks, scratch.stack, scratch.base
     _bases(table, at, base)
     met, depth = 0, 1
     stack[0, 0], stack[0, 1] = head_of(cell), column_of(cell)
@@ -239,7 +257,7 @@ def _check_sum(
     return met == count_terms(table, at)
 
 
-@numba.njit
+@inner
 def _group(cells: Numbers, start: int, limit: int) -> int:
     """How many cells from ``start`` on are neighbouring columns of one sum, through one chain."""
     count = 1
@@ -248,14 +266,14 @@ def _group(cells: Numbers, start: int, limit: int) -> int:
     return count
 
 
-@numba.njit
+@inner
 def _subscripts(table: TermTable, number: int, at: Numbers) -> None:
     for place in range(len(at) - 1, -1, -1):
         at[place] = number % table.extents[place]
         number //= table.extents[place]
 
 
-@numba.njit
+@inner
 def _check_alone(table: TermTable, base: Numbers, at: Numbers, cell: int) -> bool:
     """Whether an output cell that is no sum has the terms of the output element ``at``."""
     if cell == ZERO:
@@ -272,7 +290,7 @@ def _check_alone(table: TermTable, base: Numbers, at: Numbers, cell: int) -> boo
 def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
     """The compiled comparison; ``digest`` is that of its sources."""
 
-    @numba.njit(cache=True)
+    @entry
     def check_outputs(
         machine: Machine,
         table: TermTable,
@@ -280,6 +298,7 @@ def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
         start: int,
         clip_limit: Numbers,
         chains_seen: Numbers,
+        scratch: Scratch,
     ) -> tuple[int, int]:
         """Verify outputs from number ``start`` on: the first one that is not verified, and a count.
 
@@ -292,10 +311,7 @@ def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
             total *= extent
         cells = machine.dram[first : first + total]
         length = table.extents[-1] if len(table.extents) else 1
-        at = np.zeros(len(table.extents), np.int64)
-        base = np.zeros((len(table.operands), 2), np.int64)
-        marks = np.full(len(table.family), -1, np.int64)
-        scratch = (marks, np.zeros((STACK, 2), np.int64), base)
+        at, base = scratch.at, scratch.base
         while start < total:
             _subscripts(table, start, at)
             cell = cells[start]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-import numpy as np
-
 from ...hw.gemmini import semantics
+from ..compiled import inner
 from .cells import OVERFLOWED, sum_cell, transformed
 from .interning import intern
 from .state import EMPTY_SUM, SUMS_HELD, UNDEFINED, WEIGHTS_HELD, ZERO, Machine
@@ -21,13 +19,13 @@ _DONE, _CHAINS = int(Status.DONE), int(Status.TOO_MANY_CHAINS)
 _UNDEFINED_SPAD, _UNDEFINED_ACC = int(Status.UNDEFINED_SPAD), int(Status.UNDEFINED_ACCUMULATOR)
 _SUMS_AS_WEIGHTS = int(Status.SUMS_AS_WEIGHTS)
 
-_stationary_cell = numba.njit(semantics.stationary_cell)
-_a_cell = numba.njit(semantics.a_cell)
-_b_cell = numba.njit(semantics.b_cell)
-_c_target = numba.njit(semantics.c_target)
+_stationary_cell = inner(semantics.stationary_cell)
+_a_cell = inner(semantics.a_cell)
+_b_cell = inner(semantics.b_cell)
+_c_target = inner(semantics.c_target)
 
 
-@numba.njit
+@inner
 def _read(unit: Record, spad: Cells, index: int, row: int, column: int) -> int:
     """A scratchpad cell; the place is noted if it is undefined."""
     cell = spad[row, column]
@@ -36,7 +34,7 @@ def _read(unit: Record, spad: Cells, index: int, row: int, column: int) -> int:
     return cell
 
 
-@numba.njit
+@inner
 def _read_stationary(unit: Record, spad: Cells, product: Record, cells: Cells) -> bool:
     """Fill the matrix with the preloaded operand; false if a cell is undefined."""
     if product.stationary_is_none == 1:
@@ -52,7 +50,7 @@ def _read_stationary(unit: Record, spad: Cells, product: Record, cells: Cells) -
     return True
 
 
-@numba.njit
+@inner
 def _read_a(unit: Record, spad: Cells, product: Record, cells: Cells) -> bool:
     """Fill the matrix with operand A; false if a cell is undefined."""
     if product.a_is_none == 1:
@@ -67,7 +65,7 @@ def _read_a(unit: Record, spad: Cells, product: Record, cells: Cells) -> bool:
     return True
 
 
-@numba.njit
+@inner
 def _read_other(unit: Record, spad: Cells, product: Record, cells: Cells) -> bool:
     """Fill the matrix with D (weight-stationary) or B; false if a cell is undefined."""
     if product.other_is_none == 1:
@@ -82,17 +80,16 @@ def _read_other(unit: Record, spad: Cells, product: Record, cells: Cells) -> boo
     return True
 
 
-@numba.njit
+@inner
 def _interned_row(unit: Record, rows: Cells, slots: Cells, cells: Cells) -> int:
     number = intern(rows, slots, unit.row_count, cells)
     unit.row_count = max(unit.row_count, number + 1)
     return number
 
 
-@numba.njit
+@inner
 def _interned_matrix(machine: Machine, cells: Cells) -> int:
-    unit = machine.registers[0]
-    numbers = np.zeros(len(cells), np.int32)
+    unit, numbers = machine.registers[0], machine.numbers
     for k in range(len(cells)):
         numbers[k] = _interned_row(unit, machine.rows, machine.row_slots, cells[k])
     number = intern(machine.matrices, machine.matrix_slots, unit.matrix_count, numbers)
@@ -100,7 +97,7 @@ def _interned_matrix(machine: Machine, cells: Cells) -> int:
     return number
 
 
-@numba.njit
+@inner
 def _load_array(machine: Machine, product: Record, operand: Cells) -> None:
     """The preloaded operand enters the array: weights, or the start values of the sums."""
     unit, dim = machine.registers[0], machine.spad.shape[1]
@@ -114,7 +111,7 @@ def _load_array(machine: Machine, product: Record, operand: Cells) -> None:
         add_cells(unit, machine.nodes, machine.sums[i], dim, number, False)
 
 
-@numba.njit
+@inner
 def _weights_become_sums(machine: Machine) -> None:
     """The dataflow changed while the array held weights: they are now start values."""
     unit, dim = machine.registers[0], machine.spad.shape[1]
@@ -124,7 +121,7 @@ def _weights_become_sums(machine: Machine) -> None:
     unit.array_holds = SUMS_HELD
 
 
-@numba.njit
+@inner
 def _add_products(machine: Machine, sums: Cells, columns: int, row: Cells, matrix: int) -> int:
     """Add ``row · matrix`` to the first sums; the column of one never written, −1 if none."""
     unit = machine.registers[0]
@@ -132,7 +129,7 @@ def _add_products(machine: Machine, sums: Cells, columns: int, row: Cells, matri
     return add_summand(unit, machine.nodes, sums, columns, number, matrix, True)
 
 
-@numba.njit
+@inner
 def _result_cell(machine: Machine, column: int, head: int, first: int, second: int) -> int:
     """The sum ``head`` after two transforms."""
     if head == EMPTY_SUM:
@@ -145,7 +142,7 @@ def _result_cell(machine: Machine, column: int, head: int, first: int, second: i
     return cell
 
 
-@numba.njit
+@inner
 def _write_result(
     machine: Machine, product: Record, i: int, sums: Cells, output: int, result: int
 ) -> int:
@@ -157,22 +154,26 @@ def _write_result(
     to_acc, keep = product.c_in_accumulator == 1, product.c_accumulate == 1
     row, count = product.c_row + _c_target(i, product.c_stride), product.c_cols
     if to_acc and not keep and output == 0:
-        machine.acc[row, :count] = sums[:count]
+        for j in range(count):
+            machine.acc[row, j] = sums[j]
         return _DONE
-    cells = np.full(dim, ZERO)
+    cells = machine.local_line
+    for j in range(dim):
+        cells[j] = ZERO
     for j in range(count):
         cells[j] = _result_cell(machine, j, sums[j], output, 0 if to_acc else result)
         if cells[j] == OVERFLOWED:
             return fail(unit, _CHAINS, product.index, 0, 0)
     if not to_acc:
-        machine.spad[row, :count] = cells[:count]
+        for j in range(count):
+            machine.spad[row, j] = cells[j]
         return _DONE
     number = _interned_row(unit, machine.rows, machine.row_slots, cells)
     column = add_cells(unit, machine.nodes, machine.acc[row], count, number, keep)
     return fail(unit, _UNDEFINED_ACC, product.index, row, column) if column >= 0 else _DONE
 
 
-@numba.njit
+@inner
 def _weight_stationary_row(
     machine: Machine, product: Record, i: int, a: Cells, bias: Cells, result: int
 ) -> int:
@@ -190,20 +191,24 @@ def _weight_stationary_row(
             return fail(unit, _UNDEFINED_ACC, product.index, row, column)
         _add_products(machine, sums, columns, a, unit.matrix)
         return _DONE
-    sums = np.full(dim, np.int32(EMPTY_SUM))
+    sums = machine.local_sums
+    for j in range(dim):
+        sums[j] = EMPTY_SUM
     add_cells(unit, machine.nodes, sums, dim, number, True)
     _add_products(machine, sums, dim, a, unit.matrix)
     return _write_result(machine, product, i, sums, 0, result)
 
 
-@numba.njit
+@inner
 def compute(machine: Machine, product: Record, output: int, result: int) -> int:
     """Execute a computation and, if it takes the preloaded operand, its preload; a status."""
     unit, dim = machine.registers[0], machine.spad.shape[1]
     unit.command = product.index
     weights = product.weight_stationary == 1
-    stationary = np.full((dim, dim), ZERO)
-    a, other = np.full((dim, dim), ZERO), np.full((dim, dim), ZERO)
+    stationary, a, other = machine.operands[0], machine.operands[1], machine.operands[2]
+    for i in range(dim):
+        for j in range(dim):
+            stationary[i, j], a[i, j], other[i, j] = ZERO, ZERO, ZERO
     if product.preloaded == 1:
         if not _read_stationary(unit, machine.spad, product, stationary):
             return _UNDEFINED_SPAD

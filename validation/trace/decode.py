@@ -35,9 +35,7 @@ class Plan(NamedTuple):
     """Of results that go to the scratchpad."""
 
 
-def resolve_checked(
-    stream: CommandStream, config: GemminiConfig, layout: MemoryLayout
-) -> Program:
+def resolve_checked(stream: CommandStream, config: GemminiConfig, layout: MemoryLayout) -> Program:
     """The resolved stream; raises ``CommandError`` for commands that no Gemmini accepts."""
     program = resolve(stream)
     base = min((array.address for array in layout.arrays), default=0)
@@ -77,7 +75,9 @@ def plan_of(program: Program, config: GemminiConfig, transforms: TransformTable)
         products,
         _numbered(
             (products["weight_stationary"], products["shift"]),
-            lambda stationary, shift: IDENTITY if stationary else transforms.array_output(int(shift)),
+            lambda stationary, shift: (
+                IDENTITY if stationary else transforms.array_output(int(shift))
+            ),
         ),
         _numbered(
             (products["activation"],),
@@ -86,9 +86,7 @@ def plan_of(program: Program, config: GemminiConfig, transforms: TransformTable)
     )
 
 
-def _numbered(
-    columns: tuple[NDArray[Any], ...], number: Callable[..., int]
-) -> NDArray[np.int64]:
+def _numbered(columns: tuple[NDArray[Any], ...], number: Callable[..., int]) -> NDArray[np.int64]:
     """``number`` of the values in each row, called once per distinct row."""
     rows = np.stack([column.astype(np.float64) for column in columns], axis=1)
     if len(rows) == 0:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 from ...hw.gemmini import semantics
 from ...hw.gemmini.resolve import MOVES_IN, MOVES_OUT
-from ..source_digest import source_digest
+from ..compiled import entry, inner, source_digest
 from .computes import compute
 from .decode import Plan
 from .interning import index_table
@@ -24,7 +23,7 @@ _SOURCES = [Path(__file__).parent / f"{name}.py" for name in _NAMES]
 _DONE, _NO_ROOM = int(Status.DONE), int(Status.NO_ROOM)
 
 
-@numba.njit
+@inner
 def _has_room(machine: Machine, room: int) -> bool:
     unit = machine.registers[0]
     return (
@@ -37,7 +36,7 @@ def _has_room(machine: Machine, room: int) -> bool:
 def _build_run(digest: int) -> Callable[..., int]:
     """The compiled loop over all steps; ``digest`` is that of its sources."""
 
-    @numba.njit(cache=True)
+    @entry
     def run(machine: Machine, plan: Plan, counters: Any, room: int) -> int:
         """Run on from the steps that ``counters`` names; a status. Indexes the tables first."""
         unit = machine.registers[0]

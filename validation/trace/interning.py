@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from ..compiled import inner
 
 Table = Any
 
@@ -16,7 +17,7 @@ _MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)
 """2^64 / golden ratio: spreads consecutive element numbers over the table (Knuth, 6.4)."""
 
 
-@numba.njit
+@inner
 def _hash(values: Table) -> np.uint64:
     state = np.uint64(len(values))
     for value in values:
@@ -25,7 +26,7 @@ def _hash(values: Table) -> np.uint64:
     return state
 
 
-@numba.njit
+@inner
 def _is_row(table: Table, number: int, values: Table) -> bool:
     for place in range(len(values)):  # noqa: SIM110 - compiled as a loop
         if table[number, place] != values[place]:
@@ -33,7 +34,7 @@ def _is_row(table: Table, number: int, values: Table) -> bool:
     return True
 
 
-@numba.njit
+@inner
 def intern(table: Table, slots: Table, count: int, values: Table) -> int:
     """The number of ``values`` among the first ``count`` rows of ``table``, added if it is new.
 
@@ -46,13 +47,15 @@ def intern(table: Table, slots: Table, count: int, values: Table) -> int:
             return np.int64(slots[slot])
         slot = (slot + 1) & mask
     slots[slot] = count
-    table[count, :] = values
+    for place in range(len(values)):
+        table[count, place] = values[place]
     return count
 
 
-@numba.njit
+@inner
 def index_table(table: Table, slots: Table, count: int) -> None:
     """Enter ``count`` distinct rows into the hash table (after growth, and at the start)."""
-    slots[:] = -1
+    for slot in range(len(slots)):
+        slots[slot] = -1
     for number in range(count):
-        intern(table, slots, number, table[number].copy())
+        intern(table, slots, number, table[number])

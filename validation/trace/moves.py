@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-import numpy as np
-
 from ...hw.gemmini import semantics
+from ..compiled import inner
 from .cells import OVERFLOWED, opaque_cell, sum_cell, transformed
 from .interning import intern
 from .state import EMPTY_SUM, NO_SUM, UNDEFINED, ZERO, Machine
@@ -20,13 +18,13 @@ Cells = Any
 _DONE, _CHAINS = int(Status.DONE), int(Status.TOO_MANY_CHAINS)
 _UNDEFINED_SPAD, _UNDEFINED_ACC = int(Status.UNDEFINED_SPAD), int(Status.UNDEFINED_ACCUMULATOR)
 
-_dram_offset = numba.njit(semantics.dram_offset)
-_mvin_target = numba.njit(semantics.mvin_target)
-_repeat_target = numba.njit(semantics.repeat_target)
-_mvout_source = numba.njit(semantics.mvout_source)
+_dram_offset = inner(semantics.dram_offset)
+_mvin_target = inner(semantics.mvin_target)
+_repeat_target = inner(semantics.repeat_target)
+_mvout_source = inner(semantics.mvout_source)
 
 
-@numba.njit
+@inner
 def _array_at(arrays: Record, address: int) -> Record:
     """The array that holds an address; ``check`` made sure that there is one."""
     number = 0
@@ -35,7 +33,7 @@ def _array_at(arrays: Record, address: int) -> Record:
     return arrays[number]
 
 
-@numba.njit
+@inner
 def _read_dram(unit: Record, arrays: Record, dram: Cells, start: int, width: int, cells: Cells):
     """Fill ``cells`` with elements of ``width`` bytes from address ``start`` on."""
     array = _array_at(arrays, start)
@@ -49,7 +47,7 @@ def _read_dram(unit: Record, arrays: Record, dram: Cells, start: int, width: int
         cells[place] = dram[first + place]
 
 
-@numba.njit
+@inner
 def _write_dram(unit: Record, arrays: Record, dram: Cells, start: int, width: int, cells: Cells):
     """Write elements of ``width`` bytes; elements of another width become opaque."""
     array = _array_at(arrays, start)
@@ -64,7 +62,7 @@ def _write_dram(unit: Record, arrays: Record, dram: Cells, start: int, width: in
         dram[place] = opaque_cell(unit)
 
 
-@numba.njit
+@inner
 def _write_spad(spad: Cells, move: Record, row: int, cells: Cells) -> None:
     """Write cells to the start of a row, and the copies that ``pixel_repeats`` asks for."""
     for place in range(len(cells)):
@@ -78,11 +76,11 @@ def _write_spad(spad: Cells, move: Record, row: int, cells: Cells) -> None:
                 spad[target, first + place] = cells[place]
 
 
-@numba.njit
+@inner
 def _write_accumulator(machine: Machine, move: Record, row: int, cells: Cells) -> int:
-    unit = machine.registers[0]
-    padded = np.zeros(machine.rows.shape[1], np.int64)
-    padded[: len(cells)] = cells
+    unit, padded = machine.registers[0], machine.local_line
+    for place in range(len(padded)):
+        padded[place] = cells[place] if place < len(cells) else ZERO
     number = intern(machine.rows, machine.row_slots, unit.row_count, padded)
     unit.row_count = max(unit.row_count, number + 1)
     keep = move.accumulate == 1
@@ -90,12 +88,14 @@ def _write_accumulator(machine: Machine, move: Record, row: int, cells: Cells) -
     return fail(unit, _UNDEFINED_ACC, move.index, row, column) if column >= 0 else _DONE
 
 
-@numba.njit
+@inner
 def mvin(machine: Machine, move: Record, width: int, transform: int) -> int:
     """Execute a move-in of elements of ``width`` bytes; a status."""
     unit, dim = machine.registers[0], machine.spad.shape[1]
     unit.command = move.index
-    cells = np.full(move.cols, ZERO)
+    cells = machine.line[: move.cols]
+    for place in range(len(cells)):
+        cells[place] = ZERO
     for row in range(move.rows):
         if move.is_zeros == 0:
             start = move.dram + _dram_offset(row, 0, move.stride, width)
@@ -118,7 +118,7 @@ def mvin(machine: Machine, move: Record, width: int, transform: int) -> int:
     return _DONE
 
 
-@numba.njit
+@inner
 def _accumulator_cell(machine: Machine, row: int, column: int, transform: int) -> int:
     """What a move-out reads, transformed; ``UNDEFINED`` where nothing was written."""
     head = machine.acc[row, column]
@@ -130,12 +130,12 @@ def _accumulator_cell(machine: Machine, row: int, column: int, transform: int) -
     return transformed(unit, machine.chains, machine.compose, cell, transform)
 
 
-@numba.njit
+@inner
 def mvout(machine: Machine, move: Record, width: int, transform: int) -> int:
     """Execute a move-out of elements of ``width`` bytes; a status."""
     unit, dim = machine.registers[0], machine.spad.shape[1]
     from_acc = move.in_accumulator == 1
-    cells = np.full(move.cols, ZERO)
+    cells = machine.line[: move.cols]
     for row in range(move.rows):
         for place in range(move.cols):
             source, column = _mvout_source(row, place, dim)

@@ -89,9 +89,7 @@ def _compare(
     return None
 
 
-def _tries(
-    source: PreparedSource, layout: MemoryLayout, clue: Clue, seed: int
-) -> Iterator[Arrays]:
+def _tries(source: PreparedSource, layout: MemoryLayout, clue: Clue, seed: int) -> Iterator[Arrays]:
     """Inputs to try: first those that show the suspected difference, then random ones."""
     shapes = parameter_shapes(single_function(source.module))
     rng = np.random.default_rng(seed)

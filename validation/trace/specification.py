@@ -116,7 +116,9 @@ def specify(source: PreparedSource) -> Specification:
     if program.symbols:
         raise Unsupported("a source with symbolic sizes or scalar parameters")
     finals = program.outputs.values()
-    return Specification(tuple(_output(program, source.analysed.summands, final) for final in finals))
+    return Specification(
+        tuple(_output(program, source.analysed.summands, final) for final in finals)
+    )
 
 
 def _output(program: Program, maps: SummandMaps, final: Statement) -> Output:
@@ -260,7 +262,9 @@ def _elements(
         row: Row = []
         for extent in extents:
             subscript = _affine(values.get_at(place))
-            row = [extent * a + b for a, b in zip(row or [0] * len(subscript), subscript, strict=True)]
+            row = [
+                extent * a + b for a, b in zip(row or [0] * len(subscript), subscript, strict=True)
+            ]
             place += 1
         result.append(row or [0] * (1 + values.dim(isl.dim_type.in_)))
     order = [slot_number(slot) for slot in slots]

@@ -99,6 +99,11 @@ class Machine(NamedTuple):
     nodes: Integers  # NODE records
     chains: Integers  # CHAIN records
     compose: Integers  # [chain, transform] to chain, −1 if not yet numbered
+    operands: Integers  # [3, dim, dim] cells, scratch: stationary operand, A, and D or B
+    line: Integers  # cells of one DRAM row, scratch
+    local_line: Integers  # [dim] cells, scratch
+    numbers: Integers  # [dim] row numbers, scratch
+    local_sums: Integers  # [dim] sums, scratch
 
 
 class OutOfRange(Exception):  # noqa: N818 - it states a property of the input
@@ -134,6 +139,11 @@ def new_machine(
         nodes=np.zeros(max(tables, 4 * commands), NODE),
         chains=np.zeros(CHAIN_LIMIT, CHAIN),
         compose=compose,
+        operands=np.zeros((3, dim, dim), np.int64),
+        line=np.zeros(1 << 16, np.int64),
+        local_line=np.zeros(dim, np.int64),
+        numbers=np.zeros(dim, np.int32),
+        local_sums=np.zeros(dim, np.int32),
     )
     # Number 0 of each table is the row of zeros, the matrix of zeros and the empty sum.
     machine.registers["row_count"] = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-import numba
+from ..compiled import inner
 
 
 class Status(IntEnum):
@@ -19,7 +19,7 @@ class Status(IntEnum):
     SUMS_AS_WEIGHTS = 5
 
 
-@numba.njit
+@inner
 def fail(unit: Any, status: int, index: int, row: int, column: int) -> int:
     """Note the command and the cell where it went wrong."""
     unit.error_index = index

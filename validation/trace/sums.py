@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-
+from ..compiled import inner
 from .state import COPY, EMPTY_SUM, NO_SUM, ZERO_MATRIX, ZERO_ROW
 
 Record = Any
 
 
-@numba.njit
+@inner
 def add_summand(
     unit: Record, nodes: Record, target: Any, columns: int, row: int, matrix: int, keep: bool
 ) -> int:
@@ -41,7 +40,7 @@ def add_summand(
     return -1
 
 
-@numba.njit
+@inner
 def add_cells(unit: Record, nodes: Record, target: Any, columns: int, row: int, keep: bool) -> int:
     """``add_summand`` of the cells of an interned row."""
     return add_summand(unit, nodes, target, columns, row, COPY, keep)

@@ -65,7 +65,11 @@ def term_table(output: Output, first: Sequence[int], counts: Sequence[int]) -> T
         for place, form in enumerate(forms[number]):
             constraints[codes, place] = _at_points(form, points)
     rows = [form for part in forms for form in part]
-    is_equality = [form in family.equal_zero for family, part in zip(families, forms, strict=True) for form in part]
+    is_equality = [
+        form in family.equal_zero
+        for family, part in zip(families, forms, strict=True)
+        for form in part
+    ]
     factor_rows = np.array([form.outputs for form in rows], np.int64).reshape(len(rows), rank)
     table = TermTable(
         np.array(output.extents, np.int64),

@@ -110,6 +110,6 @@ class TransformTable:
 
 def element_type(name: str) -> str:
     """The IR name of a NumPy element type: ``int8`` is ``i8``, ``float32`` is ``f32``."""
-    return name.replace("bfloat", "bf").replace("uint", "ui").replace("int", "i").replace(
-        "float", "f"
+    return (
+        name.replace("bfloat", "bf").replace("uint", "ui").replace("int", "i").replace("float", "f")
     )
