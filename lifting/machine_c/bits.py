@@ -1,0 +1,145 @@
+"""Bitwise operators on symbolic integers, by knowing which bits each part of a sum may set.
+
+``base | 1 << 31 | (k > 0) << 30`` has parts with no bit in common, so ``|`` is ``+`` and each flag
+of a local address stays a part of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .algebra import FLAG_BITS, bitwise, quotient, remainder
+from .terms import ZERO, Sum, constant
+
+_FLAGS = sum(FLAG_BITS)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A summand that is not negative and sets no bit outside of ``mask``."""
+
+    value: Sum
+    mask: int
+
+
+def disjoint_parts(value: Sum) -> list[Part] | None:
+    """Split a sum into parts that share no bits; None if it may be negative or they may overlap.
+
+    Constants come first, the low bits of the sum last.
+    """
+    high_bits = value.constant & _FLAGS if value.constant >= 0 else 0
+    if value.constant >= 1 << 32:
+        return _whole(value)
+    parts = [Part(constant(high_bits), high_bits)] if high_bits else []
+    low = ZERO + (value.constant - high_bits)
+    for term, factor in value.terms:
+        summand = Sum(((term, factor),))
+        mask = _mask(summand)
+        if mask and mask & -mask >= FLAG_BITS[-1]:
+            parts.append(Part(summand, mask))
+        else:
+            low += summand
+    mask = _mask(low)
+    if mask is None:
+        return _whole(value)
+    if low != ZERO:
+        parts.append(Part(low, mask))
+    seen = 0
+    for part in parts:
+        if seen & part.mask:
+            return _whole(value)
+        seen |= part.mask
+    return parts
+
+
+def _whole(value: Sum) -> list[Part] | None:
+    mask = _mask(value)
+    return None if mask is None else [Part(value, mask)]
+
+
+def _mask(value: Sum) -> int | None:
+    """The bits that a value may set; None if it may be negative."""
+    if value.interval.low < 0:
+        return None
+    if value.is_constant:
+        return value.constant
+    numbers = [value.constant, *(factor for _, factor in value.terms)]
+    aligned = min(number & -number for number in numbers if number)
+    return ((1 << value.interval.high.bit_length()) - 1) & -aligned
+
+
+def bit_or(left: Sum, right: Sum) -> Sum:
+    """``left | right``."""
+    return _combine("|", left, right)
+
+
+def bit_xor(left: Sum, right: Sum) -> Sum:
+    """``left ^ right``."""
+    return _combine("^", left, right)
+
+
+def _combine(operator: str, left: Sum, right: Sum) -> Sum:
+    if left.is_constant:
+        left, right = right, left
+    left_parts, right_parts = disjoint_parts(left), disjoint_parts(right)
+    if left_parts is None or right_parts is None:
+        return bitwise(operator, left, right)
+    left_mask = sum(part.mask for part in left_parts)
+    if not left_mask & sum(part.mask for part in right_parts):
+        return left + right
+    if not right.is_constant:
+        return bitwise(operator, left, right)
+    total = constant(right.constant & ~left_mask)
+    for part in left_parts:
+        total += _combine_part(operator, part, right.constant & part.mask)
+    return total
+
+
+def _combine_part(operator: str, part: Part, bits: int) -> Sum:
+    """A part with some of the bits in its mask set, or toggled."""
+    if bits == 0:
+        return part.value
+    single = part.mask & (part.mask - 1) == 0
+    if part.value.is_constant or not single:
+        if operator == "^" and part.mask == (1 << part.mask.bit_length()) - 1 == bits:
+            return constant(bits) - part.value
+        return bitwise(operator, part.value, constant(bits))
+    return constant(bits) if operator == "|" else constant(bits) - part.value
+
+
+def bit_and(left: Sum, right: Sum) -> Sum:
+    """``left & right``."""
+    if left.is_constant:
+        left, right = right, left
+    parts = disjoint_parts(left)
+    if not right.is_constant or parts is None:
+        return bitwise("&", left, right)
+    total = ZERO
+    for part in parts:
+        total += _masked(part, right.constant)
+    return total
+
+
+def _masked(part: Part, mask: int) -> Sum:
+    kept = part.mask & mask
+    if kept == part.mask:
+        return part.value
+    if kept == 0:
+        return ZERO
+    below = (1 << kept.bit_length()) - 1
+    if kept == part.mask & below:
+        return remainder(part.value, below + 1)
+    if kept == part.mask & ~((kept & -kept) - 1):
+        return part.value - remainder(part.value, kept & -kept)
+    return bitwise("&", part.value, constant(mask & part.mask))
+
+
+def shift_right(value: Sum, amount: int) -> Sum | None:
+    """``value >> amount`` of a value that is not negative; None if it may be."""
+    parts = disjoint_parts(value)
+    if parts is None:
+        return None
+    total = ZERO
+    for part in parts:
+        total += quotient(part.value, 1 << amount)
+    return total

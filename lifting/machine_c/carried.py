@@ -1,0 +1,118 @@
+"""Values that a loop carries from iteration to iteration because no formula fits them.
+
+A plain integer is carried as one ``index``. A local address is carried as its row and, for each
+flag that changes, one more ``index`` that is 0 or 1; flags that stay are added back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from ..c_polynomial import Interval
+from .algebra import FLAG_BITS, Rewriter, flag_part, is_bit
+from .bits import disjoint_parts
+from .terms import ZERO, Atom, Sum, atom, constant
+
+_SMALL = Interval(0, FLAG_BITS[-1] - 1)
+_BIT = Interval(0, 1)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How one value is carried: ``base`` plus its pieces, each times its weight."""
+
+    name: str
+    base: int
+    weights: tuple[int, ...]
+    intervals: tuple[Interval, ...]
+    starts: tuple[Sum, ...]
+
+    def enter(self, arguments: Iterator[SSAValue], level: int) -> Sum:
+        """The value at the beginning of an iteration, from the next arguments of the loop."""
+        total = constant(self.base)
+        for weight, interval in zip(self.weights, self.intervals, strict=True):
+            piece = Atom(self.name, interval, level, next(arguments))
+            if piece.value is not None:
+                piece.value.name_hint = self.name
+            total += Sum(((piece, weight),))
+        return total
+
+    def split(self, value: Sum) -> tuple[Sum, ...] | None:
+        """The pieces of ``value``, None if it has no such pieces."""
+        value -= self.base
+        return (value,) if len(self.weights) == 1 else _flag_pieces(value)
+
+
+def carry(name: str, unknown: Atom, initial: Sum, update: Sum, trips: int) -> Carried | None:
+    """Find how to carry a value that starts as ``initial`` and becomes ``update``.
+
+    ``update`` is in terms of ``unknown``, the value before the iteration. None if its bits cannot
+    be told apart.
+    """
+    change = update - atom(unknown)
+    if (interval := _bounded_change(initial, change, trips)) is not None:
+        base = flag_part(initial.constant)
+        start = initial - base
+        shifted = Interval(interval.low - base, interval.high - base)
+        return Carried(name, base, (1,), (shifted,), (start,))
+    bounds = unknown.interval
+    if abs(bounds.low) <= _SMALL.high and abs(bounds.high) <= _SMALL.high:
+        return Carried(name, 0, (1,), (bounds,), (initial,))
+    return _carry_flags(name, unknown, initial, update)
+
+
+def _bounded_change(initial: Sum, change: Sum, trips: int) -> Interval | None:
+    """Where the value can get to if each iteration adds little to it; None if it may be much."""
+    step = change.interval
+    if max(abs(step.low), abs(step.high)) * max(1, trips) > _SMALL.high:
+        return None
+    low = initial.interval.low + min(0, step.low * trips)
+    high = initial.interval.high + max(0, step.high * trips)
+    base = flag_part(initial.constant)
+    if not 0 <= low - base <= high - base <= _SMALL.high and base:
+        return None
+    return Interval(low, high)
+
+
+def _carry_flags(name: str, unknown: Atom, initial: Sum, update: Sum) -> Carried | None:
+    """Carry the flags apart from the row; the row must stay where it is or be computed anew."""
+    starts = _flag_pieces(initial)
+    row = Atom(name, _SMALL, unknown.level)
+    flags = [Atom(name, _BIT, unknown.level) for _ in FLAG_BITS]
+    template = atom(row)
+    for flag, bit in zip(flags, FLAG_BITS, strict=True):
+        template += Sum(((flag, bit),))
+    pieces = _flag_pieces(Rewriter({unknown: template}).sum(update))
+    if starts is None or pieces is None or not pieces[0].within(_SMALL.low, _SMALL.high):
+        return None
+    rows = _hull(starts[0].interval, pieces[0].interval)
+    return Carried(name, 0, (1, *FLAG_BITS), (rows, _BIT, _BIT, _BIT), starts)
+
+
+def _flag_pieces(value: Sum) -> tuple[Sum, ...] | None:
+    """The row of a local address and its flags, each 0 or 1, from bit 31 down."""
+    parts = disjoint_parts(value)
+    if parts is None:
+        return None
+    row, flags = ZERO, dict.fromkeys(FLAG_BITS, ZERO)
+    for part in parts:
+        if part.mask <= _SMALL.high:
+            row += part.value
+        elif part.value.is_constant:
+            for bit in FLAG_BITS:
+                flags[bit] += int(bool(part.value.constant & bit))
+        elif part.mask in flags:
+            divided = part.value.divided(part.mask)
+            if divided is None or not is_bit(divided):
+                return None
+            flags[part.mask] += divided
+        else:
+            return None
+    return row, *flags.values()
+
+
+def _hull(left: Interval, right: Interval) -> Interval:
+    return Interval(min(left.low, right.low), max(left.high, right.high))

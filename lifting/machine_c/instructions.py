@@ -1,0 +1,145 @@
+"""Turns calls of ``gemmini.h`` macros into operations of the Gemmini dialect.
+
+An operand that an operation fixes (a configuration, the memory of a local address, the array of a
+DRAM address) may depend on conditions in C; the instruction is then split by an ``if``.
+"""
+
+from __future__ import annotations
+
+from xdsl.dialects import scf
+from xdsl.ir import Block, Region
+
+from ...diagnostics import Diagnostic, SourceLocation
+from ...hw.gemmini.config import GemminiConfig
+from ...hw.gemmini.isa import GARBAGE_ADDRESS
+from .. import c_syntax as syntax
+from ..c_types import FLOAT, UNSIGNED_INT
+from . import arithmetic
+from .emitter import Emitter
+from .expressions import Expressions
+from .instruction_builders import BUILDERS, Builder
+from .local_address import NeedsCase
+from .operands import Operand, OperandEmitter, Operands
+from .signatures import SIGNATURES, Default, Signature
+from .terms import Condition
+from .tiled_matmul import tiled_matmul
+from .values import Real, Value
+
+CASE_LIMIT = 6
+"""Conditions that one instruction may be split by."""
+
+
+class Instructions:
+    """Emits instructions, and collects what deserves a warning."""
+
+    def __init__(self, emitter: Emitter, expressions: Expressions, config: GemminiConfig) -> None:
+        self.emitter = emitter
+        self._expressions = expressions
+        self._config = config
+        self._operand_emitter = OperandEmitter(emitter)
+
+    def call(self, call: syntax.Call) -> None:
+        """Emit the instruction that a call of a macro stands for."""
+        if call.function not in SIGNATURES:
+            raise _unknown(call)
+        signature = _signature(call)
+        operands = self._operands(call, signature)
+        self.emitter.location = call.location
+        if signature.instruction == "tiled_matmul_auto":
+            tiled_matmul(self, operands, self.emitter, self._config, call.location)
+            return
+        self.emit(signature.instruction, operands, call.location)
+
+    def emit(self, instruction: str, operands: Operands, location: SourceLocation) -> None:
+        """Emit one instruction, split by conditions where an operand cannot vary."""
+        self._emit_cases(BUILDERS[instruction], operands, location, CASE_LIMIT)
+
+    def _emit_cases(
+        self,
+        build: Builder,
+        operands: Operands,
+        location: SourceLocation,
+        budget: int,
+    ) -> None:
+        try:
+            build(self._operand_emitter, operands, location)
+        except NeedsCase as case:
+            if budget == 0:
+                raise Diagnostic(
+                    "too many conditions decide about this instruction", location
+                ) from None
+            self._split(build, operands, location, case.condition, budget - 1)
+
+    def _split(
+        self,
+        build: Builder,
+        operands: Operands,
+        location: SourceLocation,
+        condition: Condition,
+        budget: int,
+    ) -> None:
+        blocks: list[Block] = []
+        for holds in (True, False):
+            block = Block()
+            known = {name: o.assuming(condition, holds) for name, o in operands.items()}
+            with self.emitter.region(block, is_loop=False):
+                self._emit_cases(build, known, location, budget)
+                self.emitter.emit(scf.YieldOp())
+            blocks.append(block)
+        regions = [Region(block) for block in blocks]
+        self.emitter.emit(scf.IfOp(self.emitter.condition(condition), [], *regions))
+
+    # ---- operands -------------------------------------------------------------------------------
+    def _operands(self, call: syntax.Call, signature: Signature) -> Operands:
+        operands: Operands = {}
+        for name, argument in zip(signature.parameters, call.arguments, strict=True):
+            value = self._expressions.value(argument)
+            operands[name] = Operand(value, argument.location, name)
+        for name, default in signature.defaults.items():
+            if name not in operands:
+                operands[name] = Operand(self._default(default), call.location, name)
+        return operands
+
+    def _default(self, default: float | Default) -> Value:
+        match default:
+            case Default.DIM:
+                return arithmetic.integer(self._config.dim)
+            case Default.GARBAGE:
+                return arithmetic.integer(GARBAGE_ADDRESS, UNSIGNED_INT)
+            case float():
+                return Real(FLOAT, default)
+            case _:
+                return arithmetic.integer(int(default))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was accepted but probably not meant, each once."""
+        return list(self._operand_emitter.warnings)
+
+
+def _signature(call: syntax.Call) -> Signature:
+    choices = SIGNATURES[call.function]
+    for signature in choices:
+        if len(signature.parameters) == len(call.arguments):
+            return signature
+    forms = " or ".join(f"{call.function}({', '.join(s.parameters)})" for s in choices)
+    counts = " or ".join(str(len(s.parameters)) for s in choices)
+    raise Diagnostic(
+        f"'{call.function}' takes {counts} arguments, {len(call.arguments)} given",
+        call.location,
+        hint=f"write {forms}",
+    )
+
+
+def _unknown(call: syntax.Call) -> Diagnostic:
+    if call.function == "tiled_conv_auto":
+        return Diagnostic(
+            "'tiled_conv_auto' is not supported",
+            call.location,
+            hint="give the kernel as plain C, or write out the instructions",
+        )
+    return Diagnostic(
+        f"'{call.function}' is neither an instruction of the accelerator nor a helper of this file",
+        call.location,
+        hint="supported: the macros of gemmini.h, their short names, and tiled_matmul_auto",
+    )

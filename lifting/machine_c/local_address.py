@@ -1,0 +1,106 @@
+"""Reads local addresses: which memory, which row, and when a write accumulates.
+
+In C a local address is an integer with flags: bit 31 the accumulator, bit 30 accumulate, bit 29
+full width, all ones "none" (LocalAddr.scala). Flags may depend on conditions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...dialects.gemmini import LocalSpace
+from .algebra import FLAG_BITS, Rewriter, choice, choose, compare, is_bit, is_none
+from .terms import ALWAYS, NEVER, Choice, Condition, Sum, Term, atom, constant
+
+_MAX_CONDITIONS = 8
+"""Conditions that the flags of one address may depend on."""
+_SMALL = 1 << 29
+"""Rows and the distances between them lie below the flags."""
+
+
+class NeedsCase(Exception):  # noqa: N818 - not an error: the instruction is split into two
+    """What an instruction needs to know depends on a condition."""
+
+    def __init__(self, condition: Condition) -> None:
+        super().__init__("a condition decides")
+        self.condition = condition
+
+
+class UnknownFlagsError(Exception):
+    """The flags of an address cannot be told from its row."""
+
+
+@dataclass(frozen=True)
+class LocalAddress:
+    """A local address with its flags apart."""
+
+    space: LocalSpace
+    row: Sum
+    accumulate: Condition = NEVER
+    full: bool = False
+
+
+def decode(value: Sum) -> LocalAddress:
+    """Read the low 32 bits of ``value`` as a local address.
+
+    A row that does not fit below the flags stays as it is; no machine has such a row. Raises
+    ``NeedsCase`` where a condition decides about the memory or the width, and
+    ``UnknownFlagsError`` where the flags cannot be told from the row.
+    """
+    return _decode(value, _MAX_CONDITIONS)
+
+
+def _decode(value: Sum, budget: int) -> LocalAddress:
+    condition, term = _flag_condition(value)
+    if condition is None:
+        return _decode_row(value)
+    if budget == 0:
+        raise UnknownFlagsError
+    then, otherwise = (
+        _decode(_assuming(value, condition, term, holds), budget - 1) for holds in (True, False)
+    )
+    if then.space != otherwise.space or then.full != otherwise.full:
+        raise NeedsCase(condition)
+    return LocalAddress(
+        then.space,
+        choice(condition, then.row, otherwise.row),
+        choose(condition, then.accumulate, otherwise.accumulate),
+        then.full,
+    )
+
+
+def _flag_condition(value: Sum) -> tuple[Condition | None, Term | None]:
+    """A condition (and the 0-or-1 term it stands for) that decides about flags, if there is one."""
+    for term, factor in value.terms:
+        if isinstance(term, Choice):
+            leaves = (term.then.scaled(factor), term.otherwise.scaled(factor))
+            if not all(leaf.within(1 - _SMALL, _SMALL - 1) for leaf in leaves):
+                return term.condition, None
+        elif abs(factor) >= _SMALL and is_bit(atom(term)):
+            return compare("ne", atom(term), constant(0)), term
+    return None, None
+
+
+def _assuming(value: Sum, condition: Condition, term: Term | None, holds: bool) -> Sum:
+    if term is not None:
+        return Rewriter({term: constant(int(holds))}).sum(value)
+    return Rewriter(conditions={condition: holds}).sum(value)
+
+
+def _decode_row(value: Sum) -> LocalAddress:
+    if value.is_constant and is_none(value.constant):
+        return LocalAddress(LocalSpace.NONE, constant(0))
+    if any(abs(factor) >= _SMALL for _, factor in value.terms):
+        raise UnknownFlagsError
+    number = value.constant % (1 << 32)
+    flags = number & sum(FLAG_BITS)
+    if value.terms and flags == sum(FLAG_BITS):
+        # A small negative constant beside the terms, as in i - 1.
+        flags, number = 0, number - (1 << 32)
+    row = Sum(value.terms, number - flags)
+    if not flags & FLAG_BITS[0]:
+        if flags:
+            raise UnknownFlagsError
+        return LocalAddress(LocalSpace.SPAD, row)
+    accumulate = ALWAYS if flags & FLAG_BITS[1] else NEVER
+    return LocalAddress(LocalSpace.ACC, row, accumulate, bool(flags & FLAG_BITS[2]))

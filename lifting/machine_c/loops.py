@@ -1,0 +1,355 @@
+"""Reads ``for`` loops: they stay loops, and what their iterations change becomes formulas.
+
+A variable that no formula fits is carried from iteration to iteration by the loop itself, as an
+``index``; if it is a local address, its flags are carried beside its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import IndexType
+from xdsl.ir import Block, BlockArgument, Region, SSAValue
+
+from ...diagnostics import Diagnostic
+from .. import c_syntax as syntax
+from ..c_polynomial import Interval
+from ..c_types import CInteger
+from .algebra import choice, compare
+from .carried import Carried, carry
+from .counted_loop import CountedLoop, assignments, counted_loop
+from .recurrences import Formula, guess, is_proved
+from .scopes import Cell, restore
+from .statements import Statements, sum_of, with_sum
+from .terms import ZERO, Atom, Sum, atom, constant
+from .values import Number, Unknown, Value, Variable
+
+_MAX_ROUNDS = 12
+"""Iterations that are analysed to find out how the variables of one loop change."""
+_PATIENCE = 3
+"""Analyses after which bounds that still grow are given up."""
+_POINTER_RANGE = Interval(-(1 << 40), 1 << 40)
+"""Bytes that a pointer may move; no array is larger."""
+
+
+def run_loop(statements: Statements, loop: syntax.For) -> None:
+    """Read one loop. Raises Diagnostic where it cannot be followed."""
+    _Loop(statements, loop).run()
+
+
+@dataclass
+class _Changing:
+    """A variable that the loop's body changes."""
+
+    cell: Cell
+    initial: Value
+    atom: Atom
+    """Stands for its value when an iteration begins, as long as nothing better is known."""
+    formula: Formula | None = None
+    update: Sum | None = None
+    """Its value when the iteration ends."""
+    tried: bool = False
+    """Whether a formula was looked for since the bounds changed."""
+
+    @property
+    def initial_sum(self) -> Sum:
+        total = sum_of(self.initial)
+        assert total is not None
+        return total
+
+
+class _Loop:
+    def __init__(self, statements: Statements, loop: syntax.For) -> None:
+        self._statements = statements
+        self._context = statements.context
+        self._loop = loop
+        self._name = ""
+
+    def run(self) -> None:
+        with self._statements.scope():
+            counted = self._header()
+            changing = self._changing()
+            before = self._context.scopes.save()
+            number = self._iteration_number(counted)
+            solved = self._solve(counted, number, changing) if changing else []
+            restore(before)
+            if self._context.analysing:
+                results = {c.cell: self._after(c, counted) for c in solved}
+            else:
+                results = self._emit(counted, solved)
+            restore(before)
+            for cell, value in results.items():
+                cell.value = value
+            self._set_outer_variable(counted)
+
+    # ---- header ---------------------------------------------------------------------------------
+    def _header(self) -> CountedLoop:
+        counted = counted_loop(self._loop, self._context.expressions)
+        declared = counted.header.declared
+        if declared is not None:
+            self._statements.declare(replace(declared, initializer=None))
+        self._name = counted.header.variable
+        return counted
+
+    def _variable(self) -> Cell:
+        variable = self._context.scopes.find(self._name)
+        assert isinstance(variable, Variable)
+        return Cell(variable, 0)
+
+    def _set_outer_variable(self, counted: CountedLoop) -> None:
+        if counted.header.declared is None:
+            self._variable().value = Number(counted.kind, counted.last)
+
+    def _iteration_number(self, counted: CountedLoop) -> Atom:
+        trips = counted.trips.interval
+        return Atom("n", Interval(0, max(0, trips.high - 1)), self._context.level + 1)
+
+    # ---- what the body changes ------------------------------------------------------------------
+    def _changing(self) -> list[_Changing]:
+        names = {name for name, _ in assignments(self._loop.body)}
+        found: list[_Changing] = []
+        for cell in self._context.scopes.cells_of(names):
+            value = cell.value
+            total = None if value is None else sum_of(value)
+            if value is not None and total is not None:
+                unknown = Atom(cell.variable.name, total.interval, self._context.level + 1)
+                found.append(_Changing(cell, value, unknown))
+            elif value is not None:
+                cell.value = _lost(cell)
+        return found
+
+    def _solve(
+        self, counted: CountedLoop, number: Atom, changing: list[_Changing]
+    ) -> list[_Changing]:
+        """Find a formula for each variable that changes, and bounds for those without one.
+
+        Formulas and bounds are assumptions until one iteration that starts from all of them is
+        seen to keep all of them.
+        """
+        for round_number in range(_MAX_ROUNDS):
+            self._analyse(counted, number, changing)
+            if round_number == 0:
+                for variable in changing:
+                    _guess_advance(variable, number, self._context.level)
+                continue
+            if not _revise(changing, last_chance=round_number >= _PATIENCE) and not self._guess(
+                number, changing
+            ):
+                break
+        else:
+            for variable in changing:
+                variable.formula, variable.update = None, None
+        return [c for c in changing if c.formula is None or c.formula.value != c.initial_sum]
+
+    def _guess(self, number: Atom, changing: list[_Changing]) -> bool:
+        """Guess formulas for what has none and has not been tried; tell whether there are any."""
+        known = [c for c in changing if c.update is not None]
+        formulas = guess(
+            number,
+            [c.atom for c in known],
+            [c.initial_sum for c in known],
+            [c.update for c in known if c.update is not None],
+            self._context.level,
+        )
+        found = False
+        for variable, formula in zip(known, formulas, strict=True):
+            if variable.formula is None and not variable.tried and formula is not None:
+                variable.formula, found = formula, True
+            variable.tried = True
+        return found
+
+    def _analyse(self, counted: CountedLoop, number: Atom, changing: list[_Changing]) -> None:
+        """Follow the variables through one iteration, without emitting anything."""
+        context = self._context
+        before = context.scopes.save()
+        was_analysing, context.analysing = context.analysing, True
+        try:
+            n = atom(number)
+            for variable in changing:
+                formula = variable.formula
+                start = formula.at(n) if formula is not None else atom(variable.atom)
+                variable.cell.value = with_sum(variable.initial, start)
+            self._iterate(counted, counted.start + n.scaled(counted.step), None)
+            for variable in changing:
+                variable.update = self._update_of(variable)
+        finally:
+            context.analysing = was_analysing
+            restore(before)
+
+    def _update_of(self, variable: _Changing) -> Sum | None:
+        value = variable.cell.value
+        total = None if value is None else sum_of(value)
+        if (
+            value is None
+            or total is None
+            or with_sum(variable.initial, total) != with_sum(value, total)
+        ):
+            return None
+        return total
+
+    def _iterate(self, counted: CountedLoop, value: Sum, block: Block | None) -> None:
+        self._variable().value = Number(counted.kind, value)
+        with self._statements.region(block, is_loop=True), self._statements.scope():
+            self._statements.run(self._loop.body)
+
+    # ---- emission -------------------------------------------------------------------------------
+    def _emit(self, counted: CountedLoop, changing: list[_Changing]) -> dict[Cell, Value]:
+        emitter, location = self._context.emitter, self._loop.location
+        carried = self._carried(counted, changing)
+        starts = [emitter.index(start) for item in carried.values() for start in item.starts]
+        block = Block(arg_types=[IndexType()] * (1 + len(starts)))
+        block.args[0].name_hint = self._name
+        is_plain = counted.step > 0 and (
+            counted.step == 1 or all(c.formula is None for c in changing)
+        )
+        if is_plain:
+            lower, upper, step = counted.start, counted.stop, constant(counted.step)
+        else:
+            lower, upper, step = ZERO, counted.trips, constant(1)
+        induction = Atom(
+            self._name, _induction_range(lower, upper, step.constant), self._context.level + 1,
+            block.args[0],
+        )  # fmt: skip
+        value = atom(induction)
+        n = value - counted.start if is_plain else value
+        if not is_plain:
+            value = counted.start + value.scaled(counted.step)
+        self._enter(changing, carried, n, list(block.args[1:]))
+        self._iterate(counted, value, block)
+        self._yield(block, changing, carried)
+        emitter.location = location
+        bounds = [emitter.index(bound) for bound in (lower, upper, step)]
+        op = emitter.emit(scf.ForOp(*bounds, starts, Region(block)))
+        after = iter(op.results)
+        return {c.cell: self._result(c, counted, carried.get(c.cell), after) for c in changing}
+
+    def _enter(
+        self,
+        changing: list[_Changing],
+        carried: dict[Cell, Carried],
+        number: Sum,
+        arguments: list[BlockArgument],
+    ) -> None:
+        """Give the variables the values that they have when an iteration begins."""
+        remaining = iter(arguments)
+        for variable in changing:
+            if variable.formula is not None:
+                total = variable.formula.at(number)
+            elif variable.cell in carried:
+                total = carried[variable.cell].enter(remaining, self._context.level + 1)
+            else:
+                variable.cell.value = _lost(variable.cell)
+                continue
+            variable.cell.value = with_sum(variable.initial, total)
+
+    def _carried(self, counted: CountedLoop, changing: list[_Changing]) -> dict[Cell, Carried]:
+        """How the variables without a formula are carried, found by following them again."""
+        unsolved = [c for c in changing if c.formula is None]
+        found: dict[Cell, Carried] = {}
+        for variable in unsolved:
+            if variable.update is None:
+                continue
+            item = carry(
+                variable.cell.variable.name,
+                variable.atom,
+                variable.initial_sum,
+                variable.update,
+                counted.trips.interval.high,
+            )
+            if item is not None:
+                found[variable.cell] = item
+        return found
+
+    def _yield(self, block: Block, changing: list[_Changing], carried: dict[Cell, Carried]) -> None:
+        emitter = self._context.emitter
+        results: list[Sum] = []
+        for variable in changing:
+            if variable.cell not in carried:
+                continue
+            total = self._update_of(variable)
+            pieces = None if total is None else carried[variable.cell].split(total)
+            if pieces is None:
+                raise Diagnostic(_lost(variable.cell).reason, self._loop.location)
+            results.extend(pieces)
+        with emitter.region(block, is_loop=True):
+            emitter.emit(scf.YieldOp(*[emitter.index(result) for result in results]))
+
+    def _result(
+        self,
+        variable: _Changing,
+        counted: CountedLoop,
+        carried: Carried | None,
+        results: Iterator[SSAValue],
+    ) -> Value:
+        """The variable's value after an emitted loop."""
+        if variable.formula is not None:
+            return self._after(variable, counted)
+        if carried is None:
+            return _lost(variable.cell)
+        return with_sum(variable.initial, carried.enter(results, self._context.level))
+
+    def _after(self, variable: _Changing, counted: CountedLoop) -> Value:
+        """The variable's value after the loop, as far as a formula tells it."""
+        if variable.formula is None:
+            name, interval = variable.cell.variable.name, variable.atom.interval
+            return with_sum(variable.initial, atom(Atom(name, interval, self._context.level)))
+        total = variable.formula.at(counted.trips)
+        if counted.trips.interval.low <= 0:
+            ran = compare("gt", counted.trips, ZERO)
+            total = choice(ran, total, variable.initial_sum)
+        return with_sum(variable.initial, total)
+
+
+def _lost(cell: Cell) -> Unknown:
+    return Unknown(f"cannot follow how '{cell.variable.name}' changes from iteration to iteration")
+
+
+def _guess_advance(variable: _Changing, number: Atom, level: int) -> None:
+    """Guess at once that a variable which one iteration moves by a constant always does so."""
+    if variable.update is None:
+        return
+    step = variable.update - atom(variable.atom)
+    if step.is_constant and variable.initial_sum.level <= level:
+        value = variable.initial_sum + atom(number).scaled(step.constant)
+        variable.formula = Formula(number, value)
+
+
+def _revise(changing: list[_Changing], *, last_chance: bool) -> bool:
+    """Drop formulas and widen bounds that one iteration did not keep; tell whether any did not."""
+    revised = False
+    for variable in changing:
+        update = variable.update
+        if variable.formula is not None:
+            if update is not None and is_proved(variable.formula, update):
+                continue
+            variable.formula = None
+            bounds = variable.initial_sum.interval
+        else:
+            bounds = variable.atom.interval
+        widest = _range_of(variable.initial)
+        wanted = widest if update is None or last_chance else _hull(bounds, update.interval)
+        if variable.atom.interval != wanted.intersect(widest):
+            variable.atom = replace(variable.atom, interval=wanted.intersect(widest))
+            variable.tried = False
+            revised = True
+    return revised
+
+
+def _hull(left: Interval, right: Interval) -> Interval:
+    return Interval(min(left.low, right.low), max(left.high, right.high))
+
+
+def _range_of(value: Value) -> Interval:
+    if isinstance(value, Number):
+        assert isinstance(value.type, CInteger)
+        return Interval(value.type.lowest, value.type.highest)
+    return _POINTER_RANGE
+
+
+def _induction_range(lower: Sum, upper: Sum, step: int) -> Interval:
+    low, high = lower.interval.low, upper.interval.high - 1
+    if lower.is_constant and high >= low:
+        high = low + (high - low) // step * step
+    return Interval(low, max(low, high))
