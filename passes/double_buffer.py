@@ -168,7 +168,8 @@ class _Doubling:
         self._copy(nest, buffer, last, index.rem(last, 2))
         index.at(InsertPoint.before(start))
         insert_if(index, index.positive(iv_of(self.loop)))
-        previous = index.add(iv_of(self.loop), -1)
+        # Never negative, so that what is computed from it may leave the guard.
+        previous = index.maximum(index.add(iv_of(self.loop), -1), index.constant(0))
         # The phase of the last iteration is that of the next one, which is never negative.
         self._copy(nest, buffer, previous, index.rem(index.add(iv_of(self.loop), 1), 2))
 

@@ -8,14 +8,14 @@ from math import prod
 from typing import Self
 
 from xdsl.context import Context
-from xdsl.dialects import scf
+from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from .index_math import IndexBuilder, constant_value, is_index_math
+from .index_math import IndexBuilder, constant_value, is_index_math, range_of
 from .kernel import (
     accesses,
     config_of,
@@ -187,6 +187,8 @@ class _Interleaving:
         position = self._linear([iv_of(loop) for loop in self.band], counts)
         total = prod(counts)
         groups = _windows(self.nests)
+        for nest in self.nests:
+            self._hoist_invariants(nest)
         for number, group in enumerate(groups):
             begin, end = (total * n // len(groups) for n in (number, number + 1))
             for place, nest in enumerate(group):
@@ -218,6 +220,24 @@ class _Interleaving:
         for variable, count in zip(variables, counts, strict=True):
             position = self.index.add(self.index.mul(position, count), variable)
         return position
+
+    def _hoist_invariants(self, nest: MoveNest) -> None:
+        """Compute in front of the products what does not change from one move to the next.
+
+        Only what is defined for all iterations: a division stays under the guard that keeps its
+        dividend from being negative.
+        """
+        for op in list(nest.statement.walk()):
+            if not is_index_math(op) or isinstance(op, arith.ConstantOp):
+                continue
+            if any(_is_inside(operand, nest.statement) for operand in op.operands):
+                continue
+            low = range_of(op.operands[0]).low
+            if isinstance(op, arith.FloorDivSIOp | arith.RemSIOp) and (low is None or low < 0):
+                continue
+            op.detach()
+            assert nest.statement.parent is not None
+            nest.statement.parent.insert_op_before(op, nest.statement)
 
     def _spread(
         self, nest: MoveNest, position: SSAValue, begin: int, end: int, share: tuple[int, int]
@@ -263,9 +283,11 @@ class _Interleaving:
         mapping: dict[SSAValue, SSAValue] = {}
         following = prod(sizes)
         variables: list[SSAValue] = []
-        for size in sizes:
+        for position, size in enumerate(sizes):
             following //= size
-            variables.append(index.rem(index.floordiv(number, following), size))
+            quotient = index.floordiv(number, following)
+            # The outermost one needs no remainder: the guards bound the number of the move.
+            variables.append(index.rem(quotient, size) if position else quotient)
         remaining = iter(variables)
         outside = True
         for op in nest.around:
@@ -278,6 +300,10 @@ class _Interleaving:
             mapping[iv_of(op)] = variable
             insert_if(index, index.less(variable, index.copy(op.ub, mapping, nest.statement)))
         copy_move(index, nest.move, mapping, nest.statement)
+
+
+def _is_inside(value: SSAValue, statement: Operation) -> bool:
+    return statement.is_ancestor(value.owner)
 
 
 def _step(loop: scf.ForOp) -> int:
