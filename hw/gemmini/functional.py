@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from ..stream import CommandStream
-from .check import CommandError, check
+from .check import check
 from .config import GemminiConfig
+from .findings import CommandError
 from .functional_execute import multiply
 from .functional_load import move_in
 from .functional_state import Fault, Machine, new_machine

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from liftproof.hw.gemmini import isa
-from liftproof.hw.gemmini.check import CommandError
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.fields import (
     CONFIG_EX,
@@ -22,6 +21,7 @@ from liftproof.hw.gemmini.fields import (
     encode,
     float_bits,
 )
+from liftproof.hw.gemmini.findings import CommandError
 from liftproof.hw.gemmini.functional import run
 from liftproof.hw.gemmini.isa import DRAM_BASE, GARBAGE_ADDRESS, ConfigType, Funct
 from liftproof.hw.gemmini.memory import MemoryLayout, PlacedArray

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from liftproof.diagnostics import Diagnostic
 from liftproof.dialects import gemmini
-from liftproof.hw.gemmini.check import CommandError
 from liftproof.hw.gemmini.config import GemminiConfig, load_config
 from liftproof.hw.gemmini.fields import (
     CONFIG_EX,
@@ -20,6 +19,7 @@ from liftproof.hw.gemmini.fields import (
     encode,
     float_bits,
 )
+from liftproof.hw.gemmini.findings import CommandError
 from liftproof.hw.gemmini.functional import run, run_function
 from liftproof.hw.gemmini.isa import DRAM_BASE, ConfigType, Funct
 from liftproof.hw.stream import CommandStream
