@@ -165,11 +165,18 @@ def evaluate_operation(term: Apply, operands: list[int]) -> int:
         arith.MuliOp: lambda a, b: a * b,
         arith.MinSIOp: min,
         arith.MaxSIOp: max,
+        arith.MinUIOp: lambda a, b: min(a, b, key=unsigned),
+        arith.MaxUIOp: lambda a, b: max(a, b, key=unsigned),
     }
     if kind in binary:
         return wrap(binary[kind](*operands), term.type)
     assert kind in (arith.ExtSIOp, arith.TruncIOp)
     return wrap(operands[0], term.type)
+
+
+def unsigned(value: int) -> int:
+    """Return a 32-bit number without sign."""
+    return value & 0xFFFFFFFF
 
 
 def compare(term: Apply, a: int, b: int) -> bool:
@@ -178,7 +185,7 @@ def compare(term: Apply, a: int, b: int) -> bool:
     assert isinstance(predicate, IntegerAttr)
     name = PREDICATES[predicate.value.data]
     if name.startswith("u"):
-        a, b = a & 0xFFFFFFFF, b & 0xFFFFFFFF
+        a, b = unsigned(a), unsigned(b)
     return {
         "eq": a == b,
         "ne": a != b,
