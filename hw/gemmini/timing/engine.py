@@ -269,7 +269,7 @@ def _build_run(digest: int) -> Callable[..., int]:
         now = moved_at = moved_to = machine.clock
         while True:
             dispatched = dispatch(front, machine.parameters, steps, now)
-            if front.step >= len(steps) and front.quiet > QUIET_CYCLES:
+            if front.step >= len(steps) and front.quiet > QUIET_CYCLES and not dispatched:
                 break
             step_cycle(machine, commands, progress, loops, gates, lines, now)
             if dispatched or is_busy(machine):
