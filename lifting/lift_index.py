@@ -209,3 +209,16 @@ def is_positive(expression: IndexExpression) -> bool:
 def is_within(index: IndexExpression, extent: IndexExpression) -> bool:
     """Return whether ``0 <= index < extent`` for all values in range, as far as we can tell."""
     return is_nonnegative(index) and is_positive(extent - index)
+
+
+def reversals(index: IndexExpression) -> dict[LoopVariable, IndexExpression]:
+    """Return the substitution that runs backwards the variables that ``index`` subtracts."""
+    reversed_variables: dict[LoopVariable, IndexExpression] = {}
+    for variable in sorted(index.variables, key=lambda v: v.number):
+        parts = index.split(variable)
+        if parts is None or len(variable.uppers) != 1 or variable.range_variables():
+            continue
+        if all(coefficient < 0 for _, coefficient in parts[0].terms):
+            last = variable.uppers[0] - 1 + variable.lower
+            reversed_variables[variable] = last - IndexExpression.of(variable)
+    return reversed_variables

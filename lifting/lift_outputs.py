@@ -5,7 +5,7 @@ from __future__ import annotations
 from xdsl.ir import SSAValue
 
 from ..diagnostics import Diagnostic, SourceLocation
-from .lift_index import IndexExpression, LoopVariable
+from .lift_index import IndexExpression, LoopVariable, reversals
 from .lift_normalise import normalise
 from .lift_solve import Subscripts
 from .lift_state import ArrayState, Update
@@ -91,11 +91,8 @@ def _output_layouts(updates: list[Update], extents: Subscripts) -> tuple[LinearL
     """Return how each dimension of the output is subscripted: by one loop, or linearised."""
     layouts: list[LinearLayout] = []
     for dimension, extent in enumerate(extents):
-        found = [
-            linear_layout(update.indices[dimension], extent)
-            for update in updates
-            if update.indices is not None
-        ]
+        written = [u.indices[dimension] for u in updates if u.indices is not None]
+        found = [linear_layout(index.substitute(reversals(index)), extent) for index in written]
         linear = next((layout for layout in found if layout is not None), None)
         layouts.append(linear or LinearLayout((), (extent,)))
     return tuple(layouts)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from .lift_index import IndexExpression, LoopVariable, Monomial, is_nonnegative, is_positive
+from .lift_index import (
+    IndexExpression,
+    LoopVariable,
+    Monomial,
+    is_nonnegative,
+    is_positive,
+    reversals,
+)
 
 Subscripts = tuple[IndexExpression, ...]
 
@@ -103,6 +110,8 @@ def _digits(
     unknowns: tuple[LoopVariable, ...], left: IndexExpression, right: IndexExpression
 ) -> dict[LoopVariable, IndexExpression] | None:
     """Read ``right`` as a number whose digits are the unknowns of ``left``."""
+    turned = {v: value for v, value in reversals(left).items() if v in unknowns}
+    left = left.substitute(turned)
     strides: list[tuple[LoopVariable, Monomial, int]] = []
     rest = left
     for variable in unknowns:
@@ -122,7 +131,7 @@ def _digits(
         values[variable], remaining = _divide(remaining, monomial, coefficient)
     if remaining.terms or _in_ranges(values) is not Outcome.HIT:
         return None
-    return values
+    return {v: turned[v].substitute({v: x}) if v in turned else x for v, x in values.items()}
 
 
 def _is_positional(strides: list[tuple[LoopVariable, Monomial, int]]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from xdsl.passes import ModulePass
 from xdsl.universe import Universe
 from xdsl.utils.target import Target
 
@@ -25,8 +26,15 @@ def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
     return {"gemmini-c": gemmini_c}
 
 
+def get_lifting_pass() -> type[ModulePass]:
+    """The pass from loop IR to tensor IR, imported when it is asked for."""
+    from ..lifting.lift_pass import LiftLoopsPass
+
+    return LiftLoopsPass
+
+
 LIFTPROOF_UNIVERSE = Universe(
     all_dialects=get_all_dialects(),
-    all_passes=get_all_passes(),
+    all_passes=get_all_passes() | {"lift-loops": get_lifting_pass},
     all_targets=get_all_targets(),
 )
