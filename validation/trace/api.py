@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
-from ...hw.gemmini.check import CommandError
 from ...hw.gemmini.config import GemminiConfig, load_config
+from ...hw.gemmini.findings import CommandError
 from ...hw.gemmini.functional import expanded
 from ...hw.gemmini.isa import Funct
 from ...hw.gemmini.memory import MemoryLayout
@@ -57,6 +57,8 @@ class _Finding(Exception):
     clue: Clue | None = None
     is_certain: bool = False
     """Whether the reason alone refutes the stream (an illegal command, a hazard)."""
+    is_suspicion: bool = True
+    """Whether the stream should differ from the source on some inputs; else it is undecided."""
 
 
 @dataclass
@@ -208,10 +210,12 @@ def _require_post_operation(
     if result.answer is Answer.UNSAT:
         return
     reason = f"{_name(run, output)}: the sum is {result.target}, the source has {output.shape!r}"
-    if result.answer is Answer.UNKNOWN:
+    is_suspicion = result.answer is Answer.SAT
+    if not is_suspicion:
         reason = f"not decided: {reason}"
     terms = tuple(expected_terms(output, [0] * len(output.extents), firsts))
-    raise _Finding(reason, clue=Clue(terms=terms, witness=result.witness))
+    clue = Clue(terms=terms, witness=result.witness)
+    raise _Finding(reason, clue=clue, is_suspicion=is_suspicion)
 
 
 def _clip_limits(machine: Machine, transforms: Sequence[Transform]) -> NDArray[np.float64]:
@@ -246,12 +250,13 @@ def _different(
     command = found.extra_command
     if command < 0:
         command = _last_store(program, address, run.config)
-    return _Finding(f"{array.name}{place} {' and '.join(parts)}", command, Clue(found))
+    reason = f"{array.name}{place} {' and '.join(parts)}"
+    return _Finding(reason, command, Clue(found), is_suspicion=not found.is_opaque)
 
 
 def _last_store(program: Program, address: int, config: GemminiConfig) -> int:
     """Index of the last move-out that covers a byte of DRAM, −1 if there is none."""
-    from ...hw.gemmini.check import move_element_bytes
+    from ...hw.gemmini.check_moves import move_element_bytes
 
     moves = program.moves_out
     width = move_element_bytes(moves, config, is_store=True)
@@ -296,7 +301,7 @@ def _judge(run: _Run, finding: _Finding, options: ValidationOptions) -> Validati
             reason += f"; no replay: {error}"
     refuted = finding.is_certain or found is not None
     instruction = _describe(run.stream, command)
-    if not refuted and finding.clue is not None and options.counterexamples:
+    if not refuted and finding.is_suspicion and options.counterexamples:
         reason = f"internal: refutation did not replay: {reason}"
     verdict: Verdict = "refuted" if refuted else "unknown"
     return _verdict(run, verdict, reason, found, instruction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..compiled import inner
+from . import cell_form
 from .state import (
     CHAIN_LIMIT,
     CHAIN_SHIFT,
@@ -18,36 +19,16 @@ from .state import (
 
 Record = Any
 
-CHAIN_MASK = CHAIN_LIMIT - 1
-_ELEMENT_MASK = (1 << CHAIN_SHIFT) - 1
-_HEAD_MASK = (1 << COLUMN_SHIFT) - 1
 OVERFLOWED = -2
 """In place of a cell: more chains of transforms than can be numbered."""
 
 
-@inner
-def tag_of(cell: int) -> int:
-    return cell >> TAG_SHIFT
-
-
-@inner
-def chain_of(cell: int) -> int:
-    return (cell >> CHAIN_SHIFT) & CHAIN_MASK
-
-
-@inner
-def element_of(cell: int) -> int:
-    return cell & _ELEMENT_MASK
-
-
-@inner
-def head_of(cell: int) -> int:
-    return cell & _HEAD_MASK
-
-
-@inner
-def column_of(cell: int) -> int:
-    return (cell >> COLUMN_SHIFT) & 0xFF
+tag_of = inner(cell_form.tag_of)
+chain_of = inner(cell_form.chain_of)
+element_of = inner(cell_form.element_of)
+head_of = inner(cell_form.head_of)
+column_of = inner(cell_form.column_of)
+without_chain = inner(cell_form.without_chain)
 
 
 @inner
@@ -79,4 +60,4 @@ def transformed(unit: Record, chains: Record, compose: Any, cell: int, transform
         compose[chain, transform] = composed
         chains[composed].parent = chain
         chains[composed].transform = transform
-    return (cell & ~(CHAIN_MASK << CHAIN_SHIFT)) | (composed << CHAIN_SHIFT)
+    return without_chain(cell) | (composed << CHAIN_SHIFT)

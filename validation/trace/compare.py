@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..compiled import entry, inner, source_digest
+from . import cell_form
 from .cells import chain_of, column_of, element_of, head_of, tag_of
 from .state import (
     CHAIN_SHIFT,
@@ -22,7 +23,6 @@ from .state import (
     COPY,
     ELEMENT_TAG,
     SUM_TAG,
-    WIDTH_SHIFT,
     ZERO,
     ZERO_ROW,
     Machine,
@@ -33,6 +33,9 @@ Numbers = Any
 
 STACK = 4096
 """Nested sums that a group may have open at once; more are left to ``difference``."""
+
+
+_sum_bound = inner(cell_form.sum_bound)
 
 
 class Scratch(NamedTuple):
@@ -160,33 +163,12 @@ def _bases(table: TermTable, at: Numbers, base: Numbers) -> None:
 
 
 @inner
-def sum_bound(machine: Machine, head: int) -> float:
-    """Largest magnitude of a sum of input elements and products; infinite for other sums."""
-    bound = 0.0
-    while head != 0:
-        node = machine.nodes[head]
-        row = machine.rows[node.row]
-        largest, terms = 0.0, 0
-        for cell in row:
-            if cell == ZERO:
-                continue
-            if tag_of(cell) != ELEMENT_TAG:
-                return np.inf
-            terms += 1
-            largest = max(largest, 2.0 ** (8 * (1 << ((cell >> WIDTH_SHIFT) & 7)) - 1))
-        # A factor of a product is a scratchpad element, of the same width as its partner.
-        bound += largest if node.matrix == COPY else terms * largest * largest
-        head = node.previous
-    return bound
-
-
-@inner
 def _opens(machine: Machine, clip_limit: Numbers, cell: int) -> bool:
     """Whether a summand is a sum whose terms count as they are: no transform that changes it."""
     chain = chain_of(cell)
     if tag_of(cell) != SUM_TAG:
         return False
-    return chain == 0 or sum_bound(machine, head_of(cell)) <= clip_limit[chain]
+    return chain == 0 or _sum_bound(machine.nodes, machine.rows, head_of(cell)) <= clip_limit[chain]
 
 
 @inner
@@ -330,6 +312,6 @@ def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
     return check_outputs
 
 
-_NAMES = ("cells", "compare", "state")
+_NAMES = ("cell_form", "cells", "compare", "state")
 _SOURCES = [Path(__file__).parent / f"{name}.py" for name in _NAMES]
 check_outputs = _build_check(source_digest(_SOURCES))

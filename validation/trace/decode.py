@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...hw.gemmini.check import check, move_element_bytes
+from ...hw.gemmini.check import check
+from ...hw.gemmini.check_moves import move_element_bytes
 from ...hw.gemmini.config import GemminiConfig
 from ...hw.gemmini.isa import Activation
 from ...hw.gemmini.memory import MemoryLayout

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import chain_of, column_of, element_of, head_of, tag_of
-from .compare import sum_bound
+from .cell_form import chain_of, column_of, element_of, head_of, sum_bound, tag_of, without_chain
 from .specification import Output
 from .state import COPY, ELEMENT_TAG, OPAQUE_TAG, SUM_TAG, ZERO, Machine
 from .term_table import expected_terms
@@ -54,7 +53,7 @@ def terms_of(machine: Machine, cell: int, clip_limit: NDArray[np.float64]) -> Fo
     if cell == ZERO:
         return Found(-1, terms, commands, False)
     if tag_of(cell) != SUM_TAG:
-        factor = _factor(cell & ~(0xFFF << 40) if tag_of(cell) == ELEMENT_TAG else cell)
+        factor = _factor(without_chain(cell) if tag_of(cell) == ELEMENT_TAG else cell)
         terms[(factor,)] += 1
         chain = chain_of(cell) if tag_of(cell) != OPAQUE_TAG else 0
         return Found(chain, terms, commands, factor < 0)
@@ -103,7 +102,7 @@ def _opens(machine: Machine, cell: int, clip_limit: NDArray[np.float64]) -> bool
     if tag_of(cell) != SUM_TAG:
         return False
     chain = chain_of(cell)
-    return chain == 0 or sum_bound(machine, head_of(cell)) <= clip_limit[chain]
+    return chain == 0 or sum_bound(machine.nodes, machine.rows, head_of(cell)) <= clip_limit[chain]
 
 
 def _add(

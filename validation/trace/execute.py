@@ -18,7 +18,17 @@ from .moves import mvin, mvout
 from .state import Machine, grown, room_per_command
 from .status import Status
 
-_NAMES = ("cells", "computes", "execute", "interning", "moves", "state", "status", "sums")
+_NAMES = (
+    "cell_form",
+    "cells",
+    "computes",
+    "execute",
+    "interning",
+    "moves",
+    "state",
+    "status",
+    "sums",
+)
 _SOURCES = [Path(__file__).parent / f"{name}.py" for name in _NAMES]
 _DONE, _NO_ROOM = int(Status.DONE), int(Status.NO_ROOM)
 
