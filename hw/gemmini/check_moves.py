@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from .config import GemminiConfig
 from .findings import Findings, check_address, check_end
-from .functional_state import STATISTICS
 from .isa import Activation
 from .memory import MemoryLayout
+from .semantics import STATISTICS
 
 
 def check_moves_in(findings: Findings, moves: NDArray[Any], config: GemminiConfig) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from . import semantics
 from .config import GemminiConfig
-from .semantics import array_output_bits
+from .semantics import STATISTICS, array_output_bits
 
 compiled = register_jitable(no_cfunc_wrapper=True, error_model="numpy")
 """Marks a function that is compiled into the simulator's loop; no divisor in them is ever 0."""
@@ -71,8 +71,6 @@ STATISTIC = np.dtype(
     align=True,
 )
 """What the normalizer knows of the row with one ``stat_id``."""
-STATISTICS = 4
-"""Rows that the normalizer follows at a time (NORM_STAT_IDS)."""
 
 
 class Machine(NamedTuple):

@@ -170,15 +170,15 @@ class _Writer:
 
     def _windows(self, in_accumulator: bool, rows: int, bank_rows: int) -> list[_Window]:
         size = self.window_rows
-        starts = {0, rows - size, min(max(bank_rows - self.dim, 0), rows - size)}
-        chosen = sorted(starts)
-        windows = [_Window(in_accumulator, start, start + size) for start in chosen]
-        disjoint = [windows[0]]
-        for window in windows[1:]:
+        # Both ends, the middle (where loops split a memory), and across the first bank's end.
+        starts = {0, rows // 2, rows - size, max(bank_rows - self.dim, 0)}
+        windows: list[_Window] = []
+        for start in sorted(min(start, rows - size) for start in starts):
             # Pixel repeats reach a few rows below the window that they are written to.
-            if window.start >= disjoint[-1].end + MAX_REPEATS:
-                disjoint.append(window)
-        return disjoint[: 1 + self.pick(len(disjoint))]
+            if not windows or start >= windows[-1].end + MAX_REPEATS:
+                windows.append(_Window(in_accumulator, start, start + size))
+        chosen = [window for window in windows if self.chance(0.5)]
+        return chosen or [windows[self.pick(len(windows))]]
 
     # Configurations.
 

@@ -246,6 +246,8 @@ class NormCommand(IntEnum):
     INV_SUM_EXP = 7
 
 
+STATISTICS = 4
+"""Rows that the normalizer follows at a time, each under a ``stat_id`` (NORM_STAT_IDS)."""
 NON_FINAL_COMMAND = (0, 1, 1, 3, 3, 5, 6, 6)
 """What a command becomes for the blocks of a row before the last: a sum without its conclusion."""
 
