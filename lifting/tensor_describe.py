@@ -16,7 +16,14 @@ from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from .tensor_limits import FloatLimit, as_float_limit
-from .tensor_patterns import Contraction, as_contraction, reduction_body, yielded
+from .tensor_patterns import (
+    Contraction,
+    as_contraction,
+    factors_of,
+    plain_subscripts,
+    reduction_body,
+    yielded,
+)
 
 _WORDS: dict[type[Operation], str] = {
     math.FloorOp: "floor",
@@ -85,21 +92,37 @@ def _tensor(value: SSAValue) -> list[str]:
         return ["fill"]
     if isinstance(op, tensor.CollapseShapeOp | tensor.ExpandShapeOp):
         return _tensor(op.src)
+    if isinstance(op, tensor.ExtractSliceOp):
+        return _inner(op.source)
     if isinstance(op, tensor.InsertSliceOp):
-        return ["part of the array", *_inner(op.source)]
+        return [*(_inner(op.source) or ["copy"]), "written to a part"]
     if not isinstance(op, linalg.GenericOp):
         return ["tensor program"]
     contraction = as_contraction(op)
     if contraction is not None:
         return [_product(contraction), *_start(op)]
     if (reduced := reduction_body(op)) is not None:
-        return [f"{_REDUCTIONS.get(reduced[0], 'general')} reduction", *_start(op)]
+        name = f"{_REDUCTIONS.get(reduced[0], 'general')} reduction"
+        return ["convolution" if _slides(op) else name, *_start(op)]
     steps = _spine(op)
     if steps is None:
         inner = [step for operand in dict.fromkeys(op.inputs) for step in _inner(operand)]
         return [*inner, "element-wise map"]
     source, words = steps
     return [*_inner(source), *words] or ["copy"]
+
+
+def _slides(op: linalg.GenericOp) -> bool:
+    """Return whether one operand is subscripted by sums of loops, and another weighs it."""
+    maps = [attribute.data for attribute in op.get_indexing_maps()][:-1]
+    sums = [plain_subscripts(map) is None for map in maps]
+    reduced = reduction_body(op)
+    return (
+        sums.count(True) == 1
+        and sums.count(False) == 1
+        and reduced is not None
+        and len(factors_of(reduced[1]) or ()) == len(maps)
+    )
 
 
 def _inner(value: SSAValue) -> list[str]:

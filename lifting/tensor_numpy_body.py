@@ -111,7 +111,7 @@ class ArrayBody:
             return self.view.tensor(value)
         operand = [*self.op.inputs, *self.op.outputs][value.index]
         map = self.op.get_indexing_maps().data[value.index].data
-        return self._aligned(self.view.tensor(operand), map)
+        return self._aligned(self.view.tensor(operand), map, self.view.sizes(operand))
 
     def _index(self, op: linalg.IndexOp) -> str:
         position, count = op.dim.value.data, self.op.get_num_loops()
@@ -127,9 +127,10 @@ class ArrayBody:
                     return self.view.sizes(operand)[dimension]
         raise Diagnostic(f"the range of loop {loop} is not known")
 
-    def _aligned(self, text: str, map: AffineMap) -> str:
+    def _aligned(self, text: str, map: AffineMap, shape: list[str]) -> str:
         """Return the tensor with its axes in the order of the loops, ready for broadcasting."""
-        axes = [self._axis(expr, map) for expr in map.results]
+        text, exprs = self._windowed(text, map, shape)
+        axes = [self._axis(expr, map) for expr in exprs]
         dims = [loop for loop, _ in axes if loop is not None]
         if len(set(dims)) != len(dims):
             raise Diagnostic(f"no NumPy form for the subscripts {map}")
@@ -146,6 +147,30 @@ class ArrayBody:
         spread = ", ".join(":" if loop in dims else "None" for loop in following)
         return f"{parenthesised(text)}[{spread}]"
 
+    def _windowed(
+        self, text: str, map: AffineMap, shape: list[str]
+    ) -> tuple[str, list[AffineExpr]]:
+        """Turn each subscript ``i + k`` into two axes: positions, and the window at each."""
+        exprs: list[AffineExpr] = []
+        windows: list[tuple[int, int]] = []
+        for axis, expr in enumerate(map.results):
+            pair = _window_loops(expr, map.num_dims)
+            exprs.append(expr if pair is None else AffineExpr.dimension(pair[0]))
+            if pair is not None:
+                positions, window = (self._extent(loop) for loop in pair)
+                if not _fills(shape[axis], positions, window):
+                    raise Diagnostic(f"no NumPy form for the subscripts {map}")
+                windows.append((axis, pair[1]))
+        if not windows:
+            return text, exprs
+        sizes = tuple(int(self._extent(loop)) for _, loop in windows)
+        axes = tuple(axis for axis, _ in windows)
+        windowed = f"sliding_window_view({text}, {sizes}, {axes})"
+        return (
+            f"np.lib.stride_tricks.{windowed}",
+            [*exprs, *(AffineExpr.dimension(loop) for _, loop in windows)],
+        )
+
     def _axis(self, expr: AffineExpr, map: AffineMap) -> tuple[int | None, str]:
         """Return the loop that a dimension follows, and how to subscript the dimension."""
         if isinstance(expr, AffineConstantExpr):
@@ -157,10 +182,31 @@ class ArrayBody:
             raise Diagnostic(f"no NumPy form for the subscripts {map}")
         at = [expr.eval([value] * map.num_dims, []) for value in (0, 1)]
         extent, step = self._extent(loops[0]), at[1] - at[0]
-        if not extent.isdigit() or step < 1:
+        if not extent.isdigit() or step == 0:
             raise Diagnostic(f"no NumPy form for the subscripts {map}")
-        stop = at[0] + step * (int(extent) - 1) + 1
-        return loops[0], f"{at[0]}:{stop}" + (f":{step}" if step > 1 else "")
+        last = at[0] + step * (int(extent) - 1)
+        if step < 0:
+            return loops[0], f"{at[0]}:{last - 1 if last else ''}:{step}"
+        return loops[0], f"{at[0]}:{last + 1}" + (f":{step}" if step > 1 else "")
+
+
+def _fills(extent: str, positions: str, window: str) -> bool:
+    """Return whether a window at each position covers the whole extent, all being known."""
+    if not (extent.isdigit() and positions.isdigit() and window.isdigit()):
+        return False
+    return int(extent) == int(positions) + int(window) - 1
+
+
+def _window_loops(expr: AffineExpr, count: int) -> tuple[int, int] | None:
+    """Return ``(i, k)`` for the subscript ``i + k``."""
+    zero = expr.eval([0] * count, [])
+    steps = [
+        expr.eval([int(position == loop) for position in range(count)], []) - zero
+        for loop in range(count)
+    ]
+    loops = [loop for loop, step in enumerate(steps) if step]
+    is_window = zero == 0 and len(loops) == 2 and all(steps[loop] == 1 for loop in loops)
+    return (loops[0], loops[1]) if is_window else None
 
 
 def _own_loops(op: Operation) -> set[int]:

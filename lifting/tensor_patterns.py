@@ -70,7 +70,7 @@ def as_contraction(op: linalg.GenericOp) -> Contraction | None:
     found = reduction_body(op)
     if found is None or found[0] not in (arith.AddiOp, arith.AddfOp):
         return None
-    arguments = _product(found[1])
+    arguments = factors_of(found[1])
     inputs = op.body.block.args[: len(op.inputs)]
     used = [argument for argument, _ in arguments or ()]
     if arguments is None or len(used) < 2 or set(used) != set(inputs):
@@ -121,7 +121,7 @@ def plain_subscripts(map: AffineMap) -> str | None:
     return "".join(LETTERS[position] for position in dims)
 
 
-def _product(value: SSAValue) -> list[tuple[BlockArgument, bool]] | None:
+def factors_of(value: SSAValue) -> list[tuple[BlockArgument, bool]] | None:
     """Return the block arguments whose product ``value`` is, with how they are widened."""
     owner = value.owner
     if isinstance(value, BlockArgument):
@@ -132,6 +132,6 @@ def _product(value: SSAValue) -> list[tuple[BlockArgument, bool]] | None:
             return [(source, not isinstance(owner, arith.ExtUIOp))]
         return None
     if isinstance(owner, arith.MuliOp | arith.MulfOp):
-        left, right = (_product(operand) for operand in owner.operands)
+        left, right = (factors_of(operand) for operand in owner.operands)
         return None if left is None or right is None else left + right
     return None

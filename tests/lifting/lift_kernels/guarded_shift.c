@@ -1,0 +1,7 @@
+#include <stdint.h>
+#define N 12
+
+void kernel(const int32_t A[N], int32_t y[N]) {
+  for (int i = 0; i < N; i++) if (i > 0) y[i] = A[i-1];
+  else y[i] = 0;
+}
