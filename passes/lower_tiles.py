@@ -140,13 +140,17 @@ class _Lowering:
             buffer_type(alloc)
         )
         stride = 0 if op.broadcast is not None else row_bytes
-        wanted = LoadConfig(stride, self._block_stride(alloc), shrunk)
-        channel = self.channels.setdefault(wanted, len(self.channels) % CHANNELS)
-        self.index.insert(
-            ConfigLdOp(stride, wanted.block_stride, channel=channel, shrunk=wanted.shrunk)
-        )
+        channel = self._channel(LoadConfig(stride, self._block_stride(alloc), shrunk))
         target = self._address(op.buffer, op.slot)
         self.index.insert(MvinOp(op.source, op.indices, target, op.rows, op.cols, channel))
+
+    def _channel(self, wanted: LoadConfig) -> int:
+        """Configure a load channel and return its number; equal configurations share one."""
+        channel = self.channels.setdefault(wanted, len(self.channels) % CHANNELS)
+        self.index.insert(
+            ConfigLdOp(wanted.stride, wanted.block_stride, channel=channel, shrunk=wanted.shrunk)
+        )
+        return channel
 
     def _block_stride(self, alloc: memref.AllocOp) -> int:
         strides = alloc.attributes.get(STRIDES)
@@ -155,8 +159,9 @@ class _Lowering:
         return self.config.dim
 
     def _zero(self, op: ZeroOp) -> None:
+        channel = self._channel(LoadConfig(0, self._block_stride(_alloc(op.buffer)), False))
         target = self._address(op.buffer, op.slot)
-        self.index.insert(MvinZerosOp(target, op.rows, op.cols, CHANNELS - 1))
+        self.index.insert(MvinZerosOp(target, op.rows, op.cols, channel))
 
     def _store(self, op: StoreOp) -> None:
         array = _array_type(op.target)
