@@ -289,6 +289,21 @@ def _intersection(left: Sum, right: Sum) -> Sum:
     return atom(replace(one, interval=one.interval.intersect(other.interval)))
 
 
+def assuming(condition: Condition, holds: bool) -> Rewriter:
+    """Rewrites sums where it is known whether ``condition`` holds."""
+    known = condition if holds else invert(condition)
+    terms = narrowed_atoms(known)
+    match known:
+        case Comparison(predicate="eq" | "ne", left=Sum(terms=((term, 1),)) as left, right=right):
+            if known.predicate == "eq":
+                terms[term] = right - left.constant
+            elif right.is_constant and is_bit(atom(term)):
+                terms[term] = constant(1 - (right.constant - left.constant))
+        case _:
+            pass
+    return Rewriter(terms, {condition: holds})
+
+
 def atoms_of(value: Sum) -> set[Atom]:
     """All atoms that ``value`` depends on."""
     found: set[Atom] = set()

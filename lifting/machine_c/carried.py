@@ -46,35 +46,19 @@ class Carried:
         return (value,) if len(self.weights) == 1 else _flag_pieces(value)
 
 
-def carry(name: str, unknown: Atom, initial: Sum, update: Sum, trips: int) -> Carried | None:
+def carry(name: str, unknown: Atom, initial: Sum, update: Sum) -> Carried | None:
     """Find how to carry a value that starts as ``initial`` and becomes ``update``.
 
-    ``update`` is in terms of ``unknown``, the value before the iteration. None if its bits cannot
-    be told apart.
+    ``update`` is in terms of ``unknown``, the value before the iteration, whose interval holds at
+    every iteration. None if the bits of the value cannot be told apart.
     """
-    change = update - atom(unknown)
-    if (interval := _bounded_change(initial, change, trips)) is not None:
-        base = flag_part(initial.constant)
-        start = initial - base
-        shifted = Interval(interval.low - base, interval.high - base)
-        return Carried(name, base, (1,), (shifted,), (start,))
-    bounds = unknown.interval
+    base, bounds = flag_part(initial.constant), unknown.interval
+    if _SMALL.low <= bounds.low - base and bounds.high - base <= _SMALL.high:
+        shifted = Interval(bounds.low - base, bounds.high - base)
+        return Carried(name, base, (1,), (shifted,), (initial - base,))
     if abs(bounds.low) <= _SMALL.high and abs(bounds.high) <= _SMALL.high:
         return Carried(name, 0, (1,), (bounds,), (initial,))
     return _carry_flags(name, unknown, initial, update)
-
-
-def _bounded_change(initial: Sum, change: Sum, trips: int) -> Interval | None:
-    """Where the value can get to if each iteration adds little to it; None if it may be much."""
-    step = change.interval
-    if max(abs(step.low), abs(step.high)) * max(1, trips) > _SMALL.high:
-        return None
-    low = initial.interval.low + min(0, step.low * trips)
-    high = initial.interval.high + max(0, step.high * trips)
-    base = flag_part(initial.constant)
-    if not 0 <= low - base <= high - base <= _SMALL.high and base:
-        return None
-    return Interval(low, high)
 
 
 def _carry_flags(name: str, unknown: Atom, initial: Sum, update: Sum) -> Carried | None:

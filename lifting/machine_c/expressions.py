@@ -21,6 +21,7 @@ from .values import (
     Pointer,
     Real,
     Unknown,
+    UnknownValueError,
     Value,
     Variable,
     address_of,
@@ -312,7 +313,8 @@ def _initialised(variable: Variable, cell: int, location: SourceLocation) -> Val
             f"'{variable.name}' has no value yet", location, hint="give it a value first"
         )
     if isinstance(value, Unknown):
-        raise Diagnostic(value.reason, location, hint="compute it from the loop variables")
+        hint = "compute it from the loop variables"
+        raise UnknownValueError(value.reason, location, hint)
     return value
 
 

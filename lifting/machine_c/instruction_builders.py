@@ -34,7 +34,7 @@ def _mvout(emit: OperandEmitter, operands: Operands, location: SourceLocation) -
     emit.add(gemmini.MvoutOp(local, rows, cols, *place), location)
 
 
-def _tile(emit: OperandEmitter, operands: Operands, name: str) -> tuple[SSAValue, ...]:
+def _tile(emit: OperandEmitter, operands: Operands, name: str) -> tuple[SSAValue, SSAValue]:
     rows, cols = operands[f"{name}_rows"], operands[f"{name}_cols"]
     return emit.extent(rows), emit.extent(cols)
 

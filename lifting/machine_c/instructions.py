@@ -86,8 +86,8 @@ class Instructions:
                 self._emit_cases(build, known, location, budget)
                 self.emitter.emit(scf.YieldOp())
             blocks.append(block)
-        regions = [Region(block) for block in blocks]
-        self.emitter.emit(scf.IfOp(self.emitter.condition(condition), [], *regions))
+        then, otherwise = (Region(block) for block in blocks)
+        self.emitter.emit(scf.IfOp(self.emitter.condition(condition), [], then, otherwise))
 
     # ---- operands -------------------------------------------------------------------------------
     def _operands(self, call: syntax.Call, signature: Signature) -> Operands:

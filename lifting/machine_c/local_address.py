@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...dialects.gemmini import LocalSpace
-from .algebra import FLAG_BITS, Rewriter, choice, choose, compare, is_bit, is_none
-from .terms import ALWAYS, NEVER, Choice, Condition, Sum, Term, atom, constant
+from .algebra import FLAG_BITS, assuming, choice, choose, compare, is_bit, is_none
+from .terms import ALWAYS, NEVER, Choice, Condition, Sum, atom, constant
 
 _MAX_CONDITIONS = 8
 """Conditions that the flags of one address may depend on."""
@@ -51,13 +51,13 @@ def decode(value: Sum) -> LocalAddress:
 
 
 def _decode(value: Sum, budget: int) -> LocalAddress:
-    condition, term = _flag_condition(value)
+    condition = _flag_condition(value)
     if condition is None:
         return _decode_row(value)
     if budget == 0:
         raise UnknownFlagsError
     then, otherwise = (
-        _decode(_assuming(value, condition, term, holds), budget - 1) for holds in (True, False)
+        _decode(assuming(condition, holds).sum(value), budget - 1) for holds in (True, False)
     )
     if then.space != otherwise.space or then.full != otherwise.full:
         raise NeedsCase(condition)
@@ -69,22 +69,16 @@ def _decode(value: Sum, budget: int) -> LocalAddress:
     )
 
 
-def _flag_condition(value: Sum) -> tuple[Condition | None, Term | None]:
-    """A condition (and the 0-or-1 term it stands for) that decides about flags, if there is one."""
+def _flag_condition(value: Sum) -> Condition | None:
+    """A condition that decides about flags, if there is one."""
     for term, factor in value.terms:
         if isinstance(term, Choice):
             leaves = (term.then.scaled(factor), term.otherwise.scaled(factor))
             if not all(leaf.within(1 - _SMALL, _SMALL - 1) for leaf in leaves):
-                return term.condition, None
+                return term.condition
         elif abs(factor) >= _SMALL and is_bit(atom(term)):
-            return compare("ne", atom(term), constant(0)), term
-    return None, None
-
-
-def _assuming(value: Sum, condition: Condition, term: Term | None, holds: bool) -> Sum:
-    if term is not None:
-        return Rewriter({term: constant(int(holds))}).sum(value)
-    return Rewriter(conditions={condition: holds}).sum(value)
+            return compare("ne", atom(term), constant(0))
+    return None
 
 
 def _decode_row(value: Sum) -> LocalAddress:

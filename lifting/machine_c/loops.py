@@ -22,14 +22,16 @@ from .carried import Carried, carry
 from .counted_loop import CountedLoop, assignments, counted_loop
 from .recurrences import Formula, guess, is_proved
 from .scopes import Cell, restore
-from .statements import Statements, sum_of, with_sum
+from .statements import Statements
 from .terms import ZERO, Atom, Sum, atom, constant
-from .values import Number, Unknown, Value, Variable
+from .values import Held, Number, Unknown, Value, Variable, sum_of, with_sum
 
 _MAX_ROUNDS = 12
 """Iterations that are analysed to find out how the variables of one loop change."""
 _PATIENCE = 3
 """Analyses after which bounds that still grow are given up."""
+_LARGE_CHANGE = 1 << 29
+"""Beyond it, the change of a variable says less than its bounds."""
 _POINTER_RANGE = Interval(-(1 << 40), 1 << 40)
 """Bytes that a pointer may move; no array is larger."""
 
@@ -50,6 +52,8 @@ class _Changing:
     formula: Formula | None = None
     update: Sum | None = None
     """Its value when the iteration ends."""
+    is_bounded: bool = False
+    """Whether the last analysis kept its bounds."""
     tried: bool = False
     """Whether a formula was looked for since the bounds changed."""
 
@@ -68,7 +72,7 @@ class _Loop:
         self._name = ""
 
     def run(self) -> None:
-        with self._statements.scope():
+        with self._context.scope():
             counted = self._header()
             changing = self._changing()
             before = self._context.scopes.save()
@@ -89,7 +93,7 @@ class _Loop:
         counted = counted_loop(self._loop, self._context.expressions)
         declared = counted.header.declared
         if declared is not None:
-            self._statements.declare(replace(declared, initializer=None))
+            self._statements.declarations.declare(replace(declared, initializer=None))
         self._name = counted.header.variable
         return counted
 
@@ -112,11 +116,13 @@ class _Loop:
         found: list[_Changing] = []
         for cell in self._context.scopes.cells_of(names):
             value = cell.value
-            total = None if value is None else sum_of(value)
-            if value is not None and total is not None:
+            total = sum_of(value)
+            if value is None or isinstance(value, Unknown):
+                continue
+            if total is not None:
                 unknown = Atom(cell.variable.name, total.interval, self._context.level + 1)
                 found.append(_Changing(cell, value, unknown))
-            elif value is not None:
+            else:
                 cell.value = _lost(cell)
         return found
 
@@ -134,9 +140,9 @@ class _Loop:
                 for variable in changing:
                     _guess_advance(variable, number, self._context.level)
                 continue
-            if not _revise(changing, last_chance=round_number >= _PATIENCE) and not self._guess(
-                number, changing
-            ):
+            trips = counted.trips.interval.high
+            revised = _revise(changing, trips, last_chance=round_number >= _PATIENCE)
+            if not self._guess(number, changing) and not revised:
                 break
         else:
             for variable in changing:
@@ -155,9 +161,9 @@ class _Loop:
         )
         found = False
         for variable, formula in zip(known, formulas, strict=True):
-            if variable.formula is None and not variable.tried and formula is not None:
-                variable.formula, found = formula, True
-            variable.tried = True
+            if variable.formula is None and variable.is_bounded and not variable.tried:
+                variable.tried, variable.formula = True, formula
+                found = found or formula is not None
         return found
 
     def _analyse(self, counted: CountedLoop, number: Atom, changing: list[_Changing]) -> None:
@@ -180,7 +186,9 @@ class _Loop:
 
     def _update_of(self, variable: _Changing) -> Sum | None:
         value = variable.cell.value
-        total = None if value is None else sum_of(value)
+        if isinstance(value, Unknown):
+            return None
+        total = sum_of(value)
         if (
             value is None
             or total is None
@@ -191,37 +199,33 @@ class _Loop:
 
     def _iterate(self, counted: CountedLoop, value: Sum, block: Block | None) -> None:
         self._variable().value = Number(counted.kind, value)
-        with self._statements.region(block, is_loop=True), self._statements.scope():
+        with self._context.region(block, is_loop=True), self._context.scope():
             self._statements.run(self._loop.body)
 
     # ---- emission -------------------------------------------------------------------------------
-    def _emit(self, counted: CountedLoop, changing: list[_Changing]) -> dict[Cell, Value]:
+    def _emit(self, counted: CountedLoop, changing: list[_Changing]) -> dict[Cell, Held]:
         emitter, location = self._context.emitter, self._loop.location
         carried = self._carried(counted, changing)
         starts = [emitter.index(start) for item in carried.values() for start in item.starts]
         block = Block(arg_types=[IndexType()] * (1 + len(starts)))
         block.args[0].name_hint = self._name
-        is_plain = counted.step > 0 and (
-            counted.step == 1 or all(c.formula is None for c in changing)
-        )
-        if is_plain:
-            lower, upper, step = counted.start, counted.stop, constant(counted.step)
-        else:
-            lower, upper, step = ZERO, counted.trips, constant(1)
+        lower, upper, step = _bounds(counted, changing)
         induction = Atom(
-            self._name, _induction_range(lower, upper, step.constant), self._context.level + 1,
+            self._name,
+            _induction_range(lower, upper, step),
+            self._context.level + 1,
             block.args[0],
-        )  # fmt: skip
+        )
         value = atom(induction)
-        n = value - counted.start if is_plain else value
-        if not is_plain:
-            value = counted.start + value.scaled(counted.step)
-        self._enter(changing, carried, n, list(block.args[1:]))
+        number = value - lower if step == 1 else ZERO
+        if lower != counted.start or step != counted.step:
+            value = counted.start + number.scaled(counted.step)
+        self._enter(changing, carried, number, list(block.args[1:]))
         self._iterate(counted, value, block)
         self._yield(block, changing, carried)
         emitter.location = location
-        bounds = [emitter.index(bound) for bound in (lower, upper, step)]
-        op = emitter.emit(scf.ForOp(*bounds, starts, Region(block)))
+        first, end, stride = (emitter.index(bound) for bound in (lower, upper, constant(step)))
+        op = emitter.emit(scf.ForOp(first, end, stride, starts, Region(block)))
         after = iter(op.results)
         return {c.cell: self._result(c, counted, carried.get(c.cell), after) for c in changing}
 
@@ -256,7 +260,6 @@ class _Loop:
                 variable.atom,
                 variable.initial_sum,
                 variable.update,
-                counted.trips.interval.high,
             )
             if item is not None:
                 found[variable.cell] = item
@@ -282,7 +285,7 @@ class _Loop:
         counted: CountedLoop,
         carried: Carried | None,
         results: Iterator[SSAValue],
-    ) -> Value:
+    ) -> Held:
         """The variable's value after an emitted loop."""
         if variable.formula is not None:
             return self._after(variable, counted)
@@ -290,11 +293,19 @@ class _Loop:
             return _lost(variable.cell)
         return with_sum(variable.initial, carried.enter(results, self._context.level))
 
+    def _unknown_after(self, variable: _Changing, counted: CountedLoop) -> Sum:
+        name, level = variable.cell.variable.name, self._context.level
+        if variable.update is not None:
+            change = (variable.update - atom(variable.atom)).interval
+            change = _repeated(change, counted.trips.interval.high)
+            if max(-change.low, change.high) < _LARGE_CHANGE:
+                return variable.initial_sum + atom(Atom(name, change, level))
+        return atom(Atom(name, variable.atom.interval, level))
+
     def _after(self, variable: _Changing, counted: CountedLoop) -> Value:
         """The variable's value after the loop, as far as a formula tells it."""
         if variable.formula is None:
-            name, interval = variable.cell.variable.name, variable.atom.interval
-            return with_sum(variable.initial, atom(Atom(name, interval, self._context.level)))
+            return with_sum(variable.initial, self._unknown_after(variable, counted))
         total = variable.formula.at(counted.trips)
         if counted.trips.interval.low <= 0:
             ran = compare("gt", counted.trips, ZERO)
@@ -316,25 +327,45 @@ def _guess_advance(variable: _Changing, number: Atom, level: int) -> None:
         variable.formula = Formula(number, value)
 
 
-def _revise(changing: list[_Changing], *, last_chance: bool) -> bool:
+def _revise(changing: list[_Changing], trips: int, *, last_chance: bool) -> bool:
     """Drop formulas and widen bounds that one iteration did not keep; tell whether any did not."""
     revised = False
     for variable in changing:
         update = variable.update
-        if variable.formula is not None:
-            if update is not None and is_proved(variable.formula, update):
+        if variable.formula is not None and update is not None:
+            if is_proved(variable.formula, update):
                 continue
-            variable.formula = None
-            bounds = variable.initial_sum.interval
-        else:
-            bounds = variable.atom.interval
-        widest = _range_of(variable.initial)
-        wanted = widest if update is None or last_chance else _hull(bounds, update.interval)
-        if variable.atom.interval != wanted.intersect(widest):
-            variable.atom = replace(variable.atom, interval=wanted.intersect(widest))
+            variable.formula, revised = None, True
+        wanted = _wanted_bounds(variable, trips, last_chance=last_chance)
+        variable.is_bounded = wanted == variable.atom.interval
+        if not variable.is_bounded:
+            variable.atom = replace(variable.atom, interval=wanted)
             variable.tried = False
             revised = True
     return revised
+
+
+def _wanted_bounds(variable: _Changing, trips: int, *, last_chance: bool) -> Interval:
+    """Bounds that one iteration keeps, or wider ones to try next."""
+    widest, update, current = _range_of(variable.initial), variable.update, variable.atom.interval
+    if update is None:
+        return widest
+    seen = _hull(variable.initial_sum.interval, update.interval)
+    reached = _reach(variable, update, trips)
+    if seen == seen.intersect(current) or reached == reached.intersect(current):
+        return current
+    wanted = reached if last_chance else _hull(current, seen)
+    return wanted.intersect(widest)
+
+
+def _reach(variable: _Changing, update: Sum, trips: int) -> Interval:
+    """Where a variable gets to by changing as much as one iteration may change it, each time."""
+    change = (update - atom(variable.atom)).interval
+    return variable.initial_sum.interval + _repeated(change, trips)
+
+
+def _repeated(change: Interval, trips: int) -> Interval:
+    return Interval(min(0, change.low * trips), max(0, change.high * trips))
 
 
 def _hull(left: Interval, right: Interval) -> Interval:
@@ -346,6 +377,18 @@ def _range_of(value: Value) -> Interval:
         assert isinstance(value.type, CInteger)
         return Interval(value.type.lowest, value.type.highest)
     return _POINTER_RANGE
+
+
+def _bounds(counted: CountedLoop, changing: list[_Changing]) -> tuple[Sum, Sum, int]:
+    """Lower bound, upper bound and step of the emitted loop.
+
+    Loops are emitted as written, except those that run downwards or whose iterations must be
+    counted for a formula.
+    """
+    needs_number = any(variable.formula is not None for variable in changing)
+    if counted.step > 0 and (counted.step == 1 or not needs_number):
+        return counted.start, counted.stop, counted.step
+    return ZERO, counted.trips, 1
 
 
 def _induction_range(lower: Sum, upper: Sum, step: int) -> Interval:

@@ -11,11 +11,11 @@ from ...diagnostics import Diagnostic, SourceLocation
 from ...dialects import gemmini
 from ...dialects.gemmini import LocalSpace
 from . import arithmetic
-from .algebra import Rewriter
+from .algebra import assuming, compare, is_bit
 from .dram_address import dram_address, subscripts_of
 from .emitter import Emitter
 from .local_address import LocalAddress, NeedsCase, UnknownFlagsError, decode
-from .terms import NEVER, Choice, Condition, Sum, Truth
+from .terms import NEVER, Choice, Condition, Sum, Truth, atom, constant
 from .values import Either, Number, Real, Value, map_sums
 
 
@@ -41,6 +41,8 @@ class Operand:
         for term, _ in value.terms:
             if isinstance(term, Choice):
                 raise NeedsCase(term.condition)
+            if is_bit(atom(term)):
+                raise NeedsCase(compare("ne", atom(term), constant(0)))
         raise Diagnostic(
             f"'{self.name}' must be constant",
             self.location,
@@ -59,7 +61,7 @@ class Operand:
 
     def assuming(self, condition: Condition, holds: bool) -> Operand:
         """The operand where ``condition`` is known."""
-        rewriter = Rewriter(conditions={condition: holds})
+        rewriter = assuming(condition, holds)
         value = self.value
         while isinstance(value, Either):
             decided = rewriter.condition(value.condition)

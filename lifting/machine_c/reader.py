@@ -17,6 +17,7 @@ from ..c_call_graph import find_kernel
 from ..c_parser import parse_c
 from ..c_source import blank_comments
 from ..c_types import CVoid, to_mlir
+from .context import Context
 from .emitter import Emitter
 from .expressions import Expressions
 from .header import header_constants, header_types
@@ -24,7 +25,7 @@ from .instructions import Instructions
 from .loops import run_loop
 from .scopes import Scopes
 from .signatures import UNAMBIGUOUS_NAMES
-from .statements import Context, Statements
+from .statements import Statements
 from .values import ArrayParameter
 
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")

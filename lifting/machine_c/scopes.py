@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .values import ArrayParameter, Value, Variable
+from .values import ArrayParameter, Held, Variable
 
 Entity = Variable | ArrayParameter
 
@@ -18,15 +18,15 @@ class Cell:
     index: int
 
     @property
-    def value(self) -> Value | None:
+    def value(self) -> Held:
         return self.variable.cells[self.index]
 
     @value.setter
-    def value(self, value: Value | None) -> None:
+    def value(self, value: Held) -> None:
         self.variable.cells[self.index] = value
 
 
-State = dict[Variable, tuple[Value | None, ...]]
+State = dict[Variable, tuple[Held, ...]]
 
 
 class Scopes:

@@ -187,8 +187,8 @@ class _TiledMatmul:
         with self._emitter.region(block, is_loop=True):
             self._nest([*positions, atom(position)], inner)
             self._emitter.emit(scf.YieldOp())
-        bounds = [self._emitter.index(constant(n)) for n in (0, first.steps, 1)]
-        self._emitter.emit(scf.ForOp(*bounds, [], Region(block)))
+        lower, upper, step = (self._emitter.index(constant(n)) for n in (0, first.steps, 1))
+        self._emitter.emit(scf.ForOp(lower, upper, step, [], Region(block)))
 
     def _tile(self, i: Sum, j: Sum, k: Sum) -> None:
         """One hardware loop."""

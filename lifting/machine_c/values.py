@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from xdsl.ir import SSAValue
 
-from ...diagnostics import SourceLocation
+from ...diagnostics import Diagnostic, SourceLocation
 from ..c_types import CFloat, CInteger, CScalar
 from .algebra import choice
 from .terms import ZERO, Condition, Sum
@@ -116,7 +116,13 @@ class Unknown:
     reason: str
 
 
-Value = Number | Real | Pointer | Either | Unknown
+class UnknownValueError(Diagnostic):
+    """A variable was read whose value cannot be followed."""
+
+
+Value = Number | Real | Pointer | Either
+Held = Value | Unknown | None
+"""What an element of a variable holds; None before it is given a value."""
 
 
 @dataclass(eq=False)
@@ -132,7 +138,7 @@ class Variable:
     """Bytes that adding 1 moves a pointer."""
     pointee: tuple[int, ...] = ()
     """Extents of what a pointer points to; () for one element."""
-    cells: list[Value | None] = field(default_factory=list["Value | None"])
+    cells: list[Held] = field(default_factory=list["Held"])
 
 
 def whole_array(array: ArrayParameter) -> Place:
@@ -152,8 +158,6 @@ def join(condition: Condition, then: Value, otherwise: Value) -> Value | None:
     if then == otherwise:
         return then
     match then, otherwise:
-        case (Unknown(), _) | (_, Unknown()):
-            return then if isinstance(then, Unknown) else otherwise
         case Number(), Number() if then.type == otherwise.type:
             return Number(then.type, choice(condition, then.sum, otherwise.sum))
         case Pointer(), Pointer() if _alike(then, otherwise):
@@ -179,6 +183,11 @@ def _join_pointers(condition: Condition, then: Pointer, otherwise: Pointer) -> P
     return replace(then, offset=offset, subscripts=subscripts)
 
 
+def map_held(value: Held, function: Callable[[Sum], Sum]) -> Held:
+    """What a variable holds with ``function`` applied to every symbolic integer in it."""
+    return value if value is None or isinstance(value, Unknown) else map_sums(value, function)
+
+
 def map_sums(value: Value, function: Callable[[Sum], Sum]) -> Value:
     """The value with ``function`` applied to every symbolic integer in it, but to no condition."""
     match value:
@@ -191,7 +200,7 @@ def map_sums(value: Value, function: Callable[[Sum], Sum]) -> Value:
         case Either():
             then, otherwise = map_sums(value.then, function), map_sums(value.otherwise, function)
             return replace(value, then=then, otherwise=otherwise)
-        case Real() | Unknown():
+        case Real():
             return value
 
 
@@ -205,7 +214,7 @@ def depth_of(value: Value) -> int:
         case Either():
             parts = value.condition.depth, depth_of(value.then), depth_of(value.otherwise)
             return 1 + max(parts)
-        case Real() | Unknown():
+        case Real():
             return 0
 
 
@@ -218,3 +227,39 @@ def address_of(place: Place) -> Pointer:
     """The pointer ``&place``: adding 1 skips the whole place."""
     pointer = place.pointer
     return replace(pointer, unit=pointer.array.bytes_of(pointer.extents))
+
+
+def level_of(value: Held) -> int:
+    """Depth of the innermost region whose atoms a value depends on."""
+    match value:
+        case Number():
+            return value.sum.level
+        case Pointer(subscripts=subscripts):
+            return max(value.offset.level, *(s.level for s in subscripts or ()))
+        case Either():
+            parts = value.condition.level, level_of(value.then), level_of(value.otherwise)
+            return max(parts)
+        case _:
+            return 0
+
+
+def sum_of(value: Held) -> Sum | None:
+    """The one integer that changes in a number or in an address of a known array."""
+    match value:
+        case Number():
+            return value.sum
+        case Pointer():
+            return value.offset
+        case _:
+            return None
+
+
+def with_sum(value: Value, total: Sum) -> Value:
+    """The number or address with another integer in it."""
+    match value:
+        case Number():
+            return replace(value, sum=total)
+        case Pointer():
+            return replace(value, offset=total, subscripts=None)
+        case _:
+            return value
