@@ -19,8 +19,8 @@ from .config import GemminiConfig
 from .fields import LOOP_WS, LOOP_WS_BOUNDS, MOVE, PAIR, TWO_WORDS, decode, encode
 from .isa import ACCUMULATE_BIT, ACCUMULATOR_BIT, FULL_WIDTH_BIT, Activation, Funct
 
-LOAD_A, LOAD_B, LOAD_D, EXECUTE_LOOP, STORE_C = range(5)
-"""The state machines."""
+STORE_C, EXECUTE_LOOP, LOAD_D, LOAD_A, LOAD_B = range(5)
+"""The state machines; of those that can emit a command the first does, but A and B take turns."""
 MACHINES = 5
 EMISSION_ORDER = (LOAD_D, LOAD_A, LOAD_B, EXECUTE_LOOP, STORE_C)
 """A sequential order in which every command comes after those that it needs."""
@@ -275,11 +275,11 @@ def emit_matmul(loop: LoopMatmul, config: GemminiConfig) -> tuple[Emitted, ...]:
     if loop.residual_add:
         return _emit_residual_add(loop, config)
     return (
+        _emit_store(loop, config, after_execute=True),
+        _emit_execute(loop, config),
+        _emit_load_d(loop, config),
         _emit_load(loop, config, LOAD_A),
         _emit_load(loop, config, LOAD_B),
-        _emit_load_d(loop, config),
-        _emit_execute(loop, config),
-        _emit_store(loop, config, after_execute=True),
     )
 
 
@@ -292,7 +292,7 @@ def _emit_residual_add(loop: LoopMatmul, config: GemminiConfig) -> tuple[Emitted
     b.needs[:, LOAD_A] = len(a)
     c = _emit_store(loop, config, after_execute=False)
     c.needs[:, LOAD_B] = len(b)
-    return a, b, _nothing(), _nothing(), c
+    return c, _nothing(), _nothing(), a, b
 
 
 def _nothing() -> Emitted:

@@ -7,6 +7,10 @@ and feeds the array without a bubble; results leave a fixed time later.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from .causes import ARRAY_FULL, BANK_TAKEN, BUSY, DRAIN, HAZARD, IDLE, NEXT_COMMAND, SAME_BANK
 from .decode import ACCUMULATOR_SPACE, COMPUTE, CONFIGURE, PRELOAD
 from .jit import stage
@@ -27,7 +31,14 @@ OVERLAPPED_READ_TO_DONE = 2
 NO_OPERATION, SINGLE_PRELOAD, SINGLE_COMPUTE, OVERLAPPED = 0, 1, 2, 3
 
 # Parts of a preload of transposed weights: the hardware splits it (TransposePreloadUnroller).
-WHOLE, WEIGHTS_ONLY, EMPTY_COMPUTE, RESULT_ONLY = 0, 1, 2, 3
+WHOLE: Any = np.int64(0)
+WEIGHTS_ONLY: Any = np.int64(1)
+EMPTY_COMPUTE: Any = np.int64(2)
+RESULT_ONLY: Any = np.int64(3)
+
+FIRST: Any = np.int64(0)
+SECOND: Any = np.int64(1)
+"""Places in the queue of operations."""
 
 NO_RESULT = -1
 
@@ -176,13 +187,17 @@ def _begin(execute: Record, parameters: Record, commands: Records, now: int) -> 
         return _configure(execute, now)
     if execute.tag_tail - execute.tag_head >= parameters.mesh_tags:
         return ARRAY_FULL
-    if _is_preload(execute, commands, 0):
+    if _is_preload(execute, commands, FIRST):
         if queued < 2:
             return NEXT_COMMAND
-        if _hazard(execute, commands, 0):
+        if _hazard(execute, commands, FIRST):
             return HAZARD
         operation = SINGLE_PRELOAD
-    elif queued >= 3 and _is_preload(execute, commands, 1) and not _hazard(execute, commands, 1):
+    elif (
+        queued >= 3
+        and _is_preload(execute, commands, SECOND)
+        and not _hazard(execute, commands, SECOND)
+    ):
         operation = OVERLAPPED
     else:
         operation = SINGLE_COMPUTE
@@ -375,7 +390,9 @@ def _become_pending(execute: Record, commands: Records, slot: int, done: int) ->
     if command.second_is_garbage:
         _report(execute, index, done)
         return
-    execute.pending_result = _key(command.second_local, command.second_in_accumulator, 0)
+    execute.pending_result = _key(
+        command.second_local, command.second_in_accumulator, command.second_is_garbage
+    )
     execute.pending_result_rows = command.second_rows
 
 

@@ -8,9 +8,11 @@ whichever of A and B is behind. No machine emits more than its queue in the stat
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..loop_unroller import EXECUTE_LOOP, LOAD_A, LOAD_B, LOAD_D, MACHINES, STORE_C
+from ..loop_unroller import LOAD_A, LOAD_B, MACHINES
 from .jit import stage
 from .reservation import allocate, has_room
 from .state import EXECUTE, LOAD, STORE, Record, Records
@@ -23,7 +25,8 @@ LOOP = np.dtype([("first", np.int64, (MACHINES,)), ("count", np.int64, (MACHINES
 """Where the commands of each state machine of one loop lie in the table."""
 GATE = np.dtype([("needs", np.int64, (MACHINES,)), ("progress", np.int64)], align=True)
 """For each command of a loop: how far the other machines must be, and the loop counters at it."""
-NONE = -1
+UNIT_OF_MACHINE = (STORE, EXECUTE, LOAD, LOAD, LOAD)
+NONE: Any = np.int64(-1)
 
 
 @stage
@@ -67,12 +70,10 @@ def _next_command(unroller: Record, loops: Records, gates: Records, machine: int
 
 
 @stage
-def _choose_operand(unroller: Record, gates: Records, a: int, b: int) -> int:
-    """Of the loads of A and B the one of the earlier loop, then the one that is behind."""
+def _is_behind(unroller: Record, gates: Records, b: int, a: int) -> bool:
+    """Whether the load ``b`` of B goes before ``a`` of A: of an earlier loop, or behind in it."""
     a_loop, b_loop = unroller.machine_loop[LOAD_A], unroller.machine_loop[LOAD_B]
-    if a_loop != b_loop:
-        return LOAD_A if a_loop < b_loop else LOAD_B
-    return LOAD_A if gates[a].progress <= gates[b].progress else LOAD_B
+    return b_loop < a_loop or (b_loop == a_loop and gates[b].progress < gates[a].progress)
 
 
 @stage
@@ -80,24 +81,18 @@ def _choose(
     unroller: Record, station: Record, parameters: Record, loops: Records, gates: Records
 ) -> tuple[int, int]:
     """The machine that emits in this cycle and its command, or ``NONE``."""
-    if has_room(station, parameters, STORE):
-        command = _next_command(unroller, loops, gates, STORE_C)
-        if command >= 0:
-            return STORE_C, command
-    if has_room(station, parameters, EXECUTE):
-        command = _next_command(unroller, loops, gates, EXECUTE_LOOP)
-        if command >= 0:
-            return EXECUTE_LOOP, command
-    if not has_room(station, parameters, LOAD):
-        return NONE, NONE
-    command = _next_command(unroller, loops, gates, LOAD_D)
-    if command >= 0:
-        return LOAD_D, command
-    a = _next_command(unroller, loops, gates, LOAD_A)
-    b = _next_command(unroller, loops, gates, LOAD_B)
-    if a >= 0 and (b < 0 or _choose_operand(unroller, gates, a, b) == LOAD_A):
-        return LOAD_A, a
-    return (LOAD_B, b) if b >= 0 else (NONE, NONE)
+    chosen, first = NONE, NONE
+    for machine in range(MACHINES):
+        if not has_room(station, parameters, UNIT_OF_MACHINE[machine]):
+            continue
+        command = _next_command(unroller, loops, gates, machine)
+        if command < 0:
+            continue
+        if machine < LOAD_A:
+            return machine, command
+        if first < 0 or _is_behind(unroller, gates, command, first):
+            chosen, first = machine, command
+    return chosen, first
 
 
 @stage

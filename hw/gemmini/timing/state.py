@@ -15,8 +15,13 @@ from ..config import ConfigError, GemminiConfig
 from ..loop_unroller import MACHINES
 from .causes import CAUSES
 
-LOAD, EXECUTE, STORE = 0, 1, 2
-"""The three units, each with its own queue in the reservation station and its own controller."""
+LOAD: Any = np.int64(0)
+EXECUTE: Any = np.int64(1)
+STORE: Any = np.int64(2)
+"""The three units, each with its own queue in the reservation station and its own controller.
+
+Typed numbers: numba compiles a function once more for each plain number it is called with.
+"""
 UNITS = 3
 NEVER = np.int64(1) << 60
 """A time that never comes."""
