@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,13 +14,13 @@ from xdsl.rewriter import InsertPoint
 
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp
 from .dependence import require_private
+from .iterations import iteration_space
 from .kernel import (
     OPERANDS,
     Move,
     accesses,
     buffer_type,
     enclosing_loops,
-    iv_of,
     kernel_of,
     operand_buffer,
     refusal,
@@ -38,7 +37,6 @@ from .nests import (
     move_nest,
     redirect,
     resized,
-    trip_count,
     with_slot,
 )
 from .place import PHASES
@@ -49,11 +47,12 @@ from .schedule_space import applicable
 class DoubleBufferPass(ModulePass):
     """Give a buffer two phases and move tiles one iteration ahead, or behind.
 
-    ``operand`` is a, b or c, staged by gemmini-stage in the body of a loop with a constant trip
-    count; that loop is the one meant. The loads of the next iteration are issued in this one (the
-    first ones in front of the loop), the stores of the last iteration in this one (the last ones
-    behind the loop), both at the start of the body. Guarantees the same values: it refuses where
-    an array is both loaded and stored in the loop. Costs twice the local memory.
+    ``operand`` is a, b or c, staged by gemmini-stage in the body of a loop. Loads of the next
+    iteration of that loop are issued in this one (the first ones in front of all loops), stores of
+    the last iteration in this one (the last ones behind all loops), both at the start of the body.
+    "Next" goes on across the ends of the loop, where the loops around it have constant trip counts
+    too. Guarantees the same values: it refuses where an array is both loaded and stored. Costs
+    twice the local memory.
     """
 
     name = "gemmini-double-buffer"
@@ -77,12 +76,15 @@ class _Doubling:
             raise refusal(buffer, "has two phases already")
         found = {id(op) for op in users(buffer)}
         self.accesses = [op for op in accesses(function) if id(op) in found]
-        self.loop, self.count = self._loop(function)
+        self.loop = self._loop(function)
+        self.space = iteration_space(self.loop)
+        if self.space.total < 2:
+            raise refusal(self.loop, "runs only once")
         self.nests = [self._nest(op) for op in self.accesses if not isinstance(op, MatmulOp)]
         self.index = index_builder(function)
 
-    def _loop(self, function: func.FuncOp) -> tuple[scf.ForOp, int]:
-        """The innermost loop around all accesses, and its trip count."""
+    def _loop(self, function: func.FuncOp) -> scf.ForOp:
+        """The innermost loop around all accesses."""
         chains = [enclosing_loops(op, function) for op in self.accesses]
         common = [
             loops[0]
@@ -91,10 +93,7 @@ class _Doubling:
         ]
         if not common:
             raise refusal(self.buffer, "is not filled and used in the body of one loop")
-        count = trip_count(common[-1])
-        if count is None or count < 2:
-            raise refusal(common[-1], "needs a constant trip count of at least 2")
-        return common[-1], count
+        return common[-1]
 
     def _nest(self, move: Move) -> MoveNest:
         nest = move_nest(statement_in(self.loop.body.block, move))
@@ -108,11 +107,10 @@ class _Doubling:
         shape = buffer_type(self.buffer).get_shape()[:-2]
         new = resized(self.buffer, [2, *shape])
         new.attributes[PHASES] = UnitAttr()
-        variable = iv_of(self.loop)
         start = self.loop.body.block.first_op
         assert start is not None
         self.index.at(InsertPoint.before(start))
-        phase = self.index.rem(variable, 2)
+        phase = self.space.parity(self.index)
         # A tile of the last iteration must be stored before the next one's comes to its phase.
         for nest in self.nests:
             if isinstance(nest.move, StoreOp):
@@ -129,7 +127,7 @@ class _Doubling:
 
     def _require_no_aliasing(self) -> None:
         moved = {array_of(nest.move) for nest in self.nests} - {None}
-        for op in accesses(self.loop):
+        for op in accesses(self.space.loops[0]):
             if not isinstance(op, LoadOp | StoreOp) or array_of(op) not in moved:
                 continue
             if any(
@@ -140,11 +138,14 @@ class _Doubling:
                 raise refusal(op, "accesses an array that the loop both loads and stores")
 
     def _copy(
-        self, nest: MoveNest, buffer: memref.AllocOp, iteration: SSAValue, phase: SSAValue
+        self,
+        nest: MoveNest,
+        buffer: memref.AllocOp,
+        variables: dict[SSAValue, SSAValue],
+        phase: SSAValue,
     ) -> None:
-        """Copy ``nest`` for another iteration of the loop, to a phase of the new buffer."""
-        mapping = {iv_of(self.loop): iteration}
-        move = copy_nest(self.index, nest, mapping, self.loop)
+        """Copy ``nest`` for the iteration with these ``variables``, to a phase of the buffer."""
+        move = copy_nest(self.index, nest, variables, self.space.loops[0])
         resume = self.index.builder.insertion_point
         self.index.at(InsertPoint.before(move))
         self.index.insert(with_slot(move, buffer.memref, [phase, *move.slot], lambda value: value))
@@ -153,27 +154,21 @@ class _Doubling:
 
     def _prefetch(self, nest: MoveNest, buffer: memref.AllocOp) -> None:
         index = self.index
-        index.at(InsertPoint.before(self.loop))
-        zero = index.constant(0)
-        self._copy(nest, buffer, zero, zero)
+        index.at(InsertPoint.before(self.space.loops[0]))
+        self._copy(nest, buffer, self.space.first(index), index.constant(0))
         index.at(InsertPoint.before(nest.statement))
-        following = index.add(iv_of(self.loop), 1)
-        insert_if(index, index.less(following, index.constant(self.count)))
-        self._copy(nest, buffer, following, index.rem(following, 2))
+        exists, variables = self.space.following(index)
+        phase = self.space.parity(index, 1)
+        insert_if(index, exists)
+        self._copy(nest, buffer, variables, phase)
 
     def _defer(self, nest: MoveNest, buffer: memref.AllocOp, start: Operation) -> None:
         index = self.index
-        index.at(InsertPoint.after(self.loop))
-        last = index.constant(self.count - 1)
-        self._copy(nest, buffer, last, index.rem(last, 2))
+        index.at(InsertPoint.after(self.space.loops[0]))
+        self._copy(nest, buffer, self.space.last(index), index.constant((self.space.total - 1) % 2))
         index.at(InsertPoint.before(start))
-        insert_if(index, index.positive(iv_of(self.loop)))
-        # Never negative, so that what is computed from it may leave the guard.
-        previous = index.maximum(index.add(iv_of(self.loop), -1), index.constant(0))
-        # The phase of the last iteration is that of the next one, which is never negative.
-        self._copy(nest, buffer, previous, index.rem(index.add(iv_of(self.loop), 1), 2))
-
-
-def phases_of(buffers: Sequence[memref.AllocOp]) -> int:
-    """How many of ``buffers`` have two phases."""
-    return sum(PHASES in buffer.attributes for buffer in buffers)
+        exists, variables = self.space.previous(index)
+        # Two phases: that of the last iteration is that of the next one.
+        phase = self.space.parity(index, 1)
+        insert_if(index, exists)
+        self._copy(nest, buffer, variables, phase)

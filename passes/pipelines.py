@@ -20,7 +20,6 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
-from .coalesce import CoalescePass
 from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
@@ -28,6 +27,7 @@ from .kernel import config_of, kernel_of, named_loops
 from .lower_linalg import LowerLinalgPass
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
+from .sink import SinkPass
 from .stage import StagePass
 from .tile_loops import TilePass, block_sizes
 from .widen_moves import WidenMovesPass
@@ -98,7 +98,6 @@ def _applied(
 def _schedules(size: tuple[int, int, int]) -> Iterator[list[ModulePass]]:
     """The plan of this module for one block shape, in both orders of blocks."""
     for outer, inner in (("io", "jo"), ("jo", "io")):
-        blocks = f"{outer}{inner}"
         yield [
             OverwriteFirstPass(),
             TilePass(*size),
@@ -108,9 +107,8 @@ def _schedules(size: tuple[int, int, int]) -> Iterator[list[ModulePass]]:
             StagePass("a", "ko"),
             StagePass("b", "ko"),
             WidenMovesPass(),
-            CoalescePass((outer, inner)),
             DoubleBufferPass("c"),
-            CoalescePass((blocks, "ko")),
+            SinkPass("ko"),
             DoubleBufferPass("a"),
             DoubleBufferPass("b"),
             InterleavePass("j"),
