@@ -37,6 +37,17 @@ def lift(module: ModuleOp) -> ModuleOp:
     output. Raises :class:`Diagnostic` with the statement and the reason if that cannot be found.
     """
     source = _only_function(module)
+    try:
+        return _lift(source)
+    except RecursionError:
+        raise Diagnostic(
+            "cannot lift: too many operations depend on each other in a row",
+            location_of(source),
+            "write repeated statements as a loop",
+        ) from None
+
+
+def _lift(source: func.FuncOp) -> ModuleOp:
     names = _parameter_names(source)
     evaluator = Evaluator(names)
     extents: dict[SSAValue, Subscripts] = {

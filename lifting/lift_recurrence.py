@@ -23,6 +23,8 @@ from .lift_terms import (
 Addends = list[tuple[Term, int]]
 """Terms of a sum with their signs."""
 
+MOST_ADDENDS = 4096
+
 
 def recognise_reduction(value: Term, cell: Read, variable: LoopVariable) -> Term | None:
     """Return what ``cell`` holds after the loop over ``variable`` sets it to ``value`` each time.
@@ -102,34 +104,48 @@ def _is_extension_of(term: Term, cell: Read) -> bool:
 
 def _folded(value: Term, cell: Read, variable: LoopVariable) -> Term | None:
     """Return the reduction whose body is ``value`` itself, in the order of the program."""
-    body = _with_accumulator(value, cell)
-    return None if body is None or cell in walk(body) else reduction((variable,), body, cell)
+    body = _with_accumulator(value, cell, {})
+    return None if cell in walk(body) else reduction((variable,), body, cell)
 
 
-def _with_accumulator(term: Term, cell: Read) -> Term | None:
+def _with_accumulator(term: Term, cell: Read, done: dict[Term, Term]) -> Term:
+    """Return the term with the accumulator in place of the cell, except inside inner reductions."""
     if term is cell:
         return accumulator(cell.type)
     if not isinstance(term, Apply):
         return term
-    operands = [_with_accumulator(operand, cell) for operand in term.operands]
-    return apply(
-        term.operation, tuple(o for o in operands if o is not None), term.type, term.properties
-    )
+    if term not in done:
+        operands = tuple(_with_accumulator(operand, cell, done) for operand in term.operands)
+        done[term] = apply(term.operation, operands, term.type, term.properties)
+    return done[term]
 
 
 def flatten_sum(term: Term, sign: int = 1) -> Addends:
-    """Return the addends of an integer sum; a summing reduction counts as its sum and its init."""
-    if isinstance(term, Apply) and term.operation is arith.AddiOp:
-        return [a for operand in term.operands for a in flatten_sum(operand, sign)]
-    if isinstance(term, Apply) and term.operation is arith.SubiOp:
-        left, right = term.operands
-        return [*flatten_sum(left, sign), *flatten_sum(right, -sign)]
-    if is_zero(term):
-        return []
-    if isinstance(term, Reduction) and is_sum(term) and not is_zero(term.init):
-        alone = reduction(term.variables, term.body, constant(0, term.type))
-        return [(alone, sign), *flatten_sum(term.init, sign)]
-    return [(term, sign)]
+    """Return the addends of an integer sum; a summing reduction counts as its sum and its init.
+
+    A sum of more than ``MOST_ADDENDS`` addends is left whole: where it shares parts with itself,
+    such as ``x + x`` again and again, it would grow without limit.
+    """
+    addends: Addends = []
+    pending: Addends = [(term, sign)]
+    while pending:
+        if len(addends) + len(pending) > MOST_ADDENDS:
+            return [(term, sign)]
+        current, own = pending.pop()
+        match current:
+            case Apply(operation=arith.AddiOp, operands=(left, right)):
+                pending += [(right, own), (left, own)]
+            case Apply(operation=arith.SubiOp, operands=(left, right)):
+                pending += [(right, -own), (left, own)]
+            case Reduction() if is_sum(current) and not is_zero(current.init):
+                alone = reduction(current.variables, current.body, constant(0, current.type))
+                pending.append((current.init, own))
+                addends.append((alone, own))
+            case _ if not is_zero(current):
+                addends.append((current, own))
+            case _:
+                continue
+    return addends
 
 
 def build_sum(addends: Addends) -> Term:
@@ -167,10 +183,13 @@ def sum_addend(term: Reduction) -> Term | None:
 
 def _uses_accumulator(term: Term) -> bool:
     """Return whether the accumulator of this reduction (not of an inner one) occurs."""
-    match term:
-        case Accumulator():
+    seen: set[Term] = set()
+    stack = [term]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Accumulator):
             return True
-        case Apply():
-            return any(_uses_accumulator(operand) for operand in term.operands)
-        case _:
-            return False
+        if isinstance(current, Apply) and current not in seen:
+            seen.add(current)
+            stack.extend(current.operands)
+    return False

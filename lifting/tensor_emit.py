@@ -280,10 +280,19 @@ def _is_partial(index: IndexExpression, extent: IndexExpression) -> bool:
 
 def _leaves(term: Term) -> list[Term]:
     """Return the reads and inner reductions of a term, in the order of the program."""
-    if isinstance(term, Read | Reduction):
-        return [term]
-    found = [leaf for child in children(term) for leaf in _leaves(child)]
-    return list(dict.fromkeys(found))
+    found: dict[Term, None] = {}
+    seen: set[Term] = set()
+    stack = [term]
+    while stack:
+        current = stack.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if isinstance(current, Read | Reduction):
+            found[current] = None
+        else:
+            stack.extend(reversed(children(current)))
+    return list(found)
 
 
 def _from_zero(term: Reduction) -> tuple[Loops, Term]:

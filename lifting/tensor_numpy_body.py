@@ -49,8 +49,12 @@ class ArrayBody:
         """Return the loops along which a value of the body varies."""
         loops: set[int] = set()
         pending = [value]
+        seen: set[SSAValue] = set()
         while pending:
             current = pending.pop()
+            if current in seen:
+                continue
+            seen.add(current)
             if isinstance(current, BlockArgument):
                 loops |= self._loops_of(current)
                 continue

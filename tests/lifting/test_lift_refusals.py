@@ -160,6 +160,14 @@ def test_refusal_names_statement_and_reason(name: str) -> None:
         assert refusal.value.location.file == "kernel.c"
 
 
+def test_long_chains_are_refused_quickly() -> None:
+    """Thousands of statements in a row give a diagnostic, not a traceback or a hang."""
+    statements = "".join(f"y[0] = y[0] * y[0] + {k};\n" for k in range(1000))
+    module = parse_c_kernel(f"void kernel(int y[1]) {{\n{statements}}}", "kernel.c")
+    with pytest.raises(Diagnostic, match="too many operations"):
+        lift(module)
+
+
 def parse_loops(text: str):
     """Parse loop IR from text."""
     context = Context()
