@@ -59,9 +59,14 @@ def random_stream(rng: np.random.Generator, config: GemminiConfig, length: int) 
 
 
 def _memory(rng: np.random.Generator, config: GemminiConfig) -> NDArray[np.uint8]:
-    """Random contents: any bytes for integers, finite numbers of mixed size for floats."""
+    """Random contents: any bytes for integers, finite numbers of mixed size for floats.
+
+    Some images of integers are mostly the least number, whose sums leave every width soon.
+    """
     if config.is_integer:
-        return rng.integers(0, 256, DRAM_BYTES, dtype=np.uint8)
+        image = rng.integers(0, 256, DRAM_BYTES, dtype=np.uint8)
+        image[rng.random(DRAM_BYTES) < rng.choice((0.0, 0.95))] = 0x80
+        return image
     numbers = rng.standard_normal(DRAM_BYTES // config.input_bytes) * 2.0 ** rng.integers(-8, 9)
     return numbers.astype(config.input_type).view(np.uint8)
 
@@ -120,7 +125,7 @@ class _Writer:
         kinds += [self.config_load] * 2 + [self.config_store] * 2 + [self.config_execute] * 2
         kinds += [self.fence_or_flush]
         if self.config.has_normalizations:
-            kinds += [self.config_norm] * 2
+            kinds += [self.config_norm] * 2 + [self.normalize_row] * 2
         kinds[self.pick(len(kinds))]()
 
     def prepare(self) -> None:
@@ -273,12 +278,14 @@ class _Writer:
         }
 
     def config_norm(self, complete: bool = False, q_const_type: int | None = None) -> None:
-        """Constants of the sizes that quantized transformers have."""
+        """Constants of a quantized transformer with a random step size (I-BERT)."""
         kind = self.pick(2) if q_const_type is None else q_const_type
         softmax = self.state.activation == 0 and self.chance(0.3)
         stat_id_only = not complete and self.chance(0.5)
         self.state.softmax_forever |= softmax and not stat_id_only
-        qln2 = 1 + self.pick(1 << 10)
+        step = 2.0 ** -(3 + self.pick(6))
+        qln2 = int(0.693147 / step)
+        sign = -1 if self.chance(0.5) else 1  # i-GELU's qb and qc are negative, softmax's are not
         self.write(
             Funct.CONFIG,
             CONFIG_NORM,
@@ -288,9 +295,42 @@ class _Writer:
             stat_id_only=stat_id_only,
             q_const_type=kind,
             q_const=65536 // qln2 if kind else qln2,
-            igelu_qb=(-self.pick(1 << 12)) & 0xFFFF_FFFF,
-            igelu_qc=(-self.pick(1 << 20)) & 0xFFFF_FFFF,
+            igelu_qb=sign * int(1.353 / step) & 0xFFFF_FFFF,
+            igelu_qc=sign * int(0.344 / (0.3585 * step * step)) & 0xFFFF_FFFF,
         )
+
+    def normalize_row(self) -> None:
+        """The statistics of some rows, then the rows themselves, as the library issues them."""
+        if self.state.softmax_forever:
+            steps = [(NormCommand.MAX, NormCommand.MAX)]
+            steps += [(NormCommand.SUM_EXP, NormCommand.INV_SUM_EXP)]
+        else:
+            self.state.activation = Activation.LAYERNORM
+            steps = [(NormCommand.SUM, NormCommand.MEAN)]
+            steps += [(NormCommand.VARIANCE, NormCommand.INV_STDDEV)]
+        self.state.pool = {}
+        self.write(
+            Funct.CONFIG,
+            CONFIG_ST,
+            type=ConfigType.STORE,
+            stride=self.state.store_stride,
+            activation=0 if self.state.softmax_forever else Activation.LAYERNORM,
+            scale=float_bits(float(1 + self.pick(64))),
+        )
+        window = self.window(True)
+        assert window is not None
+        pieces = [(self.row_in(window, 1), self.extent(self.dim)) for _ in range(1 + self.pick(3))]
+        commands = [[running] * (len(pieces) - 1) + [final] for running, final in steps]
+        for command in (*commands, [NormCommand.RESET] * len(pieces)):
+            for (row, cols), each in zip(pieces, command, strict=True):
+                self.write(
+                    Funct.MVOUT,
+                    MOVE,
+                    dram=self.address(cols * self.config.input_bytes, self.config.input_bytes),
+                    local=self.local(window, row) | each << 26,
+                    rows=1,
+                    cols=cols,
+                )
 
     # Moves.
 
