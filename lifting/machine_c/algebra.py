@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import gcd
 
@@ -263,11 +263,19 @@ def narrowed_atoms(condition: Condition) -> dict[Term, Sum]:
 def _narrowed_atom(predicate: str, difference: Sum) -> dict[Term, Sum]:
     """Solve ``factor * atom + constant predicate 0`` for the atom."""
     match difference.terms:
-        case ((Atom() as found, factor),) if predicate != "ne":
+        case ((Atom() as found, factor),):
             pass
         case _:
             return {}
     limit = -difference.constant
+    if predicate == "ne":
+        # Only the value at an end of the interval can be cut off.
+        at_low, at_high = (
+            limit == factor * end for end in (found.interval.low, found.interval.high)
+        )
+        if at_low == at_high:
+            return {}
+        predicate = "gt" if at_low == (factor > 0) else "lt"
     if factor < 0:
         predicate, factor, limit = _MIRROR[predicate], -factor, -limit
     low, high = found.interval.low, found.interval.high
@@ -302,6 +310,26 @@ def assuming(condition: Condition, holds: bool) -> Rewriter:
         case _:
             pass
     return Rewriter(terms, {condition: holds})
+
+
+def is_possible(conditions: Sequence[Condition]) -> bool:
+    """Whether the conditions may hold together; True where that is not easily told."""
+    known: dict[Condition, bool] = {}
+    terms: dict[Term, Sum] = {}
+    pending = list(conditions)
+    while pending:
+        condition = pending.pop()
+        if isinstance(condition, Connective) and condition.operator == "and":
+            pending.extend((condition.left, condition.right))
+            continue
+        known[condition] = True
+        for term, value in narrowed_atoms(condition).items():
+            terms[term] = _intersection(terms[term], value) if term in terms else value
+    for condition in known:
+        others = {other: True for other in known if other != condition}
+        if Rewriter(terms, others).condition(condition) == NEVER:
+            return False
+    return True
 
 
 def atoms_of(value: Sum) -> set[Atom]:

@@ -94,7 +94,8 @@ class _Branches:
         narrow = Rewriter(narrowed_atoms(condition)).sum
         for variable in self._before:
             variable.cells[:] = [map_held(value, narrow) for value in variable.cells]
-        with self._context.region(block, is_loop=False), self._context.scope():
+        region = self._context.region(block, is_loop=False, condition=condition)
+        with region, self._context.scope():
             self._run(statement)
         widen = Rewriter({term: atom(term) for term in narrowed_atoms(condition)}).sum
         return {

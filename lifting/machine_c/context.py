@@ -14,7 +14,7 @@ from ..c_types import CInteger
 from .emitter import Emitter
 from .expressions import Expressions
 from .scopes import Scopes
-from .terms import Atom, atom
+from .terms import ALWAYS, Atom, Condition, atom
 from .values import Number, Value, Variable
 
 Instruction = Callable[[syntax.Call], None]
@@ -56,14 +56,19 @@ class Context:
             self.scopes.pop()
 
     @contextmanager
-    def region(self, block: Block | None, *, is_loop: bool) -> Generator[None]:
-        """Read a region of the operation that comes next; without a block only analyse it."""
+    def region(
+        self, block: Block | None, *, is_loop: bool, condition: Condition = ALWAYS
+    ) -> Generator[None]:
+        """Read a region of the operation that comes next; without a block only analyse it.
+
+        ``condition`` is what holds whenever the region runs.
+        """
         self.level += 1
         try:
             if block is None:
                 yield
             else:
-                with self.emitter.region(block, is_loop=is_loop):
+                with self.emitter.region(block, is_loop=is_loop, condition=condition):
                     yield
         finally:
             self.level -= 1

@@ -134,3 +134,13 @@ def assignments(statement: syntax.Statement) -> list[tuple[str, SourceLocation]]
             if isinstance(target, syntax.Identifier):
                 found.append((target.name, node.location))
     return found
+
+
+def divides(statement: syntax.Statement, name: str) -> bool:
+    """Whether a statement divides or shifts something that reads the variable ``name``."""
+    return any(
+        isinstance(node, syntax.Binary)
+        and node.operator in ("/", "%", ">>", "&")
+        and any(isinstance(n, syntax.Identifier) and n.name == name for n in descendants(node))
+        for node in descendants(statement)
+    )

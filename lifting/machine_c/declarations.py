@@ -112,10 +112,10 @@ class Declarations:
         extents: tuple[int, ...],
     ) -> None:
         """Fill ``size`` cells; a list without inner braces runs through all dimensions."""
-        position = start
+        position, row = start, size // extents[0]
         for item in values.items:
             nested = isinstance(item, syntax.InitializerList) and len(extents) > 1
-            step = size // extents[0] if nested else 1
+            step = row if nested else 1
             if position + step > start + size:
                 raise Diagnostic("more initial values than elements", item.location)
             if nested and isinstance(item, syntax.InitializerList):
@@ -153,9 +153,10 @@ class Declarations:
 
     def parameter(self, parameter: syntax.Declarator) -> Variable:
         """A parameter of a helper; an array parameter is a pointer (C17 6.7.6.3)."""
-        outer, *inner = parameter.type.derivations or (None,)
-        if isinstance(outer, syntax.ArrayOf):
-            kind = replace(parameter.type, derivations=(syntax.PointerTo(), *inner))
+        derivations = list(parameter.type.derivations)
+        if derivations and isinstance(derivations[0], syntax.ArrayOf):
+            derivations[0] = syntax.PointerTo()
+            kind = replace(parameter.type, derivations=tuple(derivations))
             parameter = replace(parameter, type=kind)
         return self._variable(parameter)
 

@@ -12,10 +12,12 @@ from typing import TypeVar
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import FileLineColLoc, IndexType, IntAttr, IntegerAttr, StringAttr, i1
 from xdsl.ir import Block, Operation, SSAValue
-from xdsl.traits import is_side_effect_free
 
 from ...diagnostics import Diagnostic, SourceLocation
+from .algebra import is_possible
+from .dead_values import drop_dead_values
 from .terms import (
+    ALWAYS,
     Atom,
     Bitwise,
     Choice,
@@ -50,6 +52,8 @@ class _Frame:
 
     block: Block
     is_loop: bool
+    condition: Condition
+    """What is known to hold inside of the region and not outside."""
     computed: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
 
 
@@ -66,7 +70,7 @@ class Emitter:
         self.location = location
         self._constants = Block()
         self._constant_values: dict[tuple[int, bool], SSAValue] = {}
-        self._frames = [_Frame(body, is_loop=False)]
+        self._frames = [_Frame(body, is_loop=False, condition=ALWAYS)]
         self._emitted = 0
 
     @property
@@ -75,13 +79,23 @@ class Emitter:
         return len(self._frames) - 1
 
     @contextmanager
-    def region(self, block: Block, *, is_loop: bool) -> Generator[None]:
-        """Append to ``block``, a region of the operation that comes next, within the ``with``."""
-        self._frames.append(_Frame(block, is_loop))
+    def region(
+        self, block: Block, *, is_loop: bool, condition: Condition = ALWAYS
+    ) -> Generator[None]:
+        """Append to ``block``, a region of the operation that comes next, within the ``with``.
+
+        ``condition`` is what holds whenever the region runs.
+        """
+        self._frames.append(_Frame(block, is_loop, condition))
         try:
             yield
         finally:
             self._frames.pop()
+
+    def is_reachable(self, condition: Condition) -> bool:
+        """Whether ``condition`` may hold here, as far as the conditions around tell."""
+        facts = [frame.condition for frame in self._frames if frame.condition != ALWAYS]
+        return is_possible([*facts, condition])
 
     def emit(self, op: _Operation) -> _Operation:
         """Append an operation to the innermost open region."""
@@ -91,7 +105,7 @@ class Emitter:
     def finish(self) -> None:
         """Put the constants in front of the function, and drop what nothing uses."""
         body = self._frames[0].block
-        _erase_unused(body)
+        drop_dead_values(body)
         for op in reversed(list(self._constants.ops)):
             op.detach()
             if not op.results[0].uses:
@@ -243,18 +257,3 @@ class Emitter:
             op.result.name_hint = name
             self._constant_values[key] = op.result
         return self._constant_values[key]
-
-
-def _erase_unused(block: Block) -> None:
-    """Erase operations without effect whose results nothing uses, the last ones first."""
-    op = block.last_op
-    while op is not None:
-        previous = op.prev_op
-        for region in op.regions:
-            for inner in region.blocks:
-                _erase_unused(inner)
-        is_unused = op.results and not any(result.uses for result in op.results)
-        if is_unused and not op.regions and is_side_effect_free(op):
-            op.detach()
-            op.erase()
-        op = previous

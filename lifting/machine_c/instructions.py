@@ -15,6 +15,7 @@ from ...hw.gemmini.isa import GARBAGE_ADDRESS
 from .. import c_syntax as syntax
 from ..c_types import FLOAT, UNSIGNED_INT
 from . import arithmetic
+from .algebra import invert
 from .emitter import Emitter
 from .expressions import Expressions
 from .instruction_builders import BUILDERS, Builder
@@ -78,16 +79,21 @@ class Instructions:
         condition: Condition,
         budget: int,
     ) -> None:
-        blocks: list[Block] = []
-        for holds in (True, False):
+        sides = [c for c in (condition, invert(condition)) if self.emitter.is_reachable(c)]
+        regions: list[Region] = []
+        for side in sides:
+            known = {name: o.assuming(condition, side == condition) for name, o in operands.items()}
+            if len(sides) == 1:
+                self._emit_cases(build, known, location, budget)
+                return
             block = Block()
-            known = {name: o.assuming(condition, holds) for name, o in operands.items()}
-            with self.emitter.region(block, is_loop=False):
+            with self.emitter.region(block, is_loop=False, condition=side):
                 self._emit_cases(build, known, location, budget)
                 self.emitter.emit(scf.YieldOp())
-            blocks.append(block)
-        then, otherwise = (Region(block) for block in blocks)
-        self.emitter.emit(scf.IfOp(self.emitter.condition(condition), [], then, otherwise))
+            regions.append(Region(block))
+        if regions:
+            decides = self.emitter.condition(condition)
+            self.emitter.emit(scf.IfOp(decides, [], regions[0], regions[1]))
 
     # ---- operands -------------------------------------------------------------------------------
     def _operands(self, call: syntax.Call, signature: Signature) -> Operands:

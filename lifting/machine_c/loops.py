@@ -6,7 +6,7 @@ A variable that no formula fits is carried from iteration to iteration by the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from xdsl.dialects import scf
@@ -19,7 +19,7 @@ from ..c_polynomial import Interval
 from ..c_types import CInteger
 from .algebra import choice, compare
 from .carried import Carried, carry
-from .counted_loop import CountedLoop, assignments, counted_loop
+from .counted_loop import CountedLoop, assignments, counted_loop, divides
 from .recurrences import Formula, guess, is_proved
 from .scopes import Cell, restore
 from .statements import Statements
@@ -197,10 +197,18 @@ class _Loop:
             return None
         return total
 
-    def _iterate(self, counted: CountedLoop, value: Sum, block: Block | None) -> None:
+    def _iterate(
+        self,
+        counted: CountedLoop,
+        value: Sum,
+        block: Block | None,
+        finish: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run the body once, and ``finish`` at its end."""
         self._variable().value = Number(counted.kind, value)
         with self._context.region(block, is_loop=True), self._context.scope():
             self._statements.run(self._loop.body)
+            finish()
 
     # ---- emission -------------------------------------------------------------------------------
     def _emit(self, counted: CountedLoop, changing: list[_Changing]) -> dict[Cell, Held]:
@@ -209,7 +217,7 @@ class _Loop:
         starts = [emitter.index(start) for item in carried.values() for start in item.starts]
         block = Block(arg_types=[IndexType()] * (1 + len(starts)))
         block.args[0].name_hint = self._name
-        lower, upper, step = _bounds(counted, changing)
+        lower, upper, step = self._bounds(counted, changing)
         induction = Atom(
             self._name,
             _induction_range(lower, upper, step),
@@ -221,13 +229,24 @@ class _Loop:
         if lower != counted.start or step != counted.step:
             value = counted.start + number.scaled(counted.step)
         self._enter(changing, carried, number, list(block.args[1:]))
-        self._iterate(counted, value, block)
-        self._yield(block, changing, carried)
+        self._iterate(counted, value, block, lambda: self._yield(changing, carried))
         emitter.location = location
         first, end, stride = (emitter.index(bound) for bound in (lower, upper, constant(step)))
         op = emitter.emit(scf.ForOp(first, end, stride, starts, Region(block)))
         after = iter(op.results)
         return {c.cell: self._result(c, counted, carried.get(c.cell), after) for c in changing}
+
+    def _bounds(self, counted: CountedLoop, changing: list[_Changing]) -> tuple[Sum, Sum, int]:
+        """Lower bound, upper bound and step of the emitted loop.
+
+        Loops are emitted as written, except those that run downwards, whose iterations must be
+        counted for a formula, or whose variable is divided, most often by its step.
+        """
+        is_counted = any(variable.formula is not None for variable in changing)
+        is_counted = is_counted or divides(self._loop.body, self._name)
+        if counted.step > 0 and (counted.step == 1 or not is_counted):
+            return counted.start, counted.stop, counted.step
+        return ZERO, counted.trips, 1
 
     def _enter(
         self,
@@ -265,7 +284,7 @@ class _Loop:
                 found[variable.cell] = item
         return found
 
-    def _yield(self, block: Block, changing: list[_Changing], carried: dict[Cell, Carried]) -> None:
+    def _yield(self, changing: list[_Changing], carried: dict[Cell, Carried]) -> None:
         emitter = self._context.emitter
         results: list[Sum] = []
         for variable in changing:
@@ -276,8 +295,7 @@ class _Loop:
             if pieces is None:
                 raise Diagnostic(_lost(variable.cell).reason, self._loop.location)
             results.extend(pieces)
-        with emitter.region(block, is_loop=True):
-            emitter.emit(scf.YieldOp(*[emitter.index(result) for result in results]))
+        emitter.emit(scf.YieldOp(*[emitter.index(result) for result in results]))
 
     def _result(
         self,
@@ -377,18 +395,6 @@ def _range_of(value: Value) -> Interval:
         assert isinstance(value.type, CInteger)
         return Interval(value.type.lowest, value.type.highest)
     return _POINTER_RANGE
-
-
-def _bounds(counted: CountedLoop, changing: list[_Changing]) -> tuple[Sum, Sum, int]:
-    """Lower bound, upper bound and step of the emitted loop.
-
-    Loops are emitted as written, except those that run downwards or whose iterations must be
-    counted for a formula.
-    """
-    needs_number = any(variable.formula is not None for variable in changing)
-    if counted.step > 0 and (counted.step == 1 or not needs_number):
-        return counted.start, counted.stop, counted.step
-    return ZERO, counted.trips, 1
 
 
 def _induction_range(lower: Sum, upper: Sum, step: int) -> Interval:
