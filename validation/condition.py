@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from .index import Index
+from .index import Atom, Index
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,41 @@ def less_than(left: Index | int, right: Index | int) -> Condition:
 
 
 def equal(left: Index | int, right: Index | int) -> Condition:
-    return compare(Index.of(left) - right, is_equality=True)
+    """``left == right``; digit by digit where both sides show their digits."""
+    difference = Index.of(left) - right
+    digits = _digits_of(difference)
+    if digits is None:
+        return compare(difference, is_equality=True)
+    return all_of([compare(Index.of(atom) - value, is_equality=True) for atom, value in digits])
+
+
+def _digits_of(difference: Index) -> list[tuple[Atom, int]] | None:
+    """The unique solution of ``Σ weight · digit = number``, or ``None`` if it is not of that form.
+
+    Each digit is at least 0, and all lower ones together are less than one of the next weight. A
+    digit outside of its range makes the equality false, which ``compare`` finds.
+    """
+    if len(difference.terms) < 2:
+        return None
+    sign = 1 if difference.terms[0][1] > 0 else -1
+    terms = sorted(((sign * f, a) for a, f in difference.terms), key=lambda term: -term[0])
+    rest = -sign * difference.constant
+    found: list[tuple[Atom, int]] = []
+    for number, (weight, atom) in enumerate(terms):
+        below = [(f, a.interval) for f, a in terms[number + 1 :]]
+        bounds = [f * high for f, (_, high) in below if high is not None]
+        if weight <= 0 or atom.interval[0] != 0 or len(bounds) < len(below):
+            return None
+        if sum(bounds) >= weight:
+            return None
+        last = number == len(terms) - 1
+        if last and rest % weight:
+            # No value of the last digit fits; -1 is out of its range.
+            found.append((atom, -1))
+            continue
+        found.append((atom, rest // weight))
+        rest -= (rest // weight) * weight
+    return found
 
 
 def within(value: Index, low: Index | int, high: Index | int) -> Condition:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from .certificate import FlowCertificate, SumCertificate
+from .certificate import FlowCertificate
 from .checker import Checker
 from .dataflow import Dataflow
 from .lemmas import equal_for_all
 from .matching import Matcher
-from .pairing import Difference, SummandMaps, differences, pair_summands
+from .pairing import SummandMaps
 from .polyhedral import Program, Unsupported
+from .proposal import Proposer
 from .smt import Solver
 from .values import Side
 
@@ -32,7 +33,7 @@ class Run:
 
     solver: Solver
     start: float = field(default_factory=time.perf_counter)
-    differences: list[Difference] = field(default_factory=list[Difference])
+    proposer: Proposer | None = None
 
 
 def analyse(program: Program, solver: Solver) -> Analysed:
@@ -49,18 +50,13 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
         raise Unsupported("the programs do not write the same parameters")
     analysed = analyse(target, run.solver)
 
-    def propose(position: int, left: tuple[str, int], right: tuple[str, int]) -> SumCertificate:
-        outputs = source.program.outputs[position]
-        mine = source.summands.summands(outputs, *left)
-        theirs = analysed.summands.summands(target.outputs[position], *right)
-        run.differences.extend(differences(mine, theirs, len(outputs.dims)))
-        return pair_summands(mine, theirs, outputs.dims, analysed.flow.symbols)
-
+    proposer = Proposer(source.summands, analysed.summands)
+    run.proposer = proposer
     matcher = Matcher(
         Side(source.program, source.certificate),
         Side(target, analysed.certificate),
         run.solver,
-        propose,
+        proposer.certificate,
         equal_for_all,
     )
     for position in source.program.outputs:

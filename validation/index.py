@@ -157,6 +157,17 @@ class Index:
         return low, high
 
     @cached_property
+    def divisions(self) -> tuple[FloorDivision, ...]:
+        """All divisions in the expression, outer ones first."""
+        found: list[FloorDivision] = []
+        for atom, _ in self.terms:
+            if isinstance(atom, FloorDivision):
+                found += [atom, *atom.dividend.divisions]
+            elif isinstance(atom, Extremum):
+                found += [*atom.left.divisions, *atom.right.divisions]
+        return tuple(found)
+
+    @cached_property
     def variables(self) -> frozenset[str]:
         """Names of all variables in the expression."""
         names: set[str] = set()
@@ -216,13 +227,34 @@ class Index:
     def __floordiv__(self, other: Index | int) -> Index:
         """Division that rounds down, by a positive constant (else ``NotAffine``)."""
         divisor = _divisor(other)
-        whole = {a: f // divisor for a, f in self.terms if f % divisor == 0}
-        rest = {a: f for a, f in self.terms if f % divisor != 0}
+        whole: dict[Atom, int] = {}
+        rest: dict[Atom, int] = {}
+        for atom, factor in self.terms:
+            # The factor's residue nearest to 0 stays under the division.
+            residue = (factor + (divisor - 1) // 2) % divisor - (divisor - 1) // 2
+            whole[atom], rest[atom] = (factor - residue) // divisor, residue
         remainder = _canonical(rest, self.constant % divisor)
         result = _canonical(whole, self.constant // divisor)
+        if remainder.terms and all(factor < 0 for _, factor in remainder.terms):
+            # ⌊(c - x) / d⌋ = -⌊(x - c + d - 1) / d⌋
+            return result - (-remainder + (divisor - 1)) // divisor
         low, high = remainder.interval
         if low is not None and high is not None and low // divisor == high // divisor:
             return result + low // divisor
+        step = _two_valued(remainder)
+        if step is not None:
+            atom, first = step
+            at_low = remainder.replace({atom.name: constant_index(first)})
+            at_high = remainder.replace({atom.name: constant_index(first + 1)})
+            rise = at_high.constant // divisor - at_low.constant // divisor
+            return result + (Index.of(atom) - first) * rise + at_low.constant // divisor
+        inner = remainder.terms[0]
+        # A remainder without terms was decided by its range above.
+        if len(remainder.terms) == 1 and isinstance(inner[0], FloorDivision) and inner[1] == 1:
+            # ⌊(⌊x / d⌋ + c) / e⌋ = ⌊(x + c·d) / (d·e)⌋
+            outer = inner[0].divisor
+            whole_dividend = inner[0].dividend + remainder.constant * outer
+            return result + whole_dividend // (outer * divisor)
         return result + Index.of(FloorDivision(remainder, divisor))
 
     def __mod__(self, other: Index | int) -> Index:
@@ -246,6 +278,16 @@ def _divisor(value: Index | int) -> int:
     if divisor <= 0:
         raise NotAffine(f"division of an index by {divisor}")
     return divisor
+
+
+def _two_valued(value: Index) -> tuple[Variable, int] | None:
+    """The only variable of an expression and its lower value, if it has just two values."""
+    if len(value.terms) != 1:
+        return None
+    atom = value.terms[0][0]
+    if not isinstance(atom, Variable) or atom.low is None or atom.high != atom.low + 1:
+        return None
+    return atom, atom.low
 
 
 def _canonical(factors: Mapping[Atom, int], constant: int) -> Index:

@@ -39,7 +39,7 @@ from .smt import (
 )
 from .sum_ranges import sum_range
 from .terms import Term, is_float, substitute, term
-from .values import Case, Family, Side, Sum, normal_case, slot_kind, slot_number, slots_of
+from .values import Case, Side, Sum, normal_case, slot_kind, slot_number, slots_of
 
 ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
 """Asks the oracle to pair the sums at a read of the source and of the target, for an output."""
@@ -94,6 +94,16 @@ class Matcher:
         if answer is not Answer.UNSAT:
             origin = statement.origin if statement is not None else None
             raise Violation(obligation, model if answer is Answer.SAT else None, origin)
+
+    def prove_each(
+        self, query: Query, goals: Sequence[str], obligation: str, statement: Statement
+    ) -> None:
+        """Prove that each goal follows from the query."""
+        open_goals = [negation(goal) for goal in goals if goal != "true"]
+        for answer, model in self.solver.check_each(query, open_goals):
+            if answer is not Answer.UNSAT:
+                known = model if answer is Answer.SAT else None
+                raise Violation(obligation, known, statement.origin)
 
     # Values.
 
@@ -257,42 +267,76 @@ class Matcher:
             query = context.copy()
             names = left.side.constants(query, statement)
             query.add(left.side.contributes(left.total, family, names))
-            cases = left.side.value(query, statement, names)
+            valued = query.copy()
+            cases = left.side.value(valued, statement, names)
             nonzero = [case for case in cases if case.shape is not integer(0)]
             if not nonzero:
                 continue
-            query.add(disjunction(case.guard for case in nonzero))
+            valued.add(disjunction(case.guard for case in nonzero))
             here = self._element | names
             mine = [p for p in forward if p.left == statement.name]
-            self._partner_exists(query, here, statement, family, mine, right, backward)
+            # That a summand is not zero is seldom needed to find its partner, and costs much.
+            premises = [query, valued] if len(nonzero) == len(cases) else [valued]
+            self._partner_exists(premises, here, statement, mine, right, backward)
             for pairing in mine:
-                self._partner_is_equal(query, here, statement, pairing, nonzero, right)
+                self._partner_is_equal(valued, here, statement, pairing, nonzero, right)
 
     def _partner_exists(
         self,
-        query: Query,
+        premises: Sequence[Query],
         here: Names,
         statement: Statement,
-        family: Family,
         forward: Sequence[Pairing],
         right: _Summing,
         backward: Sequence[Pairing],
     ) -> None:
-        query = query.copy()
-        partners: list[str] = []
-        for pairing in forward:
-            partner, names = _partner(right.side, query, here, pairing)
-            there = dict(here) | names
-            returns = _leads_back(statement, here, there, partner, backward)
-            is_summand = disjunction(
-                right.side.contributes(right.total, other, names)
-                for other in right.side.families(right.total)
-                if other.statement.name == partner.name
-            )
-            partners.append(conjunction([holds(pairing.condition, here), is_summand, returns]))
-        query.add(negation(disjunction(partners)))
         role = "the source" if right.side is self.source else "the target"
-        self.prove(query, f"every summand of the other program occurs in {role}, once", statement)
+        obligation = f"every summand of the other program occurs in {role}, once"
+        for number, premise in enumerate(premises):
+            query = premise.copy()
+            partners = [
+                self._partner_holds(query, here, statement, pairing, right, backward)
+                for pairing in forward
+            ]
+            goals = partners[0] if len(partners) == 1 else [_any_of_all(partners)]
+            try:
+                self.prove_each(query, goals, obligation, statement)
+                return
+            except Violation:
+                if number == len(premises) - 1:
+                    raise
+
+    def _partner_holds(
+        self,
+        query: Query,
+        here: Names,
+        statement: Statement,
+        pairing: Pairing,
+        right: _Summing,
+        backward: Sequence[Pairing],
+    ) -> list[str]:
+        """The parts of: the pairing applies, to a summand that leads back."""
+        partner, names = _partner(right.side, query, here, pairing)
+        there = dict(here) | names
+        families = [
+            family
+            for family in right.side.families(right.total)
+            if family.statement.name == partner.name
+        ]
+        parts = [holds(pairing.condition, here)]
+        if len(families) == 1:
+            parts += right.side.contribution(right.total, families[0], names)
+        else:
+            parts.append(
+                disjunction(right.side.contributes(right.total, f, names) for f in families)
+            )
+        back = [pairing for pairing in backward if pairing.left == partner.name]
+        if len(back) == 1 and back[0].right == statement.name:
+            own = [here[dim.name] for dim in statement.dims]
+            texts = values(back[0].point, there)
+            parts.append(holds(back[0].condition, there))
+            return parts + [equalities([a], [b]) for a, b in zip(texts, own, strict=True)]
+        return [*parts, _leads_back(statement, here, there, back)]
 
     def _partner_is_equal(
         self,
@@ -338,25 +382,23 @@ def _partner(
 
 
 def _leads_back(
-    statement: Statement,
-    here: Names,
-    there: Names,
-    partner: Statement,
-    backward: Sequence[Pairing],
+    statement: Statement, here: Names, there: Names, backward: Sequence[Pairing]
 ) -> str:
     """The first backward pairing that applies to the partner gives the summand itself."""
     cases: list[str] = []
     excluded: list[str] = []
+    own = [here[dim.name] for dim in statement.dims]
     for pairing in backward:
-        if pairing.left != partner.name:
-            continue
         applies = holds(pairing.condition, there)
         if pairing.right == statement.name:
-            own = [here[dim.name] for dim in statement.dims]
             same = equalities(values(pairing.point, there), own)
             cases.append(conjunction([*excluded, applies, same]))
         excluded.append(negation(applies))
     return disjunction(cases)
+
+
+def _any_of_all(alternatives: Sequence[Sequence[str]]) -> str:
+    return disjunction(conjunction(parts) for parts in alternatives)
 
 
 def _sum_of(slot: Term, point: tuple[str, ...]) -> Sum:

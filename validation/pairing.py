@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import islpy as isl
 
-from .certificate import Pairing, SumCertificate
 from .dataflow import Dataflow
 from .index import Index, Variable
 from .normal_form import NormalForm, integer
 from .polyhedral import Role, Statement
-from .presburger import domain_text, pieces_of, tuple_text
+from .presburger import domain_text, simple_map, tuple_text
 from .terms import Term, leaves, substitute, term
 from .values import numbered, slot_number, slots_of
 
@@ -32,6 +31,11 @@ class _Case:
         domain = function.intersect_range(self.domain).domain()
         slots = tuple(function.apply_range(m.intersect_domain(self.domain)) for m in self.slots)
         return _Case(self.shape, domain, slots)
+
+    def simple(self, whole: isl.Set) -> _Case:
+        """The case with subscripts as single expressions where that is possible."""
+        domain = whole if self.domain.is_equal(whole) else self.domain
+        return _Case(self.shape, domain, tuple(simple_map(slot, domain) for slot in self.slots))
 
     def flat(self) -> isl.Map:
         """From points to all subscripts in a row."""
@@ -70,7 +74,8 @@ class SummandMaps:
         for leaf in [*leaves(statement.value, "read"), *leaves(statement.value, "index")]:
             inner = list(self._leaf(statement, leaf))
             cases = [_insert(case, leaf, choice) for case in cases for choice in inner]
-        return _merge([_normal(case) for case in cases])
+        cases = _merge([_normal(case) for case in cases])
+        return [case.simple(self.flow.domains[statement.name]) for case in cases]
 
     def _leaf(self, statement: Statement, leaf: Term) -> Iterator[_Case]:
         domain = self.flow.domains[statement.name]
@@ -115,6 +120,12 @@ class SummandMaps:
                     elif not accumulated:
                         found[writer] = found[writer].union(found[name].apply_range(function))
         return found.get(reader)
+
+    def contributors(self, reader: str, number: int) -> list[Statement]:
+        """The statements whose values are summands of the sum at a read."""
+        starts = [w for w, _, accumulated in self.flow.sources[reader, number] if accumulated]
+        additions = [writer for writer, _ in self.flow.additions[reader, number]]
+        return [self.flow.statements[name] for name in dict.fromkeys([*starts, *additions])]
 
     def summands(self, final: Statement, reader: str, number: int) -> list[Summands]:
         """The summands of a sum, keyed by output element and subscripts."""
@@ -174,35 +185,6 @@ class Difference:
     shape: Term
     element: tuple[int, ...]
     subscripts: tuple[int, ...]
-
-
-def pair_summands(
-    left: list[Summands], right: list[Summands], outputs: tuple[Variable, ...], symbols: list[str]
-) -> SumCertificate:
-    """Propose the partner of each summand, in both directions."""
-    return SumCertificate(
-        tuple(_pairings(left, right, outputs, symbols)),
-        tuple(_pairings(right, left, outputs, symbols)),
-    )
-
-
-def _pairings(
-    left: list[Summands], right: list[Summands], outputs: tuple[Variable, ...], symbols: list[str]
-) -> Iterator[Pairing]:
-    for mine in left:
-        names = [dim.name for dim in (*outputs, *mine.dims)]
-        for theirs in right:
-            if mine.shape is not theirs.shape:
-                continue
-            pairs = mine.keys.apply_range(theirs.keys.reverse())
-            if pairs.is_empty():
-                continue
-            points = pairs.apply_range(pairs.range().unwrap().range_map()).flatten_domain()
-            if not points.is_single_valued():
-                points = points.lexmin()
-            known = mine.keys.domain().flatten()
-            for condition, point in pieces_of(points, names, symbols, known):
-                yield Pairing(mine.statement, theirs.statement, condition, point)
 
 
 def differences(left: list[Summands], right: list[Summands], rank: int) -> Iterator[Difference]:

@@ -96,9 +96,7 @@ def pieces_of(
     Within ``known`` the conditions may be simplified.
     """
     found: list[tuple[Condition, tuple[Index, ...]]] = []
-    pieces: list[tuple[isl.Set, isl.MultiAff]] = []
-    function.as_pw_multi_aff().foreach_piece(lambda s, a: pieces.append((s, a)))
-    for points, values in pieces:
+    for points, values in simple_pieces(function):
         if known is not None:
             points = points.gist(known)
         indices = tuple(
@@ -107,6 +105,46 @@ def pieces_of(
         )
         found.append((set_to_condition(points, names, symbols), indices))
     return found
+
+
+def simple_pieces(function: isl.Map) -> list[tuple[isl.Set, isl.MultiAff]]:
+    """The cases of a single-valued map, as few as one expression each can cover."""
+    pieces: list[tuple[isl.Set, isl.MultiAff]] = []
+    function.as_pw_multi_aff().foreach_piece(lambda s, a: pieces.append((s, a)))
+    if len(pieces) < 2:
+        return pieces
+    pieces.sort(key=lambda piece: -_generality(piece[1]))
+    found: list[tuple[isl.Set, isl.MultiAff]] = []
+    rest = function
+    for _, values in pieces:
+        agreeing = rest.intersect(values.as_map())
+        if agreeing.is_empty():
+            continue
+        found.append((agreeing.domain().coalesce(), values))
+        rest = rest.subtract(agreeing)
+        if rest.is_empty():
+            break
+    return found
+
+
+def _generality(values: isl.MultiAff) -> int:
+    """How many inputs an expression uses: the one for the general case uses most."""
+    return sum(
+        values.get_at(number).involves_dims(_IN, place, 1)
+        for number in range(values.dim(_OUT))
+        for place in range(values.dim(_IN))
+    )
+
+
+def simple_map(function: isl.Map, domain: isl.Set) -> isl.Map:
+    """The same single-valued map as one basic map, if one expression covers its ``domain``."""
+    if function.n_basic_map() < 2:
+        return function
+    pieces = simple_pieces(function)
+    if len(pieces) > 1:
+        return function
+    here = domain if pieces[0][0].is_equal(domain) else pieces[0][0]
+    return pieces[0][1].as_map().intersect_domain(here)
 
 
 def maps_of(union: isl.UnionMap) -> list[isl.Map]:

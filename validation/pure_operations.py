@@ -57,13 +57,18 @@ TERM_OPERATIONS = frozenset((*_INTEGER_OPERATIONS, *_CONVERSIONS, *_FLOAT_OPERAT
 """Operations whose name after the dialect is the name of the term operation."""
 
 
-def evaluate(operation: Operation, operands: Sequence[Value]) -> Value:
-    """The value of a pure operation with one result; ``Unsupported`` if it has no expression."""
+def evaluate(
+    operation: Operation, operands: Sequence[Value], facts: Sequence[Condition] = ()
+) -> Value:
+    """The value of a pure operation with one result; ``Unsupported`` if it has no expression.
+
+    ``facts`` are conditions that hold where the operation is executed.
+    """
     result_type = operation.results[0].type
     if isinstance(operation, arith.ConstantOp):
         return _constant(operation)
     try:
-        found = _affine(operation, operands, result_type)
+        found = _affine(operation, operands, result_type, _Facts(facts))
     except NotAffine as error:
         raise Unsupported(f"not affine: {error}", operation) from error
     if found is not None:
@@ -131,10 +136,39 @@ def _short_name(operation: Operation) -> str:
     return operation.name.split(".", 1)[1]
 
 
-def _affine(operation: Operation, operands: Sequence[Value], result: Attribute) -> Value | None:
+class _Facts:
+    """What is known where an operation is executed."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        parts = [p for c in conditions for p in (c.parts if _is_conjunction(c) else (c,))]  # pyright: ignore
+        self._bounds = [
+            part.expression
+            for part in parts
+            if isinstance(part, Comparison) and not part.is_equality
+        ]
+
+    def non_negative(self, value: Index) -> bool:
+        """Whether a value is at least 0: by its range, or by a condition on the way."""
+        if _has_no_negative(value):
+            return True
+        return any(_has_no_negative(value - bound) for bound in self._bounds)
+
+
+def _is_conjunction(condition: Condition) -> bool:
+    return isinstance(condition, Connective) and condition.kind == "and"
+
+
+def _has_no_negative(value: Index) -> bool:
+    low = value.interval[0]
+    return low is not None and low >= 0
+
+
+def _affine(
+    operation: Operation, operands: Sequence[Value], result: Attribute, facts: _Facts
+) -> Value | None:
     """The operation on loop counters and conditions, or ``None`` if it works on data."""
     if isinstance(operation, arith.CmpiOp):
-        return _compare(operation, operands)
+        return _compare(operation, operands, facts)
     conditions = [as_condition(operand) for operand in operands]
     if type_name(result) == "i1" and all(c is not None for c in conditions):
         return _logic(_short_name(operation), [c for c in conditions if c is not None])
@@ -148,8 +182,10 @@ def _affine(operation: Operation, operands: Sequence[Value], result: Attribute) 
         if is_index:
             raise Unsupported("unknown index computation", operation)
         return None
-    value = rule(*affine)
+    value = rule(facts, *affine)
     if is_index:
+        if value is None:
+            raise Unsupported("an unsigned operation on an index that may be negative", operation)
         return value
     return _narrow(value, result)
 
@@ -180,7 +216,7 @@ def _logic(name: str, parts: list[Condition]) -> Condition | None:
     return None
 
 
-def _compare(operation: arith.CmpiOp, operands: Sequence[Value]) -> Value | None:
+def _compare(operation: arith.CmpiOp, operands: Sequence[Value], facts: _Facts) -> Value | None:
     predicate = PREDICATES[operation.predicate.value.data]
     truths = [as_condition(operand) for operand in operands]
     if type_name(operation.lhs.type) == "i1":
@@ -193,7 +229,7 @@ def _compare(operation: arith.CmpiOp, operands: Sequence[Value]) -> Value | None
     if left is None or right is None:
         return None
     if predicate.startswith("u"):
-        if not (_is_non_negative(left) and _is_non_negative(right)):
+        if not (facts.non_negative(left) and facts.non_negative(right)):
             return None
         predicate = "s" + predicate[1:]
     rules: dict[str, Callable[[], Condition]] = {
@@ -207,18 +243,16 @@ def _compare(operation: arith.CmpiOp, operands: Sequence[Value]) -> Value | None
     return rules[predicate]()
 
 
-def _is_non_negative(value: Index) -> bool:
-    low = value.interval[0]
-    return low is not None and low >= 0
+def _quotient(facts: _Facts, left: Index, right: Index) -> Index:
+    """C's quotient, which rounds toward zero."""
+    if facts.non_negative(left):
+        return left // right
+    zero = constant_index(0)
+    return extremum("max", left, zero) // right - extremum("max", -left, zero) // right
 
 
-def _quotient(left: Index, right: Index) -> Index | None:
-    """C's quotient; it rounds down where the dividend is not negative."""
-    return left // right if _is_non_negative(left) else None
-
-
-def _remainder(left: Index, right: Index) -> Index | None:
-    return left % right if _is_non_negative(left) else None
+def _remainder(facts: _Facts, left: Index, right: Index) -> Index:
+    return left - _quotient(facts, left, right) * right
 
 
 def _power(exponent: Index) -> int:
@@ -227,7 +261,7 @@ def _power(exponent: Index) -> int:
     return 1 << exponent.constant
 
 
-def _mask(left: Index, right: Index) -> Index | None:
+def _mask(facts: _Facts, left: Index, right: Index) -> Index:
     """``left & (2^n - 1)`` is the remainder modulo 2^n, for negative numbers too."""
     if left.is_constant:
         left, right = right, left
@@ -237,13 +271,36 @@ def _mask(left: Index, right: Index) -> Index | None:
     return left % size
 
 
-def _unsigned(rule: Callable[[Index, Index], Index | None]) -> Callable[..., Index | None]:
-    def apply(left: Index, right: Index) -> Index | None:
-        if not (_is_non_negative(left) and _is_non_negative(right)):
-            return None
-        return rule(left, right)
+def _signed(rule: Callable[..., Index]) -> Callable[..., Index]:
+    """A rule that needs no facts."""
+    return lambda facts, *operands: rule(*operands)
+
+
+def _unsigned(rule: Callable[..., Index]) -> Callable[..., Index | None]:
+    """A rule for numbers that read the same with and without sign."""
+
+    def apply(facts: _Facts, *operands: Index) -> Index | None:
+        if all(facts.non_negative(operand) for operand in operands):
+            return rule(*operands)
+        return None
 
     return apply
+
+
+def _minimum(left: Index, right: Index) -> Index:
+    return extremum("min", left, right)
+
+
+def _maximum(left: Index, right: Index) -> Index:
+    return extremum("max", left, right)
+
+
+def _round_down(left: Index, right: Index) -> Index:
+    return left // right
+
+
+def _round_up(left: Index, right: Index) -> Index:
+    return -((-left) // right)
 
 
 def _same(value: Index) -> Index:
@@ -251,29 +308,29 @@ def _same(value: Index) -> Index:
 
 
 _INDEX_RULES: dict[str, Callable[..., Index | None]] = {
-    "addi": lambda left, right: left + right,
-    "subi": lambda left, right: left - right,
-    "muli": lambda left, right: left * right,
-    "floordivsi": lambda left, right: left // right,
-    "ceildivsi": lambda left, right: -((-left) // right),
-    "ceildivui": _unsigned(lambda left, right: -((-left) // right)),
+    "addi": _signed(lambda left, right: left + right),
+    "subi": _signed(lambda left, right: left - right),
+    "muli": _signed(lambda left, right: left * right),
+    "floordivsi": _signed(_round_down),
+    "ceildivsi": _signed(_round_up),
+    "ceildivui": _unsigned(_round_up),
     "divsi": _quotient,
-    "divui": _quotient,
     "remsi": _remainder,
-    "remui": _remainder,
-    "minsi": lambda left, right: extremum("min", left, right),
-    "maxsi": lambda left, right: extremum("max", left, right),
-    "minui": _unsigned(lambda left, right: extremum("min", left, right)),
-    "maxui": _unsigned(lambda left, right: extremum("max", left, right)),
-    "shli": lambda left, right: left * _power(right),
-    "shrsi": lambda left, right: left // _power(right),
+    "divui": _unsigned(_round_down),
+    "remui": _unsigned(lambda left, right: left % right),
+    "minsi": _signed(_minimum),
+    "maxsi": _signed(_maximum),
+    "minui": _unsigned(_minimum),
+    "maxui": _unsigned(_maximum),
+    "shli": _signed(lambda left, right: left * _power(right)),
+    "shrsi": _signed(lambda left, right: left // _power(right)),
     "shrui": _unsigned(lambda left, right: left // _power(right)),
     "andi": _mask,
-    "index_cast": _same,
-    "index_castui": lambda value: value if _is_non_negative(value) else None,
-    "extsi": _same,
-    "trunci": _same,
-    "extui": lambda value: value if _is_non_negative(value) else None,
+    "index_cast": _signed(_same),
+    "index_castui": _unsigned(_same),
+    "extsi": _signed(_same),
+    "trunci": _signed(_same),
+    "extui": _unsigned(_same),
 }
 
 

@@ -8,7 +8,7 @@ because building Z3 terms object by object costs more than solving them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -81,20 +81,36 @@ class Solver:
 
     def check(self, query: Query) -> tuple[Answer, dict[str, int]]:
         """Satisfiable or not; with values of the constants if it is."""
+        return next(self.check_each(query, ["true"]))
+
+    def check_each(
+        self, query: Query, cases: Sequence[str]
+    ) -> Iterator[tuple[Answer, dict[str, int]]]:
+        """``check`` of the query with each of the cases in turn, the query read only once."""
         start = time.perf_counter()
         solver = z3.SimpleSolver()
         solver.set("rlimit", self.resource_limit)
-        solver.from_string(query.text())
-        result = solver.check()
-        self.queries += 1
-        model: dict[str, int] = {}
-        if result == z3.sat:
-            for symbol in solver.model().decls():
-                value = solver.model()[symbol]
-                if isinstance(value, z3.IntNumRef):
-                    model[symbol.name()] = value.as_long()
-        self.seconds += time.perf_counter() - start
-        return Answer(str(result)), model
+        lines = [query.text()]
+        for number, case in enumerate(cases):
+            lines.append(f"(declare-const case.{number} Bool)")
+            lines.append(f"(assert (=> case.{number} {case}))")
+        solver.from_string("\n".join(lines))
+        for number in range(len(cases)):
+            result = solver.check(z3.Bool(f"case.{number}"))
+            self.queries += 1
+            model = _integers(solver.model()) if result == z3.sat else {}
+            self.seconds += time.perf_counter() - start
+            yield Answer(str(result)), model
+            start = time.perf_counter()
+
+
+def _integers(model: z3.ModelRef) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for symbol in model.decls():
+        value = model[symbol]
+        if isinstance(value, z3.IntNumRef):
+            found[symbol.name()] = value.as_long()
+    return found
 
 
 def conjunction(parts: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from .accumulation import split_accumulation
 from .condition import TRUE, Condition, all_of, less_than, negate
+from .digits import simplified, with_digits
 from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Requirement, Role, Statement, Unsupported, all_within
 from .pure_operations import Value, as_condition, as_index, as_term, evaluate, type_name
@@ -115,7 +116,8 @@ class Extractor:
 
     def _pure(self, operation: Operation) -> None:
         operands = [self.value(operand, operation) for operand in operation.operands]
-        self.values[operation.results[0]] = evaluate(operation, operands)
+        facts = self.scope.conditions
+        self.values[operation.results[0]] = evaluate(operation, operands, facts)
 
     def _for(self, loop: scf.ForOp) -> None:
         low = self.index(loop.lb, loop)
@@ -344,21 +346,20 @@ class Extractor:
         self._writes[array.name] = self._writes.get(array.name, 0) + 1
         loads = leaves(value, "load")
         renamed = {leaf: read(number, leaf.type) for number, leaf in enumerate(loads)}
-        self.program.statements.append(
-            Statement(
-                self.fresh("S"),
-                (*self.scope.loops, *dims),
-                all_of([*self.scope.conditions, *condition]),
-                self.next_schedule(),
-                array,
-                indices,
-                substitute(value, renamed),
-                tuple(self._loads[leaf] for leaf in loads),
-                accumulates,
-                len(dims),
-                operation,
-            )
+        statement = Statement(
+            self.fresh("S"),
+            (*self.scope.loops, *dims),
+            all_of([*self.scope.conditions, *condition]),
+            self.next_schedule(),
+            array,
+            indices,
+            substitute(value, renamed),
+            tuple(self._loads[leaf] for leaf in loads),
+            accumulates,
+            len(dims),
+            operation,
         )
+        self.program.statements.append(simplified(with_digits(simplified(statement))))
 
 
 def _not(truth: Term) -> Term:

@@ -158,18 +158,20 @@ class Side:
 
     def contributes(self, total: Sum, family: Family, names: Names) -> str:
         """The statement's execution at ``names`` is a summand of the sum."""
+        return conjunction(self.contribution(total, family, names))
+
+    def contribution(self, total: Sum, family: Family, names: Names) -> list[str]:
+        """The parts of ``contributes``."""
         reader = self.statements[total.reader]
         read = reader.reads[total.number]
         outer = self.names(reader, total.point)
         statement = family.statement
         if family.start is not None:
             here = [names[dim.name] for dim in statement.dims]
-            return conjunction(
-                [
-                    holds(family.start.condition, outer),
-                    equalities(here, values(family.start.point, outer)),
-                ]
-            )
+            return [
+                holds(family.start.condition, outer),
+                equalities(here, values(family.start.point, outer)),
+            ]
         begun: list[str] = []
         for source in self.sources(reader, total.number):
             if not source.accumulated:
@@ -178,14 +180,12 @@ class Side:
             point = self.names(start, values(source.point, outer))
             after = earlier(start.schedule, point, statement.schedule, names)
             begun.append(conjunction([holds(source.condition, outer), after]))
-        return conjunction(
-            [
-                in_domain(statement, names),
-                equalities(values(statement.indices, names), values(read.indices, outer)),
-                disjunction(begun),
-                earlier(statement.schedule, names, read.schedule, outer),
-            ]
-        )
+        return [
+            in_domain(statement, names),
+            equalities(values(statement.indices, names), values(read.indices, outer)),
+            disjunction(begun),
+            earlier(statement.schedule, names, read.schedule, outer),
+        ]
 
 
 def _insert(case: Case, leaf: Term, inner: Case) -> Case:

@@ -1,0 +1,223 @@
+"""Simpler forms of one statement: counters as digits, and what its conditions imply (trusted core).
+
+A statement that divides a counter n, as in ``(n + s) // 8`` and ``(n + s) % 8``, is the same
+statement with the digits of ``n + s`` as counters: ``n = 8·a + b - s`` with ``0 <= b < 8``. Nothing
+is divided then, and a load that works one iteration ahead gets the digits of the iteration it works
+for. Which digits help is a guess from the divisions; the change of counters is one to one for any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from .condition import Comparison, Condition, Connective, all_of, compare, within
+from .index import Extremum, FloorDivision, Index, Variable, constant_index, extremum
+from .polyhedral import Read, Statement
+from .terms import Term, leaves, substitute, term
+
+
+def with_digits(statement: Statement) -> Statement:
+    """The statement with digits for each loop counter that it divides."""
+    for counter in statement.dims[: len(statement.dims) - statement.unordered]:
+        division = _largest_division(statement, counter)
+        if division is not None:
+            statement = _split(statement, counter, division)
+    return statement
+
+
+def simplified(statement: Statement) -> Statement:
+    """The statement with counters that its condition fixes replaced, and limits decided."""
+    parts = _conjuncts(statement.condition)
+    fixed = dict(_fixed_counters(parts))
+    if fixed:
+        statement = _replaced(statement, fixed, statement.dims)
+        known = [_fixed_to(dim, fixed[dim.name]) for dim in statement.dims if dim.name in fixed]
+        statement = replace(statement, condition=all_of([statement.condition, *known]))
+    bounds = [
+        part.expression
+        for part in _conjuncts(statement.condition)
+        if isinstance(part, Comparison) and not part.is_equality
+    ]
+    if not any(_has_extremum(index) for index in _accesses(statement)):
+        return statement
+    return _mapped(statement, lambda index: _without_limits(index, bounds))
+
+
+def _fixed_to(dim: Variable, value: Index) -> Condition:
+    """``dim == value``, kept even where the range of the counter says so already."""
+    return compare(Index.of(dim) - value, is_equality=True)
+
+
+# Digits.
+
+
+def _largest_division(statement: Statement, counter: Variable) -> FloorDivision | None:
+    found = [
+        division
+        for index in _expressions(statement)
+        for division in index.divisions
+        if division.dividend.terms == ((counter, 1),)
+    ]
+    return max(found, key=lambda division: division.divisor, default=None)
+
+
+def _weights(statement: Statement, counter: Variable, largest: FloorDivision) -> list[int]:
+    """Weights of the digits, highest first: divisors that fit the shift of the largest."""
+    weights = [1]
+    divisions = {
+        division
+        for index in _expressions(statement)
+        for division in index.divisions
+        if division.dividend.terms == ((counter, 1),)
+    }
+    for division in sorted(divisions, key=lambda division: division.divisor):
+        divisor = division.divisor
+        same_shift = (division.dividend.constant - largest.dividend.constant) % divisor == 0
+        divides = divisor % weights[-1] == 0 and largest.divisor % divisor == 0
+        if same_shift and divides and divisor > weights[-1]:
+            weights.append(divisor)
+    return weights[::-1]
+
+
+def _split(statement: Statement, counter: Variable, largest: FloorDivision) -> Statement:
+    shift = largest.dividend.constant
+    digits: list[Variable] = []
+    number = constant_index(0)
+    limit = None if counter.high is None else counter.high + shift + 1
+    for weight in _weights(statement, counter, largest):
+        high = None if limit is None else -(-limit // weight) - 1
+        digit = Variable(f"{counter.name}_{weight}", 0, high)
+        digits.append(digit)
+        number = number + Index.of(digit) * weight
+        limit = weight
+    value = number - shift
+    place = statement.dims.index(counter)
+    dims = (*statement.dims[:place], *digits, *statement.dims[place + 1 :])
+    inside = [within(value, 0 if counter.low is None else counter.low, value + 1)]
+    if counter.high is not None:
+        inside.append(compare(-value + counter.high))
+    changed = _replaced(statement, {counter.name: value}, dims)
+    return replace(changed, condition=all_of([*inside, changed.condition]))
+
+
+# Facts from the condition.
+
+
+def _conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    if isinstance(condition, Connective) and condition.kind == "and":
+        return condition.parts
+    return (condition,)
+
+
+def _fixed_counters(parts: tuple[Condition, ...]) -> Iterator[tuple[str, Index]]:
+    """Counters that an equality sets to a number."""
+    for part in parts:
+        if isinstance(part, Comparison) and part.is_equality and len(part.expression.terms) == 1:
+            atom, factor = part.expression.terms[0]
+            number = -part.expression.constant * factor
+            if isinstance(atom, Variable) and abs(factor) == 1:
+                yield atom.name, constant_index(number)
+
+
+def _has_extremum(index: Index) -> bool:
+    atoms = [atom for atom, _ in index.terms]
+    return any(
+        isinstance(atom, Extremum)
+        or (isinstance(atom, FloorDivision) and _has_extremum(atom.dividend))
+        for atom in atoms
+    )
+
+
+def _without_limits(index: Index, bounds: list[Index]) -> Index:
+    """The index with each ``max(x, y)`` and ``min(x, y)`` decided that a bound decides."""
+    result = constant_index(index.constant)
+    for atom, factor in index.terms:
+        if isinstance(atom, FloorDivision):
+            value = _without_limits(atom.dividend, bounds) // atom.divisor
+        elif isinstance(atom, Extremum):
+            left, right = _without_limits(atom.left, bounds), _without_limits(atom.right, bounds)
+            if _follows(left - right, bounds):
+                value = left if atom.kind == "max" else right
+            elif _follows(right - left, bounds):
+                value = right if atom.kind == "max" else left
+            else:
+                value = extremum(atom.kind, left, right)
+        else:
+            value = Index.of(atom)
+        result = result + value * factor
+    return result
+
+
+def _follows(value: Index, bounds: list[Index]) -> bool:
+    """Whether ``value >= 0`` follows from one of ``bound >= 0``."""
+    for bound in bounds:
+        low = (value - bound).interval[0]
+        if low is not None and low >= 0:
+            return True
+    return False
+
+
+# Rebuilding.
+
+
+def _accesses(statement: Statement) -> Iterator[Index]:
+    yield from statement.indices
+    for read in statement.reads:
+        yield from read.indices
+
+
+def _expressions(statement: Statement) -> Iterator[Index]:
+    """All index expressions but the schedules, which never divide."""
+    yield from _accesses(statement)
+    for leaf in leaves(statement.value, "index"):
+        assert isinstance(leaf.payload, Index)
+        yield leaf.payload
+    yield from _of_condition(statement.condition)
+
+
+def _of_condition(condition: Condition) -> Iterator[Index]:
+    if isinstance(condition, Comparison):
+        yield condition.expression
+        return
+    for part in condition.parts:
+        yield from _of_condition(part)
+
+
+def _mapped(statement: Statement, change: Callable[[Index], Index]) -> Statement:
+    """The statement with its subscripts changed."""
+    reads = tuple(
+        Read(read.array, tuple(map(change, read.indices)), read.schedule)
+        for read in statement.reads
+    )
+    return replace(statement, indices=tuple(map(change, statement.indices)), reads=reads)
+
+
+def _replaced(
+    statement: Statement, values: Mapping[str, Index], dims: tuple[Variable, ...]
+) -> Statement:
+    """The statement with counters replaced everywhere."""
+
+    def change(indices: tuple[Index, ...]) -> tuple[Index, ...]:
+        return tuple(index.replace(values) for index in indices)
+
+    reads = tuple(
+        Read(read.array, change(read.indices), change(read.schedule)) for read in statement.reads
+    )
+    return replace(
+        statement,
+        dims=dims,
+        condition=statement.condition.replace(values),
+        schedule=change(statement.schedule),
+        indices=change(statement.indices),
+        value=_replaced_value(statement.value, values),
+        reads=reads,
+    )
+
+
+def _replaced_value(value: Term, values: Mapping[str, Index]) -> Term:
+    changed: dict[Term, Term] = {}
+    for leaf in leaves(value, "index"):
+        assert isinstance(leaf.payload, Index)
+        changed[leaf] = term("index", leaf.type, payload=leaf.payload.replace(values))
+    return substitute(value, changed) if changed else value
