@@ -23,6 +23,26 @@ from .program import Program, build_program
 from .simulate import Level
 from .state import EXECUTE, LOAD, STORE, UNITS, mesh_transit
 
+Columns = dict[str, NDArray[np.int64]]
+MOVE_COLUMNS = (
+    "rows",
+    "blocks",
+    "row_reads",
+    "row_bytes",
+    "in_accumulator",
+    "dram",
+    "dram_step",
+)
+EXECUTE_COLUMNS = (
+    "kind",
+    "rows",
+    "is_garbage",
+    "second_rows",
+    "second_is_garbage",
+    "weight_stationary",
+    "a_transposed",
+    "b_transposed",
+)
 CYCLES_TO_UNIT = 2
 """Cycles from a command's entry into the reservation station to its first action in a unit."""
 
@@ -83,11 +103,13 @@ def lower_bound(
 def bound_program(program: Program, config: GemminiConfig, *, cold: bool = False) -> Bound:
     """The bound of a decoded stream."""
     commands = program.commands
-    loads = commands[(commands["unit"] == LOAD) & (commands["kind"] == MOVE)]
-    stores = commands[(commands["unit"] == STORE) & (commands["kind"] == MOVE)]
+    is_load = (commands["unit"] == LOAD) & (commands["kind"] == MOVE)
+    is_zero = commands["dram"] == 0
+    fetched = _columns(commands, is_load & ~is_zero, MOVE_COLUMNS)
+    zeros = _columns(commands, is_load & is_zero, MOVE_COLUMNS)
+    is_store = (commands["unit"] == STORE) & (commands["kind"] == MOVE)
+    stores = _columns(commands, is_store, MOVE_COLUMNS)
     start = config.front_end_latency + CYCLES_TO_UNIT
-    fetched = loads[loads["dram"] != 0]
-    zeros = loads[loads["dram"] == 0]
     read_beats = _sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.bus_bytes))
     write_beats = _sum(stores["rows"] * _ceil(stores["row_bytes"], config.bus_bytes))
     reads = _sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.max_request_bytes))
@@ -98,11 +120,17 @@ def bound_program(program: Program, config: GemminiConfig, *, cold: bool = False
         store=_after(start, _store(stores, config)),
         port=_after(start, max(read_beats + writes, write_beats + reads)),
         dispatch=_dispatch(program, config),
-        dram=_lines(loads, stores, config) * config.dram_fill_cycles if cold else 0,
+        dram=_lines(fetched, stores, config) * config.dram_fill_cycles if cold else 0,
         macs=_macs(commands),
         read_bytes=_sum(fetched["rows"] * fetched["row_bytes"]),
         written_bytes=_sum(stores["rows"] * stores["row_bytes"]),
     )
+
+
+def _columns(commands: NDArray[Any], where: NDArray[np.bool_], names: tuple[str, ...]) -> Columns:
+    """The named columns of some commands (whole records would be copied in full)."""
+    positions = np.flatnonzero(where)
+    return {name: commands[name][positions] for name in names}
 
 
 def _sum(values: Any) -> int:
@@ -135,30 +163,25 @@ def _is_emitted(program: Program) -> NDArray[np.bool_]:
 
 def _macs(commands: NDArray[Any]) -> int:
     """A's rows × A's columns × C's columns, of each computation that has a result."""
-    preload, compute = _pairs(commands)
-    a, c = commands[compute], commands[preload]
-    counts = a["rows"] * a["cols"] * c["second_cols"]
-    exists = (c["second_is_garbage"] == 0) & (a["is_garbage"] == 0)
-    return _sum(np.where(exists, counts, 0))
-
-
-def _pairs(commands: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of each compute and of the preload before it."""
     of_pairs = np.flatnonzero((commands["kind"] == PRELOAD) | (commands["kind"] == COMPUTE))
     is_compute = commands["kind"][of_pairs] == COMPUTE
     follows = np.flatnonzero(is_compute[1:] & ~is_compute[:-1]) + 1
-    return of_pairs[follows - 1], of_pairs[follows]
+    preload, compute = of_pairs[follows - 1], of_pairs[follows]
+    counts = commands["rows"][compute] * commands["cols"][compute]
+    counts *= commands["second_cols"][preload]
+    is_garbage = commands["second_is_garbage"][preload] | commands["is_garbage"][compute]
+    return _sum(counts[is_garbage == 0])
 
 
 def _compute(commands: NDArray[Any], config: GemminiConfig) -> int:
     """Rows of all operations of the array, when every compute overlaps the preload behind it."""
-    execute = commands[(commands["unit"] == EXECUTE)]
-    execute = execute[execute["kind"] != CONFIGURE]
-    if not len(execute):
-        return 0
+    works = (commands["unit"] == EXECUTE) & (commands["kind"] != CONFIGURE)
+    execute = _columns(commands, works, EXECUTE_COLUMNS)
     rows = _operation_rows(execute, config)
+    if not len(rows):
+        return 0
     is_preload = execute["kind"] == PRELOAD
-    overlaps = np.zeros(len(execute), bool)
+    overlaps = np.zeros(len(rows), bool)
     overlaps[1:] = is_preload[1:] & ~is_preload[:-1]
     # A preload behind a compute shares its operation, which is as long as the longer of the two.
     extra = np.where(overlaps, np.maximum(rows - np.roll(rows, 1), 0), rows)
@@ -173,7 +196,7 @@ def _compute(commands: NDArray[Any], config: GemminiConfig) -> int:
     return bound
 
 
-def _operation_rows(execute: NDArray[Any], config: GemminiConfig) -> NDArray[np.int64]:
+def _operation_rows(execute: Columns, config: GemminiConfig) -> NDArray[np.int64]:
     """The least rows of the operation that each preload or compute is part of."""
     used = execute["is_garbage"] == 0
     second_used = execute["second_is_garbage"] == 0
@@ -188,7 +211,7 @@ def _operation_rows(execute: NDArray[Any], config: GemminiConfig) -> NDArray[np.
     return np.where(is_long, config.dim, rows)
 
 
-def _store(stores: NDArray[Any], config: GemminiConfig) -> int:
+def _store(stores: Columns, config: GemminiConfig) -> int:
     """Cycles of the writer, and of the scale unit, whose queue holds a row for its latency."""
     pieces = stores["rows"] * stores["blocks"] * stores["row_reads"]
     beats = _ceil(stores["row_bytes"], config.bus_bytes)
@@ -199,16 +222,16 @@ def _store(stores: NDArray[Any], config: GemminiConfig) -> int:
     return max(_sum(pieces), _sum(stores["rows"] * per_row), scaling)
 
 
-def _lines(loads: NDArray[Any], stores: NDArray[Any], config: GemminiConfig) -> int:
+def _lines(loads: Columns, stores: Columns, config: GemminiConfig) -> int:
     """Distinct cache lines that the moves touch (a lower count: whole rows of aligned lines)."""
     touched: list[NDArray[np.int64]] = []
-    for moves in (loads[loads["dram"] != 0], stores):
-        if len(moves):
+    for moves in (loads, stores):
+        if len(moves["rows"]):
             touched.extend(_line_numbers(moves, config.l2_line_bytes))
     return len(np.unique(np.concatenate(touched))) if touched else 0
 
 
-def _line_numbers(moves: NDArray[Any], line_bytes: int) -> list[NDArray[np.int64]]:
+def _line_numbers(moves: Columns, line_bytes: int) -> list[NDArray[np.int64]]:
     row = np.arange(int(moves["rows"].max()))
     address = moves["dram"][:, None] + row[None, :] * moves["dram_step"][:, None]
     is_row = row[None, :] < moves["rows"][:, None]
