@@ -11,24 +11,26 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-OPTIONS: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
     # Compiled code here allocates nothing and divides by nothing that may be 0: without entries
     # for other callers, reference counts and checks, compilation takes a fraction of the time.
     "no_cfunc_wrapper": True,
     "_nrt": False,
     "error_model": "numpy",
 }
+_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True}
+_ENTRY: dict[str, Any] = {**_OPTIONS, "cache": True}
 
 
 def inner(function: Function) -> Function:
     """Compile a function that only compiled code calls."""
-    compiled: Any = numba.njit(no_cpython_wrapper=True, **OPTIONS)(function)
+    compiled: Any = numba.njit(**_INNER)(function)
     return compiled
 
 
 def entry(function: Function) -> Function:
     """Compile a function that Python calls; the machine code is cached on disk."""
-    compiled: Any = numba.njit(cache=True, **OPTIONS)(function)
+    compiled: Any = numba.njit(**_ENTRY)(function)
     return compiled
 
 

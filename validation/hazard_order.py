@@ -8,17 +8,17 @@ Computations complete in order, so one number says which of them are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..hw.gemmini import semantics
 from ..hw.gemmini.resolve import MOVES_IN, MOVES_OUT
 from .compiled import entry, inner, source_digest
 
-Record = Any
-Numbers = Any
+Record: TypeAlias = Any
+Numbers: TypeAlias = Any
+"""Arrays and their records, as compiled code sees them."""
 
 NO_RULE = 0
 READ_AFTER_STORE, STORE_AFTER_READ, LOADS_IN_FLIGHT = 2, 3, 4
@@ -63,24 +63,24 @@ SIZES = _record("spad_rows", "dim", "loads_in_flight", "results_in_flight")
 class Order(NamedTuple):
     """The stream and the state of the analysis."""
 
-    order: NDArray[np.uint8]
-    moves_in: NDArray[Any]
-    in_bytes: NDArray[np.int64]
-    in_epoch: NDArray[np.int64]  # fences before each
-    moves_out: NDArray[Any]
-    out_bytes: NDArray[np.int64]
-    out_epoch: NDArray[np.int64]
-    products: NDArray[Any]
-    product_epoch: NDArray[np.int64]
-    drain_epoch: NDArray[np.int64]  # times that the array was drained before each computation
-    arrays: NDArray[Any]
-    sizes: NDArray[Any]
-    rows: NDArray[Any]  # the accumulator's follow the scratchpad's
-    bytes: NDArray[Any]
-    unit: NDArray[Any]
-    known: NDArray[np.int64]  # what loads, computations and stores know of loads
-    known_at: NDArray[np.int64]  # what each computation knew
-    completed: NDArray[np.int64]  # scratch
+    order: Numbers
+    moves_in: Numbers
+    in_bytes: Numbers
+    in_epoch: Numbers  # fences before each
+    moves_out: Numbers
+    out_bytes: Numbers
+    out_epoch: Numbers
+    products: Numbers
+    product_epoch: Numbers
+    drain_epoch: Numbers  # times that the array was drained before each computation
+    arrays: Numbers
+    sizes: Numbers
+    rows: Numbers  # the accumulator's follow the scratchpad's
+    bytes: Numbers
+    unit: Numbers
+    known: Numbers  # what loads, computations and stores know of loads
+    known_at: Numbers  # what each computation knew
+    completed: Numbers  # scratch
 
 
 _LOAD, _EXECUTE, _STORE = 0, 1, 2

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hw.gemmini.check import move_element_bytes
+from ..hw.gemmini.check_moves import move_element_bytes
 from ..hw.gemmini.config import GemminiConfig
 from ..hw.gemmini.isa import ConfigType, Funct
 from ..hw.gemmini.memory import MemoryLayout

@@ -6,6 +6,6 @@ one), so toggled buffers, look-up arrays, unrolled bodies and recorded streams a
 it. What it proves holds for every content of the inputs, at the sizes of the stream.
 """
 
-from .api import validate_stream
+from .api import validate_stream, validate_unrolled
 
-__all__ = ["validate_stream"]
+__all__ = ["validate_stream", "validate_unrolled"]

@@ -46,7 +46,7 @@ def opaque_cell(unit: Record) -> int:
 @inner
 def transformed(unit: Record, chains: Record, compose: Any, cell: int, transform: int) -> int:
     """The cell after ``transform``. Every transform maps 0 to 0."""
-    if transform == 0 or cell == ZERO or cell == UNDEFINED:
+    if transform == 0 or cell in (ZERO, UNDEFINED):
         return cell
     if tag_of(cell) == OPAQUE_TAG:
         return opaque_cell(unit)

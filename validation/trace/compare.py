@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..compiled import entry, inner, source_digest
 from . import cell_form
@@ -29,13 +30,20 @@ from .state import (
 )
 from .term_table import TermTable
 
-Numbers = Any
+Numbers: TypeAlias = Any
+"""Arrays and their records, as compiled code sees them."""
 
 STACK = 4096
 """Nested sums that a group may have open at once; more are left to ``difference``."""
 
 
 _sum_bound = inner(cell_form.sum_bound)
+
+
+WALK = np.dtype(
+    [(name, np.int64) for name in ("met", "depth", "column", "count", "stamp")], align=True
+)
+"""The group that is walked: terms met, open sums, first column, members, and its mark."""
 
 
 class Scratch(NamedTuple):
@@ -45,15 +53,22 @@ class Scratch(NamedTuple):
     base: Numbers  # [families, 2] what they add to element numbers
     marks: Numbers  # [codes] the group in which a term was last met
     stack: Numbers  # [STACK, 2] sums to open and their columns
+    walk: Numbers  # one WALK record
+    clip_limit: Numbers  # per chain: magnitudes up to which it changes nothing, −1 if none
 
 
-def new_scratch(table: TermTable) -> Scratch:
-    """Scratch for one output; terms are marked with output numbers, so it can be used on."""
+def new_scratch(table: TermTable, clip_limit: NDArray[np.float64]) -> Scratch:
+    """Scratch for one output; terms are marked with output numbers, so it can be used on.
+
+    ``clip_limit`` says for each chain of transforms up to which magnitude it changes nothing.
+    """
     return Scratch(
         np.zeros(len(table.extents), np.int64),
         np.zeros((len(table.operands), 2), np.int64),
         np.full(len(table.family), -1, np.int64),
         np.zeros((STACK, 2), np.int64),
+        np.zeros(1, WALK),
+        clip_limit,
     )
 
 
@@ -85,10 +100,10 @@ def _are_columns(cells: Numbers, column: int, count: int) -> bool:
 
 @inner
 def _are_zero(cells: Numbers, column: int, count: int) -> bool:
+    zeros = 0
     for member in range(count):
-        if cells[column + member] != ZERO:
-            return False
-    return True
+        zeros += cells[column + member] == ZERO
+    return zeros == count
 
 
 @inner
@@ -172,71 +187,93 @@ def _opens(machine: Machine, clip_limit: Numbers, cell: int) -> bool:
 
 
 @inner
-def _check_sum(
-    machine: Machine,
-    table: TermTable,
-    clip_limit: Numbers,
-    scratch: Scratch,
-    at: Numbers,
-    count: int,
-    cell: int,
-    stamp: int,
-) -> bool:
-    """Whether the sum behind ``cell`` has the terms of ``count`` output elements from ``at`` on.
+def _meet(table: TermTable, scratch: Scratch, code: int, stamp: int) -> bool:
+    """Mark a term as met; false if it was met before, or if the element has no such term."""
+    if scratch.marks[code] == stamp or not _satisfied(table, code, scratch.at):
+        return False
+    scratch.marks[code] = stamp
+    scratch.walk[0].met += 1
+    return True
 
-    A term that was met is marked with ``stamp``.
+
+@inner
+def _check_products(
+    machine: Machine, table: TermTable, scratch: Scratch, node: Numbers, group: Numbers
+) -> bool:
+    """Whether the products of a node are terms of the group, each new."""
+    row, matrix = machine.rows[node.row], machine.matrices[node.matrix]
+    column, count = group.column, group.count
+    for k in range(len(row)):
+        if row[k] == ZERO or matrix[k] == ZERO_ROW:
+            continue
+        right = machine.rows[matrix[k]]
+        if not (_is_plain(row[k]) and _is_plain(right[column])):
+            if _are_zero(right, column, count):
+                continue
+            return False
+        left = element_of(row[k])
+        code = table.code_of[element_of(right[column])]
+        if code < 0:
+            code = table.code_of[left]
+        if code < 0:
+            return False
+        if not _matches_product(table, code, scratch.base, left, right, column, count):
+            return False
+        if not _meet(table, scratch, code, group.stamp):
+            return False
+    return True
+
+
+@inner
+def _check_copies(
+    machine: Machine, table: TermTable, scratch: Scratch, node: Numbers, group: Numbers
+) -> bool:
+    """Whether the cells that a node adds are terms of the group, or sums, kept to open."""
+    row, column, count = machine.rows[node.row], group.column, group.count
+    first = row[column]
+    if _opens(machine, scratch.clip_limit, first):
+        depth = scratch.walk[0].depth
+        if depth == STACK or not _are_columns(row, column, count):
+            return False
+        scratch.stack[depth, 0], scratch.stack[depth, 1] = head_of(first), column_of(first)
+        scratch.walk[0].depth = depth + 1
+        return True
+    if _are_zero(row, column, count):
+        return True
+    if not _is_plain(first) or table.code_of[element_of(first)] < 0:
+        return False
+    code = table.code_of[element_of(first)]
+    if not _matches_element(table, code, scratch.base, row, column, count):
+        return False
+    return _meet(table, scratch, code, group.stamp)
+
+
+@inner
+def _check_sum(
+    machine: Machine, table: TermTable, scratch: Scratch, cell: int, count: int, stamp: int
+) -> bool:
+    """Whether a sum has the terms of ``count`` output elements from ``scratch.at`` on.
+
+    Terms that were met are marked with ``stamp``.
     """
-    marks, stack, base = scratch.marks, scratch.stack, scratch.base
-    _bases(table, at, base)
-    met, depth = 0, 1
+    _bases(table, scratch.at, scratch.base)
+    walk, stack = scratch.walk[0], scratch.stack
+    walk.met, walk.depth, walk.count, walk.stamp = 0, 1, count, stamp
     stack[0, 0], stack[0, 1] = head_of(cell), column_of(cell)
-    while depth > 0:
-        depth -= 1
-        head, column = stack[depth, 0], stack[depth, 1]
+    while walk.depth > 0:
+        walk.depth -= 1
+        head = stack[walk.depth, 0]
+        walk.column = stack[walk.depth, 1]
         while head != 0:
             node = machine.nodes[head]
-            head = node.previous
-            row = machine.rows[node.row]
             if node.matrix == COPY:
-                first = row[column]
-                if _opens(machine, clip_limit, first):
-                    if depth == STACK or not _are_columns(row, column, count):
-                        return False
-                    stack[depth, 0], stack[depth, 1] = head_of(first), column_of(first)
-                    depth += 1
-                    continue
-                if _are_zero(row, column, count):
-                    continue
-                code = table.code_of[element_of(first)] if _is_plain(first) else -1
-                if code < 0 or not _matches_element(table, code, base, row, column, count):
-                    return False
-                if marks[code] == stamp or not _satisfied(table, code, at):
-                    return False
-                marks[code] = stamp
-                met += 1
-                continue
-            for k in range(len(row)):
-                factor = machine.matrices[node.matrix, k]
-                if row[k] == ZERO or factor == ZERO_ROW:
-                    continue
-                right = machine.rows[factor]
-                if not (_is_plain(row[k]) and _is_plain(right[column])):
-                    if _are_zero(right, column, count):
-                        continue
-                    return False
-                code = table.code_of[element_of(right[column])]
-                if code < 0:
-                    code = table.code_of[element_of(row[k])]
-                if code < 0 or marks[code] == stamp:
-                    return False
-                left = element_of(row[k])
-                if not _matches_product(table, code, base, left, right, column, count):
-                    return False
-                if not _satisfied(table, code, at):
-                    return False
-                marks[code] = stamp
-                met += 1
-    return met == count_terms(table, at)
+                fine = _check_copies(machine, table, scratch, node, walk)
+            else:
+                fine = _check_products(machine, table, scratch, node, walk)
+            if not fine:
+                return False
+            head = node.previous
+    return walk.met == count_terms(table, scratch.at)
 
 
 @inner
@@ -278,15 +315,14 @@ def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
         table: TermTable,
         first: int,
         start: int,
-        clip_limit: Numbers,
         chains_seen: Numbers,
         scratch: Scratch,
     ) -> tuple[int, int]:
-        """Verify outputs from number ``start`` on: the first one that is not verified, and a count.
+        """Verify outputs from number ``start`` on: the first that is not verified, and a count.
 
-        That number is the number of outputs if all are verified; the count is how many neighbours were
-        not verified with it. The output array's elements are numbered from ``first`` on. Chains of
-        transforms that were met are set in ``chains_seen``; its last place stands for the number 0.
+        The first is the number of outputs if all are verified; the count says how many neighbours
+        were not verified with it. The elements of the output array are numbered from ``first`` on.
+        Chains of transforms that were met are set in ``chains_seen``, its last place for zeros.
         """
         total = 1
         for extent in table.extents:
@@ -301,7 +337,7 @@ def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
             if tag_of(cell) == SUM_TAG:
                 limit = 1 if table.depends_on_last else length - start % length
                 count = _group(cells, start, limit)
-                if not _check_sum(machine, table, clip_limit, scratch, at, count, cell, start):
+                if not _check_sum(machine, table, scratch, cell, count, start):
                     return start, count
             elif not _check_alone(table, base, at, cell):
                 return start, 1

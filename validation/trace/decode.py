@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,24 @@ from ...hw.stream import CommandStream
 from ..polyhedral import Unsupported
 from .transforms import IDENTITY, TransformTable
 
+Column: TypeAlias = Any
+"""An array, as compiled code sees it."""
+
 
 class Plan(NamedTuple):
     """Tables of ``hw.gemmini.resolve`` and, row by row, widths and transforms of their elements."""
 
-    order: NDArray[np.uint8]
-    moves_in: NDArray[Any]
-    in_bytes: NDArray[np.int64]
-    in_transform: NDArray[np.int64]
-    moves_out: NDArray[Any]
-    out_bytes: NDArray[np.int64]
-    out_transform: NDArray[np.int64]
-    products: NDArray[Any]
-    array_transform: NDArray[np.int64]
+    order: Column
+    moves_in: Column
+    in_bytes: Column
+    in_transform: Column
+    moves_out: Column
+    out_bytes: Column
+    out_transform: Column
+    products: Column
+    array_transform: Column
     """Of sums that leave the array, output-stationary."""
-    spad_transform: NDArray[np.int64]
+    spad_transform: Column
     """Of results that go to the scratchpad."""
 
 

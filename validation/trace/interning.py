@@ -41,10 +41,10 @@ def intern(table: Table, slots: Table, count: int, values: Table) -> int:
     The caller counts on when the result is ``count``.
     """
     mask = len(slots) - 1
-    slot = np.int64(_hash(values) & np.uint64(mask))
+    slot: Any = np.int64(_hash(values) & np.uint64(mask))
     while slots[slot] >= 0:
         if _is_row(table, slots[slot], values):
-            return np.int64(slots[slot])
+            return slots[slot] + 0
         slot = (slot + 1) & mask
     slots[slot] = count
     for place in range(len(values)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,19 +26,10 @@ from ..structured import single_function
 from ..suspect_inputs import Summand, arrays_for_difference, arrays_for_sum
 from ..terms import Term, term
 from ..validate import PreparedSource
-from .difference import Difference, Factors
+from .difference import Factors
+from .finding import Clue, locate
 
 Arrays = list[NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Clue:
-    """What symbolic execution says about inputs that show the difference."""
-
-    difference: Difference | None = None
-    terms: tuple[Factors, ...] = ()
-    """All terms of one output element, which sum to ``witness`` on the inputs to try."""
-    witness: int | None = None
 
 
 def replay(
@@ -141,15 +131,3 @@ def _summand(layout: MemoryLayout, factors: Factors) -> Summand | None:
         subscripts += located[1]
     shape = slots[0] if len(slots) == 1 else term("mul", "int", *slots)
     return Summand(shape, tuple(subscripts))
-
-
-def locate(layout: MemoryLayout, number: int) -> tuple[int, tuple[int, ...]] | None:
-    """Position and subscripts of an element by its number over all arrays."""
-    if number < 0:
-        return None
-    for position, array in enumerate(layout.arrays):
-        count = int(np.prod(array.shape, dtype=np.int64))
-        if number < count:
-            return position, tuple(int(i) for i in np.unravel_index(number, array.shape))
-        number -= count
-    return None

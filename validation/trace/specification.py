@@ -2,9 +2,9 @@
 
 The source's affine statements were analysed and checked by the first engine (``validate.prepare``);
 ``pairing.SummandMaps`` composes them. Here they become numbers: at the real size, an output element
-``x`` is ``shape(Σ terms)``, and the terms of a *family* are one input element, or the product of two, for
-each integer point ``r`` of a box that satisfies linear constraints. Element numbers are affine in
-``x`` and ``r``.
+``x`` is ``shape(Σ terms)``, and the terms of a *family* are one input element, or the product of
+two, for each integer point ``r`` of a box that satisfies linear constraints. Element numbers are
+affine in ``x`` and ``r``.
 """
 
 from __future__ import annotations
@@ -129,6 +129,8 @@ def _output(program: Program, maps: SummandMaps, final: Statement) -> Output:
     shape, total, parts = _split_total(shape)
     extents = tuple(extent.constant for extent in final.array.extents)
     rank = len(extents)
+    if rank == 0:
+        raise Unsupported("an output without dimensions")
     families: list[Family] = []
     for part in parts:
         kind, key = slot_kind(part)
@@ -230,7 +232,7 @@ def _family(
     space = points.to_set()
     low = tuple(_bound(space.dim_min_val(rank + place)) for place in kept)
     high = tuple(_bound(space.dim_max_val(rank + place)) for place in kept)
-    sizes = tuple(h - l + 1 for l, h in zip(low, high, strict=True))
+    sizes = tuple(b - a + 1 for a, b in zip(low, high, strict=True))
     box = [(0, extent - 1) for extent in extents] + list(zip(low, high, strict=True))
     needed = [row for row in inequalities if _least(row, box) < 0]
     operands = tuple(
@@ -253,7 +255,7 @@ Row = list[int]
 def _elements(
     program: Program, slots: Sequence[Term], values: isl.MultiAff, rank: int
 ) -> list[Row]:
-    """The row-major element number of each slot; the values are ``[x, subscripts of each slot]``."""
+    """The row-major element number of each slot, from ``[x, subscripts of each slot]``."""
     result: list[Row] = []
     place = rank
     # The subscripts stand in order of the slots' numbers, the factors perhaps not.

@@ -15,10 +15,9 @@ of ``dim`` rows are interned by value: equal contents, equal number.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...hw.gemmini.config import GemminiConfig
 from ...hw.gemmini.memory import MemoryLayout
@@ -43,7 +42,8 @@ COLUMN_SHIFT = 32
 ELEMENT_LIMIT = 1 << CHAIN_SHIFT
 """Elements of all arrays together: they are numbered through, array after array."""
 
-Integers = NDArray[Any]
+Integers: TypeAlias = Any
+"""An array, as compiled code sees it."""
 
 
 REGISTERS = np.dtype(

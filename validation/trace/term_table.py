@@ -8,7 +8,7 @@ of the term is then element ``value[c, o] + Σ factor · x``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,20 +23,24 @@ NO_CODE = -1
 """No term, or several, are known to use an element as an operand."""
 
 
+Numbers: TypeAlias = Any
+"""An array, as compiled code sees it."""
+
+
 class TermTable(NamedTuple):
     """See the module; ``constraint`` rows of a family stand from ``constraint_first`` on."""
 
-    extents: NDArray[np.int64]  # [rank] of the output
-    family: NDArray[np.int64]  # [codes]
-    value: NDArray[np.int64]  # [codes, 2]
-    operands: NDArray[np.int64]  # [families]: 1 or 2
-    first_code: NDArray[np.int64]  # [families + 1]
-    factor: NDArray[np.int64]  # [families, 2, rank]
-    constraint_first: NDArray[np.int64]  # [families + 1]
-    constraint_factor: NDArray[np.int64]  # [constraints, rank]
-    constraint_is_equality: NDArray[np.bool_]  # [constraints]
-    constraint_value: NDArray[np.int64]  # [codes, most constraints of a family]
-    code_of: NDArray[np.int32]  # [elements of all arrays]: code, or NO_CODE
+    extents: Numbers  # [rank] of the output
+    family: Numbers  # [codes]
+    value: Numbers  # [codes, 2]
+    operands: Numbers  # [families]: 1 or 2
+    first_code: Numbers  # [families + 1]
+    factor: Numbers  # [families, 2, rank]
+    constraint_first: Numbers  # [families + 1]
+    constraint_factor: Numbers  # [constraints, rank]
+    constraint_is_equality: Numbers  # [constraints]
+    constraint_value: Numbers  # [codes, most constraints of a family]
+    code_of: Numbers  # [elements of all arrays]: code, or NO_CODE
     depends_on_last: bool
     """Whether a constraint depends on the last subscript of the output."""
 
