@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import (
@@ -17,16 +16,16 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..diagnostics import Diagnostic, SourceLocation
 from .lift_constants import wrap
-from .lift_index import IndexExpression, LoopVariable, Size, is_nonnegative, is_within
+from .lift_index import IndexExpression, LoopVariable, Size, is_within
 from .lift_loops import close_loop
 from .lift_simplify import apply
 from .lift_solve import Subscripts
+from .lift_split import is_awkward, pieces, thresholds
 from .lift_state import ArrayState, Update, clobber
 from .lift_terms import (
     Apply,
     IndexValue,
     Read,
-    Reduction,
     Scalar,
     Term,
     Unliftable,
@@ -176,10 +175,10 @@ class Evaluator:
             return
         variable, counter = counted
         updates = self._iterate(op, state, variable, counter)
-        if _is_awkward(updates, variable) or self._reads_outside(updates):
-            pieces = _pieces(variable, self._split_points(op, variable))
-            if len(pieces) > 1:
-                self._iterate_pieces(op, state, variable, pieces, counter)
+        if is_awkward(updates, variable) or self._reads_outside(updates):
+            parts = pieces(variable, self._split_points(op, variable))
+            if len(parts) > 1:
+                self._iterate_pieces(op, state, variable, parts, counter)
                 return
         state.absorb(updates, state.depth + 1)
 
@@ -234,11 +233,11 @@ class Evaluator:
         op: scf.ForOp,
         state: ArrayState,
         variable: LoopVariable,
-        pieces: list[LoopVariable],
+        parts: list[LoopVariable],
         counter: IndexExpression,
     ) -> None:
         """Run the parts of the loop's range one after the other."""
-        for piece in pieces:
+        for piece in parts:
             is_single = piece.extent is not None and piece.extent.constant == 1
             value = piece.lower if is_single else IndexExpression.of(piece)
             here = counter.substitute({variable: value})
@@ -269,7 +268,7 @@ class Evaluator:
             term = self.values.get(test.result)
             if not (isinstance(term, Apply) and term.operation is arith.CmpiOp):
                 continue
-            points.extend(_thresholds(term, variable))
+            points.extend(thresholds(term, variable))
         return points
 
     # Conditions
@@ -325,54 +324,6 @@ def _divided_up(range_length: IndexExpression, step: int) -> IndexExpression | N
     if any(coefficient % step for _, coefficient in range_length.terms):
         return None
     return IndexExpression(tuple((m, c // step) for m, c in range_length.terms))
-
-
-def _is_awkward(updates: list[Update], variable: LoopVariable) -> bool:
-    """Return whether the loop has no closed form, or one whose reduction tests an index."""
-    for update in updates:
-        for term in walk(update.value):
-            if isinstance(term, Unliftable):
-                return True
-            if isinstance(term, Reduction) and variable in term.variables:
-                tests = (t for t in walk(term.body) if isinstance(t, Apply))
-                if any(t.operation is arith.CmpiOp and variable in t.free for t in tests):
-                    return True
-    return False
-
-
-def _thresholds(test: Apply, variable: LoopVariable) -> list[IndexExpression]:
-    """Return the first values of ``variable`` for which a comparison of indices may change."""
-    left, right = (as_index(operand) for operand in test.operands)
-    if left is None or right is None:
-        return []
-    parts = (left - right).split(variable)
-    if parts is None or parts[0].constant not in (1, -1):
-        return []
-    # The test changes around the value at which both sides are equal.
-    equal = parts[1] * parts[0] * -1
-    return [equal, equal + 1]
-
-
-def _pieces(variable: LoopVariable, points: list[IndexExpression]) -> list[LoopVariable]:
-    """Return consecutive parts of the variable's range, cut at the points that lie inside."""
-    if variable.extent is None:
-        return [variable]
-    inside = [
-        point
-        for point in dict.fromkeys(points)
-        if is_nonnegative(point - variable.lower)
-        and is_nonnegative(variable.uppers[0] - point)
-        and point not in (variable.lower, variable.uppers[0])
-        and variable not in point.variables
-    ]
-    ordered: list[IndexExpression] = []
-    for point in inside:
-        rank = sum(1 for other in ordered if is_nonnegative(point - other))
-        if not all(is_nonnegative(other - point) for other in ordered[rank:]):
-            return [variable]
-        ordered.insert(rank, point)
-    edges = [variable.lower, *ordered, variable.uppers[0]]
-    return [LoopVariable(variable.name, lower, (upper,)) for lower, upper in pairwise(edges)]
 
 
 def _take_twin(update: Update, others: list[Update]) -> Update | None:
