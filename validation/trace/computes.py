@@ -6,11 +6,11 @@ from typing import Any
 
 from ...hw.gemmini import semantics
 from ..compiled import inner
-from .cells import OVERFLOWED, sum_cell, transformed
+from .cells import OVERFLOWED, transformed
 from .interning import intern
 from .state import EMPTY_SUM, SUMS_HELD, UNDEFINED, WEIGHTS_HELD, ZERO, Machine
 from .status import Status, fail
-from .sums import add_cells, add_summand
+from .sums import add_cells, add_summand, cell_of_sum
 
 Record = Any
 Cells = Any
@@ -132,10 +132,8 @@ def _add_products(machine: Machine, sums: Cells, columns: int, row: Cells, matri
 @inner
 def _result_cell(machine: Machine, column: int, head: int, first: int, second: int) -> int:
     """The sum ``head`` after two transforms."""
-    if head == EMPTY_SUM:
-        return ZERO
     unit = machine.registers[0]
-    cell = sum_cell(column, head)
+    cell = cell_of_sum(machine.nodes, machine.rows, column, head)
     cell = transformed(unit, machine.chains, machine.compose, cell, first)
     if cell != OVERFLOWED and second != 0:
         cell = transformed(unit, machine.chains, machine.compose, cell, second)

@@ -6,11 +6,11 @@ from typing import Any
 
 from ...hw.gemmini import semantics
 from ..compiled import inner
-from .cells import OVERFLOWED, opaque_cell, sum_cell, transformed
+from .cells import OVERFLOWED, opaque_cell, transformed
 from .interning import intern
-from .state import EMPTY_SUM, NO_SUM, UNDEFINED, ZERO, Machine
+from .state import NO_SUM, UNDEFINED, ZERO, Machine
 from .status import Status, fail
-from .sums import add_cells
+from .sums import add_cells, cell_of_sum
 
 Record = Any
 Cells = Any
@@ -124,9 +124,8 @@ def _accumulator_cell(machine: Machine, row: int, column: int, transform: int) -
     head = machine.acc[row, column]
     if head == NO_SUM:
         return UNDEFINED
-    if head == EMPTY_SUM:
-        return ZERO
-    unit, cell = machine.registers[0], sum_cell(column, head)
+    unit = machine.registers[0]
+    cell = cell_of_sum(machine.nodes, machine.rows, column, head)
     return transformed(unit, machine.chains, machine.compose, cell, transform)
 
 

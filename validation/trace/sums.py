@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..compiled import inner
-from .state import COPY, EMPTY_SUM, NO_SUM, ZERO_MATRIX, ZERO_ROW
+from .cells import chain_of, sum_cell, tag_of
+from .state import COPY, EMPTY_SUM, NO_SUM, SUM_TAG, ZERO, ZERO_MATRIX, ZERO_ROW
 
 Record = Any
 
@@ -44,3 +45,18 @@ def add_summand(
 def add_cells(unit: Record, nodes: Record, target: Any, columns: int, row: int, keep: bool) -> int:
     """``add_summand`` of the cells of an interned row."""
     return add_summand(unit, nodes, target, columns, row, COPY, keep)
+
+
+@inner
+def cell_of_sum(nodes: Record, rows: Any, column: int, head: int) -> int:
+    """The cell that is column ``column`` of a sum.
+
+    A sum of nothing but one transformed sum is that sum, so that transforms form one chain.
+    """
+    if head == EMPTY_SUM:
+        return ZERO
+    if nodes[head].matrix == COPY and nodes[head].previous == EMPTY_SUM:
+        inner_cell = rows[nodes[head].row, column]
+        if tag_of(inner_cell) == SUM_TAG and chain_of(inner_cell) != 0:
+            return inner_cell
+    return sum_cell(column, head)
