@@ -73,6 +73,12 @@ FALSE = Connective("or", ())
 
 
 def compare(expression: Index, is_equality: bool = False) -> Condition:
+    """``expression == 0`` or ``>= 0``, decided by ranges or split into digits where possible."""
+    if not is_equality and expression.interval[1] == 0:
+        is_equality = True
+    digits = _digits_of(expression) if is_equality else None
+    if digits is not None:
+        return all_of([compare(Index.of(atom) - value, is_equality=True) for atom, value in digits])
     comparison = Comparison(expression, is_equality)
     decided = comparison.decided
     if decided is None:
@@ -91,12 +97,7 @@ def less_than(left: Index | int, right: Index | int) -> Condition:
 
 
 def equal(left: Index | int, right: Index | int) -> Condition:
-    """``left == right``; digit by digit where both sides show their digits."""
-    difference = Index.of(left) - right
-    digits = _digits_of(difference)
-    if digits is None:
-        return compare(difference, is_equality=True)
-    return all_of([compare(Index.of(atom) - value, is_equality=True) for atom, value in digits])
+    return compare(Index.of(left) - right, is_equality=True)
 
 
 def _digits_of(difference: Index) -> list[tuple[Atom, int]] | None:

@@ -8,22 +8,35 @@ for. Which digits help is a guess from the divisions; the change of counters is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .condition import Comparison, Condition, Connective, all_of, compare, within
+from .condition import Comparison, Condition, Connective, all_of, at_least, compare
 from .index import Extremum, FloorDivision, Index, Variable, constant_index, extremum
 from .polyhedral import Read, Statement
 from .terms import Term, leaves, substitute, term
 
 
-def with_digits(statement: Statement) -> Statement:
-    """The statement with digits for each loop counter that it divides."""
-    for counter in statement.dims[: len(statement.dims) - statement.unordered]:
-        division = _largest_division(statement, counter)
-        if division is not None:
-            statement = _split(statement, counter, division)
-    return statement
+def with_digits(statements: Sequence[Statement]) -> list[Statement]:
+    """The statements with digits for each counter that one of them divides.
+
+    All statements split a counter in the same way, each with a shift of its own.
+    """
+    plain = [simplified(statement) for statement in statements]
+    divisors: dict[str, set[int]] = defaultdict(set)
+    for statement in plain:
+        for counter, division in _divisions(statement):
+            divisors[counter.name].add(division.divisor)
+    split: list[Statement] = []
+    for statement in plain:
+        shifts = _shifts(statement)
+        for counter in statement.dims:
+            if counter.name in divisors:
+                weights = _chain(divisors[counter.name])
+                statement = _split(statement, counter, weights, shifts.get(counter.name, 0))
+        split.append(simplified(statement))
+    return split
 
 
 def simplified(statement: Statement) -> Statement:
@@ -52,53 +65,59 @@ def _fixed_to(dim: Variable, value: Index) -> Condition:
 # Digits.
 
 
-def _largest_division(statement: Statement, counter: Variable) -> FloorDivision | None:
-    found = [
-        division
-        for index in _expressions(statement)
-        for division in index.divisions
-        if division.dividend.terms == ((counter, 1),)
-    ]
-    return max(found, key=lambda division: division.divisor, default=None)
+def _divisions(statement: Statement) -> Iterator[tuple[Variable, FloorDivision]]:
+    """Each division of a counter, plus a number, by a number."""
+    counters = {((dim, 1),): dim for dim in statement.dims}
+    for index in _expressions(statement):
+        for division in index.divisions:
+            counter = counters.get(division.dividend.terms)  # pyright: ignore[reportArgumentType]
+            if counter is not None:
+                yield counter, division
 
 
-def _weights(statement: Statement, counter: Variable, largest: FloorDivision) -> list[int]:
-    """Weights of the digits, highest first: divisors that fit the shift of the largest."""
+def _shifts(statement: Statement) -> dict[str, int]:
+    """What is added to each counter in its division by the largest number."""
+    largest: dict[str, FloorDivision] = {}
+    for counter, division in _divisions(statement):
+        known = largest.get(counter.name)
+        if known is None or division.divisor > known.divisor:
+            largest[counter.name] = division
+    return {name: division.dividend.constant for name, division in largest.items()}
+
+
+def _chain(divisors: set[int]) -> list[int]:
+    """Weights of digits, highest first: each number that the one below divides."""
     weights = [1]
-    divisions = {
-        division
-        for index in _expressions(statement)
-        for division in index.divisions
-        if division.dividend.terms == ((counter, 1),)
-    }
-    for division in sorted(divisions, key=lambda division: division.divisor):
-        divisor = division.divisor
-        same_shift = (division.dividend.constant - largest.dividend.constant) % divisor == 0
-        divides = divisor % weights[-1] == 0 and largest.divisor % divisor == 0
-        if same_shift and divides and divisor > weights[-1]:
+    for divisor in sorted(divisors):
+        if divisor % weights[-1] == 0:
             weights.append(divisor)
     return weights[::-1]
 
 
-def _split(statement: Statement, counter: Variable, largest: FloorDivision) -> Statement:
-    shift = largest.dividend.constant
+def _split(statement: Statement, counter: Variable, weights: list[int], shift: int) -> Statement:
     digits: list[Variable] = []
     number = constant_index(0)
     limit = None if counter.high is None else counter.high + shift + 1
-    for weight in _weights(statement, counter, largest):
+    for weight in weights:
         high = None if limit is None else -(-limit // weight) - 1
         digit = Variable(f"{counter.name}_{weight}", 0, high)
         digits.append(digit)
         number = number + Index.of(digit) * weight
-        limit = weight
+        limit = weight if limit is None else min(weight, limit)
     value = number - shift
     place = statement.dims.index(counter)
     dims = (*statement.dims[:place], *digits, *statement.dims[place + 1 :])
-    inside = [within(value, 0 if counter.low is None else counter.low, value + 1)]
+    ordered = len(statement.dims) - statement.unordered
+    more = len(digits) - 1 if place >= ordered else 0
+    inside = [at_least(value, 0 if counter.low is None else counter.low)]
     if counter.high is not None:
-        inside.append(compare(-value + counter.high))
+        inside.append(at_least(counter.high, value))
     changed = _replaced(statement, {counter.name: value}, dims)
-    return replace(changed, condition=all_of([*inside, changed.condition]))
+    return replace(
+        changed,
+        condition=all_of([*inside, changed.condition]),
+        unordered=statement.unordered + more,
+    )
 
 
 # Facts from the condition.

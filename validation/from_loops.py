@@ -17,6 +17,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import BlockArgument
 
 from .condition import all_of, at_least, within
+from .digits import with_digits
 from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Role, Statement, Unsupported, element_variables
 from .pure_operations import type_name
@@ -176,6 +177,7 @@ def _initialise(program: Program, memory: Array, source: Array) -> None:
 
 def finish_outputs(extractor: Extractor, arrays: Sequence[Array], positions: Sequence[int]) -> None:
     """After everything else, an observer reads each element of each output."""
+    extractor.program.statements = with_digits(extractor.program.statements)
     schedule = (constant_index(extractor.scope.position),)
     for array, position in zip(arrays, positions, strict=True):
         dims = element_variables("x", array.extents)

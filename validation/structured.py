@@ -18,7 +18,6 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from .accumulation import split_accumulation
 from .condition import TRUE, Condition, all_of, less_than, negate
-from .digits import simplified, with_digits
 from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Requirement, Role, Statement, Unsupported, all_within
 from .pure_operations import Value, as_condition, as_index, as_term, evaluate, type_name
@@ -359,7 +358,7 @@ class Extractor:
             len(dims),
             operation,
         )
-        self.program.statements.append(simplified(with_digits(simplified(statement))))
+        self.program.statements.append(statement)
 
 
 def _not(truth: Term) -> Term:
