@@ -380,8 +380,13 @@ class Rewriter:
             self._conditions[invert(condition)] = Truth(not holds)
 
     def sum(self, value: Sum) -> Sum:
+        """``value`` with everything replaced."""
         if value.is_constant or not (self._terms or self._conditions):
             return value
+        return self.rebuilt(value)
+
+    def rebuilt(self, value: Sum) -> Sum:
+        """``value`` put together again from its replaced terms."""
         total = ZERO + value.constant
         for term, factor in value.terms:
             total += self._term(term).scaled(factor)

@@ -26,8 +26,8 @@ from .algebra import (
     quotient,
     remainder,
 )
-from .bits import bit_and, bit_or, bit_xor, shift_right
-from .terms import ALWAYS, NEVER, ZERO, Choice, Condition, Sum, constant
+from .bits import bit_and, bit_or, bit_xor, or_flags, shift_right
+from .terms import ALWAYS, NEVER, ZERO, Bitwise, Choice, Condition, Sum, constant
 from .values import Either, Number, Pointer, Real, Value, is_null, join
 
 _PREDICATES = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
@@ -40,6 +40,12 @@ def integer(value: int, kind: CInteger = INT) -> Number:
 
 def exact(number: Number, location: SourceLocation) -> Sum:
     """The value of an integer in C, wrapped around as its type does."""
+    if number.is_row:
+        raise Diagnostic(
+            "cannot tell the row of this local address from its flags",
+            location,
+            hint="add flags to a row that is never negative and below 1 << 29",
+        )
     kind, bounds = number.type, number.sum.interval
     period = 1 << kind.bits
     shift = (bounds.low - kind.lowest) // period * period
@@ -102,6 +108,8 @@ def _convert_constant(value: float, kind: CScalar, location: SourceLocation) -> 
 def _convert_integer(number: Number, kind: CInteger, location: SourceLocation) -> Number:
     if kind.boolean:
         return Number(kind, indicator(truth(number, location)))
+    if number.is_row and kind.bits >= 32:
+        return replace(number, type=kind)
     if kind.bits > number.type.bits:
         number = Number(number.type, exact(number, location))
     converted = Number(kind, number.sum)
@@ -173,7 +181,10 @@ def binary(operator: str, left: Value, right: Value, location: SourceLocation) -
         return Number(kind, _division(operator, exact(left, location), right, location))
     if operator in _BITWISE:
         return _bitwise(operator, kind, left, right, location)
-    return _wrapped(kind, _RING[operator](left.sum, right.sum))
+    if operator == "*" and (left.is_row or right.is_row):
+        raise _no_operation(operator, location)
+    result = _wrapped(kind, _RING[operator](left.sum, right.sum))
+    return replace(result, is_row=left.is_row or right.is_row)
 
 
 def _each(value: Either, function: Callable[[Value], Value], location: SourceLocation) -> Value:
@@ -222,13 +233,29 @@ def _bitwise(
     if is_bit(left.sum) and is_bit(right.sum):
         sides = (compare("ne", left.sum, ZERO), compare("ne", right.sum, ZERO))
         return Number(kind, indicator(_bit_operation(operator, *sides)))
+    if operator == "|" and (left.is_row or right.is_row):
+        return _add_flags(kind, left, right, location)
     # Two's complement: bits do not depend on the sign, and sums of bits need all of them positive.
     unsigned = CInteger(kind.bits, signed=False)
     operands = [exact(Number(unsigned, side.sum), location) for side in (left, right)]
-    result = Number(unsigned, _BITWISE[operator](*operands))
+    result = _BITWISE[operator](*operands)
+    if operator == "|" and any(isinstance(term, Bitwise) for term, _ in result.terms):
+        return _add_flags(kind, left, right, location)
     if not kind.signed:
-        return result
-    return Number(kind, exact(Number(kind, result.sum), location))
+        return Number(unsigned, result)
+    return Number(kind, exact(Number(kind, result), location))
+
+
+def _add_flags(kind: CInteger, left: Number, right: Number, location: SourceLocation) -> Number:
+    """``row | flags`` where the row cannot be proved to lie below the flags."""
+    combined = or_flags(left.sum, right.sum)
+    if combined is None:
+        raise Diagnostic(
+            "cannot tell which bits the two sides of '|' have in common",
+            location,
+            hint="use '+', or operands that are never negative",
+        )
+    return Number(kind, combined, is_row=True)
 
 
 def _bit_operation(operator: str, left: Condition, right: Condition) -> Condition:

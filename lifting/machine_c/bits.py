@@ -107,6 +107,44 @@ def _combine_part(operator: str, part: Part, bits: int) -> Sum:
     return constant(bits) if operator == "|" else constant(bits) - part.value
 
 
+def or_flags(left: Sum, right: Sum) -> Sum | None:
+    """``left | right`` if only one of them has bits below the flags, or None.
+
+    The low bits are taken not to reach the flags.
+    """
+    (left_constant, left_flags, left_low), (right_constant, right_flags, right_low) = (
+        _apart(left),
+        _apart(right),
+    )
+    if left_low != ZERO and right_low != ZERO:
+        return None
+    flags = Sum((*left_flags.terms, *right_flags.terms))
+    if _overlap(flags, left_constant | right_constant):
+        return None
+    return flags + (left_constant | right_constant) + left_low + right_low
+
+
+def _apart(value: Sum) -> tuple[int, Sum, Sum]:
+    """Constant flags, the terms that are flags, and all the rest."""
+    number = value.constant % (1 << 32)
+    constant_flags = number & _FLAGS
+    if value.terms and constant_flags == _FLAGS:
+        constant_flags, number = 0, value.constant  # a small negative number, as in row - 1
+    flags = tuple(t for t in value.terms if t[1] % FLAG_BITS[-1] == 0)
+    rest = tuple(t for t in value.terms if t[1] % FLAG_BITS[-1] != 0)
+    return constant_flags, Sum(flags), Sum(rest, number - constant_flags)
+
+
+def _overlap(flags: Sum, bits: int) -> bool:
+    """Whether terms that are flags may overlap with other bits, or with each other."""
+    for term, factor in flags.terms:
+        mask = _mask(Sum(((term, factor),)))
+        if mask is None or mask & bits:
+            return True
+        bits |= mask
+    return False
+
+
 def bit_and(left: Sum, right: Sum) -> Sum:
     """``left & right``."""
     if left.is_constant:

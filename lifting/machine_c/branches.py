@@ -13,7 +13,8 @@ from xdsl.traits import is_side_effect_free
 from ...diagnostics import Diagnostic, SourceLocation
 from .. import c_syntax as syntax
 from ..c_polynomial import Interval
-from .algebra import Rewriter, invert, narrowed_atoms
+from .algebra import invert
+from .assumption import Assumption
 from .context import Context
 from .scopes import Cell, State, restore
 from .terms import Atom, Condition, Sum, atom
@@ -91,17 +92,19 @@ class _Branches:
         restore(self._before)
         if statement is None:
             return self._before
-        narrow = Rewriter(narrowed_atoms(condition)).sum
+        assumption = Assumption(condition, self._value_of)
         for variable in self._before:
-            variable.cells[:] = [map_held(value, narrow) for value in variable.cells]
+            variable.cells[:] = [map_held(value, assumption.narrow) for value in variable.cells]
         region = self._context.region(block, is_loop=False, condition=condition)
         with region, self._context.scope():
             self._run(statement)
-        widen = Rewriter({term: atom(term) for term in narrowed_atoms(condition)}).sum
         return {
-            variable: tuple(map_held(value, widen) for value in variable.cells)
+            variable: tuple(map_held(value, assumption.widen) for value in variable.cells)
             for variable in self._before
         }
+
+    def _value_of(self, value: Sum) -> SSAValue | None:
+        return None if self._context.analysing else self._context.emitter.index(value)
 
     def _join(self, then: State, otherwise: State, location: SourceLocation) -> list[_Hidden]:
         """Join the variables; returns what only values computed inside of the sides can tell."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...dialects.gemmini import LocalSpace
 from .algebra import FLAG_BITS, assuming, choice, choose, compare, is_bit, is_none
-from .terms import ALWAYS, NEVER, Choice, Condition, Sum, atom, constant
+from .terms import ALWAYS, NEVER, Bitwise, Choice, Condition, Sum, atom, constant
 
 _MAX_CONDITIONS = 8
 """Conditions that the flags of one address may depend on."""
@@ -85,6 +85,8 @@ def _decode_row(value: Sum) -> LocalAddress:
     if value.is_constant and is_none(value.constant):
         return LocalAddress(LocalSpace.NONE, constant(0))
     if any(abs(factor) >= _SMALL for _, factor in value.terms):
+        raise UnknownFlagsError
+    if any(isinstance(term, Bitwise) and term.interval.high >= _SMALL for term, _ in value.terms):
         raise UnknownFlagsError
     number = value.constant % (1 << 32)
     flags = number & sum(FLAG_BITS)

@@ -19,6 +19,12 @@ class Number:
 
     type: CInteger
     sum: Sum
+    is_row: bool = False
+    """Whether ``sum`` is right only if the row in it lies below the flags of a local address.
+
+    Such a value may only become a local address: no machine has a row beyond, so that a program
+    which is wrong about it is refused.
+    """
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,8 @@ def join(condition: Condition, then: Value, otherwise: Value) -> Value | None:
         return then
     match then, otherwise:
         case Number(), Number() if then.type == otherwise.type:
-            return Number(then.type, choice(condition, then.sum, otherwise.sum))
+            is_row = then.is_row or otherwise.is_row
+            return Number(then.type, choice(condition, then.sum, otherwise.sum), is_row)
         case Pointer(), Pointer() if _alike(then, otherwise):
             return _join_pointers(condition, then, otherwise)
         case (Pointer() | Either(), _) | (_, Pointer() | Either()):
