@@ -15,13 +15,23 @@ from liftproof.hw.gemmini.fields import (
     CONFIG_ST,
     LOOP_WS,
     LOOP_WS_BOUNDS,
+    MOVE,
+    PAIR,
     TWO_WORDS,
+    Layout,
     encode,
     float_bits,
 )
 from liftproof.hw.gemmini.findings import CommandError
 from liftproof.hw.gemmini.functional import run, run_function
-from liftproof.hw.gemmini.isa import DRAM_BASE, ConfigType, Funct
+from liftproof.hw.gemmini.isa import (
+    ACCUMULATOR_BIT,
+    DRAM_BASE,
+    FULL_WIDTH_BIT,
+    GARBAGE_ADDRESS,
+    ConfigType,
+    Funct,
+)
 from liftproof.hw.stream import CommandStream
 from numpy.typing import NDArray
 from xdsl.context import Context
@@ -218,6 +228,27 @@ def test_errors_inside_a_hardware_loop_name_the_loop() -> None:
     memory = np.zeros(1 << 10, np.uint8)
     with pytest.raises(CommandError, match="command 9: reaches the bytes"):
         run(CommandStream.of(commands), INT8, memory)
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0, 2**19 - 1), (1, 3 * 2**17), (20, 1)])
+def test_output_stationary_sums_leave_through_twenty_bits(shift: int, expected: int) -> None:
+    """3 · 2¹⁸ in the array reaches the accumulator shifted, rounded and clipped to 20 bits."""
+    layouts: list[tuple[int, Layout, dict[str, int]]] = [
+        (Funct.CONFIG, CONFIG_EX, {"type": ConfigType.EXECUTE, "shift": shift, "c_stride": 1}),
+        (Funct.CONFIG, CONFIG_LD, {"type": ConfigType.LOAD, "scale": float_bits(1.0)}),
+        (Funct.CONFIG, CONFIG_ST, {"type": ConfigType.STORE, "scale": float_bits(1.0)}),
+        (Funct.MVIN, MOVE, {"dram": DRAM_BASE, "rows": 16, "cols": 16}),
+    ]
+    extents = {"first_rows": 16, "first_cols": 16, "second_rows": 16, "second_cols": 16}
+    for funct in (Funct.COMPUTE_PRELOADED, *[Funct.COMPUTE_ACCUMULATED] * 2):
+        target = {"first": GARBAGE_ADDRESS, "second": ACCUMULATOR_BIT}
+        layouts += [(Funct.PRELOAD, PAIR, {**extents, **target}), (funct, PAIR, extents)]
+    full = {"local": ACCUMULATOR_BIT | FULL_WIDTH_BIT, "rows": 1, "cols": 16}
+    layouts.append((Funct.MVOUT, MOVE, {"dram": DRAM_BASE + 64, **full}))
+    memory = np.full(128, 0x80, np.uint8)
+    stream = CommandStream.of([(funct, *encode(layout, **n)) for funct, layout, n in layouts])
+    run(stream, INT8, memory)
+    assert memory[64:].view(np.int32).tolist() == [expected] * 16
 
 
 def test_another_configuration_needs_no_other_code() -> None:
