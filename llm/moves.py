@@ -8,8 +8,10 @@ move knows what a pass does; a third party's pass joins by being registered.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-from itertools import chain, zip_longest
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import zip_longest
+from random import Random
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -17,6 +19,9 @@ from xdsl.universe import XDSL_UNIVERSE
 
 from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context, universe
 
+INSERTIONS_KEPT = 0.25
+"""Share of the places for a new pass that one expansion considers: listing instances takes time,
+and most new passes do not apply or change nothing."""
 INSTANCES_PER_PASS = 24
 """Instances of one pass that are considered at one place: the pass lists the best ones first."""
 
@@ -39,24 +44,55 @@ def instances(pass_type: type[ModulePass], module: ModuleOp) -> tuple[ModulePass
     return pass_type.schedule_space(shared_context(), module)[:INSTANCES_PER_PASS]
 
 
-def neighbours(problem: Problem, pipeline: str) -> tuple[str, ...]:
-    """All pipelines one move away from ``pipeline``, the kinds of moves taking turns."""
+@dataclass(frozen=True)
+class Place:
+    """Where moves of one kind happen: they put a pass before, or instead of, one of a pipeline."""
+
+    position: int
+    replaces: bool
+    passes: tuple[ModulePass | None, ...]
+    """What is put there; None takes the pass away."""
+
+
+def neighbours(problem: Problem, pipeline: str, seed: int) -> tuple[str, ...]:
+    """Pipelines one move away from ``pipeline``, the kinds of moves taking turns.
+
+    ``seed`` decides which places for new passes are considered.
+    """
     passes = parse_pipeline(pipeline)
-    kinds: list[Iterator[tuple[ModulePass, ...]]] = []
+    found: dict[str, None] = {}
+    places = _places(problem, passes, Random(f"{seed} {pipeline}"))
+    for turn in zip_longest(*(_moves(passes, place) for place in places)):
+        found.update((text, None) for text in turn if text is not None)
+    found.pop(pipeline, None)
+    return tuple(found)
+
+
+def _places(problem: Problem, passes: tuple[ModulePass, ...], random: Random) -> Iterator[Place]:
     for position, instance in enumerate(passes):
         try:
-            module = lower(problem.tensor_ir, passes[:position])
+            lower(problem.tensor_ir, passes[:position])
         except Rejection:
-            break
-        before, after = passes[:position], passes[position + 1 :]
+            return
         if is_on_menu(type(instance)):
-            kinds.append((*before, other, *after) for other in instances(type(instance), module))
-            kinds.append(iter([(*before, *after)]))
-        kinds.extend(
-            ((*before, added, instance, *after) for added in instances(pass_type, module))
-            for pass_type in menu()
-            if pass_type is not type(instance)
-        )
-    turns = chain.from_iterable(zip_longest(*kinds))
-    texts = (",".join(str(p.spec()) for p in turn) for turn in turns if turn is not None)
-    return tuple(dict.fromkeys(text for text in texts if text != pipeline))
+            found = _instances(problem.tensor_ir, passes[:position], type(instance))
+            yield Place(position, True, (*found, None))
+        for pass_type in menu():
+            if pass_type is not type(instance) and random.random() < INSERTIONS_KEPT:
+                found = _instances(problem.tensor_ir, passes[:position], pass_type)
+                yield Place(position, False, found)
+
+
+@lru_cache(maxsize=4096)
+def _instances(
+    tensor_ir: str, prefix: tuple[ModulePass, ...], pass_type: type[ModulePass]
+) -> tuple[ModulePass, ...]:
+    """Instances that apply after ``prefix``; remembered, as relatives share their prefixes."""
+    return instances(pass_type, lower(tensor_ir, prefix))
+
+
+def _moves(passes: tuple[ModulePass, ...], place: Place) -> Iterator[str]:
+    for new in place.passes:
+        rest = passes[place.position + place.replaces :]
+        moved = (*passes[: place.position], *(() if new is None else (new,)), *rest)
+        yield ",".join(str(each.spec()) for each in moved)

@@ -18,6 +18,9 @@ from .moves import neighbours
 BEAM_WIDTH = 4
 BATCH = 8
 """Proposals evaluated before the beam is formed anew; fixed, so that workers do not matter."""
+REFUSALS = 8
+"""Proposals that may be refused by a pass, or repeat a program, for each one of the budget: they
+cost milliseconds, so they are not counted against it."""
 DROPOUT = 0.5
 """Share of neighbours left out at random on each expansion: it keeps the beam diverse."""
 
@@ -36,6 +39,8 @@ class SearchState:
     """What a search knows; ``best`` is always proven."""
 
     best: Outcome | None = None
+    evaluated: int = 0
+    """Distinct programs whose cycles were counted: what the budget limits."""
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     rejected: int = 0
     """Proposals refused by a pass, the simulator or the validator."""
@@ -65,7 +70,7 @@ class Search:
         self.beam: list[Outcome] = []
         self.queues: dict[str, list[str]] = {}
         self._evaluate(list(first))
-        while len(self.state.outcomes) < self.budget:
+        while self._room() > 0:
             batch = self._next_batch()
             if not batch:
                 break
@@ -77,11 +82,14 @@ class Search:
     def _next_batch(self) -> list[str]:
         """Unseen neighbours, one parent of the beam after the other."""
         unexpanded = [o.pipeline for o in self.beam if o.pipeline not in self.queues]
-        expansions = self.executor.map(neighbours, [self.problem] * len(unexpanded), unexpanded)
+        count = len(unexpanded)
+        expansions = self.executor.map(
+            neighbours, [self.problem] * count, unexpanded, [self.seed] * count
+        )
         for pipeline, found in zip(unexpanded, expansions, strict=True):
             kept = [text for text in found if self.random.random() >= DROPOUT]
             self.queues[pipeline] = kept[::-1]
-        room = min(BATCH, self.budget - len(self.state.outcomes))
+        room = min(BATCH, self._room())
         batch: list[str] = []
         while len(batch) < room and any(self.queues[o.pipeline] for o in self.beam):
             for parent in self.beam:
@@ -91,8 +99,14 @@ class Search:
                     batch.append(text)
         return batch
 
+    def _room(self) -> int:
+        """Proposals that may still be evaluated."""
+        state = self.state
+        left = self.budget * (1 + REFUSALS) - len(state.outcomes)
+        return min(self.budget - state.evaluated, left)
+
     def _evaluate(self, batch: list[str]) -> None:
-        batch = batch[: self.budget - len(self.state.outcomes)]
+        batch = batch[: self._room()]
         self.seen.update(batch)
         for outcome in self.executor.map(evaluate, [self.problem] * len(batch), batch):
             self.state.outcomes.append(self._judge(outcome))
@@ -107,6 +121,7 @@ class Search:
         if outcome.digest in self.digests:
             return outcome
         self.digests.add(outcome.digest)
+        self.state.evaluated += 1
         best = self.state.best
         if best is None or best.cycles is None or outcome.cycles < best.cycles:
             reason = self.certify(outcome.pipeline)

@@ -23,5 +23,10 @@ def applies(ctx: Context, module: ModuleOp, instance: ModulePass) -> bool:
 
 
 def applicable(ctx: Context, module: ModuleOp, instances: Iterable[PassT]) -> tuple[PassT, ...]:
-    """Those of ``instances`` that accept ``module``, in the same order."""
+    """Those of ``instances`` that accept ``module``, in the same order.
+
+    Schedule passes work on tile IR: without a tile operation nothing is tried.
+    """
+    if not any(op.name.startswith("tile.") for op in module.walk()):
+        return ()
     return tuple(instance for instance in instances if applies(ctx, module, instance))

@@ -102,7 +102,7 @@ class Result:
             "speedup": round(self.baseline_cycles / self.timing.cycles, 3),
             "commands": len(self.stream),
             "pipeline": self.best.pipeline,
-            "evaluated": len(self.state.outcomes),
+            "evaluated": self.state.evaluated,
             "rejected": self.state.rejected,
             "explanation": self.explanation,
             "seed": self.options.seed,
@@ -223,7 +223,7 @@ class _Job:
         except NothingProvedError as error:
             raise Diagnostic(f"{self.path}: no program could be accepted: {error}") from error
         assert state.best is not None
-        candidates = f"{len(state.outcomes)}/{budget} candidates"
+        candidates = f"{state.evaluated}/{budget} candidates"
         self._ended("search", f"{candidates}   best {state.best.cycles:,} cycles")
         return state
 

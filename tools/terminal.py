@@ -49,7 +49,7 @@ class TerminalListener(Listener):
             self.bar.start()
             self.task = self.bar.add_task("", total=budget)
         best = "" if state.best is None else f"best {state.best.cycles:,} cycles"
-        self.bar.update(self.task, completed=len(state.outcomes), description=best)
+        self.bar.update(self.task, completed=state.evaluated, description=best)
 
     def paragraph(self, text: str) -> None:
         """Print a paragraph of prose under the stages."""

@@ -26,7 +26,7 @@ def evaluate(problem: Problem, pipeline: str) -> Outcome:
     return Outcome(pipeline, cycles_of(pipeline), 1, digest=pipeline)
 
 
-def neighbours(problem: Problem, pipeline: str) -> tuple[str, ...]:
+def neighbours(problem: Problem, pipeline: str, seed: int) -> tuple[str, ...]:
     return tuple(
         pipeline[:i] + str(d) + pipeline[i + 1 :]
         for i in range(len(pipeline))
@@ -57,11 +57,13 @@ def test_search_improves_on_its_first_pipeline() -> None:
 
 @given(st.integers(1, 80), st.integers(0, 5))
 def test_budget_is_respected_to_the_proposal(budget: int, seed: int) -> None:
-    """A search never evaluates more proposals than its budget."""
+    """A search never counts the cycles of more programs than its budget."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "evaluate", evaluate)
         patch.setattr(search, "neighbours", neighbours)
-        assert len(run(budget, seed).state.outcomes) <= budget
+        state = run(budget, seed).state
+        assert state.evaluated == sum(1 for o in state.outcomes if o.cycles is not None) <= budget
+        assert len(state.outcomes) <= budget * (1 + search.REFUSALS)
 
 
 def test_same_seed_gives_the_same_search_on_any_number_of_workers() -> None:
