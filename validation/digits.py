@@ -9,13 +9,14 @@ for. Which digits help is a guess from the divisions; the change of counters is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .condition import Comparison, Condition, Connective, all_of, at_least, compare
 from .index import Extremum, FloorDivision, Index, Variable, constant_index, extremum
-from .polyhedral import Read, Statement
-from .terms import Term, leaves, substitute, term
+from .nests import merge_nests
+from .polyhedral import Statement
+from .rewriting import divisions_of, replaced, subscripts_of, with_subscripts
 
 
 def with_digits(statements: Sequence[Statement]) -> list[Statement]:
@@ -23,10 +24,11 @@ def with_digits(statements: Sequence[Statement]) -> list[Statement]:
 
     All statements split a counter in the same way, each with a shift of its own.
     """
-    plain = [simplified(statement) for statement in statements]
+    plain = merge_nests([simplified(statement) for statement in statements])
+    plain = [simplified(statement) for statement in plain]
     divisors: dict[str, set[int]] = defaultdict(set)
     for statement in plain:
-        for counter, division in _divisions(statement):
+        for counter, division in divisions_of(statement):
             divisors[counter.name].add(division.divisor)
     split: list[Statement] = []
     for statement in plain:
@@ -44,7 +46,12 @@ def simplified(statement: Statement) -> Statement:
     parts = _conjuncts(statement.condition)
     fixed = dict(_fixed_counters(parts))
     if fixed:
-        statement = _replaced(statement, fixed, statement.dims)
+        # The schedule keeps its counters: merging nests looks for them.
+        schedule, times = statement.schedule, [read.schedule for read in statement.reads]
+        statement = replaced(statement, fixed, statement.dims)
+        reads = zip(statement.reads, times, strict=True)
+        reads = tuple(replace(read, schedule=time) for read, time in reads)
+        statement = replace(statement, schedule=schedule, reads=reads)
         known = [_fixed_to(dim, fixed[dim.name]) for dim in statement.dims if dim.name in fixed]
         statement = replace(statement, condition=all_of([statement.condition, *known]))
     bounds = [
@@ -52,9 +59,9 @@ def simplified(statement: Statement) -> Statement:
         for part in _conjuncts(statement.condition)
         if isinstance(part, Comparison) and not part.is_equality
     ]
-    if not any(_has_extremum(index) for index in _accesses(statement)):
+    if not any(_has_extremum(index) for index in subscripts_of(statement)):
         return statement
-    return _mapped(statement, lambda index: _without_limits(index, bounds))
+    return with_subscripts(statement, lambda index: _without_limits(index, bounds))
 
 
 def _fixed_to(dim: Variable, value: Index) -> Condition:
@@ -65,20 +72,10 @@ def _fixed_to(dim: Variable, value: Index) -> Condition:
 # Digits.
 
 
-def _divisions(statement: Statement) -> Iterator[tuple[Variable, FloorDivision]]:
-    """Each division of a counter, plus a number, by a number."""
-    counters = {((dim, 1),): dim for dim in statement.dims}
-    for index in _expressions(statement):
-        for division in index.divisions:
-            counter = counters.get(division.dividend.terms)  # pyright: ignore[reportArgumentType]
-            if counter is not None:
-                yield counter, division
-
-
 def _shifts(statement: Statement) -> dict[str, int]:
     """What is added to each counter in its division by the largest number."""
     largest: dict[str, FloorDivision] = {}
-    for counter, division in _divisions(statement):
+    for counter, division in divisions_of(statement):
         known = largest.get(counter.name)
         if known is None or division.divisor > known.divisor:
             largest[counter.name] = division
@@ -112,7 +109,7 @@ def _split(statement: Statement, counter: Variable, weights: list[int], shift: i
     inside = [at_least(value, 0 if counter.low is None else counter.low)]
     if counter.high is not None:
         inside.append(at_least(counter.high, value))
-    changed = _replaced(statement, {counter.name: value}, dims)
+    changed = replaced(statement, {counter.name: value}, dims)
     return replace(
         changed,
         condition=all_of([*inside, changed.condition]),
@@ -175,68 +172,3 @@ def _follows(value: Index, bounds: list[Index]) -> bool:
         if low is not None and low >= 0:
             return True
     return False
-
-
-# Rebuilding.
-
-
-def _accesses(statement: Statement) -> Iterator[Index]:
-    yield from statement.indices
-    for read in statement.reads:
-        yield from read.indices
-
-
-def _expressions(statement: Statement) -> Iterator[Index]:
-    """All index expressions but the schedules, which never divide."""
-    yield from _accesses(statement)
-    for leaf in leaves(statement.value, "index"):
-        assert isinstance(leaf.payload, Index)
-        yield leaf.payload
-    yield from _of_condition(statement.condition)
-
-
-def _of_condition(condition: Condition) -> Iterator[Index]:
-    if isinstance(condition, Comparison):
-        yield condition.expression
-        return
-    for part in condition.parts:
-        yield from _of_condition(part)
-
-
-def _mapped(statement: Statement, change: Callable[[Index], Index]) -> Statement:
-    """The statement with its subscripts changed."""
-    reads = tuple(
-        Read(read.array, tuple(map(change, read.indices)), read.schedule)
-        for read in statement.reads
-    )
-    return replace(statement, indices=tuple(map(change, statement.indices)), reads=reads)
-
-
-def _replaced(
-    statement: Statement, values: Mapping[str, Index], dims: tuple[Variable, ...]
-) -> Statement:
-    """The statement with counters replaced everywhere."""
-
-    def change(indices: tuple[Index, ...]) -> tuple[Index, ...]:
-        return tuple(index.replace(values) for index in indices)
-
-    reads = tuple(
-        Read(read.array, change(read.indices), change(read.schedule)) for read in statement.reads
-    )
-    return replace(
-        statement,
-        dims=dims,
-        condition=statement.condition.replace(values),
-        schedule=change(statement.schedule),
-        indices=change(statement.indices),
-        value=_replaced_value(statement.value, values),
-        reads=reads,
-    )
-
-
-def _replaced_value(value: Term, values: Mapping[str, Index]) -> Term:
-    changed: dict[Term, Term] = {}
-    for leaf in leaves(value, "index"):
-        assert isinstance(leaf.payload, Index)
-        changed[leaf] = term("index", leaf.type, payload=leaf.payload.replace(values))
-    return substitute(value, changed) if changed else value

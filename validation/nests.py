@@ -1,0 +1,101 @@
+"""Perfectly nested loops as one loop, where the body counts from one to the next (trusted core).
+
+A program that works one iteration ahead forms "the next iteration" of a nest: ``(k + 1) % n``
+inside, ``j + (k + 1) // n`` outside. As one counter ``c = n·j + k`` this is ``c + 1``, and the
+divisions that remain are digits of it. Iterations keep their order, so the program is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from .index import Index, Variable
+from .polyhedral import Read, Statement
+from .rewriting import divisions_of, replaced
+
+Schedule = tuple[Index, ...]
+
+
+def merge_nests(statements: Sequence[Statement]) -> list[Statement]:
+    """The statements with such loops merged, as far as their nests are perfect."""
+    merged = list(statements)
+    while (pair := _next_pair(merged)) is not None:
+        merged = [_merge(statement, *pair) for statement in merged]
+    return merged
+
+
+def _next_pair(statements: Sequence[Statement]) -> tuple[Variable, Variable] | None:
+    """An inner counter that carries over into the next outer iteration, and the outer one."""
+    for statement in statements:
+        for inner, division in divisions_of(statement):
+            if inner.high is None or division.divisor != inner.high + 1:
+                continue
+            outer = _enclosing(statement.schedule, inner)
+            if outer is not None and _is_perfect(statements, outer, inner):
+                return outer, inner
+    return None
+
+
+def _counter(index: Index) -> Variable | None:
+    if index.constant or len(index.terms) != 1:
+        return None
+    atom, factor = index.terms[0]
+    return atom if isinstance(atom, Variable) and factor == 1 else None
+
+
+def _enclosing(schedule: Schedule, inner: Variable) -> Variable | None:
+    """The counter two places before ``inner``, with a constant position in between."""
+    for place in range(2, len(schedule)):
+        if _counter(schedule[place]) == inner and schedule[place - 1].is_constant:
+            outer = _counter(schedule[place - 2])
+            return outer if outer is not None and outer.low == inner.low == 0 else None
+    return None
+
+
+def _schedules(statements: Sequence[Statement]) -> Iterator[Schedule]:
+    for statement in statements:
+        yield statement.schedule
+        for read in statement.reads:
+            yield read.schedule
+
+
+def _is_perfect(statements: Sequence[Statement], outer: Variable, inner: Variable) -> bool:
+    """Whether everything in the outer loop is in the inner one."""
+    positions: set[Index] = set()
+    for schedule in _schedules(statements):
+        for place, index in enumerate(schedule):
+            if _counter(index) != outer:
+                continue
+            if len(schedule) <= place + 2 or _counter(schedule[place + 2]) != inner:
+                return False
+            positions.add(schedule[place + 1])
+    return len(positions) == 1
+
+
+def _merge(statement: Statement, outer: Variable, inner: Variable) -> Statement:
+    if outer not in statement.dims:
+        return statement
+    assert inner.high is not None
+    trips = inner.high + 1
+    high = None if outer.high is None else (outer.high + 1) * trips - 1
+    both = Variable(outer.name + inner.name, 0, high)
+    shorter = replace(
+        statement,
+        schedule=_shortened(statement.schedule, outer, both),
+        reads=tuple(
+            Read(read.array, read.indices, _shortened(read.schedule, outer, both))
+            for read in statement.reads
+        ),
+    )
+    dims = tuple(both if dim == outer else dim for dim in statement.dims if dim != inner)
+    quotient = Index.of(both) // trips
+    values = {outer.name: quotient, inner.name: Index.of(both) - quotient * trips}
+    return replaced(shorter, values, dims)
+
+
+def _shortened(schedule: Schedule, outer: Variable, both: Variable) -> Schedule:
+    for place, index in enumerate(schedule):
+        if _counter(index) == outer:
+            return (*schedule[:place], Index.of(both), *schedule[place + 3 :])
+    return schedule
