@@ -105,8 +105,21 @@ def _tries(source: PreparedSource, layout: MemoryLayout, clue: Clue, seed: int) 
         arrays = arrays_for_sum(blank(), known, clue.witness)
         if arrays is not None:
             yield arrays
+    yield from _extremes(layout)
     for magnitude in RANDOM_MAGNITUDES:
         yield fresh(magnitude)
+
+
+def _extremes(layout: MemoryLayout) -> Iterator[Arrays]:
+    """Narrow integers at the ends of their range: the largest and smallest sums of products."""
+    narrow = [array.dtype.kind in "iu" and array.dtype.itemsize == 1 for array in layout.arrays]
+    for signs in ((-1, -1), (-1, 1)):
+        arrays: Arrays = []
+        for place, array in enumerate(layout.arrays):
+            limits = np.iinfo(array.dtype) if narrow[place] else None
+            end = 0 if limits is None else limits.min if signs[place % 2] < 0 else limits.max
+            arrays.append(np.full(array.shape, end, array.dtype))
+        yield arrays
 
 
 def _with_term(

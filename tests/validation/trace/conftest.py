@@ -1,19 +1,22 @@
-"""Builders of command streams: one command at a time, and whole tiled products."""
+"""Builders of command streams: one command at a time, and whole tiled products and convolutions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
-
 from liftproof.hw.gemmini import fields, isa
+from liftproof.hw.gemmini.config import GemminiConfig, load_config
 from liftproof.hw.gemmini.fields import encode, float_bits
 from liftproof.hw.gemmini.isa import Funct
 from liftproof.hw.gemmini.memory import MemoryLayout, PlacedArray
 from liftproof.hw.stream import FENCE, CommandStream
+from liftproof.lifting.c_frontend import parse_c_kernel
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
 
 ACC = isa.ACCUMULATOR_BIT
 ADD = isa.ACCUMULATE_BIT
@@ -48,7 +51,12 @@ class Builder:
     def config_ld(self, stride: int, channel: int = 0, scale: float = 1.0, **values: int) -> None:
         values = {"block_stride": DIM, "pixel_repeats": 1, **values}
         words = encode(
-            fields.CONFIG_LD, type=1, stride=stride, channel=channel, scale=float_bits(scale), **values
+            fields.CONFIG_LD,
+            type=1,
+            stride=stride,
+            channel=channel,
+            scale=float_bits(scale),
+            **values,
         )
         self.add(Funct.CONFIG, words)
 
@@ -125,8 +133,6 @@ class Gemm:
     full: bool = False
     phases: int = 2
     """Buffers per operand: 1, or 2 with the next load issued ahead."""
-    keep_weights: bool = False
-    """Loop over i inside of the weights' tile."""
     a_transposed: bool = False
     b_transposed: bool = False
     row_offset: int = 0
@@ -134,7 +140,6 @@ class Gemm:
     a_stride: int = 1
     c_stride: int = 1
     fences: bool = True
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def layout(self) -> MemoryLayout:
         arrays = {
@@ -152,8 +157,53 @@ class Gemm:
     def stream(self) -> CommandStream:
         return as_stream(self.commands())
 
-    def with_(self, **changes: Any) -> Gemm:
+    def but(self, **changes: Any) -> Gemm:
         return replace(self, **changes)
+
+    def kernel(self) -> ModuleOp:
+        """The C kernel that the stream should refine, as loop IR."""
+        a = "A[k][i]" if self.a_transposed else "A[i][k]"
+        b = "B[j][k]" if self.b_transposed else "B[k][j]"
+        start = {"": "0", "matrix": "D[i][j]", "row": "D[j]"}[self.bias]
+        parameters = [
+            f"{'' if array.name == 'C' else 'const '}{array.dtype.name}_t "
+            + array.name
+            + "".join(f"[{extent}]" for extent in array.shape)
+            for array in self.layout().arrays
+        ]
+        relu = "sum = sum > 0 ? sum : 0;" if self.activation else ""
+        store = "sum"
+        if not self.full:
+            store = f"(int8_t)MIN(MAX(rintf(sum * {self.scale}f), -128.0f), 127.0f)"
+        return parse_c_kernel(
+            f"""#include <stdint.h>
+            #include <math.h>
+            #define MAX(a, b) ((a) > (b) ? (a) : (b))
+            #define MIN(a, b) ((a) < (b) ? (a) : (b))
+            void product({", ".join(parameters)}) {{
+              for (int i = 0; i < {self.m}; i++)
+                for (int j = 0; j < {self.n}; j++) {{
+                  int32_t sum = {start};
+                  for (int k = 0; k < {self.k}; k++) sum += {a} * {b};
+                  {relu}
+                  C[i][j] = {store};
+                }}
+            }}""",
+            "product.c",
+        )
+
+    def expected(self, arrays: list[NDArray[Any]]) -> NDArray[Any]:
+        """C, computed with NumPy."""
+        a, b = arrays[0].astype(np.int64), arrays[1].astype(np.int64)
+        total = (a.T if self.a_transposed else a) @ (b.T if self.b_transposed else b)
+        if self.bias:
+            total = total + arrays[2]
+        if self.full:
+            return total.astype(np.int32)
+        if self.activation:
+            total = np.maximum(total, 0)
+        scaled = np.rint(total.astype(np.float32) * np.float32(self.scale))
+        return np.clip(scaled, -128, 127).astype(np.int8)
 
 
 class _GemmBuilder(Builder):
@@ -252,6 +302,109 @@ class _GemmBuilder(Builder):
                 self.mvout(self.dram("C", i + r, j), source + r * g.c_stride, count, cols)
 
 
+@dataclass(frozen=True)
+class Conv:
+    """A 3×3 convolution, stride 1, of an H×W×C image; padding by zeroing move-ins."""
+
+    height: int
+    width: int
+    channels: int
+    filters: int
+    pad: int = 1
+
+    @property
+    def out(self) -> tuple[int, int]:
+        return self.height + 2 * self.pad - 2, self.width + 2 * self.pad - 2
+
+    def layout(self) -> MemoryLayout:
+        return placed(
+            X=((self.height, self.width, self.channels), "int8"),
+            W=((3, 3, self.channels, self.filters), "int8"),
+            Y=((*self.out, self.filters), "int8"),
+        )
+
+    def kernel(self) -> ModuleOp:
+        """The C kernel that the stream should refine, as loop IR."""
+        h, w, c, o = self.height, self.width, self.channels, self.filters
+        y, x = f"(y + ky - {self.pad})", f"(x + kx - {self.pad})"
+        guard = f"if ({y} >= 0 && {y} < {h} && {x} >= 0 && {x} < {w})" if self.pad else ""
+        return parse_c_kernel(
+            f"""#include <stdint.h>
+            void conv(const int8_t X[{h}][{w}][{c}], const int8_t W[3][3][{c}][{o}],
+                      int8_t Y[{self.out[0]}][{self.out[1]}][{o}]) {{
+              for (int y = 0; y < {self.out[0]}; y++)
+                for (int x = 0; x < {self.out[1]}; x++)
+                  for (int o = 0; o < {o}; o++) {{
+                    int32_t sum = 0;
+                    for (int ky = 0; ky < 3; ky++)
+                      for (int kx = 0; kx < 3; kx++)
+                        for (int c = 0; c < {c}; c++)
+                          {guard} sum += X[{y}][{x}][c] * W[ky][kx][c][o];
+                    Y[y][x][o] = sum > 127 ? 127 : sum < -128 ? -128 : sum;
+                  }}
+            }}""",
+            "conv.c",
+        )
+
+    def stream(self) -> CommandStream:
+        """All positions unrolled: 16 pixels of a row by 16 filters at a time."""
+        builder = _ConvBuilder(self)
+        for y in range(self.out[0]):
+            for x in range(0, self.out[1], DIM):
+                for o in range(0, self.filters, DIM):
+                    builder.block(y, x, o)
+        builder.fence()
+        return builder.stream()
+
+
+class _ConvBuilder(Builder):
+    def __init__(self, conv: Conv) -> None:
+        super().__init__()
+        self.c = conv
+        self.image, self.weights, self.result = conv.layout().arrays
+        self.count = 0
+        self.config_ex()
+        self.config_ld(conv.channels, 0)
+        self.config_ld(conv.filters, 1)
+        self.config_st(conv.filters)
+
+    def block(self, y: int, x: int, o: int) -> None:
+        pixels, filters = min(DIM, self.c.out[1] - x), min(DIM, self.c.filters - o)
+        add = 0
+        for ky in range(3):
+            if not 0 <= y + ky - self.c.pad < self.c.height:
+                continue
+            for kx in range(3):
+                for c in range(0, self.c.channels, DIM):
+                    depth = min(DIM, self.c.channels - c)
+                    a, b = self.load((y, x, o), (ky, kx, c), (pixels, filters, depth))
+                    self.preload((b, depth, filters), (ACC | add, pixels, filters))
+                    self.compute((a, pixels, depth))
+                    add = ADD
+        place = (y * self.c.out[1] + x) * self.c.filters + o
+        self.mvout(self.result.address + place, ACC, pixels, filters)
+
+    def load(
+        self, at: tuple[int, int, int], tap: tuple[int, int, int], extents: tuple[int, int, int]
+    ) -> tuple[int, int]:
+        """Load the pixels and weights of one tap; the local rows of both."""
+        (y, x, o), (ky, kx, c), (pixels, filters, depth) = at, tap, extents
+        a, b = 256 * (self.count % 2), 4096 + 256 * (self.count % 2)
+        self.count += 1
+        left = x + kx - self.c.pad
+        first, last = max(0, -left), min(pixels, self.c.width - left)
+        if first > 0:
+            self.mvin(0, a, first, depth)
+        if last < pixels:
+            self.mvin(0, a + last, pixels - last, depth)
+        pixel = (y + ky - self.c.pad) * self.c.width + left + first
+        source = self.image.address + pixel * self.c.channels + c
+        self.mvin(source, a + first, last - first, depth)
+        weight = ((ky * 3 + kx) * self.c.channels + c) * self.c.filters + o
+        self.mvin(self.weights.address + weight, b, depth, filters, 1)
+        return a, b
+
+
 @pytest.fixture(scope="session")
 def gemm() -> type[Gemm]:
     """The class of tiled products."""
@@ -259,6 +412,30 @@ def gemm() -> type[Gemm]:
 
 
 @pytest.fixture(scope="session")
+def conv() -> type[Conv]:
+    """The class of unrolled convolutions."""
+    return Conv
+
+
+@pytest.fixture(scope="session")
 def builder() -> type[Builder]:
     """The class of hand-made streams."""
     return Builder
+
+
+@pytest.fixture(scope="session")
+def place() -> Callable[..., MemoryLayout]:
+    """The function that lays arrays out in DRAM."""
+    return placed
+
+
+@pytest.fixture(scope="session")
+def streams() -> Callable[[list[tuple[int, int, int]]], CommandStream]:
+    """The function that makes a stream of command rows."""
+    return as_stream
+
+
+@pytest.fixture(scope="session")
+def config() -> GemminiConfig:
+    """The default machine."""
+    return load_config()
