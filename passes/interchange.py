@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Self
@@ -13,10 +14,10 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from .dependence import require_permutable, require_same_sum_order
-from .kernel import kernel_of, loop_name, named_loop, named_loops, refusal
+from .index_math import depends_on
+from .kernel import iv_of, kernel_of, loop_name, named_loop, named_loops, refusal
 from .loop_transforms import index_builder, permute, tidy
 from .nests import perfect_band
-from .schedule_space import applicable
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class InterchangePass(ModulePass):
         if order == band:
             raise refusal(band[0], f"is already in the order {','.join(self.order)}")
         require_permutable(band)
-        require_same_sum_order(band, order)
+        _require_order(band, order)
         permute(index_builder(function), band, order)
         tidy(function)
 
@@ -54,15 +55,42 @@ class InterchangePass(ModulePass):
         orders: list[tuple[str, ...]] = []
         inside: set[scf.ForOp] = set()
         for loop in loops.values():
-            if loop in inside:
-                continue
-            band = [x for x in perfect_band(loop) if loop_name(x)]
-            inside.update(band)
-            names = [loop_name(x) or "" for x in band]
-            if 1 < len(names) <= MAX_PERMUTED:
-                orders += [order for order in permutations(names) if order != tuple(names)]
-        orders.sort(key=_estimate)
-        return applicable(ctx, module_op, [cls(order) for order in orders])
+            if loop not in inside:
+                band = [x for x in perfect_band(loop) if loop_name(x)]
+                inside.update(band)
+                orders += _legal_orders(band)
+        return tuple(cls(order) for order in sorted(orders, key=_estimate))
+
+
+def _legal_orders(band: list[scf.ForOp]) -> list[tuple[str, ...]]:
+    """All other orders of a perfect nest that are legal; of a deep one, swaps of neighbours."""
+    legal: list[tuple[str, ...]] = []
+    try:
+        require_permutable(band)
+    except PassFailedException:
+        return legal
+    for order in permutations(band) if len(band) <= MAX_PERMUTED else _swaps(band):
+        try:
+            _require_order(band, order)
+        except PassFailedException:
+            continue
+        if list(order) != band:
+            legal.append(tuple(loop_name(loop) or "" for loop in order))
+    return legal
+
+
+def _swaps(band: list[scf.ForOp]) -> Iterator[tuple[scf.ForOp, ...]]:
+    for at in range(len(band) - 1):
+        yield (*band[:at], band[at + 1], band[at], *band[at + 2 :])
+
+
+def _require_order(band: Sequence[scf.ForOp], order: Sequence[scf.ForOp]) -> None:
+    """Refuse an order where a bound would depend on a loop inside, or float sums would change."""
+    for position, loop in enumerate(order):
+        for inner in order[position + 1 :]:
+            if depends_on(loop.ub, iv_of(inner)):
+                raise refusal(loop, f"its bound depends on {loop_name(inner)!r}, now inside")
+    require_same_sum_order(band, order)
 
 
 MAX_PERMUTED = 4

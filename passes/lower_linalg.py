@@ -63,6 +63,8 @@ def machine_type(name: str) -> Attribute:
 
 
 def _require_types(contraction: Contraction, config: GemminiConfig) -> None:
+    if contraction.out in (contraction.a, contraction.b):
+        raise refusal(contraction.generic, "overwrites one of its own factors")
     wanted = (config.input_type, config.input_type, config.accumulator_type)
     values = (*contraction.generic.inputs, *contraction.generic.outputs)
     for value, name in zip(values, wanted, strict=True):

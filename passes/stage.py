@@ -9,7 +9,7 @@ from typing import Self
 from xdsl.context import Context
 from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
@@ -34,18 +34,19 @@ from .kernel import (
 )
 from .loop_transforms import index_builder, tidy
 from .nests import (
+    MoveNest,
     array_of,
     erase,
     insert_loop,
     largest_trip_count,
     loops_it_needs,
+    move_nest,
     redirect,
     resized,
     same_tile,
     trip_count,
     with_slot,
 )
-from .schedule_space import applicable
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,25 @@ class StagePass(ModulePass):
         _Staging(function, buffer, scope).run()
         tidy(function)
 
+    def _is_applicable(self, function: func.FuncOp) -> bool:
+        try:
+            scope = named_loop(function, self.loop) if self.loop else function
+            _Staging(function, operand_buffer(function, self.operand), scope).plan()
+        except PassFailedException:
+            return False
+        return True
+
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            loops = named_loops(kernel_of(module_op))
+            function = kernel_of(module_op)
+            loops = named_loops(function)
         except PassFailedException:
             return ()
         # Inner loops first: the smallest footprint that still saves something fits best.
         scopes = [*reversed(loops), ""]
-        return applicable(ctx, module_op, [cls(x, loop) for x in OPERANDS for loop in scopes])
+        instances = [cls(operand, loop) for operand in OPERANDS for loop in scopes]
+        return tuple(x for x in instances if x._is_applicable(function))
 
 
 class _Staging:
@@ -95,9 +106,12 @@ class _Staging:
         self.accesses = [op for op in accesses(function) if id(op) in found]
         self.moves: list[Move] = [op for op in self.accesses if not isinstance(op, MatmulOp)]
         self.products = [op for op in self.accesses if isinstance(op, MatmulOp)]
-        self.index = index_builder(function)
 
-    def run(self) -> None:
+    def plan(self) -> tuple[list[scf.ForOp], dict[scf.ForOp, int]]:
+        """The loops that the moves leave, and those that tell tiles apart with their counts.
+
+        Refuses, and changes nothing, where the pass does not apply.
+        """
         for op in self.accesses:
             if not self.scope.is_ancestor(op):
                 raise refusal(op, "uses the buffer outside of the loop")
@@ -106,8 +120,14 @@ class _Staging:
         if not common or not self.moves:
             raise refusal(self.buffer, "is already loaded and stored there")
         self._check(common, needed)
+        return common, {loop: largest_trip_count(loop) for loop in needed}
+
+    def run(self) -> None:
+        common, extents = self.plan()
+        needed = list(extents)
+        self.index = index_builder(self.function)
         shape = buffer_type(self.buffer).get_shape()[:-2]
-        new = resized(self.buffer, [*(largest_trip_count(loop) for loop in needed), *shape])
+        new = resized(self.buffer, [*extents.values(), *shape])
         block = self.scope.body.blocks[0]
         statement = statement_in(block, common[0])
         behind = statement.next_op
@@ -121,7 +141,7 @@ class _Staging:
         for product in self.products:
             redirect(product, self.buffer.memref, new.memref, lambda old: [*slots, *old])
         for move in self.moves:
-            erase(_whole_nest(move, common[-1]))
+            erase(_nest_in(common[-1], move).statement)
         erase(self.buffer)
 
     def _common_loops(self) -> list[scf.ForOp]:
@@ -152,7 +172,7 @@ class _Staging:
         body = common[-1]
         require_private(self.buffer.memref, self.accesses, body)
         for op in self.moves:
-            _require_unguarded(op, self.scope)
+            _nest_in(body, op)
             array = array_of(op)
             if isinstance(op, LoadOp):
                 self._require_unwritten(op, array)
@@ -208,14 +228,9 @@ def _step(loop: scf.ForOp) -> int:
     return step
 
 
-def _require_unguarded(op: Operation, scope: Operation) -> None:
-    parent = op.parent_op()
-    while parent is not None and parent is not scope:
-        if not isinstance(parent, scf.ForOp):
-            raise refusal(parent, "guards a move, which cannot leave it")
-        parent = parent.parent_op()
-
-
-def _whole_nest(move: Move, common: scf.ForOp) -> Operation:
-    """The statement in the innermost common loop that contains ``move``."""
-    return statement_in(common.body.block, move)
+def _nest_in(loop: scf.ForOp, move: Move) -> MoveNest:
+    """The statement of ``loop`` that contains ``move`` and nothing else."""
+    nest = move_nest(statement_in(loop.body.block, move))
+    if nest is None or nest.guarded:
+        raise refusal(move, "shares its loops with other operations, or stands under a guard")
+    return nest

@@ -19,7 +19,10 @@ from .index_math import IndexBuilder
 from .kernel import config_of, kernel_of, loop_name, named_loop, named_loops, refusal
 from .loop_transforms import index_builder, permute, strip_mine, tidy
 from .nests import perfect_band, trip_count
+from .schedule_space import applicable
 
+MAX_LISTED = 12
+"""Block sizes that the schedule space lists: the best ones by estimate."""
 OUTER = "o"
 """Ending of the name of a loop over blocks."""
 
@@ -68,7 +71,8 @@ class TilePass(ModulePass):
         if any(count is None for count in counts) or any(name + OUTER in loops for name in "ijk"):
             return ()
         whole = [count for count in counts if count is not None]
-        return tuple(cls(*sizes) for sizes in block_sizes(whole, config))
+        sizes = block_sizes(whole, config)[:MAX_LISTED]
+        return applicable(ctx, module_op, [cls(*size) for size in sizes])
 
 
 def _move_outward(index: IndexBuilder, function: func.FuncOp, name: str) -> None:
