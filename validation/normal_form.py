@@ -554,4 +554,11 @@ _RULES: dict[str, Callable[..., Term]] = {
     "maxnumf": _float_limit("maxf", True),
     "minnumf": _float_limit("minf", True),
     "roundeven": _whole_float,
+    # Terms that are normal already, met again when more is known of the ranges.
+    "min": _limit_rule("minimum"),
+    "max": _limit_rule("maximum"),
+    "wrap": lambda form, old, a: form.wrap(a, f"i{_payload(old)}"),
+    "low_bits": lambda form, old, a: form.low_bits(a, _payload(old)),
+    "nearest": lambda form, old, a: form.nearest(a),
+    "to_float": lambda form, old, a: form.to_float(a, old.type),
 }
