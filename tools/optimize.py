@@ -16,8 +16,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from xdsl.dialects import linalg
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.linalg import ops as linalg
+from xdsl.dialects.linalg.attrs import IteratorType
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
@@ -259,5 +260,5 @@ def multiply_accumulates(tensor_ir: ModuleOp) -> int:
     return sum(
         prod(contraction.get_static_loop_ranges())
         for contraction in contractions
-        if linalg.IteratorType.REDUCTION in (kind.data for kind in contraction.iterator_types)
+        if IteratorType.REDUCTION in (kind.data for kind in contraction.iterator_types)
     )
