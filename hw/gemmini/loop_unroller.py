@@ -1,31 +1,33 @@
-"""Expansion of the hardware's loops into the commands that its state machines emit.
+"""Expansion of the hardware's loops into the commands that their state machines emit.
 
-``LOOP_WS`` is one matrix multiplication on tiles that fit the local memories. Five state machines
-(load A, load B, load D, execute, store C) each emit their commands in a fixed order; which of them
-goes next is decided while they run (LoopMatmul.scala), so what is fixed here are the five orders,
-and for each command how far the other machines must have come.
+Each state machine emits its commands in a fixed order; which of them goes next is decided while
+they run (LoopMatmul.scala, LoopConv.scala). What is fixed here are the orders, and for each command
+how far the other machines must have come.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..stream import CommandStream, StreamError
 from .config import GemminiConfig
-from .fields import LOOP_WS, LOOP_WS_BOUNDS, MOVE, PAIR, TWO_WORDS, decode, encode
-from .isa import ACCUMULATE_BIT, ACCUMULATOR_BIT, FULL_WIDTH_BIT, Activation, Funct
+from .conv_unroller import LoopConv, emit_conv
+from .fields import (
+    LOOP_CONV_WS,
+    LOOP_CONV_WS_CONFIGS,
+    LOOP_WS,
+    LOOP_WS_BOUNDS,
+    TWO_WORDS,
+    Layout,
+    decode,
+)
+from .isa import Activation, Funct
+from .loop_machines import EMISSION_ORDER, Emitted
+from .matmul_unroller import LoopMatmul, emit_matmul
 
-STORE_C, EXECUTE_LOOP, LOAD_D, LOAD_A, LOAD_B = range(5)
-"""The state machines; of those that can emit a command the first does, but A and B take turns."""
-MACHINES = 5
-EMISSION_ORDER = (LOAD_D, LOAD_A, LOAD_B, EXECUTE_LOOP, STORE_C)
-"""A sequential order in which every command comes after those that it needs."""
-HARDWARE_GARBAGE = 0xE000_7FFF
-"""The "none" address that the state machines emit (LocalAddr.scala:43)."""
 LOOP_FUNCTS = frozenset(
     {
         Funct.LOOP_WS,
@@ -44,24 +46,6 @@ LOOP_FUNCTS = frozenset(
     }
 )
 
-Column = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Emitted:
-    """The commands of one state machine, in its order."""
-
-    funct: NDArray[np.uint8]
-    rs1: NDArray[np.uint64]
-    rs2: NDArray[np.uint64]
-    needs: NDArray[np.int64]
-    """``needs[n, m]``: commands that machine ``m`` must have emitted before command ``n``."""
-    progress: NDArray[np.int64]
-    """The machine's loop counters at each command, as one number; the load that is behind goes."""
-
-    def __len__(self) -> int:
-        return len(self.funct)
-
 
 @dataclass(frozen=True)
 class UnrolledLoop:
@@ -72,35 +56,6 @@ class UnrolledLoop:
 
     def __len__(self) -> int:
         return sum(map(len, self.machines))
-
-
-@dataclass(frozen=True)
-class LoopMatmul:
-    """The parameters of one ``LOOP_WS``: tiles and padding, DRAM operands, and local placement."""
-
-    i: int
-    j: int
-    k: int
-    pad_i: int
-    pad_j: int
-    pad_k: int
-    a: int
-    b: int
-    d: int
-    c: int
-    a_stride: int
-    b_stride: int
-    d_stride: int
-    c_stride: int
-    accumulate: bool
-    full_c: bool
-    low_d: bool
-    a_transpose: bool
-    b_transpose: bool
-    residual_add: bool
-    a_start: int
-    b_end: int
-    c_start: int
 
 
 def expand_loops(stream: CommandStream, config: GemminiConfig) -> CommandStream:
@@ -175,7 +130,8 @@ def unroll_loops(
             loop = _read_loop(stream, config, latest, halves if alternate else None)
             loops.append(UnrolledLoop(position, emit_matmul(loop, config)))
         elif funct == Funct.LOOP_CONV_WS:
-            raise StreamError(f"command {position}: LOOP_CONV_WS is not expanded yet")
+            conv = _read_conv(stream, config, latest, halves if alternate else None)
+            loops.append(UnrolledLoop(position, emit_conv(conv)))
     return loops
 
 
@@ -201,32 +157,83 @@ class _Halves:
         return start
 
 
+def _read(
+    stream: CommandStream, latest: dict[int, int], funct: Funct, run: Funct, layout: Layout
+) -> dict[str, int]:
+    """The numbers of the last ``funct`` before the loop command ``run``."""
+    at = latest.get(funct)
+    if at is None:
+        raise StreamError(f"command {latest[run]}: {run.name} without {funct.name}")
+    return decode(layout, int(stream.rs1[at]), int(stream.rs2[at]))
+
+
+def _half(spad_id: int, half: int) -> int:
+    """The half of the scratchpad that an operand uses: that of its id, else the next in turn."""
+    return spad_id - 1 if spad_id else half
+
+
+def _read_conv(
+    stream: CommandStream, config: GemminiConfig, latest: dict[int, int], halves: _Halves | None
+) -> LoopConv:
+    position = latest[Funct.LOOP_CONV_WS]
+    parameters = _read(stream, latest, Funct.LOOP_CONV_WS, Funct.LOOP_CONV_WS, LOOP_CONV_WS)
+    for funct, layout in LOOP_CONV_WS_CONFIGS.items():
+        parameters.update(_read(stream, latest, funct, Funct.LOOP_CONV_WS, layout))
+    half = halves.next_loop() if halves is not None else 0
+    conv = LoopConv(
+        parameters,
+        a_start=_half(parameters["a_spad_id"], half) * config.spad_rows // 2,
+        b_end=(_half(parameters["b_spad_id"], half) + 1) * config.spad_rows // 2,
+        c_start=halves.next_c(parameters["output"] != 0) if halves is not None else 0,
+        dim=config.dim,
+        blocks=config.max_blocks,
+        accumulator_blocks=max(
+            1, config.max_request_bytes // (config.dim * config.accumulator_bytes)
+        ),
+        input_bytes=config.input_bytes,
+        accumulator_bytes=config.accumulator_bytes,
+    )
+    _check_conv(conv, config, position)
+    return conv
+
+
+def _check_conv(conv: LoopConv, config: GemminiConfig, position: int) -> None:
+    sizes = ("batches", "orows", "ocols", "pochs", "krows", "kcols", "kchs", "stride")
+    for name in (*sizes, "kernel_dilation"):
+        if conv.parameters[name] == 0:
+            raise StreamError(f"command {position}: LOOP_CONV_WS with {name} = 0")
+    if min(conv.unpadded) < 0:
+        raise StreamError(f"command {position}: LOOP_CONV_WS pads more than its input")
+    _check_rows(conv.input_rows + conv.weight_rows, config.spad_rows, "scratchpad", position)
+    _check_rows(conv.output_rows, config.acc_rows, "accumulator", position)
+
+
+def _check_rows(rows: int, available: int, memory: str, position: int) -> None:
+    """A loop may use half of each memory, so that two can be under way."""
+    if rows > available // 2:
+        raise StreamError(
+            f"command {position}: the loop takes {rows} {memory} rows,"
+            f" more than half of {available}"
+        )
+
+
 def _read_loop(
     stream: CommandStream, config: GemminiConfig, latest: dict[int, int], halves: _Halves | None
 ) -> LoopMatmul:
     position = latest[Funct.LOOP_WS]
 
-    def read(funct: Funct, layout: Any) -> dict[str, int]:
-        at = latest.get(funct)
-        if at is None:
-            raise StreamError(f"command {position}: LOOP_WS without {funct.name}")
-        return decode(layout, int(stream.rs1[at]), int(stream.rs2[at]))
+    def read(funct: Funct, layout: Layout) -> dict[str, int]:
+        return _read(stream, latest, funct, Funct.LOOP_WS, layout)
 
     bounds = read(Funct.LOOP_WS_CONFIG_BOUNDS, LOOP_WS_BOUNDS)
-    ab, dc = (
-        read(funct, TWO_WORDS)
-        for funct in (Funct.LOOP_WS_CONFIG_ADDRS_AB, Funct.LOOP_WS_CONFIG_ADDRS_DC)
-    )
-    ab_strides, dc_strides = (
-        read(funct, TWO_WORDS)
-        for funct in (Funct.LOOP_WS_CONFIG_STRIDES_AB, Funct.LOOP_WS_CONFIG_STRIDES_DC)
-    )
+    ab = read(Funct.LOOP_WS_CONFIG_ADDRS_AB, TWO_WORDS)
+    dc = read(Funct.LOOP_WS_CONFIG_ADDRS_DC, TWO_WORDS)
+    ab_strides = read(Funct.LOOP_WS_CONFIG_STRIDES_AB, TWO_WORDS)
+    dc_strides = read(Funct.LOOP_WS_CONFIG_STRIDES_DC, TWO_WORDS)
     run = read(Funct.LOOP_WS, LOOP_WS)
     if run["activation"] in (Activation.LAYERNORM, Activation.SOFTMAX):
         raise StreamError(f"command {position}: LOOP_WS with a normalization is not supported")
     half = halves.next_loop() if halves is not None else 0
-    a_half = run["a_spad_id"] - 1 if run["a_spad_id"] else half
-    b_half = run["b_spad_id"] - 1 if run["b_spad_id"] else half
     loop = LoopMatmul(
         **bounds,
         a=ab["first"],
@@ -243,8 +250,8 @@ def _read_loop(
         a_transpose=bool(run["a_transpose"]),
         b_transpose=bool(run["b_transpose"]),
         residual_add=bool(run["residual_add"]),
-        a_start=a_half * config.spad_rows // 2,
-        b_end=(b_half + 1) * config.spad_rows // 2,
+        a_start=_half(run["a_spad_id"], half) * config.spad_rows // 2,
+        b_end=(_half(run["b_spad_id"], half) + 1) * config.spad_rows // 2,
         c_start=halves.next_c(dc["second"] != 0) if halves is not None else 0,
     )
     _check_fit(loop, config, position)
@@ -257,207 +264,5 @@ def _check_fit(loop: LoopMatmul, config: GemminiConfig, position: int) -> None:
     if max(loop.pad_i, loop.pad_j, loop.pad_k) >= config.dim:
         raise StreamError(f"command {position}: LOOP_WS pads a whole tile or more")
     operands = 0 if loop.residual_add else loop.k * (loop.i + loop.j) * config.dim
-    if operands > config.spad_rows // 2:
-        raise StreamError(
-            f"command {position}: A and B of LOOP_WS take {operands} scratchpad rows,"
-            f" more than half of {config.spad_rows}"
-        )
-    results = loop.i * loop.j * config.dim
-    if results > config.acc_rows // 2:
-        raise StreamError(
-            f"command {position}: C of LOOP_WS takes {results} accumulator rows,"
-            f" more than half of {config.acc_rows}"
-        )
-
-
-def emit_matmul(loop: LoopMatmul, config: GemminiConfig) -> tuple[Emitted, ...]:
-    """The commands of the five state machines of one ``LOOP_WS``."""
-    if loop.residual_add:
-        return _emit_residual_add(loop, config)
-    return (
-        _emit_store(loop, config, after_execute=True),
-        _emit_execute(loop, config),
-        _emit_load_d(loop, config),
-        _emit_load(loop, config, LOAD_A),
-        _emit_load(loop, config, LOAD_B),
-    )
-
-
-def _emit_residual_add(loop: LoopMatmul, config: GemminiConfig) -> tuple[Emitted, ...]:
-    """C = A + B, element by element, in the accumulator; nothing is multiplied."""
-    a = _accumulator_moves(loop, config, Funct.MVIN, loop.a, loop.a_stride, ACCUMULATOR_BIT)
-    b = _accumulator_moves(
-        loop, config, Funct.MVIN2, loop.b, loop.b_stride, ACCUMULATOR_BIT | ACCUMULATE_BIT
-    )
-    b.needs[:, LOAD_A] = len(a)
-    c = _emit_store(loop, config, after_execute=False)
-    c.needs[:, LOAD_B] = len(b)
-    return c, _nothing(), _nothing(), a, b
-
-
-def _nothing() -> Emitted:
-    empty = np.zeros(0, np.int64)
-    words = np.zeros(0, np.uint64)
-    return Emitted(np.zeros(0, np.uint8), words, words, np.zeros((0, MACHINES), np.int64), empty)
-
-
-def _emitted(funct: Any, words: tuple[Any, Any], progress: Column | None = None) -> Emitted:
-    rs1, rs2 = np.broadcast_arrays(*(np.asarray(word, np.uint64) for word in words))
-    count = len(rs1)
-    return Emitted(
-        np.broadcast_to(np.asarray(funct, np.uint8), count).copy(),
-        rs1.copy(),
-        rs2.copy(),
-        np.zeros((count, MACHINES), np.int64),
-        np.zeros(count, np.int64) if progress is None else progress,
-    )
-
-
-def _grid(outer: Column, inner: Column) -> tuple[Column, Column]:
-    """All pairs, the inner index fastest."""
-    first, second = np.meshgrid(outer, inner, indexing="ij")
-    return first.ravel(), second.ravel()
-
-
-def _extent(index: Column, blocks: Column | int, count: int, pad: int, dim: int) -> Column:
-    """Elements of ``blocks`` tiles from ``index`` on, less the padding at the end of ``count``."""
-    last = index + blocks >= count
-    return np.minimum(blocks, count - index) * dim - np.where(last, pad, 0)
-
-
-def _emit_load(loop: LoopMatmul, config: GemminiConfig, machine: int) -> Emitted:
-    """Move A or B in, up to ``max_blocks`` tiles of a row at a time, in the order of k.
-
-    The wide direction is k for A and j for B; a transposed operand is the other way round.
-    """
-    is_a = machine == LOAD_A
-    transposed = loop.a_transpose if is_a else loop.b_transpose
-    across, pad_across = (loop.i, loop.pad_i) if is_a else (loop.j, loop.pad_j)
-    k_is_wide = is_a != transposed
-    dim = config.dim
-    wide = config.max_blocks
-    if k_is_wide:
-        k, other = _grid(np.arange(0, loop.k, wide), np.arange(across))
-        row, col, rows, cols = other, k, across, loop.k
-        pad_row, pad_col = pad_across, loop.pad_k
-    else:
-        k, other = _grid(np.arange(loop.k), np.arange(0, across, wide))
-        row, col, rows, cols = k, other, loop.k, across
-        pad_row, pad_col = loop.pad_k, pad_across
-    base, stride = (loop.a, loop.a_stride) if is_a else (loop.b, loop.b_stride)
-    start = loop.a_start if is_a else loop.b_end - loop.k * loop.j * dim
-    if base == 0:
-        return _nothing()
-    words = encode(
-        MOVE,
-        dram=base + (row * stride + col) * dim * config.input_bytes,
-        local=start + (row * cols + col) * dim,
-        cols=_extent(col, wide, cols, pad_col, dim),
-        rows=_extent(row, 1, rows, pad_row, dim),
-    )
-    return _emitted(Funct.MVIN if is_a else Funct.MVIN2, words, (k << 16) + other)
-
-
-def _accumulator_moves(
-    loop: LoopMatmul, config: GemminiConfig, funct: Funct, base: int, stride: int, flags: int
-) -> Emitted:
-    """Move a matrix of C's shape between DRAM and the accumulator, columns of blocks outermost."""
-    if base == 0:
-        return _nothing()
-    dim = config.dim
-    wide = config.max_blocks
-    element = config.input_bytes
-    if (funct == Funct.MVIN3 and not loop.low_d) or flags & FULL_WIDTH_BIT:
-        wide = max(1, config.max_request_bytes // (dim * config.accumulator_bytes))
-        element = config.accumulator_bytes
-    j, i = _grid(np.arange(0, loop.j, wide), np.arange(loop.i))
-    words = encode(
-        MOVE,
-        dram=base + (i * stride + j) * dim * element,
-        local=(loop.c_start + (i * loop.j + j) * dim) | flags,
-        cols=_extent(j, wide, loop.j, loop.pad_j, dim),
-        rows=_extent(i, 1, loop.i, loop.pad_i, dim),
-    )
-    return _emitted(funct, words, (j << 16) + i)
-
-
-def _emit_load_d(loop: LoopMatmul, config: GemminiConfig) -> Emitted:
-    return _accumulator_moves(loop, config, Funct.MVIN3, loop.d, loop.d_stride, ACCUMULATOR_BIT)
-
-
-def _emit_store(loop: LoopMatmul, config: GemminiConfig, *, after_execute: bool) -> Emitted:
-    """Move C out, each piece once the last of its computations has been emitted."""
-    flags = ACCUMULATOR_BIT | (FULL_WIDTH_BIT if loop.full_c else 0)
-    emitted = _accumulator_moves(loop, config, Funct.MVOUT, loop.c, loop.c_stride, flags)
-    if after_execute and len(emitted):
-        j, i = emitted.progress >> 16, emitted.progress & 0xFFFF
-        wide = 1 if loop.full_c else config.max_blocks
-        last_j = np.minimum(j + wide, loop.j) - 1
-        pairs = ((loop.k - 1) * loop.j + last_j) * loop.i + i + 1
-        emitted.needs[:, EXECUTE_LOOP] = 2 * pairs
-    return emitted
-
-
-def _emit_execute(loop: LoopMatmul, config: GemminiConfig) -> Emitted:
-    """A preload and a compute for each (k, j, i), i fastest; weights are kept along i."""
-    dim = config.dim
-    k, rest = _grid(np.arange(loop.k), np.arange(loop.j * loop.i))
-    j, i = rest // loop.i, rest % loop.i
-    a_rows, a_cols = _extent(i, 1, loop.i, loop.pad_i, dim), _extent(k, 1, loop.k, loop.pad_k, dim)
-    c_cols = _extent(j, 1, loop.j, loop.pad_j, dim)
-    a_tile = k * loop.i + i if loop.a_transpose else i * loop.k + k
-    b_tile = j * loop.k + k if loop.b_transpose else k * loop.j + j
-    b_start = loop.b_end - loop.k * loop.j * dim
-    accumulates = np.where(loop.accumulate | (k > 0), ACCUMULATE_BIT, 0)
-    preload = encode(
-        PAIR,
-        first=np.where(i == 0, b_start + b_tile * dim, HARDWARE_GARBAGE),
-        first_cols=c_cols,
-        first_rows=a_cols,
-        second=(loop.c_start + (i * loop.j + j) * dim) | ACCUMULATOR_BIT | accumulates,
-        second_cols=c_cols,
-        second_rows=a_rows,
-    )
-    compute = encode(
-        PAIR,
-        first=loop.a_start + a_tile * dim,
-        first_cols=a_cols,
-        first_rows=a_rows,
-        second=np.full_like(i, HARDWARE_GARBAGE),
-        second_cols=np.full_like(i, dim),
-        second_rows=np.full_like(i, dim),
-    )
-    flips = np.where(i == 0, Funct.COMPUTE_PRELOADED, Funct.COMPUTE_ACCUMULATED)
-    funct = np.stack([np.full_like(flips, Funct.PRELOAD), flips], axis=1).ravel()
-    words = tuple(
-        np.stack([first, second], axis=1).ravel()
-        for first, second in zip(preload, compute, strict=True)
-    )
-    emitted = _emitted(funct, (words[0], words[1]))
-    for machine, needed in (
-        (LOAD_A, _loads_needed(loop, config, LOAD_A, k, i)),
-        (LOAD_B, _loads_needed(loop, config, LOAD_B, k, j)),
-    ):
-        emitted.needs[:, machine] = np.repeat(needed, 2)
-    emitted.needs[:, LOAD_D] = len(_emit_load_d(loop, config))
-    return emitted
-
-
-def _loads_needed(
-    loop: LoopMatmul, config: GemminiConfig, machine: int, k: Column, other: Column
-) -> Column:
-    """Loads of A (or B) that must have been emitted for the tile (k, i) (or (k, j)).
-
-    The hardware compares loop counters: inside a wide load along k, the counter of the load
-    machine passes k only when the whole column of wide loads is out.
-    """
-    is_a = machine == LOAD_A
-    if (loop.a if is_a else loop.b) == 0:
-        return np.zeros_like(k)
-    transposed = loop.a_transpose if is_a else loop.b_transpose
-    across = loop.i if is_a else loop.j
-    wide = config.max_blocks
-    if is_a == transposed:
-        return k * -(-across // wide) + other // wide + 1
-    chunk = k // wide
-    return chunk * across + np.where(k % wide == 0, other + 1, across)
+    _check_rows(operands, config.spad_rows, "scratchpad", position)
+    _check_rows(loop.i * loop.j * config.dim, config.acc_rows, "accumulator", position)

@@ -226,6 +226,8 @@ def _decode_stores(table: NDArray[Any], stream: CommandStream, config: GemminiCo
     element = np.where(full, config.accumulator_bytes, config.input_bytes)
     table["element_bytes"][moves] = element[moves]
     table["row_bytes"][moves] = (table["cols"] * element)[moves]
-    # A pooling store covers the image it reads; the hardware tracks cols only (line 150).
     length = (table["blocks"] - 1) * config.dim + _bits(stream.rs2, 48, 16)
+    # A pooling store reads the whole image of its channels.
+    image = _carried(source, _bits(stream.rs1, 48, 8) * _bits(stream.rs1, 56, 8), 0)
+    length[moves] = np.where(pools, image, length[moves])
     _set_range(table, moves, "range", stream.rs2, length)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..loop_unroller import LOAD_A, LOAD_B, MACHINES
+from ..loop_machines import LOAD_A, LOAD_B, MACHINES
 from .jit import stage
 from .reservation import allocate, has_room
 from .state import EXECUTE, LOAD, STORE, Record, Records

@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 
 from ...stream import FENCE, CommandStream
 from ..config import GemminiConfig
-from ..loop_unroller import (
-    EMISSION_ORDER,
-    UnrolledLoop,
-    interleave_loops,
-    unroll_loops,
-)
+from ..loop_machines import EMISSION_ORDER
+from ..loop_unroller import UnrolledLoop, interleave_loops, unroll_loops
 from .decode import decode
 from .front_end import COMMAND_STEP, FENCE_STEP, MARK_STEP, STEP
 from .loop_stage import GATE, LOOP

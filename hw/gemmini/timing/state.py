@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..config import ConfigError, GemminiConfig
-from ..loop_unroller import MACHINES
+from ..loop_machines import MACHINES
 from .causes import CAUSES
 
 LOAD: Any = np.int64(0)

@@ -9,9 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from liftproof.hw.gemmini.config import load_config
-from liftproof.hw.gemmini.fields import LOOP_WS, LOOP_WS_BOUNDS, MOVE, PAIR, decode, encode
-from liftproof.hw.gemmini.isa import ACCUMULATE_BIT, ACCUMULATOR_BIT, Funct, is_garbage
-from liftproof.hw.gemmini.loop_unroller import (
+from liftproof.hw.gemmini.fields import (
+    CONFIG_EX,
+    CONFIG_LD,
+    CONFIG_ST,
+    LOOP_WS,
+    LOOP_WS_BOUNDS,
+    MOVE,
+    PAIR,
+    decode,
+    encode,
+    float_bits,
+)
+from liftproof.hw.gemmini.functional import run
+from liftproof.hw.gemmini.isa import (
+    ACCUMULATE_BIT,
+    ACCUMULATOR_BIT,
+    DRAM_BASE,
+    ConfigType,
+    Funct,
+    is_garbage,
+)
+from liftproof.hw.gemmini.loop_machines import (
     EMISSION_ORDER,
     EXECUTE_LOOP,
     LOAD_A,
@@ -19,10 +38,8 @@ from liftproof.hw.gemmini.loop_unroller import (
     LOAD_D,
     MACHINES,
     STORE_C,
-    UnrolledLoop,
-    expand_loops,
-    unroll_loops,
 )
+from liftproof.hw.gemmini.loop_unroller import UnrolledLoop, expand_loops, unroll_loops
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.timing.bound import bound_program
 from liftproof.hw.stream import FENCE, CommandStream, StreamError
@@ -244,3 +261,61 @@ def test_faulty_loops_are_diagnosed(commands: list[tuple[int, int, int]], messag
 def test_the_emission_order_names_each_machine_once() -> None:
     """The sequential order is a permutation of the machines."""
     assert sorted(EMISSION_ORDER) == list(range(MACHINES))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    bounds, bounds, bounds, pads, st.sampled_from([(False, False), (True, False), (False, True)])
+)
+def test_the_loop_computes_the_product(
+    i: int, j: int, k: int, pad: tuple[int, int, int], transposes: tuple[bool, bool]
+) -> None:
+    """The functional simulator runs the expansion to A·B, with one operand stored transposed."""
+    a_transpose, b_transpose = transposes
+    rng = np.random.default_rng(i + 10 * j + 100 * k)
+    rows, cols, depth = (n * DIM - p for n, p in zip((i, j, k), pad, strict=True))
+    a, b = rng.integers(-3, 4, (rows, depth)), rng.integers(-3, 4, (depth, cols))
+    memory = np.zeros(0x400000, np.uint8)
+    for address, stride, array in (
+        (A, 256, a.T if a_transpose else a),
+        (B, 512, b.T if b_transpose else b),
+    ):
+        for row, values in enumerate(array.astype(np.int8)):
+            start = address - DRAM_BASE + row * stride
+            memory[start : start + len(values)] = values.view(np.uint8)
+    run(_product(i, j, k, pad, a_transpose, b_transpose), CONFIG, memory)
+    for row in range(rows):
+        start = C - DRAM_BASE + row * 128
+        stored = memory[start : start + cols].view(np.int8)
+        np.testing.assert_array_equal(stored, np.clip(a[row] @ b, -128, 127))
+
+
+def _product(
+    i: int, j: int, k: int, pad: tuple[int, int, int], a_transpose: bool, b_transpose: bool
+) -> CommandStream:
+    one = float_bits(1.0)
+    transposes = {"a_transpose": int(a_transpose), "b_transpose": int(b_transpose)}
+    execute = encode(
+        CONFIG_EX,
+        type=ConfigType.EXECUTE,
+        weight_stationary=1,
+        a_stride=1,
+        c_stride=1,
+        scale=one,
+        **transposes,
+    )
+    loads = [
+        encode(
+            CONFIG_LD,
+            type=ConfigType.LOAD,
+            channel=channel,
+            pixel_repeats=1,
+            block_stride=DIM,
+            scale=one,
+            stride=stride,
+        )
+        for channel, stride in ((0, 256), (1, 512))
+    ]
+    store = encode(CONFIG_ST, type=ConfigType.STORE, stride=128, scale=one)
+    configs = [(int(Funct.CONFIG), *words) for words in (execute, *loads, store)]
+    return CommandStream.of([*configs, *_loop(i, j, k, pad, **transposes), (FENCE, 0, 0)])
