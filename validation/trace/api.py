@@ -78,7 +78,7 @@ def validate_stream(
         return _verdict("unknown", f"stream: {error}", start, source)
     except Finding as finding:
         return _judge(source, stream, layout, finding, index_of, start, options)
-    obligations = source.obligations + proof.lemmas
+    obligations = source.obligations + specification.obligations + proof.lemmas
     return _verdict("proved", "", start, source, _assumptions(layout, source.config), obligations)
 
 

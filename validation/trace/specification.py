@@ -1,10 +1,10 @@
 """What the source says of each output element: a function of one sum, and the sum's terms.
 
 The source's affine statements were analysed and checked by the first engine (``validate.prepare``);
-``pairing.SummandMaps`` composes them. Here they become numbers: at the real size, an output element
-``x`` is ``shape(Σ terms)``, and the terms of a *family* are one input element, or the product of
-two, for each integer point ``r`` of a box that satisfies linear constraints. Element numbers are
-affine in ``x`` and ``r``.
+``pairing.SummandMaps`` composes them and ``certify`` proves the result. Here they are numbers: at
+the real size, an output element ``x`` is ``shape(Σ terms)``, and the terms of a *family* are one
+input element, or the product of two, for each integer point ``r`` of a box that satisfies linear
+constraints. Element numbers are affine in ``x`` and ``r``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import islpy as isl
 
-from ..pairing import SummandMaps
 from ..polyhedral import Program, Statement, Unsupported
 from ..ranges import Range, type_range
+from ..smt import Solver
 from ..terms import Term, is_float, leaves, substitute, term
 from ..validate import PreparedSource
 from ..values import slot_kind, slot_number, slots_of
+from .certify import Claim, Row, certify
 
 _SET, _DIV = isl.dim_type.set, isl.dim_type.div
 
@@ -101,51 +102,56 @@ class Output:
 
 @dataclass(frozen=True)
 class Specification:
-    """All outputs of the source."""
+    """All outputs of the source, and the effort of proving the specification."""
 
     outputs: tuple[Output, ...]
+    obligations: int
+    solver_seconds: float
 
 
 def specify(source: PreparedSource) -> Specification:
-    """The specification of an analysed source at any level of IR.
+    """The specification of an analysed source at any level of IR, proved to be one.
 
     Raises ``Unsupported`` for sources whose outputs are not functions of one sum of input elements
-    and products of two.
+    and products of two, and ``Violation`` if the proof fails.
     """
-    program = source.analysed.program
+    program, solver = source.analysed.program, Solver()
     if program.symbols:
         raise Unsupported("a source with symbolic sizes or scalar parameters")
-    finals = program.outputs.values()
-    return Specification(
-        tuple(_output(program, source.analysed.summands, final) for final in finals)
-    )
+    outputs = tuple(_output(source, final, solver) for final in program.outputs.values())
+    return Specification(outputs, solver.queries, solver.seconds)
 
 
-def _output(program: Program, maps: SummandMaps, final: Statement) -> Output:
+def _output(source: PreparedSource, final: Statement, solver: Solver) -> Output:
+    program, maps = source.analysed.program, source.analysed.summands
     cases = maps.value(final)
     if len(cases) != 1:
         raise Unsupported(f"an output with {len(cases)} kinds of elements")
-    shape, slots = cases[0].shape, cases[0].slots
-    shape, total, parts = _split_total(shape)
+    shape, total, parts = _split_total(cases[0].shape)
     extents = tuple(extent.constant for extent in final.array.extents)
-    rank = len(extents)
-    if rank == 0:
+    if not extents:
         raise Unsupported("an output without dimensions")
-    families: list[Family] = []
+    claims: list[tuple[Term, list[Claim]]] = []
     for part in parts:
         kind, key = slot_kind(part)
+        found: list[Claim] = []
         if kind == "sum":
             assert isinstance(key, tuple)
             for summands in maps.summands(final, key[0], key[1]):
-                families += _families(program, summands.shape, summands.keys, rank, extents)
+                found += _claims(
+                    program, summands.statement, summands.shape, summands.keys, extents
+                )
         elif kind == "input":
-            keys = _with_outputs(slots[slot_number(part)])
-            families += _families(program, part, keys, rank, extents)
+            keys = _with_outputs(cases[0].slots[slot_number(part)])
+            found += _claims(program, "", part, keys, extents)
         else:
             raise Unsupported("an output that depends on a loop counter")
+        claims.append((part, found))
+    certify(source, final, cases[0].shape, claims, solver)
+    families = tuple(_family(claim, extents) for _, found in claims for claim in found)
     position = final.array.position
     assert position is not None
-    return Output(position, extents, final.array.element_type, shape, total, tuple(families))
+    return Output(position, extents, final.array.element_type, shape, total, families)
 
 
 def _with_outputs(slot: isl.Map) -> isl.Map:
@@ -189,18 +195,25 @@ def _with_wrapped_total(
     return shape, total, slots
 
 
-def _families(
-    program: Program, shape: Term, keys: isl.Map, rank: int, extents: tuple[int, ...]
-) -> list[Family]:
-    slots = _factors(shape)
-    found: list[Family] = []
+def _claims(
+    program: Program, statement: str, shape: Term, keys: isl.Map, extents: tuple[int, ...]
+) -> list[Claim]:
+    """The summands of one statement and shape, one claim for each convex part of their domain."""
+    slots = slots_of(shape)
+    for slot in slots:
+        if slot_kind(slot)[0] != "input":
+            raise Unsupported(f"a sum of terms that are not read from the input: {shape!r}")
+    found: list[Claim] = []
     pieces: list[tuple[isl.Set, isl.MultiAff]] = []
     if keys.domain_is_wrapping():
         keys = keys.flatten_domain()
     keys.as_pw_multi_aff().foreach_piece(lambda points, values: pieces.append((points, values)))
+    arrays = tuple(_extents(program, _position(slot)) for slot in slots)
     for points, values in pieces:
+        elements = _elements(arrays, values, len(extents))
         for part in points.make_disjoint().get_basic_sets():
-            found.append(_family(program, slots, part, values, rank, extents))
+            equalities, inequalities = _constraints(part)
+            found.append(Claim(statement, shape, equalities, inequalities, elements, arrays))
     return found
 
 
@@ -213,72 +226,68 @@ def _factors(shape: Term) -> list[Term]:
     return factors
 
 
-def _family(
-    program: Program,
-    slots: Sequence[Term],
-    points: isl.BasicSet,
-    values: isl.MultiAff,
-    rank: int,
-    extents: tuple[int, ...],
-) -> Family:
-    if points.dim(_DIV):
-        raise Unsupported("a source with divisions or remainders in its subscripts")
-    elements = _elements(program, slots, values, rank)
-    equalities, inequalities = _constraints(points)
-    counters = points.dim(_SET) - rank
-    forms, inequalities, equalities, kept = _eliminate(
-        elements, inequalities, equalities, rank, counters
-    )
-    space = points.to_set()
-    low = tuple(_bound(space.dim_min_val(rank + place)) for place in kept)
-    high = tuple(_bound(space.dim_max_val(rank + place)) for place in kept)
-    sizes = tuple(b - a + 1 for a, b in zip(low, high, strict=True))
-    box = [(0, extent - 1) for extent in extents] + list(zip(low, high, strict=True))
-    needed = [row for row in inequalities if _least(row, box) < 0]
-    operands = tuple(
-        Operand(_position(slot), slot.type, _form(row, rank))
-        for slot, row in zip(slots, forms, strict=True)
-    )
+def _family(claim: Claim, extents: tuple[int, ...]) -> Family:
+    """The claim with only those counters that the output element does not determine."""
+    rank, slots = len(extents), slots_of(claim.shape)
+    elements, inequalities, equalities = _eliminate(claim, rank)
+    box = _bounding_box(inequalities, equalities, rank)
+    everything = [*((0, extent - 1) for extent in extents), *box]
+    needed = [row for row in inequalities if _least(row, everything) < 0]
     return Family(
-        operands,
-        low,
-        sizes,
+        tuple(
+            Operand(_position(factor), factor.type, _form(elements[slots.index(factor)], rank))
+            for factor in _factors(claim.shape)
+        ),
+        tuple(low for low, _ in box),
+        tuple(high - low + 1 for low, high in box),
         tuple(_form(row, rank) for row in needed),
         tuple(_form(row, rank) for row in equalities if any(row)),
     )
 
 
-Row = list[int]
-"""Coefficients: constant, output subscripts, counters."""
+def _bounding_box(
+    inequalities: Sequence[Row], equalities: Sequence[Row], rank: int
+) -> list[tuple[int, int]]:
+    """Least and greatest value of each counter."""
+    width = len((*inequalities, *equalities, (0,) * (1 + rank))[0]) - 1
+    points = isl.Set.universe(isl.Space.set_alloc(isl.DEFAULT_CONTEXT, 0, width))
+    space = isl.LocalSpace.from_space(points.get_space())
+    for rows, make in (
+        (inequalities, isl.Constraint.alloc_inequality),
+        (equalities, isl.Constraint.alloc_equality),
+    ):
+        for row in rows:
+            constraint = make(space).set_constant_val(isl.Val(row[0]))
+            for place, factor in enumerate(row[1:]):
+                constraint = constraint.set_coefficient_val(_SET, place, isl.Val(factor))
+            points = points.add_constraint(constraint)
+    return [
+        (_bound(points.dim_min_val(place)), _bound(points.dim_max_val(place)))
+        for place in range(rank, width)
+    ]
 
 
 def _elements(
-    program: Program, slots: Sequence[Term], values: isl.MultiAff, rank: int
-) -> list[Row]:
+    arrays: tuple[tuple[int, ...], ...], values: isl.MultiAff, rank: int
+) -> tuple[Row, ...]:
     """The row-major element number of each slot, from ``[x, subscripts of each slot]``."""
     result: list[Row] = []
     place = rank
-    # The subscripts stand in order of the slots' numbers, the factors perhaps not.
-    for slot in sorted(slots, key=slot_number):
-        extents = _extents(program, _position(slot))
-        row: Row = []
+    for extents in arrays:
+        row: Row = (0,) * (1 + values.dim(isl.dim_type.in_))
         for extent in extents:
             subscript = _affine(values.get_at(place))
-            row = [
-                extent * a + b for a, b in zip(row or [0] * len(subscript), subscript, strict=True)
-            ]
+            row = tuple(extent * a + b for a, b in zip(row, subscript, strict=True))
             place += 1
-        result.append(row or [0] * (1 + values.dim(isl.dim_type.in_)))
-    order = [slot_number(slot) for slot in slots]
-    ranked = sorted(order)
-    return [result[ranked.index(number)] for number in order]
+        result.append(row)
+    return tuple(result)
 
 
-def _extents(program: Program, position: int) -> list[int]:
+def _extents(program: Program, position: int) -> tuple[int, ...]:
     for statement in program.readers():
         for read in statement.reads:
             if read.array.position == position:
-                return [extent.constant for extent in read.array.extents]
+                return tuple(extent.constant for extent in read.array.extents)
     raise Unsupported(f"parameter {position} is never read")
 
 
@@ -293,54 +302,52 @@ def _affine(value: isl.Aff) -> Row:
         raise Unsupported("a source with divisions or remainders in its subscripts")
     count = value.dim(isl.dim_type.in_)
     factors = [value.get_coefficient_val(isl.dim_type.in_, n).to_python() for n in range(count)]
-    return [value.get_constant_val().to_python(), *factors]
+    return (value.get_constant_val().to_python(), *factors)
 
 
-def _constraints(points: isl.BasicSet) -> tuple[list[Row], list[Row]]:
+def _constraints(points: isl.BasicSet) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Equalities and inequalities."""
+    if points.dim(_DIV):
+        raise Unsupported("a source with divisions or remainders in its subscripts")
     equalities: list[Row] = []
     inequalities: list[Row] = []
     for constraint in points.get_constraints():
         row = [constraint.get_constant_val().to_python()]
         for place in range(points.dim(_SET)):
             row.append(constraint.get_coefficient_val(_SET, place).to_python())
-        (equalities if constraint.is_equality() else inequalities).append(row)
-    return equalities, inequalities
+        (equalities if constraint.is_equality() else inequalities).append(tuple(row))
+    return tuple(equalities), tuple(inequalities)
 
 
-def _eliminate(
-    elements: list[Row],
-    inequalities: list[Row],
-    equalities: list[Row],
-    rank: int,
-    counters: int,
-) -> tuple[list[Row], list[Row], list[Row], list[int]]:
-    """Replace counters that an equality determines; also returns which counters are left."""
-    kept = list(range(counters))
+def _eliminate(claim: Claim, rank: int) -> tuple[list[Row], list[Row], list[Row]]:
+    """Elements, inequalities and equalities without counters that an equality determines.
+
+    A counter with coefficient ±1 is an integer for every value of the others, so that points with
+    and without it correspond one to one.
+    """
+    elements, inequalities = list(claim.elements), list(claim.inequalities)
+    equalities = list(claim.equalities)
     while True:
-        pivot = next(
-            (
-                (row, column)
-                for row in equalities
-                for column in range(1 + rank, len(row))
-                if abs(row[column]) == 1
-            ),
-            None,
+        pivots = (
+            (row, column)
+            for row in equalities
+            for column in range(1 + rank, len(row))
+            if abs(row[column]) == 1
         )
+        pivot = next(pivots, None)
         if pivot is None:
-            return elements, inequalities, equalities, kept
+            return elements, inequalities, equalities
         row, column = pivot
-        rest = [other for other in equalities if other is not row]
-        elements = [_substitute(other, row, column) for other in elements]
-        inequalities = [_substitute(other, row, column) for other in inequalities]
-        equalities = [_substitute(other, row, column) for other in rest]
-        del kept[column - 1 - rank]
+        equalities.remove(row)
+        for rows in (elements, inequalities, equalities):
+            rows[:] = [_substitute(other, row, column) for other in rows]
 
 
 def _substitute(row: Row, equality: Row, column: int) -> Row:
     """``row`` without its variable ``column``, which the equality gives with coefficient ±1."""
     factor = row[column] * equality[column]
     changed = [a - factor * b for a, b in zip(row, equality, strict=True)]
-    return changed[:column] + changed[column + 1 :]
+    return tuple(changed[:column] + changed[column + 1 :])
 
 
 def _form(row: Row, rank: int) -> Form:
