@@ -43,8 +43,8 @@ PROGRESS = np.dtype(
     align=True,
 )
 """When each command entered the reservation station, issued and completed; −1 before."""
-STUCK_CYCLES = 100_000
-"""Cycles without any completion or dispatch after which the stream is taken to be stuck."""
+STUCK_CYCLES = 200_000
+"""Cycles without any completion or dispatch, besides one memory access, that mean a dead end."""
 
 
 @stage
@@ -265,6 +265,8 @@ def _build_run(digest: int) -> Callable[..., int]:
         machine = machines[0]
         machine.source = digest
         front, station = machine.front, machine.station
+        parameters = machine.parameters
+        patience = STUCK_CYCLES + parameters.memory_latency + parameters.dram_latency
         # Not the literal 0: numba would compile every stage once more for that type.
         now = moved_at = moved_to = machine.clock
         while True:
@@ -280,7 +282,7 @@ def _build_run(digest: int) -> Callable[..., int]:
             marker = station.completions + front.step + front.head
             if marker != moved_to:
                 moved_at, moved_to = now, marker
-            elif now - moved_at > STUCK_CYCLES:
+            elif now - moved_at > patience:
                 return -1
             now += 1
         machine.clock = front.last_busy

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from ...stream import FENCE, CommandStream
 from ..config import GemminiConfig
+from ..findings import Findings
 from ..loop_machines import EMISSION_ORDER
 from ..loop_unroller import UnrolledLoop, interleave_loops, unroll_loops
-from .decode import decode
+from .decode import MOVE, decode
 from .front_end import COMMAND_STEP, FENCE_STEP, MARK_STEP, STEP
 from .loop_stage import GATE, LOOP
+from .state import LOAD, UNITS
 
 INSTRUCTION_BYTES = 4
 
@@ -41,7 +43,7 @@ class Program:
 def build_program(
     stream: CommandStream, config: GemminiConfig, level: str, warm: bool = True
 ) -> Program:
-    """Decode ``stream`` and unroll its loops. Raises ``StreamError`` for a faulty loop.
+    """Decode ``stream`` and unroll its loops. Raises ``StreamError`` for a faulty loop or move.
 
     At level ``soc`` the core waits for its own work before each command and, unless ``warm``, for
     code that it executes for the first time.
@@ -51,16 +53,37 @@ def build_program(
     counts = np.bincount(source, minlength=len(stream))
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)[:-1]
     table, gates = _place_loops(loops, starts, len(whole))
+    commands = decode(whole, config)
+    _check_moves(commands, whole.rs2, source, config)
     names = tuple(name for _, name in stream.marks)
     return Program(
         _steps(stream, starts, _waits(stream, config, level, warm)),
-        decode(whole, config),
+        commands,
         whole,
         table,
         gates,
         source,
         names,
     )
+
+
+def _check_moves(commands: NDArray[Any], source: NDArray[np.int64], config: GemminiConfig) -> None:
+    """Reject moves that a unit would never finish, or not within its queues."""
+    moves = np.flatnonzero(commands["kind"] == MOVE)
+    moves = moves[commands["unit"][moves] < UNITS]
+    rows, cols = commands["rows"][moves], commands["cols"][moves]
+    is_load = commands["unit"][moves] == LOAD
+    # A broadcast load reads one row, but is as wrong with too many.
+    rows = np.where(is_load, (words[moves] >> np.uint64(48)).astype(np.int64), rows)
+    limit = config.dim * config.max_blocks
+    findings = Findings()
+    index = source[moves]
+    too_many = is_load & (rows > config.dim)
+    findings.add(index, too_many, "moves {} rows, not 1 to {}", rows, config.dim)
+    findings.add(index, rows < 1, "moves no rows")
+    outside = (cols < 1) | (cols > limit)
+    findings.add(index, outside, "moves {} columns, not 1 to {}", cols, limit)
+    findings.raise_first()
 
 
 def _waits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -206,6 +207,43 @@ def test_a_preload_without_a_compute_is_diagnosed(text: str) -> None:
     """The hardware would wait for ever; the model names the command."""
     with pytest.raises(StreamError, match=r"command \d+: never completes"):
         simulate_timing(_read(text), CONFIG)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*range(8), *range(8, 17), 126]),
+            st.integers(0, 2**64 - 1),
+            st.integers(0, 2**64 - 1),
+        ),
+        max_size=12,
+    )
+)
+def test_any_words_are_simulated_or_diagnosed(commands: list[tuple[int, int, int]]) -> None:
+    """Whatever the operands hold, the answer is a count or a StreamError, never a crash."""
+    try:
+        result = simulate_timing(CommandStream.of(commands), CONFIG)
+    except StreamError as error:
+        assert re.match(r"command \d+: ", str(error))  # noqa: PT017
+        return
+    assert result.cycles >= 0
+
+
+@pytest.mark.parametrize(
+    ("rs2", "message"),
+    [
+        (0x0011_0010_0000_0000, "17 rows"),
+        (0x0000_0010_0000_0000, "no rows"),
+        (0x0010_0000_0000_0000, "0 columns"),
+        (0x0010_0041_0000_0000, "65 columns"),
+    ],
+)
+def test_moves_that_cannot_finish_are_diagnosed(rs2: int, message: str) -> None:
+    """Extents that the hardware does not have name the command's index."""
+    stream = CommandStream.of([(7, 0, 0), (2, 0x8000_0000, rs2)])
+    with pytest.raises(StreamError, match=rf"command 1: .*{message}"):
+        simulate_timing(stream, CONFIG)
 
 
 def test_an_empty_stream_takes_no_time() -> None:
