@@ -1,0 +1,97 @@
+"""The specification of a source is proved; a wrong reading of the source is caught."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.validation.checker import Violation
+from liftproof.validation.polyhedral import Unsupported
+from liftproof.validation.trace import specification
+from liftproof.validation.trace.term_table import expected_terms
+from liftproof.validation.validate import prepare
+
+
+def shifted(claim):
+    """The claim with another element in one place."""
+    first, *rest = claim.elements
+    return [replace(claim, elements=((first[0] + 1, *first[1:]), *rest))]
+
+
+CHANGES = {
+    "other element": shifted,
+    "too few": lambda claim: [],
+    "claimed twice": lambda claim: [claim, claim],
+    "too many": lambda claim: [replace(claim, inequalities=())],
+    "one less": lambda claim: [
+        replace(
+            claim,
+            inequalities=(*((row[0] - (row[-1] > 0), *row[1:]) for row in claim.inequalities),),
+        )
+    ],
+    "other statement": lambda claim: [replace(claim, statement="S0")],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_wrong_claims_are_caught(name, gemm, conv, config, monkeypatch):
+    """Each way to misread a source's summands fails the proof of the specification."""
+    sources = [
+        prepare(kernel, config) for kernel in (gemm(m=9).kernel(), conv(5, 6, 3, 4).kernel())
+    ]
+    read = specification._claims  # pyright: ignore[reportPrivateUsage]
+
+    def misread(*arguments):
+        claims = read(*arguments)
+        return [changed for claim in claims for changed in CHANGES[name](claim)]
+
+    for source in sources:
+        assert specification.specify(source).obligations > 0
+    monkeypatch.setattr(specification, "_claims", misread)
+    for source in sources:
+        with pytest.raises(Violation):
+            specification.specify(source)
+
+
+def test_padding_leaves_out_terms(conv, config):
+    """A corner of a padded convolution has only the terms inside of the image."""
+    output = specification.specify(prepare(conv(5, 6, 3, 4).kernel(), config)).outputs[0]
+    first = [0, 1000, 2000]
+    assert len(expected_terms(output, (0, 0, 0), first)) == 2 * 2 * 3
+    assert len(expected_terms(output, (2, 2, 3), first)) == 3 * 3 * 3
+    assert sorted(expected_terms(output, (0, 0, 1), first))[0] == (0, 1000 + (3 + 1) * 12 + 1)
+
+
+def test_squares_are_products_of_an_element_with_itself(config):
+    """A summand may use one element twice."""
+    kernel = parse_c_kernel(
+        """#include <stdint.h>
+        void squares(const int8_t A[4][8], int32_t C[4]) {
+          for (int i = 0; i < 4; i++) {
+            int32_t sum = 0;
+            for (int k = 0; k < 8; k++) sum += A[i][k] * A[i][k];
+            C[i] = sum;
+          }
+        }""",
+        "squares.c",
+    )
+    output = specification.specify(prepare(kernel, config)).outputs[0]
+    assert expected_terms(output, (1,), [0, 32]) == [(k, k) for k in range(8, 16)]
+
+
+def test_products_of_three_are_refused(config):
+    """A source outside the class is refused by name, not approximated."""
+    kernel = parse_c_kernel(
+        """#include <stdint.h>
+        void cubes(const int8_t A[4][8], int32_t C[4]) {
+          for (int i = 0; i < 4; i++) {
+            int32_t sum = 0;
+            for (int k = 0; k < 8; k++) sum += A[i][k] * A[i][k] * A[i][k];
+            C[i] = sum;
+          }
+        }""",
+        "cubes.c",
+    )
+    with pytest.raises(Unsupported, match="products of two elements"):
+        specification.specify(prepare(kernel, config))
