@@ -67,7 +67,12 @@ def build_program(
     )
 
 
-def _check_moves(commands: NDArray[Any], source: NDArray[np.int64], config: GemminiConfig) -> None:
+def _check_moves(
+    commands: NDArray[Any],
+    words: NDArray[np.uint64],
+    source: NDArray[np.int64],
+    config: GemminiConfig,
+) -> None:
     """Reject moves that a unit would never finish, or not within its queues."""
     moves = np.flatnonzero(commands["kind"] == MOVE)
     moves = moves[commands["unit"][moves] < UNITS]
