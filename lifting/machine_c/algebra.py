@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import gcd
 
 from ..c_polynomial import Interval
+from ..c_types import CInteger
 from .terms import (
     ALWAYS,
     BIT,
@@ -96,6 +97,20 @@ def remainder(dividend: Sum, divisor: int) -> Sum:
     if divisor == 2 and reduced.constant == 1:
         return constant(1) - remainder(reduced - 1, 2)
     return atom(Remainder(reduced, divisor))
+
+
+def wrapped(value: Sum, kind: CInteger) -> Sum:
+    """``value`` reduced modulo 2**bits into the range of an integer type.
+
+    Signed overflow, which C leaves undefined, is taken not to happen.
+    """
+    if kind.bits == 64:  # an index has as many bits
+        return value
+    bounds, period = value.interval, 1 << kind.bits
+    shift = (bounds.low - kind.lowest) // period * period
+    if kind.holds(bounds.low - shift, bounds.high - shift):
+        return value - shift
+    return value if kind.signed else remainder(value - bounds.low // period * period, period)
 
 
 def choice(condition: Condition, then: Sum, otherwise: Sum) -> Sum:
@@ -332,39 +347,6 @@ def is_possible(conditions: Sequence[Condition]) -> bool:
     return True
 
 
-def atoms_of(value: Sum) -> set[Atom]:
-    """All atoms that ``value`` depends on."""
-    found: set[Atom] = set()
-    seen: set[Sum | Condition] = set()
-    pending: list[Sum | Condition] = [value]
-    while pending:
-        current = pending.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        match current:
-            case Sum():
-                found.update(term for term, _ in current.terms if isinstance(term, Atom))
-                pending.extend(part for term, _ in current.terms for part in _parts(term))
-            case Comparison() | Connective():
-                pending.extend((current.left, current.right))
-            case Truth():
-                pass
-    return found
-
-
-def _parts(term: Term) -> tuple[Sum | Condition, ...]:
-    match term:
-        case Atom():
-            return ()
-        case Quotient() | Remainder():
-            return (term.dividend,)
-        case Product() | Bitwise():
-            return term.left, term.right
-        case Choice():
-            return term.condition, term.then, term.otherwise
-
-
 class Rewriter:
     """Replaces atoms, terms and conditions in sums; what follows is simplified again."""
 
@@ -378,19 +360,23 @@ class Rewriter:
         for condition, holds in (conditions or {}).items():
             self._conditions[condition] = Truth(holds)
             self._conditions[invert(condition)] = Truth(not holds)
+        replaced = (*self._terms, *self._conditions)
+        self._atoms: frozenset[Atom] = frozenset().union(*(part.atoms for part in replaced))
 
     def sum(self, value: Sum) -> Sum:
         """``value`` with everything replaced."""
-        if value.is_constant or not (self._terms or self._conditions):
-            return value
-        return self.rebuilt(value)
+        return value if value.atoms.isdisjoint(self._atoms) else self.rebuilt(value)
 
     def rebuilt(self, value: Sum) -> Sum:
         """``value`` put together again from its replaced terms."""
-        total = ZERO + value.constant
+        factors: dict[Term, int] = {}
+        number = value.constant
         for term, factor in value.terms:
-            total += self._term(term).scaled(factor)
-        return total
+            new = self._term(term)
+            number += new.constant * factor
+            for part, times in new.terms:
+                factors[part] = factors.get(part, 0) + times * factor
+        return Sum(tuple((t, f) for t, f in factors.items() if f), number)
 
     def _term(self, term: Term) -> Sum:
         if term not in self._terms:
@@ -414,6 +400,7 @@ class Rewriter:
                 return choice(condition, self.sum(term.then), self.sum(term.otherwise))
 
     def condition(self, condition: Condition) -> Condition:
+        """``condition`` with everything in it replaced."""
         if condition not in self._conditions:
             self._conditions[condition] = self._rebuilt_condition(condition)
         return self._conditions[condition]

@@ -25,6 +25,7 @@ from .algebra import (
     product,
     quotient,
     remainder,
+    wrapped,
 )
 from .bits import bit_and, bit_or, bit_xor, or_flags, shift_right
 from .terms import ALWAYS, NEVER, ZERO, Bitwise, Choice, Condition, Sum, constant
@@ -46,20 +47,14 @@ def exact(number: Number, location: SourceLocation) -> Sum:
             location,
             hint="add flags to a row that is never negative and below 1 << 29",
         )
-    kind, bounds = number.type, number.sum.interval
-    period = 1 << kind.bits
-    shift = (bounds.low - kind.lowest) // period * period
-    if kind.holds(bounds.low - shift, bounds.high - shift):
-        return number.sum - shift
-    if kind.signed:
-        return number.sum
-    if kind.bits == 64:
+    value = wrapped(number.sum, number.type)
+    if number.type.bits == 64 and not number.type.signed and value.interval.low < 0:
         raise Diagnostic(
             "cannot tell whether this unsigned 64-bit value wraps around",
             location,
             hint="use a signed type, or write it so that it stays positive",
         )
-    return remainder(number.sum - bounds.low // period * period, period)
+    return value
 
 
 def convert(value: Value, kind: CScalar, location: SourceLocation) -> Value:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ..c_polynomial import Interval
-from .algebra import FLAG_BITS, Rewriter, flag_part, is_bit
+from ..c_types import CInteger
+from .algebra import FLAG_BITS, Rewriter, flag_part, is_bit, wrapped
 from .bits import disjoint_parts
 from .terms import ZERO, Atom, Sum, atom, constant
 
@@ -25,6 +26,8 @@ class Carried:
     """How one value is carried: ``base`` plus its pieces, each times its weight."""
 
     name: str
+    kind: CInteger | None
+    """The type of an integer; None for an address."""
     base: int
     weights: tuple[int, ...]
     intervals: tuple[Interval, ...]
@@ -42,28 +45,39 @@ class Carried:
 
     def split(self, value: Sum) -> tuple[Sum, ...] | None:
         """The pieces of ``value``, None if it has no such pieces."""
+        if len(self.weights) > 1:
+            return _flag_pieces(value)
         value -= self.base
-        return (value,) if len(self.weights) == 1 else _flag_pieces(value)
+        interval = self.intervals[0]
+        if self.kind is not None and not value.within(interval.low, interval.high):
+            # Bounds found for the whole loop are not always seen on one update.
+            value = wrapped(value, self.kind)
+        return (value,)
 
 
-def carry(name: str, unknown: Atom, initial: Sum, update: Sum) -> Carried | None:
+def carry(unknown: Atom, kind: CInteger | None, initial: Sum, update: Sum) -> Carried:
     """Find how to carry a value that starts as ``initial`` and becomes ``update``.
 
     ``update`` is in terms of ``unknown``, the value before the iteration, whose interval holds at
-    every iteration. None if the bits of the value cannot be told apart.
+    every iteration. Flags that cannot be told apart from the row stay hidden in the value.
     """
-    base, bounds = flag_part(initial.constant), unknown.interval
+    name, bounds = unknown.name, unknown.interval
+    base = flag_part(initial.constant)
     if _SMALL.low <= bounds.low - base and bounds.high - base <= _SMALL.high:
         shifted = Interval(bounds.low - base, bounds.high - base)
-        return Carried(name, base, (1,), (shifted,), (initial - base,))
+        return Carried(name, kind, base, (1,), (shifted,), (initial - base,))
     if abs(bounds.low) <= _SMALL.high and abs(bounds.high) <= _SMALL.high:
-        return Carried(name, 0, (1,), (bounds,), (initial,))
-    return _carry_flags(name, unknown, initial, update)
+        return Carried(name, kind, 0, (1,), (bounds,), (initial,))
+    if (flagged := _carry_flags(unknown, kind, initial, update)) is not None:
+        return flagged
+    start = initial if kind is None else wrapped(initial, kind)
+    return Carried(name, kind, 0, (1,), (bounds,), (start,))
 
 
-def _carry_flags(name: str, unknown: Atom, initial: Sum, update: Sum) -> Carried | None:
+def _carry_flags(unknown: Atom, kind: CInteger | None, initial: Sum, update: Sum) -> Carried | None:
     """Carry the flags apart from the row; the row must stay where it is or be computed anew."""
     starts = _flag_pieces(initial)
+    name = unknown.name
     row = Atom(name, _SMALL, unknown.level)
     flags = [Atom(name, _BIT, unknown.level) for _ in FLAG_BITS]
     template = atom(row)
@@ -73,7 +87,7 @@ def _carry_flags(name: str, unknown: Atom, initial: Sum, update: Sum) -> Carried
     if starts is None or pieces is None or not pieces[0].within(_SMALL.low, _SMALL.high):
         return None
     rows = _hull(starts[0].interval, pieces[0].interval)
-    return Carried(name, 0, (1, *FLAG_BITS), (rows, _BIT, _BIT, _BIT), starts)
+    return Carried(name, kind, 0, (1, *FLAG_BITS), (rows, _BIT, _BIT, _BIT), starts)
 
 
 def _flag_pieces(value: Sum) -> tuple[Sum, ...] | None:

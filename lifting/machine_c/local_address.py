@@ -86,8 +86,10 @@ def _decode_row(value: Sum) -> LocalAddress:
         return LocalAddress(LocalSpace.NONE, constant(0))
     if any(abs(factor) >= _SMALL for _, factor in value.terms):
         raise UnknownFlagsError
-    if any(isinstance(term, Bitwise) and term.interval.high >= _SMALL for term, _ in value.terms):
-        raise UnknownFlagsError
+    for term, _ in value.terms:
+        limit = _SMALL if isinstance(term, Bitwise) else 1 << 31
+        if term.interval.high >= limit:
+            raise UnknownFlagsError
     number = value.constant % (1 << 32)
     flags = number & sum(FLAG_BITS)
     if value.terms and flags == sum(FLAG_BITS):

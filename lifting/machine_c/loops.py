@@ -213,7 +213,7 @@ class _Loop:
     # ---- emission -------------------------------------------------------------------------------
     def _emit(self, counted: CountedLoop, changing: list[_Changing]) -> dict[Cell, Held]:
         emitter, location = self._context.emitter, self._loop.location
-        carried = self._carried(counted, changing)
+        carried = self._carried(changing)
         starts = [emitter.index(start) for item in carried.values() for start in item.starts]
         block = Block(arg_types=[IndexType()] * (1 + len(starts)))
         block.args[0].name_hint = self._name
@@ -267,21 +267,15 @@ class _Loop:
                 continue
             variable.cell.value = with_sum(variable.initial, total)
 
-    def _carried(self, counted: CountedLoop, changing: list[_Changing]) -> dict[Cell, Carried]:
+    def _carried(self, changing: list[_Changing]) -> dict[Cell, Carried]:
         """How the variables without a formula are carried, found by following them again."""
-        unsolved = [c for c in changing if c.formula is None]
         found: dict[Cell, Carried] = {}
-        for variable in unsolved:
-            if variable.update is None:
-                continue
-            item = carry(
-                variable.cell.variable.name,
-                variable.atom,
-                variable.initial_sum,
-                variable.update,
-            )
-            if item is not None:
-                found[variable.cell] = item
+        for variable in changing:
+            if variable.formula is None and variable.update is not None:
+                initial = variable.initial
+                kind = initial.type if isinstance(initial, Number) else None
+                start = variable.initial_sum
+                found[variable.cell] = carry(variable.atom, kind, start, variable.update)
         return found
 
     def _yield(self, changing: list[_Changing], carried: dict[Cell, Carried]) -> None:

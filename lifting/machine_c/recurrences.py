@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .algebra import Rewriter, atoms_of, choice, compare, product, remainder
+from .algebra import Rewriter, choice, compare, product, remainder
 from .terms import Atom, Sum, atom, constant
 
 _MAX_PERIOD = 4
@@ -65,7 +65,7 @@ def _guess_one(
         for period in range(2, _MAX_PERIOD + 1):
             if all(a == b for a, b in zip(states, states[period:], strict=False)):
                 return Formula(number, _periodic(n, states[:period]))
-    others = atoms_of(update) - {number}
+    others = update.atoms - {number}
     if variables.isdisjoint(others) and all(other.level <= level for other in others):
         before = Rewriter({number: n - 1}).sum(update)
         return Formula(number, choice(compare("eq", n, constant(0)), states[0], before))

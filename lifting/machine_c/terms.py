@@ -40,6 +40,10 @@ class Atom:
     def depth(self) -> int:
         return 1
 
+    @property
+    def atoms(self) -> frozenset[Atom]:
+        return frozenset((self,))
+
 
 @dataclass(frozen=True)
 class Quotient:
@@ -60,6 +64,10 @@ class Quotient:
     @cached_property
     def depth(self) -> int:
         return 1 + self.dividend.depth
+
+    @property
+    def atoms(self) -> frozenset[Atom]:
+        return self.dividend.atoms
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,10 @@ class Remainder:
     def depth(self) -> int:
         return 1 + self.dividend.depth
 
+    @property
+    def atoms(self) -> frozenset[Atom]:
+        return self.dividend.atoms
+
 
 @dataclass(frozen=True)
 class Product:
@@ -103,6 +115,10 @@ class Product:
     @cached_property
     def depth(self) -> int:
         return 1 + max(self.left.depth, self.right.depth)
+
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        return self.left.atoms | self.right.atoms
 
 
 @dataclass(frozen=True)
@@ -129,6 +145,10 @@ class Bitwise:
     @cached_property
     def depth(self) -> int:
         return 1 + max(self.left.depth, self.right.depth)
+
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        return self.left.atoms | self.right.atoms
 
 
 @dataclass(frozen=True)
@@ -176,6 +196,10 @@ class Choice:
     def depth(self) -> int:
         return 1 + max(self.condition.depth, self.then.depth, self.otherwise.depth)
 
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        return self.condition.atoms | self.then.atoms | self.otherwise.atoms
+
 
 Term = Atom | Quotient | Remainder | Product | Bitwise | Choice
 
@@ -218,6 +242,11 @@ class Sum:
     def depth(self) -> int:
         """How deep terms are nested in each other."""
         return max((term.depth for term, _ in self.terms), default=0)
+
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        """All atoms that the value depends on."""
+        return frozenset().union(*(term.atoms for term, _ in self.terms))
 
     @property
     def is_constant(self) -> bool:
@@ -262,6 +291,7 @@ class Truth:
     holds: bool
     level: int = 0
     depth: int = 0
+    atoms: frozenset[Atom] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -280,6 +310,10 @@ class Comparison:
     def depth(self) -> int:
         return 1 + max(self.left.depth, self.right.depth)
 
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        return self.left.atoms | self.right.atoms
+
 
 @dataclass(frozen=True)
 class Connective:
@@ -296,6 +330,10 @@ class Connective:
     @cached_property
     def depth(self) -> int:
         return 1 + max(self.left.depth, self.right.depth)
+
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        return self.left.atoms | self.right.atoms
 
 
 Condition = Truth | Comparison | Connective
