@@ -36,7 +36,9 @@ from .specification import specify
 from .state import OutOfRange
 from .transforms import element_type
 
-ZERO_PRODUCTS = "products with a floating-point zero are zero (no infinities, no NaN)"
+ZERO_PRODUCTS = (
+    "floating-point zeros are zero: 0·x adds nothing (no infinities, NaNs, negative zeros)"
+)
 NO_ALIASING = ASSUMPTIONS[0]
 SOLVER = "symbolic execution, z3"
 

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..checker import Violation
-from ..normal_form import integer
 from ..polyhedral import Statement
 from ..smt import (
     Answer,
@@ -28,7 +27,7 @@ from ..smt import (
     smt_integer,
     with_symbols,
 )
-from ..terms import Term
+from ..terms import Term, is_zero
 from ..validate import PreparedSource
 from ..values import Case, Side, Slot, Sum, slot_kind, slots_of
 
@@ -145,7 +144,7 @@ class _Certification:
             if family.statement.name == statement.name
         )
         cases = self.side.value(query, statement, names)
-        nonzero = [case for case in cases if case.shape is not integer(0)]
+        nonzero = [case for case in cases if not is_zero(case.shape)]
         # A guard may choose constants of its own; without zeros among the cases it is not needed.
         guards = (
             disjunction(case.guard for case in nonzero) if len(nonzero) < len(cases) else "true"

@@ -18,7 +18,7 @@ import islpy as isl
 from ..polyhedral import Program, Statement, Unsupported
 from ..ranges import Range, type_range
 from ..smt import Solver
-from ..terms import Term, is_float, leaves, substitute, term
+from ..terms import Term, is_float, is_zero, leaves, substitute, term
 from ..validate import PreparedSource
 from ..values import slot_kind, slot_number, slots_of
 from .certify import Claim, Row, certify
@@ -138,9 +138,10 @@ def _output(source: PreparedSource, final: Statement, solver: Solver) -> Output:
         if kind == "sum":
             assert isinstance(key, tuple)
             for summands in maps.summands(final, key[0], key[1]):
-                found += _claims(
-                    program, summands.statement, summands.shape, summands.keys, extents
-                )
+                if is_zero(summands.shape):
+                    continue  # A floating-point start value; adding 0.0 is assumed to do nothing.
+                name, keys = summands.statement, summands.keys
+                found += _claims(program, name, summands.shape, keys, extents)
         elif kind == "input":
             keys = _with_outputs(cases[0].slots[slot_number(part)])
             found += _claims(program, "", part, keys, extents)

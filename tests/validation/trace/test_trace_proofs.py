@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from liftproof.hw.gemmini import isa
+from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.isa import Funct
 from liftproof.lifting.c_frontend import parse_c_kernel
 from liftproof.validation.trace import validate_stream
@@ -139,3 +141,46 @@ def test_a_pooling_store_is_not_decided(builder, place, config):
     result = validate_stream(kernel, pooled, layout, config)
     assert result.verdict == "unknown"
     assert "a pooling store has no symbolic meaning" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("store", "scale", "verdict"),
+    [("sum", 1.0, "proved"), ("sum * 2.0f", 2.0, "proved"), ("sum", 2.0, "refuted")],
+)
+def test_floating_point_products_are_proved_up_to_reassociation(
+    store, scale, verdict, builder, place
+):
+    """A 4×4 floating-point machine: proved, with the order of additions as an assumption."""
+    config, (m, n, k) = load_config("gemmini-4x4-fp32"), (9, 7, 10)
+    kernel = parse_c_kernel(
+        f"""void product(const float A[{m}][{k}], const float B[{k}][{n}], float C[{m}][{n}]) {{
+          for (int i = 0; i < {m}; i++) for (int j = 0; j < {n}; j++) {{
+            float sum = 0.0f;
+            for (int k = 0; k < {k}; k++) sum += A[i][k] * B[k][j];
+            C[i][j] = {store};
+          }}
+        }}""",
+        "product.c",
+    )
+    layout = place(A=((m, k), "float32"), B=((k, n), "float32"), C=((m, n), "float32"))
+    a, b, c = (array.address for array in layout.arrays)
+    build = builder()
+    build.config_ex()
+    build.config_ld(4 * k, 0, block_stride=4)
+    build.config_ld(4 * n, 1, block_stride=4)
+    build.config_st(4 * n, scale)
+    for i in range(0, m, 4):
+        for j in range(0, n, 4):
+            for inner in range(0, k, 4):
+                rows, cols, depth = min(4, m - i), min(4, n - j), min(4, k - inner)
+                build.mvin(a + 4 * (i * k + inner), 0, rows, depth, 0)
+                build.mvin(b + 4 * (inner * n + j), 4096, depth, cols, 1)
+                target = isa.ACCUMULATOR_BIT | (isa.ACCUMULATE_BIT if inner else 0)
+                build.preload((4096, depth, cols), (target, rows, cols))
+                build.compute((0, rows, depth), (isa.GARBAGE_ADDRESS, 4, 4))
+            build.mvout(c + 4 * (i * n + j), isa.ACCUMULATOR_BIT, rows, cols)
+    build.fence()
+    result = validate_stream(kernel, build.stream(), layout, config)
+    assert result.verdict == verdict
+    if verdict == "proved":
+        assert "floating-point sums may be reassociated" in result.assumptions
