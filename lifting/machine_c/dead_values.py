@@ -29,7 +29,10 @@ def _live_values(body: Block) -> set[SSAValue]:
     for op in body.walk():
         if isinstance(op, scf.ForOp):
             pending.extend((op.lb, op.ub, op.step))
-        elif not isinstance(op, scf.YieldOp) and (op.regions or not is_side_effect_free(op)):
+        elif isinstance(op, scf.YieldOp):
+            # The results of an `if` stay, so that what it yields must stay too.
+            pending.extend(op.operands if isinstance(op.parent_op(), scf.IfOp) else ())
+        elif op.regions or not is_side_effect_free(op):
             pending.extend(op.operands)
     while pending:
         value = pending.pop()
