@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import islpy as isl
 
+from ..pairing import SummandMaps
 from ..polyhedral import Program, Statement, Unsupported
 from ..ranges import Range, type_range
 from ..smt import Solver
@@ -127,32 +128,51 @@ def _output(source: PreparedSource, final: Statement, solver: Solver) -> Output:
     cases = maps.value(final)
     if len(cases) != 1:
         raise Unsupported(f"an output with {len(cases)} kinds of elements")
-    shape, total, parts = _split_total(cases[0].shape)
     extents = tuple(extent.constant for extent in final.array.extents)
     if not extents:
         raise Unsupported("an output without dimensions")
-    claims: list[tuple[Term, list[Claim]]] = []
-    for part in parts:
-        kind, key = slot_kind(part)
-        found: list[Claim] = []
-        if kind == "sum":
-            assert isinstance(key, tuple)
-            for summands in maps.summands(final, key[0], key[1]):
-                if is_zero(summands.shape):
-                    continue  # A floating-point start value; adding 0.0 is assumed to do nothing.
-                name, keys = summands.statement, summands.keys
-                found += _claims(program, name, summands.shape, keys, extents)
-        elif kind == "input":
-            keys = _with_outputs(cases[0].slots[slot_number(part)])
-            found += _claims(program, "", part, keys, extents)
-        else:
-            raise Unsupported("an output that depends on a loop counter")
-        claims.append((part, found))
-    certify(source, final, cases[0].shape, claims, solver)
-    families = tuple(_family(claim, extents) for _, found in claims for claim in found)
+    shape, keys = cases[0].shape, cases[0].slots
+    claims = [
+        (slot, _claims_of_slot(program, maps, final, slot, keys[slot_number(slot)], extents))
+        for slot in slots_of(shape)
+    ]
+    certify(source, final, shape, claims, solver)
+    families = {slot: tuple(_family(claim, extents) for claim in found) for slot, found in claims}
+    shape = substitute(shape, _same_slots(families))
+    shape, total, parts = _split_total(shape)
     position = final.array.position
     assert position is not None
-    return Output(position, extents, final.array.element_type, shape, total, families)
+    terms = tuple(family for part in parts for family in families[part])
+    return Output(position, extents, final.array.element_type, shape, total, terms)
+
+
+def _claims_of_slot(
+    program: Program,
+    maps: SummandMaps,
+    final: Statement,
+    slot: Term,
+    keys: isl.Map,
+    extents: tuple[int, ...],
+) -> list[Claim]:
+    """What a slot of an output element is the sum of."""
+    kind, key = slot_kind(slot)
+    if kind == "input":
+        return _claims(program, "", slot, _with_outputs(keys), extents)
+    if kind != "sum" or not isinstance(key, tuple):
+        raise Unsupported("an output that depends on a loop counter")
+    found: list[Claim] = []
+    for summands in maps.summands(final, key[0], key[1]):
+        # A floating-point sum may start with 0.0; adding it is assumed to do nothing.
+        if not is_zero(summands.shape):
+            name, points = summands.statement, summands.keys
+            found += _claims(program, name, summands.shape, points, extents)
+    return found
+
+
+def _same_slots(families: dict[Term, tuple[Family, ...]]) -> dict[Term, Term]:
+    """Slots that are sums of the same terms, to the first of them: a sum may be read twice."""
+    first: dict[tuple[str, tuple[Family, ...]], Term] = {}
+    return {slot: first.setdefault((slot.type, terms), slot) for slot, terms in families.items()}
 
 
 def _with_outputs(slot: isl.Map) -> isl.Map:

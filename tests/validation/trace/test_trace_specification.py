@@ -95,3 +95,26 @@ def test_products_of_three_are_refused(config):
     )
     with pytest.raises(Unsupported, match="products of two elements"):
         specification.specify(prepare(kernel, config))
+
+
+def test_a_sum_that_is_read_several_times_is_one_sum(config):
+    """Comparisons and selections of the same sum are one function of it."""
+    kernel = parse_c_kernel(
+        """#include <stdint.h>
+        void product(const int8_t A[4][8], const int8_t B[8][4], int8_t C[4][4]) {
+          int32_t sums[4];
+          for (int i = 0; i < 4; i++) {
+            for (int j = 0; j < 4; j++) sums[j] = 0;
+            for (int k = 0; k < 8; k++)
+              for (int j = 0; j < 4; j++) sums[j] += A[i][k] * B[k][j];
+            for (int j = 0; j < 4; j++) {
+              if (sums[j] > 127) sums[j] = 127;
+              if (sums[j] < -128) sums[j] = -128;
+              C[i][j] = sums[j];
+            }
+          }
+        }""",
+        "product.c",
+    )
+    output = specification.specify(prepare(kernel, config)).outputs[0]
+    assert [family.volume for family in output.families] == [8]
