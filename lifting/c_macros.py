@@ -10,7 +10,7 @@ from lark import Token
 from ..diagnostics import Diagnostic, SourceLocation
 from .c_wording import counted
 
-TOKEN_LIMIT = 50_000
+TOKEN_LIMIT = 200_000
 """Tokens of a source after expansion; a handful of nested macros can ask for billions."""
 
 
