@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xdsl.dialects import arith, func, linalg, tensor
+from xdsl.dialects import arith, func, tensor
 from xdsl.dialects.builtin import (
     AffineMapAttr,
     DenseArrayBase,
@@ -15,7 +15,8 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     TensorType,
 )
-from xdsl.dialects.linalg import IteratorType
+from xdsl.dialects.linalg.attrs import IteratorType
+from xdsl.dialects.linalg.ops import FillOp, GenericOp
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
@@ -42,8 +43,8 @@ class Contraction:
     """None starts from zero."""
     init_broadcast: bool
     """The initial value is one row, the same for each i."""
-    generic: linalg.GenericOp
-    post: linalg.GenericOp | None
+    generic: GenericOp
+    post: GenericOp | None
 
 
 def read_contraction(function: func.FuncOp) -> Contraction:
@@ -79,9 +80,9 @@ def _returned(function: func.FuncOp) -> SSAValue:
     return last.arguments[0]
 
 
-def _generic(value: SSAValue, function: func.FuncOp) -> linalg.GenericOp:
+def _generic(value: SSAValue, function: func.FuncOp) -> GenericOp:
     owner = value.owner
-    if not isinstance(owner, linalg.GenericOp):
+    if not isinstance(owner, GenericOp):
         raise refusal(
             owner if isinstance(owner, Operation) else function,
             "expected linalg.generic: one contraction and at most one element-wise operation",
@@ -89,11 +90,11 @@ def _generic(value: SSAValue, function: func.FuncOp) -> linalg.GenericOp:
     return owner
 
 
-def _iterators(generic: linalg.GenericOp) -> list[IteratorType]:
+def _iterators(generic: GenericOp) -> list[IteratorType]:
     return [kind.data for kind in generic.iterator_types]
 
 
-def _maps(generic: linalg.GenericOp) -> list[AffineMap]:
+def _maps(generic: GenericOp) -> list[AffineMap]:
     maps: list[AffineMap] = []
     for attribute in generic.indexing_maps:
         assert isinstance(attribute, AffineMapAttr)
@@ -101,7 +102,7 @@ def _maps(generic: linalg.GenericOp) -> list[AffineMap]:
     return maps
 
 
-def _dims(map: AffineMap, generic: linalg.GenericOp) -> tuple[int, ...]:
+def _dims(map: AffineMap, generic: GenericOp) -> tuple[int, ...]:
     dims: list[int] = []
     for expression in map.results:
         if not isinstance(expression, AffineDimExpr):
@@ -110,7 +111,7 @@ def _dims(map: AffineMap, generic: linalg.GenericOp) -> tuple[int, ...]:
     return tuple(dims)
 
 
-def _require_element_wise(post: linalg.GenericOp) -> None:
+def _require_element_wise(post: GenericOp) -> None:
     rank = len(post.iterator_types)
     if any(_dims(map, post) != tuple(range(rank)) for map in _maps(post)):
         raise refusal(
@@ -123,7 +124,7 @@ def _require_element_wise(post: linalg.GenericOp) -> None:
 
 
 def _facts(
-    function: func.FuncOp, generic: linalg.GenericOp, post: linalg.GenericOp | None, out: int
+    function: func.FuncOp, generic: GenericOp, post: GenericOp | None, out: int
 ) -> Contraction:
     if len(generic.inputs) != 2 or len(generic.outputs) != 1 or len(generic.iterator_types) != 3:
         raise refusal(generic, "expected a matrix product: two inputs, loops i, j and k")
@@ -164,7 +165,7 @@ def _position(value: SSAValue, user: Operation) -> int:
     return value.index
 
 
-def _require_multiply_add(generic: linalg.GenericOp) -> None:
+def _require_multiply_add(generic: GenericOp) -> None:
     """The body must be ``sum + widen(a) · widen(b)``, in any order of operands."""
     block = generic.body.block
     total = block.last_op.operands[0] if block.last_op is not None else block.args[0]
@@ -183,14 +184,14 @@ def _unwidened(value: SSAValue) -> SSAValue:
     return value.owner.input if isinstance(value.owner, arith.ExtSIOp) else value
 
 
-def _initial_value(value: SSAValue, generic: linalg.GenericOp) -> tuple[int | None, bool]:
+def _initial_value(value: SSAValue, generic: GenericOp) -> tuple[int | None, bool]:
     """Parameter position of the initial sums (None for zeros), and whether it is one row."""
     owner = value.owner
     if not isinstance(owner, Operation):
         return _position(value, generic), False
-    if isinstance(owner, linalg.FillOp) and _is_zero(owner.operands[0]):
+    if isinstance(owner, FillOp) and _is_zero(owner.operands[0]):
         return None, False
-    if isinstance(owner, linalg.GenericOp) and len(owner.operands) == 2 and _copies(owner):
+    if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
         source, target = (_dims(map, owner) for map in _maps(owner))
         if source == target or source == target[1:]:
             return _position(owner.operands[0], owner), source != target
@@ -203,7 +204,7 @@ def _initial_value(value: SSAValue, generic: linalg.GenericOp) -> tuple[int | No
     )
 
 
-def _copies(generic: linalg.GenericOp) -> bool:
+def _copies(generic: GenericOp) -> bool:
     """Whether the body yields its input, sign-extended at most."""
     block = generic.body.block
     return block.last_op is not None and _unwidened(block.last_op.operands[0]) is block.args[0]

@@ -47,7 +47,7 @@ from .schedule_space import applicable
 class DoubleBufferPass(ModulePass):
     """Give a buffer two phases and move tiles one iteration ahead, or behind.
 
-    ``operand`` is a, b or c, staged by gemmini-stage in the body of a loop. Loads of the next
+    Needs operand a, b or c staged by gemmini-stage in the body of a loop. Loads of the next
     iteration of that loop are issued in this one (the first ones in front of all loops), stores of
     the last iteration in this one (the last ones behind all loops), both at the start of the body.
     "Next" goes on across the ends of the loop, where the loops around it have constant trip counts

@@ -191,6 +191,8 @@ class _Interleaving:
             self._hoist_invariants(nest)
         for number, group in enumerate(groups):
             begin, end = (total * n // len(groups) for n in (number, number + 1))
+            if total < len(groups):
+                begin, end = 0, 1  # all in the first iteration, where they keep their order
             for place, nest in enumerate(group):
                 self.index.at(InsertPoint.before(end_of_body))
                 self._spread(nest, position, begin, end, (place, len(group)))

@@ -42,7 +42,7 @@ from .index_math import IndexBuilder, constant_value, loop_depth
 from .kernel import accesses, buffer_type, config_of, kernel_of, refusal, space_of_buffer
 from .loop_transforms import index_builder, tidy
 from .nests import erase
-from .place import ROW, STRIDES
+from .place import PHASES, ROW, STRIDES
 
 CHANNELS = 3
 """Load channels (mvin, mvin2, mvin3), each with a configuration of its own."""
@@ -153,10 +153,13 @@ class _Lowering:
         return channel
 
     def _block_stride(self, alloc: memref.AllocOp) -> int:
+        """Local rows between tiles side by side; tiles of different phases never are."""
         strides = alloc.attributes.get(STRIDES)
-        if isinstance(strides, DenseArrayBase) and len(strides) > 0:
-            return int(strides.get_values()[-1])
-        return self.config.dim
+        if not isinstance(strides, DenseArrayBase) or len(strides) == int(
+            PHASES in alloc.attributes
+        ):
+            return self.config.dim
+        return int(strides.get_values()[-1])
 
     def _zero(self, op: ZeroOp) -> None:
         channel = self._channel(LoadConfig(0, self._block_stride(_alloc(op.buffer)), False))

@@ -7,8 +7,7 @@ stored, chunks of A and B in two phases, moves spread between the products.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects
@@ -19,7 +18,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE
-from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from ..hw.gemmini.config import DEFAULT_CONFIG
 from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
@@ -27,6 +26,7 @@ from .kernel import config_of, kernel_of, named_loops
 from .lower_linalg import LowerLinalgPass
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
+from .peel import PeelPass
 from .sink import SinkPass
 from .stage import StagePass
 from .tile_loops import TilePass, block_sizes
@@ -59,10 +59,10 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     counts = [trip_count(loop) or 1 for loop in named_loops(function).values()]
     sizes = block_sizes(counts, config_of(function))
     found: dict[str, None] = {}
-    for size in islice(sizes, BLOCK_SHAPES):
-        for schedule in _schedules(size):
-            passes = _applied(context, module.clone(), schedule)
-            found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
+    shapes = [(size, ("io", "jo")) for size in sizes[:BLOCK_SHAPES]]
+    for size, order in (*shapes, (sizes[0], ("jo", "io"))):
+        passes = _applied(context, module.clone(), _schedule(size, order))
+        found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
     return [*found, baseline_pipeline(config)]
 
 
@@ -95,24 +95,22 @@ def _applied(
     return applied
 
 
-def _schedules(size: tuple[int, int, int]) -> Iterator[list[ModulePass]]:
-    """The plan of this module for one block shape, in both orders of blocks."""
-    for outer, inner in (("io", "jo"), ("jo", "io")):
-        yield [
-            OverwriteFirstPass(),
-            TilePass(*size),
-            InterchangePass((outer, inner)),
-            StagePass("c", inner),
-            InterchangePass(("ko", "k", "j", "i")),
-            StagePass("a", "ko"),
-            StagePass("b", "ko"),
-            WidenMovesPass(),
-            DoubleBufferPass("c"),
-            SinkPass("ko"),
-            DoubleBufferPass("a"),
-            DoubleBufferPass("b"),
-            InterleavePass("j"),
-        ]
-
-
-__all__ = ["TO_INSTRUCTIONS", "GemminiConfig", "baseline_pipeline", "first_pipelines"]
+def _schedule(size: tuple[int, int, int], order: tuple[str, str]) -> list[ModulePass]:
+    """The plan of this module for one block shape and one order of the blocks of C."""
+    outward = [] if order == ("io", "jo") else [InterchangePass(order)]
+    return [
+        OverwriteFirstPass(),
+        TilePass(*size),
+        *outward,
+        StagePass("c", order[1]),
+        InterchangePass(("ko", "k", "j", "i")),
+        StagePass("a", "ko"),
+        StagePass("b", "ko"),
+        WidenMovesPass(),
+        DoubleBufferPass("c"),
+        SinkPass("ko"),
+        DoubleBufferPass("a"),
+        DoubleBufferPass("b"),
+        InterleavePass("j"),
+        PeelPass("i"),
+    ]

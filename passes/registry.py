@@ -17,6 +17,7 @@ PASSES = {
     "gemmini-double-buffer": ("double_buffer", "DoubleBufferPass"),
     "gemmini-sink": ("sink", "SinkPass"),
     "gemmini-interleave": ("interleave", "InterleavePass"),
+    "gemmini-peel": ("peel", "PeelPass"),
     "gemmini-reuse-weights": ("reuse_weights", "ReuseWeightsPass"),
     "gemmini-place": ("place", "PlacePass"),
     "gemmini-lower-tiles": ("lower_tiles", "LowerTilesPass"),

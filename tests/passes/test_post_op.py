@@ -1,0 +1,128 @@
+"""Recognising what the store unit must do, and refusing what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from liftproof.dialects.tile import StoreOp
+from liftproof.hw.gemmini.semantics import store_value
+from liftproof.passes.post_op import stored
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import PassFailedException
+
+Apply = Callable[..., ModuleOp]
+
+SHIFT = """
+    %one = arith.constant 1 : i32
+    %four = arith.constant 4 : i32
+    %seven = arith.constant 7 : i32
+    %quotient = arith.shrsi %sum, %four : i32
+    %odd = arith.andi %quotient, %one : i32
+    %nearly = arith.addi %seven, %odd : i32
+    %raised = arith.addi %sum, %nearly : i32
+    %shifted = arith.shrsi %raised, %four : i32
+    %low = arith.constant -128 : i32
+    %high = arith.constant 127 : i32
+    %above = arith.maxsi %shifted, %low : i32
+    %within = arith.minsi %above, %high : i32
+    %narrow = arith.trunci %within : i32 to i8
+    linalg.yield %narrow : i8"""
+SELECTS = """
+    %low = arith.constant -128 : i32
+    %high = arith.constant 127 : i32
+    %under = arith.cmpi slt, %sum, %low : i32
+    %above = arith.select %under, %low, %sum : i32
+    %over = arith.cmpi sgt, %above, %high : i32
+    %within = arith.select %over, %high, %above : i32
+    %narrow = arith.trunci %within : i32 to i8
+    linalg.yield %narrow : i8"""
+RELU_LAST = """
+    %low = arith.constant 0 : i32
+    %high = arith.constant 127 : i32
+    %above = arith.maxsi %sum, %low : i32
+    %within = arith.minsi %above, %high : i32
+    %narrow = arith.trunci %within : i32 to i8
+    linalg.yield %narrow : i8"""
+TRUNCATE = """
+    %narrow = arith.trunci %sum : i32 to i8
+    linalg.yield %narrow : i8"""
+FLOOR_SHIFT = """
+    %four = arith.constant 4 : i32
+    %shifted = arith.shrsi %sum, %four : i32
+    %low = arith.constant -128 : i32
+    %high = arith.constant 127 : i32
+    %above = arith.maxsi %shifted, %low : i32
+    %within = arith.minsi %above, %high : i32
+    %narrow = arith.trunci %within : i32 to i8
+    linalg.yield %narrow : i8"""
+LEAKY = """
+    %zero2 = arith.constant 0 : i32
+    %three = arith.constant 3 : i32
+    %eighth = arith.shrsi %sum, %three : i32
+    %negative = arith.cmpi slt, %sum, %zero2 : i32
+    %leaky = arith.select %negative, %eighth, %sum : i32
+    %low = arith.constant -128 : i32
+    %high = arith.constant 127 : i32
+    %above = arith.maxsi %leaky, %low : i32
+    %within = arith.minsi %above, %high : i32
+    %narrow = arith.trunci %within : i32 to i8
+    linalg.yield %narrow : i8"""
+UNKNOWN = """
+    %wide = arith.extui %old : i8 to i32
+    %mixed = arith.remui %sum, %wide : i32
+    %narrow = arith.trunci %mixed : i32 to i8
+    linalg.yield %narrow : i8"""
+
+
+def store_of(module: ModuleOp) -> StoreOp:
+    (store,) = [op for op in module.walk() if isinstance(op, StoreOp)]
+    return store
+
+
+@pytest.mark.parametrize(
+    ("options", "relu", "scale"),
+    [
+        ({}, False, 1.0),
+        ({"relu": True}, True, 1.0),
+        ({"scale": 1 / 64}, False, 1 / 64),
+        ({"relu": True, "scale": 0.3}, True, 0.3),
+        ({"body": SHIFT}, False, 1 / 16),
+        ({"body": SELECTS}, False, 1.0),
+        ({"body": RELU_LAST}, True, 1.0),
+    ],
+)
+def test_the_store_is_found(
+    gemm: Any, apply: Apply, options: dict[str, Any], relu: bool, scale: float
+) -> None:
+    """Saturation, ReLU, scales and rounding shifts are recognised in any spelling."""
+    store = store_of(apply(gemm(20, 20, 40, **options).text(), "gemmini-lower-linalg"))
+    assert (store.relu is not None) == relu
+    assert store.scale is not None
+    assert np.float32(store.scale.value.data) == np.float32(scale)
+
+
+def test_sums_are_stored_as_they_are(gemm: Any, apply: Apply) -> None:
+    """An int32 output needs no scale."""
+    store = store_of(apply(gemm(20, 20, 40, wide=True).text(), "gemmini-lower-linalg"))
+    assert store.scale is None
+    assert store.relu is None
+
+
+@pytest.mark.parametrize("body", [TRUNCATE, FLOOR_SHIFT, LEAKY, UNKNOWN])
+def test_what_the_store_cannot_do_is_refused(gemm: Any, apply: Apply, body: str) -> None:
+    """Truncation, rounding down and other activations are refused, never approximated."""
+    with pytest.raises(PassFailedException, match=r"linalg\.generic"):
+        apply(gemm(20, 20, 40, body=body).text(), "gemmini-lower-linalg")
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25, 0.3, 1 / 64, 7.5])
+def test_candidates_are_compared_with_the_machines_formula(scale: float) -> None:
+    """The vectorised store of the recogniser is the one of the instruction semantics."""
+    sums = np.random.default_rng(0).integers(-(2**31), 2**31, 500)
+    sums = np.concatenate([sums, np.arange(-700, 700)])
+    for relu in (False, True):
+        expected = [store_value(int(x), relu, np.float32(scale), 8) for x in sums]
+        assert stored(sums, relu, scale, 8).tolist() == expected
