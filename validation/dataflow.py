@@ -99,11 +99,11 @@ class Dataflow:
             for statement, number in readers
         )
         kills = _union(m.to_union_map() for m in assigns.values())
-        last = _flow(reads, kills, None, schedule).get_must_dependence()
+        last = _flow(reads, kills, None, schedule)
         seen: dict[str, isl.Set] = {}
         if additions:
             adds = _union(m.to_union_map() for m in additions.values())
-            visible = _flow(reads, kills, adds, schedule).get_may_dependence()
+            visible = _flow(reads, kills, adds, schedule)
             added = visible.intersect_domain(adds.domain())
             added.range().foreach_set(lambda points: seen.update({points.get_tuple_name(): points}))
             for dependence in maps_of(added):
@@ -181,8 +181,29 @@ def _union(maps: Iterable[isl.UnionMap]) -> isl.UnionMap:
 
 def _flow(
     sinks: isl.UnionMap, must: isl.UnionMap, may: isl.UnionMap | None, schedule: isl.UnionMap
-) -> isl.UnionFlow:
+) -> isl.UnionMap:
+    """What each read sees: its last write in ``must``, or else the ``may`` writes since that."""
     access = isl.UnionAccessInfo.from_sink(sinks).set_must_source(must)
     if may is not None:
         access = access.set_may_source(may)
-    return access.set_schedule_map(schedule).compute_flow()
+    try:
+        flow = access.set_schedule_map(schedule).compute_flow()
+    except isl.Error:
+        # isl's search fails on some domains with integer divisions; relations are slower, but
+        # know no such exception.
+        return _flow_by_relations(sinks, must, may, schedule)
+    return flow.get_must_dependence() if may is None else flow.get_may_dependence()
+
+
+def _flow_by_relations(
+    sinks: isl.UnionMap, must: isl.UnionMap, may: isl.UnionMap | None, schedule: isl.UnionMap
+) -> isl.UnionMap:
+    later = schedule.lex_gt_union_map(schedule)
+    before = sinks.apply_range(must.reverse()).intersect(later)
+    last_time = before.apply_range(schedule).lexmax()
+    last = last_time.apply_range(schedule.reverse()).intersect(before)
+    if may is None:
+        return last.reverse()
+    added = sinks.apply_range(may.reverse()).intersect(later)
+    overwritten = last.apply_range(later)
+    return added.subtract(overwritten).reverse()
