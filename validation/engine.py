@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .certificate import FlowCertificate
 from .checker import Checker
 from .dataflow import Dataflow
+from .dram_order import check_dram_order
 from .lemmas import equal_for_all
 from .matching import Matcher
 from .pairing import SummandMaps
@@ -41,6 +42,7 @@ def analyse(program: Program, solver: Solver) -> Analysed:
     flow = Dataflow(program)
     certificate = flow.certificate()
     Checker(program, certificate, solver).run()
+    check_dram_order(program, solver)
     return Analysed(program, flow, certificate, SummandMaps(flow))
 
 

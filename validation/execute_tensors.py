@@ -11,6 +11,7 @@ from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.linalg import ops as linalg
+from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import Block, Operation
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
@@ -78,7 +79,8 @@ class TensorExecutor:
 
     def _transpose(self, operation: linalg.TransposeOp) -> None:
         order = [int(place) for place in operation.permutation.get_values()]
-        self.values[operation.result[0]] = np.transpose(self.values[operation.input], order)
+        source = self.values[operation.inputs[0]]
+        self.values[operation.res[0]] = np.transpose(source, order)
 
     def _matmul(self, operation: linalg.MatmulOp) -> None:
         left, right = (self.values[value] for value in operation.inputs)
@@ -95,8 +97,8 @@ class TensorExecutor:
         maps = [attribute.data for attribute in operation.indexing_maps]
         inputs = [self.values[value] for value in operation.inputs]
         starts = [self.values[value] for value in operation.outputs]
-        kinds = [kind.data.value for kind in operation.iterator_types]
-        reduced = tuple(place for place, kind in enumerate(kinds) if kind == "reduction")
+        kinds = [kind.data for kind in operation.iterator_types]
+        reduced = tuple(n for n, kind in enumerate(kinds) if kind is IteratorType.REDUCTION)
         block = operation.body.block
 
         def body(*operands: Lanes) -> list[Lanes]:

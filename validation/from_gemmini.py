@@ -84,8 +84,6 @@ class GemminiExtractor(Extractor):
         self.sums = Array("mesh_sums", self.sum_type, (columns, columns))
         self.registers = Registers()
         self.addresses: dict[SSAValue, LocalAddress] = {}
-        self._moved_out: set[str] = set()
-        self._moved_in: set[str] = set()
         self.handlers |= {
             SpadOp: self._spad,
             AccOp: self._acc,
@@ -111,11 +109,6 @@ class GemminiExtractor(Extractor):
         fences = [op for op in body.ops if isinstance(op, FenceOp)]
         if last and not any(_follows(fence, last[-1]) for fence in fences):
             raise Unsupported("no `gemmini.fence` after the last move-out", last[-1])
-        both = self._moved_in & self._moved_out
-        if both:
-            raise Unsupported(
-                "an array is moved in and out: the hardware does not order these accesses"
-            )
 
     # Addresses and registers.
 
@@ -257,7 +250,9 @@ class GemminiExtractor(Extractor):
                 operation, source, from_type, config, row, col, dims, condition
             )
             value = self._loaded(element, config, narrow, memory.element_type)
+        first = len(self.program.statements)
         self.write_local(memory, cell, value, target.accumulate, operation, dims, condition)
+        self._note_moves(first)
 
     def _dram_read(
         self,
@@ -271,7 +266,6 @@ class GemminiExtractor(Extractor):
         condition: Sequence[Condition],
     ) -> Term:
         array = self.array(source, operation)
-        self._moved_in.add(array.name)
         indices = self.indices(operation.indices, operation)
         element = dram_element(array, indices, type, config.stride, row, col, operation)
         self.require(
@@ -332,14 +326,19 @@ class GemminiExtractor(Extractor):
                 raise Unsupported(f"activation {config.activation}", operation)
             value = store_value(value, config.activation == "relu", config.scale, type)
         array = self.array(operation.target, operation)
-        self._moved_out.add(array.name)
         indices = self.indices(operation.indices, operation)
         element = dram_element(array, indices, type, config.stride, row, col, operation)
         self.require(
             all_within(element, array.extents), "move-out within the array", operation,
             dims, condition,
         )  # fmt: skip
+        first = len(self.program.statements)
         self.emit(array, element, value, operation, dims=dims, condition=condition)
+        self._note_moves(first)
+
+    def _note_moves(self, first: int) -> None:
+        """The statements from number ``first`` on access DRAM in no order."""
+        self.program.moves |= {statement.name for statement in self.program.statements[first:]}
 
     def local(self, address: LocalAddress) -> Array:
         return self.acc if address.space == "acc" else self.spad

@@ -16,6 +16,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.linalg import ops as linalg
+from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
@@ -137,8 +138,8 @@ class TensorExtractor(Extractor):
             self._pure(operation)
             return
         value = operation.value
-        numbers = value.get_values() if isinstance(value, DenseIntOrFPElementsAttr) else ()
-        if len(set(numbers)) != 1:
+        numbers = list(value.get_values()) if isinstance(value, DenseIntOrFPElementsAttr) else []
+        if len(set(numbers)) != 1 or not isinstance(numbers[0], int | float):
             raise Unsupported("a constant tensor whose elements are not all equal", operation)
         array = self._new(operation.result, operation)
         element = constant(numbers[0], array.element_type)
@@ -150,8 +151,8 @@ class TensorExtractor(Extractor):
         self._assign(array, self._counters(array.extents), value, operation)
 
     def _transpose(self, operation: linalg.TransposeOp) -> None:
-        source = self.array(operation.input, operation)
-        array = self._new(operation.result[0], operation)
+        source = self.array(operation.inputs[0], operation)
+        array = self._new(operation.res[0], operation)
         dims = self._counters(array.extents)
         places: list[Index] = [constant_index(0)] * len(dims)
         for dim, place in zip(dims, operation.permutation.get_values(), strict=True):
@@ -185,8 +186,8 @@ class TensorExtractor(Extractor):
 
     def _generic(self, operation: linalg.GenericOp) -> None:
         places, dims, inside = self._iteration(operation, [m.data for m in operation.indexing_maps])
-        kinds = [kind.data.value for kind in operation.get_iterator_types()]
-        reduced = [dim for dim, kind in zip(dims, kinds, strict=True) if kind == "reduction"]
+        kinds = [kind.data for kind in operation.iterator_types]
+        reduced = [d for d, kind in zip(dims, kinds, strict=True) if kind is IteratorType.REDUCTION]
         count = len(operation.inputs)
         block = operation.body.block
         for value, place, argument in zip(operation.inputs, places, block.args, strict=False):

@@ -107,7 +107,8 @@ class Program:
     statements: list[Statement] = field(default_factory=list[Statement])
     requirements: list[Requirement] = field(default_factory=list[Requirement])
     outputs: dict[int, Statement] = field(default_factory=dict[int, Statement])
-    assumptions: list[str] = field(default_factory=list[str])
+    moves: set[str] = field(default_factory=set[str])
+    """Names of statements whose DRAM accesses the machine does not order (see ``dram_order``)."""
 
     def writers(self, array: Array) -> Iterator[Statement]:
         return (statement for statement in self.statements if statement.array == array)
