@@ -10,7 +10,7 @@ from lark import Token
 from ..diagnostics import Diagnostic, SourceLocation
 from .c_wording import counted
 
-TOKEN_LIMIT = 200_000
+TOKEN_LIMIT = 50_000
 """Tokens of a source after expansion; a handful of nested macros can ask for billions."""
 
 
@@ -34,11 +34,13 @@ class MacroExpander:
 
     macros: dict[str, Macro]
     filename: str
+    _token_limit: int
     _produced: int
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, token_limit: int = TOKEN_LIMIT) -> None:
         self.macros = {}
         self.filename = filename
+        self._token_limit = token_limit
         self._produced = 0
 
     def expand(self, tokens: Sequence[Token], hidden: frozenset[str] = frozenset()) -> list[Token]:
@@ -114,11 +116,11 @@ class MacroExpander:
 
     def _count(self, tokens: int, use: Token) -> None:
         self._produced += tokens
-        if self._produced > TOKEN_LIMIT:
+        if self._produced > self._token_limit:
             raise Diagnostic(
                 f"macro '{use.value}' expands to too many tokens",
                 location_of(use, self.filename),
-                hint=f"at most {TOKEN_LIMIT} tokens are accepted",
+                hint=f"at most {self._token_limit} tokens are accepted",
             )
 
 

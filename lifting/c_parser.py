@@ -15,7 +15,7 @@ from lark.utils import TextSlice
 from ..diagnostics import Diagnostic, SourceLocation
 from . import c_syntax as syntax
 from .c_constants import evaluate_constant
-from .c_macros import location_of
+from .c_macros import TOKEN_LIMIT, location_of
 from .c_preprocess import Preprocessor
 from .c_syntax_errors import syntax_error
 from .c_tree_builder import TreeBuilder
@@ -73,7 +73,10 @@ def _grammar() -> Lark:
 
 
 def parse_c(
-    text: str, filename: str, types: Mapping[str, CType] | None = None
+    text: str,
+    filename: str,
+    types: Mapping[str, CType] | None = None,
+    token_limit: int = TOKEN_LIMIT,
 ) -> syntax.TranslationUnit:
     """Return the syntax tree of the C source ``text``.
 
@@ -88,6 +91,7 @@ def parse_c(
             lambda part, directive: lexer.tokenize(part, filename, directive),
             lambda tokens: _condition_holds(tokens, filename),
             types or (),
+            token_limit,
         )
         return preprocessor.run(text)
 

@@ -103,6 +103,7 @@ class Preprocessor:
     filename: str
     _tokenize: Tokenizer
     _condition: ConditionEvaluator
+    _token_limit: int
     _expander: MacroExpander
     _conditionals: list[_Conditional]
     _type_names: set[str]
@@ -113,11 +114,13 @@ class Preprocessor:
         tokenize: Tokenizer,
         condition: ConditionEvaluator,
         type_names: Iterable[str] = (),
+        token_limit: int = TOKEN_LIMIT,
     ) -> None:
         self.filename = filename
         self._tokenize = tokenize
         self._condition = condition
-        self._expander = MacroExpander(filename)
+        self._token_limit = token_limit
+        self._expander = MacroExpander(filename, token_limit)
         self._conditionals = []
         self._type_names = {*STANDARD_TYPE_NAMES, *type_names}
         for line in _STANDARD_MACROS.splitlines():
@@ -153,9 +156,9 @@ class Preprocessor:
         result: list[Token] = []
         for token in tokens:
             result.append(token)
-            if len(result) > TOKEN_LIMIT:
+            if len(result) > self._token_limit:
                 raise self._error(
-                    f"the file has more than {TOKEN_LIMIT} tokens",
+                    f"the file has more than {self._token_limit} tokens",
                     token,
                     "give the kernel alone, without its test data",
                 )

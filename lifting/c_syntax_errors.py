@@ -16,6 +16,7 @@ _EXPECTED_NAMES = {
     "TYPE_NAME": "a type", "ASSIGN": "'='", "$END": "the end of the file",
 }  # fmt: skip
 """Terminals worth naming in "expected ..."; operators would only make the list long."""
+_OPERANDS = {"NAME", "TYPE_NAME", "NUMBER", "CHARACTER", "STRING"}
 _SUBSET = (
     "a kernel is a C function over arrays and scalars with for, if, local variables, "
     "assignments and expressions"
@@ -38,6 +39,8 @@ def syntax_error(error: UnexpectedInput, tokens: Sequence[Token], filename: str)
         )
     names = [_EXPECTED_NAMES[name] for name in sorted(expected) if name in _EXPECTED_NAMES]
     hint = f"expected {' or '.join(names)}" if 0 < len(names) <= 4 else _SUBSET
+    if token.type in _OPERANDS and not expected.isdisjoint(("COMMA", "SEMICOLON")):
+        hint = "an operator, a ',' or a ';' may be missing in front of it"
     return Diagnostic(
         f"syntax error: unexpected '{token}'", location_of(token, filename), hint=hint
     )
@@ -61,6 +64,19 @@ def _unknown_type(token: Token, tokens: Sequence[Token], expected: set[str]) -> 
         return None
     position = next((i for i, other in enumerate(tokens) if other is token), 0)
     if position > 0 and tokens[position - 1].type == "NAME":
-        return tokens[position - 1]
+        return None if _is_argument(tokens, position) else tokens[position - 1]
     starts_declaration = "TYPE_KEYWORD" in expected and "NAME" not in expected
     return token if starts_declaration else None
+
+
+def _is_argument(tokens: Sequence[Token], position: int) -> bool:
+    """Tell whether a token stands among the arguments of a call in a function's body."""
+    callers: list[bool] = []
+    braces = 0
+    for previous, token in zip([None, *tokens], tokens[:position], strict=False):
+        if token == "(":
+            callers.append(previous is not None and previous.type == "NAME" and braces > 0)
+        elif token == ")" and callers:
+            callers.pop()
+        braces += {"{": 1, "}": -1}.get(token.value, 0)
+    return bool(callers) and callers[-1]

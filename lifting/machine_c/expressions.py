@@ -138,16 +138,14 @@ class Expressions:
 
     def _variable(self, variable: Variable, location: SourceLocation) -> Value:
         if variable.extents:
-            raise Diagnostic(
-                f"the local array '{variable.name}' has no address on the accelerator",
-                location,
-                hint="use its elements; the accelerator reaches array parameters only",
-            )
+            raise _no_address(variable, location)
         return _initialised(variable, 0, location)
 
     def _unary(self, expression: syntax.Unary) -> Value | Place:
         match expression.operator:
             case "&":
+                if (local := self.element_of_variable(expression.operand)) is not None:
+                    raise _no_address(local[0], expression.location)
                 place = self._evaluate(expression.operand)
                 if not isinstance(place, Place):
                     raise Diagnostic(
@@ -331,6 +329,14 @@ def _arithmetic_progression(values: list[Value], index: Sum) -> Value | None:
     first = values[0]
     assert isinstance(first, Number)
     return replace(first, sum=numbers[0] + index.scaled(step.constant))
+
+
+def _no_address(variable: Variable, location: SourceLocation) -> Diagnostic:
+    return Diagnostic(
+        f"the local array '{variable.name}' has no address on the accelerator",
+        location,
+        hint="use its elements; the accelerator reaches array parameters only",
+    )
 
 
 def _core_access(array: ArrayParameter, location: SourceLocation) -> Diagnostic:

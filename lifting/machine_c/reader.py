@@ -28,6 +28,8 @@ from .signatures import UNAMBIGUOUS_NAMES
 from .statements import Statements
 from .values import ArrayParameter
 
+TOKEN_LIMIT = 200_000
+"""Tokens of a source; generated kernels spell out hundreds of instructions, 20 tokens each."""
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 
 
@@ -48,7 +50,7 @@ def read_machine_c(text: str, filename: str, config: GemminiConfig) -> ModuleOp:
     the place, for anything else.
     """
     try:
-        unit = parse_c(text, filename, header_types(config))
+        unit = parse_c(text, filename, header_types(config), TOKEN_LIMIT)
         return _Reader(unit, filename, config).read()
     except RecursionError:
         raise Diagnostic(
