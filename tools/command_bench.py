@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG
 from ..hw.gemmini.timing import Level
@@ -102,16 +99,13 @@ def measure(row: Row, folder: Path, golden: dict[str, int]) -> dict[str, Any]:
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    table = Table("row", "cycles", "golden", "change", "of bound", "seconds", box=None)
+    width = max((len(row["row"]) for row in rows), default=0)
+    print(f"{'row':<{width}} {'cycles':>12} {'golden':>12} {'change':>8} {'of bound':>9} {'s':>6}")
     for row in rows:
         golden = row["golden"]
         change = "new" if golden is None else f"{row['cycles'] - golden:+,}"
-        table.add_row(
-            row["row"],
-            f"{row['cycles']:,}",
-            "" if golden is None else f"{golden:,}",
-            "" if change == "+0" else change,
-            f"{row['of_bound']:.1%}",
-            f"{row['seconds']:.2f}",
+        print(
+            f"{row['row']:<{width}} {row['cycles']:>12,}"
+            f" {'' if golden is None else format(golden, ','):>12}"
+            f" {'' if change == '+0' else change:>8} {row['of_bound']:>9.1%} {row['seconds']:>6.2f}"
         )
-    Console(soft_wrap=True).print(table)
