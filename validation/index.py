@@ -241,13 +241,6 @@ class Index:
         low, high = remainder.interval
         if low is not None and high is not None and low // divisor == high // divisor:
             return result + low // divisor
-        step = _two_valued(remainder)
-        if step is not None:
-            atom, first = step
-            at_low = remainder.replace({atom.name: constant_index(first)})
-            at_high = remainder.replace({atom.name: constant_index(first + 1)})
-            rise = at_high.constant // divisor - at_low.constant // divisor
-            return result + (Index.of(atom) - first) * rise + at_low.constant // divisor
         inner = remainder.terms[0]
         # A remainder without terms was decided by its range above.
         if len(remainder.terms) == 1 and isinstance(inner[0], FloorDivision) and inner[1] == 1:
@@ -278,16 +271,6 @@ def _divisor(value: Index | int) -> int:
     if divisor <= 0:
         raise NotAffine(f"division of an index by {divisor}")
     return divisor
-
-
-def _two_valued(value: Index) -> tuple[Variable, int] | None:
-    """The only variable of an expression and its lower value, if it has just two values."""
-    if len(value.terms) != 1:
-        return None
-    atom = value.terms[0][0]
-    if not isinstance(atom, Variable) or atom.low is None or atom.high != atom.low + 1:
-        return None
-    return atom, atom.low
 
 
 def _canonical(factors: Mapping[Atom, int], constant: int) -> Index:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from .index import Index, Variable
+from .index import FloorDivision, Index, Variable
 from .polyhedral import Read, Statement
-from .rewriting import divisions_of, replaced
+from .rewriting import expressions_of, replaced
 
 Schedule = tuple[Index, ...]
 
@@ -26,15 +26,28 @@ def merge_nests(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _next_pair(statements: Sequence[Statement]) -> tuple[Variable, Variable] | None:
-    """An inner counter that carries over into the next outer iteration, and the outer one."""
+    """An inner counter that is divided together with the next outer one, and the outer one."""
     for statement in statements:
-        for inner, division in divisions_of(statement):
-            if inner.high is None or division.divisor != inner.high + 1:
-                continue
-            outer = _enclosing(statement.schedule, inner)
-            if outer is not None and _is_perfect(statements, outer, inner):
-                return outer, inner
+        for index in expressions_of(statement):
+            for division in index.divisions:
+                for inner in statement.dims:
+                    outer = _enclosing(statement.schedule, inner)
+                    if outer is None or not _carries(division, outer, inner):
+                        continue
+                    if _is_perfect(statements, outer, inner):
+                        return outer, inner
     return None
+
+
+def _carries(division: FloorDivision, outer: Variable, inner: Variable) -> bool:
+    """Whether the dividend is ``inner`` or ``trips * outer + inner``, and the quotient carries."""
+    if inner.high is None:
+        return False
+    trips = inner.high + 1
+    factors = dict(division.dividend.terms)
+    if tuple(factors) == (inner,):
+        return factors[inner] == 1 and division.divisor == trips
+    return inner in factors and factors.get(outer) == trips * factors[inner]
 
 
 def _counter(index: Index) -> Variable | None:

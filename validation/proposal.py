@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import islpy as isl
 
@@ -74,13 +76,13 @@ class Proposer:
                             return None
                         names = [dim.name for dim in mine.dims]
                         found += _pairings(mine.name, theirs.name, pairs, names, self._symbols)
-        return found
+        return _unconditional(found)
 
     def _by_element(self, position: int, left: ReadName, right: ReadName) -> SumCertificate:
         mine, theirs = self._summands(position, left, right)
         return SumCertificate(
-            tuple(self._pair_summands(position, mine, theirs)),
-            tuple(self._pair_summands(position, theirs, mine)),
+            tuple(_unconditional(self._pair_summands(position, mine, theirs))),
+            tuple(_unconditional(self._pair_summands(position, theirs, mine))),
         )
 
     def _pair_summands(
@@ -106,8 +108,15 @@ def _pairings(
 ) -> Iterator[Pairing]:
     if points.is_empty():
         return
-    pieces = pieces_of(points, names, symbols)
-    for condition, point in pieces:
-        # One expression for all summands needs no condition: nobody asks what it says elsewhere.
-        where = TRUE if len(pieces) == 1 else condition
-        yield Pairing(left, right, where, point)
+    for condition, point in pieces_of(points, names, symbols):
+        yield Pairing(left, right, condition, point)
+
+
+def _unconditional(pairings: Iterable[Pairing]) -> list[Pairing]:
+    """A statement with one partner expression needs no condition: nobody asks it elsewhere."""
+    found = list(pairings)
+    count = Counter(pairing.left for pairing in found)
+    return [
+        replace(pairing, condition=TRUE) if count[pairing.left] == 1 else pairing
+        for pairing in found
+    ]
