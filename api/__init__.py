@@ -14,6 +14,7 @@ from importlib import import_module
 
 _HOME = {
     "Diagnostic": "liftproof.diagnostics",
+    "decide": "liftproof.validation.decide",
     "GemminiConfig": "liftproof.hw.gemmini.config",
     "OptimizeOptions": "liftproof.tools.optimize",
     "lift_and_prove": "liftproof.lifting.prove",
@@ -22,7 +23,6 @@ _HOME = {
     "parse_c_kernel": "liftproof.lifting.c_frontend",
     "read_c_kernel": "liftproof.lifting.c_frontend",
     "simulate_timing": "liftproof.hw.gemmini.timing",
-    "validate": "liftproof.validation.validate",
 }
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]

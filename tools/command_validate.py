@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
-from ..validation.validate import Validation, validate
+from ..validation.decide import decide
+from ..validation.validate import Validation
 from .exit_status import EXIT_OF_VERDICT
 from .read import read_module
 
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Validate, print the verdict and what it rests on."""
     config = load_config(options.config)
     source = read_module(options.source, config)
-    result = validate(source, read_module(options.target, config), config=config)
+    result = decide(source, read_module(options.target, config), config=config)
     report = {
         "verdict": result.verdict,
         "reason": result.reason,

@@ -100,9 +100,9 @@ class _EachPass:
         before, self.before = self.before, module.clone()
         if previous is None or before is None or before.is_structurally_equivalent(module):
             return
-        from ..validation.validate import validate
+        from ..validation.decide import decide
 
-        result = validate(before, module, config=self.config)
+        result = decide(before, module, config=self.config)
         print(
             f"{previous.name}: {result.verdict}"
             f" ({result.obligations} obligations, {result.seconds:.2f} s)",

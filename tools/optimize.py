@@ -32,8 +32,9 @@ from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
 from ..llm.search import NothingProvedError, Search, SearchState
 from ..passes.pipelines import baseline_pipeline, first_pipelines
 from ..validation.checker import Violation
+from ..validation.decide import decide
 from ..validation.polyhedral import Unsupported
-from ..validation.validate import PreparedSource, Validation, prepare, validate
+from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_text
 
 
@@ -158,7 +159,7 @@ class _Job:
         state = self._search(problem, prepared)
         assert state.best is not None
         program = lower(problem.tensor_ir, parse_pipeline(state.best.pipeline))
-        validation = validate(prepared, program, config=self.config)
+        validation = decide(prepared, program, config=self.config)
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
@@ -204,7 +205,7 @@ class _Job:
     def _search(self, problem: Problem, prepared: PreparedSource) -> SearchState:
         def certify(pipeline: str) -> str:
             program = lower(problem.tensor_ir, parse_pipeline(pipeline))
-            validation = validate(prepared, program, config=self.config)
+            validation = decide(prepared, program, config=self.config)
             if validation.verdict == "proved":
                 return ""
             return f"{validation.verdict}: {validation.reason}"

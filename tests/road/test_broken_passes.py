@@ -14,7 +14,7 @@ from liftproof.lifting.c_frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.llm.evaluate import lower, parse_pipeline
 from liftproof.passes.pipelines import first_pipelines
-from liftproof.validation.validate import validate
+from liftproof.validation.decide import decide
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
 from xdsl.ir import Operation
@@ -101,9 +101,9 @@ def test_broken_program_is_refuted_and_the_simulator_agrees(
     loops = parse_c_kernel(SOURCE, "matmul.c")
     tensor_ir = str(lift(loops))
     program = lower(tensor_ir, parse_pipeline(first_pipelines(tensor_ir)[0])).clone()
-    assert validate(loops, program, config=config).verdict == "proved"
+    assert decide(loops, program, config=config).verdict == "proved"
     breakage(program)
-    validation = validate(loops, program, config=config)
+    validation = decide(loops, program, config=config)
     assert validation.verdict == "refuted", validation.reason
     assert validation.counterexample is not None
     a, b, c = validation.counterexample.inputs

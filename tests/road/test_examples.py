@@ -14,7 +14,7 @@ from liftproof.lifting.c_frontend import read_c_kernel
 from liftproof.lifting.prove import LiftResult, lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
-from liftproof.validation.validate import validate
+from liftproof.validation.decide import decide
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
@@ -89,7 +89,7 @@ def test_scheduled_example_is_proved_and_computes_the_reference(name: str, sched
     tensor_ir = str(lifted.module)
     pipeline = baseline_pipeline() if schedule == "baseline" else first_pipelines(tensor_ir)[0]
     program = lower(tensor_ir, parse_pipeline(pipeline))
-    validation = validate(loops, program, config=config)
+    validation = decide(loops, program, config=config)
     assert validation.verdict == "proved", validation.reason
     arrays = full_range(name)
     result = run_function(program, config, arrays)
