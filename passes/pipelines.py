@@ -19,6 +19,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE
 from ..hw.gemmini.config import DEFAULT_CONFIG
+from .block_sizes import block_sizes
 from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
@@ -29,7 +30,7 @@ from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
 from .sink import SinkPass
 from .stage import StagePass
-from .tile_loops import TilePass, block_sizes
+from .tile_loops import TilePass
 from .widen_moves import WidenMovesPass
 
 TO_INSTRUCTIONS = (

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
-from math import prod
 from typing import Self
 
 from xdsl.context import Context
@@ -13,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from ..hw.gemmini.config import GemminiConfig
+from .block_sizes import block_sizes
 from .dependence import require_permutable
 from .index_math import IndexBuilder
 from .kernel import config_of, kernel_of, loop_name, named_loop, named_loops, refusal
@@ -96,55 +94,3 @@ def _is_split(function: func.FuncOp, loop: scf.ForOp) -> bool:
     """Whether ``loop`` runs inside the blocks of another."""
     name = loop_name(loop)
     return name is not None and name + OUTER in named_loops(function)
-
-
-def block_sizes(counts: list[int], config: GemminiConfig) -> list[tuple[int, int, int]]:
-    """Promising block sizes for ``counts`` tiles in i, j and k, the fewest bytes moved first.
-
-    A block of C fills at most half of the accumulator, two chunks of A and of B the scratchpad (for
-    double buffering). Blocks that divide the counts come before ragged ones of the same traffic.
-    """
-    acc_tiles = config.acc_rows // config.dim // 2
-    spad_tiles = config.spad_rows // config.dim // 2
-    ranked: list[tuple[float, tuple[int, int, int]]] = []
-    for i, j, k in product(*(_choices(count) for count in counts)):
-        if i * j > acc_tiles or (i + j) * k > spad_tiles:
-            continue
-        ranked.append((_cost(counts, (i, j, k), config), (i, j, k)))
-    return [sizes for _, sizes in sorted(ranked)]
-
-
-def _choices(count: int) -> list[int]:
-    """Block sizes to consider: powers of two and divisors of the count, up to 64 tiles."""
-    limit = min(count, 64)
-    powers = {1 << bit for bit in range(7) if 1 << bit <= limit}
-    return sorted(powers | {size for size in range(1, limit + 1) if count % size == 0})
-
-
-def _cost(counts: list[int], sizes: tuple[int, int, int], config: GemminiConfig) -> float:
-    """Estimated cycles: the busiest of array, core and DMA, plus the moves that nothing hides."""
-    i, j, k = sizes
-    blocks = [-(-count // size) for count, size in zip(counts, sizes, strict=True)]
-    products = prod(block * size for block, size in zip(blocks, sizes, strict=True))
-    array = products * config.dim
-    core = products * (PRODUCT_DISPATCH + LOOP_DISPATCH / i)
-    tile = config.dim * config.dim * config.input_bytes / config.bus_bytes
-    chunk = (i * k / _carried(k, config.max_blocks) + k * j / _carried(j, config.max_blocks)) * tile
-    stores = counts[0] * counts[1] * tile * STORE_FACTOR
-    exposed = chunk + i * j * tile * STORE_FACTOR + prod(blocks) * CHUNK_OVERHEAD
-    return max(array, core, prod(blocks) * chunk + stores) + exposed
-
-
-PRODUCT_DISPATCH = 10
-"""Core cycles to issue one product in the innermost loop (fitted to schedules of 512×512×512)."""
-LOOP_DISPATCH = 31
-"""Core cycles around the innermost loop: addresses, guards, loop control (fitted as above)."""
-CHUNK_OVERHEAD = 100
-"""Cycles that each chunk waits for DRAM or the core (fitted to 12544×64×256 at level ``soc``)."""
-STORE_FACTOR = 1.75
-"""A store takes 112 cycles where a load of the same 16 × 64 bytes takes 64 (measured on RTL)."""
-
-
-def _carried(tiles: int, blocks: int) -> float:
-    """Average share of a full-width move that the moves over ``tiles`` adjacent tiles use."""
-    return tiles / (-(-tiles // blocks) * blocks)
