@@ -100,6 +100,16 @@ def _compare(
         return Counterexample(names, tuple(inputs), fault=str(fault))
     except TooExpensive as error:
         raise Unsupported(f"the target is too large to run: {error}") from error
+    return compare_runs(names, inputs, expected, actual)
+
+
+def compare_runs(
+    names: tuple[str, ...],
+    inputs: Sequence[NDArray[Any]],
+    expected: Sequence[NDArray[Any]],
+    actual: Sequence[NDArray[Any]],
+) -> Counterexample | None:
+    """The first difference between the contents of all parameters after two runs."""
     for name, left, right in zip(names, expected, actual, strict=True):
         element = first_difference(left, right)
         if element is not None:

@@ -34,7 +34,9 @@ class Term:
 
     def __repr__(self) -> str:
         if self.operation == "constant":
-            return f"{self.payload}"
+            return f"{self.payload[0] if isinstance(self.payload, tuple) else self.payload}"
+        if self.operation == "slot" and isinstance(self.payload, tuple):
+            return f"input {self.payload[1]}" if self.payload[0] == "input" else self.payload[0]
         inner = [repr(operand) for operand in self.operands]
         if self.payload is not None:
             inner.append(str(self.payload))

@@ -118,9 +118,14 @@ def validate(
     try:
         assumed = prove(prepared.analysed, extract(target, prepared.config), run)
     except Unsupported as error:
-        return _verdict(run, "unknown", reason=f"target: {error}")
+        found = _search(prepared, target, Suspicion(), options)
+        return _not_proved(run, f"target: {error}", found)
     except Violation as violation:
-        return _refute(prepared, target, violation, run, options)
+        found = _search(prepared, target, _suspicion(prepared, violation, run), options)
+        reason = str(violation)
+        if violation.model is not None and options.counterexamples and found.counterexample is None:
+            reason = f"internal: refutation did not replay: {reason}"
+        return _not_proved(run, reason, found, describe(violation.origin))
     return _verdict(run, "proved", assumed)
 
 
@@ -150,33 +155,38 @@ def validate_generalized(
     return _verdict(run, "proved", (*assumed, f"proved for all {scope}"))
 
 
-def _refute(
-    prepared: PreparedSource,
-    target: ModuleOp,
-    violation: Violation,
-    run: Run,
-    options: ValidationOptions,
-) -> Validation:
-    """A failed obligation becomes a refutation only with inputs on which the programs differ."""
-    found = None
-    reason = str(violation)
-    if options.counterexamples:
-        suspicion = _suspicion(prepared, violation, run)
-        try:
-            found = find_counterexample(
-                prepared.module, target, prepared.config, suspicion, options.seed
-            )
-        except Unsupported as error:
-            reason += f"; no replay: {error}"
-    verdict: Verdict = "refuted" if found is not None else "unknown"
-    if found is None and violation.model is not None and options.counterexamples:
-        reason = f"internal: refutation did not replay: {reason}"
+@dataclass(frozen=True)
+class _Search:
+    """A counterexample, or why none could be looked for."""
+
+    counterexample: Counterexample | None = None
+    problem: str = ""
+
+
+def _search(
+    prepared: PreparedSource, target: ModuleOp, suspicion: Suspicion, options: ValidationOptions
+) -> _Search:
+    """Run both programs on suspected and random inputs."""
+    if not options.counterexamples:
+        return _Search()
+    try:
+        found = find_counterexample(
+            prepared.module, target, prepared.config, suspicion, options.seed
+        )
+    except Unsupported as error:
+        return _Search(None, f"; no replay: {error}")
+    return _Search(found)
+
+
+def _not_proved(run: Run, reason: str, search: _Search, instruction: str = "") -> Validation:
+    """A failed obligation is a refutation only with inputs on which the programs differ."""
+    verdict: Verdict = "refuted" if search.counterexample is not None else "unknown"
     return _verdict(
         run,
         verdict,
-        reason=reason,
-        counterexample=found,
-        instruction=describe(violation.origin),
+        reason=reason + search.problem,
+        counterexample=search.counterexample,
+        instruction=instruction,
     )
 
 
