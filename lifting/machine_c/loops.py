@@ -145,8 +145,12 @@ class _Loop:
             if not self._guess(number, changing) and not revised:
                 break
         else:
+            # Nothing is assumed any more: whatever comes out is true.
             for variable in changing:
-                variable.formula, variable.update = None, None
+                variable.formula = None
+                widest = _range_of(variable.initial)
+                variable.atom = replace(variable.atom, interval=widest)
+            self._analyse(counted, number, changing)
         return [c for c in changing if c.formula is None or c.formula.value != c.initial_sum]
 
     def _guess(self, number: Atom, changing: list[_Changing]) -> bool:
