@@ -46,7 +46,7 @@ REFERENCES = {
     "matmul_bias_relu_scale_100x75x130": scaled,
     "matmul_transposed_a_80x48x112": lambda x: saturated(product(x[0].T, x[1])),
     "matmul_transposed_b_64x96x128": lambda x: saturated(product(x[0], x[1].T)),
-    "matmul_int32_48x80x64": lambda x: product(x[0], x[1]),
+    "matmul_int32_48x80x64": lambda x: x[2] + product(x[0], x[1]),
 }
 
 
