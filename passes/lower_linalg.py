@@ -26,6 +26,7 @@ from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from .contraction import Contraction, read_contraction
 from .index_math import IndexBuilder
 from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
+from .loop_transforms import tidy
 from .nests import insert_loop
 from .post_op import PostOp, recognise_post_op
 
@@ -53,6 +54,7 @@ class LowerLinalgPass(ModulePass):
         _require_types(contraction, config)
         lowered = _Lowering(function, contraction, post, config).build()
         lowered.attributes[TARGET] = StringAttr(self.config)
+        tidy(lowered)
         function.detach()
         op.body.block.add_op(lowered)
 
