@@ -301,15 +301,17 @@ def _narrowed_atom(predicate: str, difference: Sum) -> dict[Term, Sum]:
     interval = Interval(low, high)
     if low > high or interval == found.interval:
         return {}
-    return {found: atom(replace(found, interval=interval))}
+    return {found: constant(low) if low == high else atom(replace(found, interval=interval))}
 
 
 def _intersection(left: Sum, right: Sum) -> Sum:
     """The same atom with both narrower intervals."""
-    (one, _), (other, _) = left.terms[0], right.terms[0]
-    assert isinstance(one, Atom)
-    assert isinstance(other, Atom)
-    return atom(replace(one, interval=one.interval.intersect(other.interval)))
+    match left.terms, right.terms:
+        case ((Atom() as one, _),), ((Atom() as other, _),):
+            interval = one.interval.intersect(other.interval)
+            return atom(replace(one, interval=interval))
+        case _:
+            return left if left.is_constant else right
 
 
 def assuming(condition: Condition, holds: bool) -> Rewriter:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .algebra import FLAG_BITS, bitwise, quotient, remainder
-from .terms import ZERO, Sum, constant
+from .algebra import FLAG_BITS, bitwise, is_bit, quotient, remainder
+from .terms import ZERO, Sum, Term, atom, constant
 
 _FLAGS = sum(FLAG_BITS)
 
@@ -25,20 +25,27 @@ class Part:
 def disjoint_parts(value: Sum) -> list[Part] | None:
     """Split a sum into parts that share no bits; None if it may be negative or they may overlap.
 
-    Constants come first, the low bits of the sum last.
+    The low bits of the sum come last.
     """
-    high_bits = value.constant & _FLAGS if value.constant >= 0 else 0
     if value.constant >= 1 << 32:
         return _whole(value)
-    parts = [Part(constant(high_bits), high_bits)] if high_bits else []
-    low = ZERO + (value.constant - high_bits)
-    for term, factor in value.terms:
+    parts: list[Part] = []
+    low, flags = ZERO, 0
+    for term, factor in _split_terms(value):
         summand = Sum(((term, factor),))
+        if factor % FLAG_BITS[-1] == 0 and factor < 0 and is_bit(atom(term)):
+            # A flag that is set where the term is 0: its bit is in the constant.
+            summand, flags = summand - factor, flags + factor
         mask = _mask(summand)
         if mask and mask & -mask >= FLAG_BITS[-1]:
             parts.append(Part(summand, mask))
         else:
             low += summand
+    number = value.constant + flags
+    high_bits = number & _FLAGS if number >= 0 else 0
+    if high_bits:
+        parts.append(Part(constant(high_bits), high_bits))
+    low += number - high_bits
     mask = _mask(low)
     if mask is None:
         return _whole(value)
@@ -50,6 +57,18 @@ def disjoint_parts(value: Sum) -> list[Part] | None:
             return _whole(value)
         seen |= part.mask
     return parts
+
+
+def _split_terms(value: Sum) -> list[tuple[Term, int]]:
+    """The terms, one that is 0 or 1 twice where it decides about flags and about the row."""
+    found: list[tuple[Term, int]] = []
+    for term, factor in value.terms:
+        high = (factor + FLAG_BITS[-1] // 2) // FLAG_BITS[-1] * FLAG_BITS[-1]
+        if is_bit(atom(term)) and high not in (0, factor):
+            found.extend(((term, high), (term, factor - high)))
+        else:
+            found.append((term, factor))
+    return found
 
 
 def _whole(value: Sum) -> list[Part] | None:
@@ -126,13 +145,24 @@ def or_flags(left: Sum, right: Sum) -> Sum | None:
 
 def _apart(value: Sum) -> tuple[int, Sum, Sum]:
     """Constant flags, the terms that are flags, and all the rest."""
+    constant_flags, number = split_constant(value)
+    terms = _split_terms(value)
+    flags = tuple(t for t in terms if t[1] % FLAG_BITS[-1] == 0)
+    rest = tuple(t for t in terms if t[1] % FLAG_BITS[-1] != 0)
+    return constant_flags, Sum(flags), Sum(rest, number)
+
+
+def split_constant(value: Sum) -> tuple[int, int]:
+    """The flags in the constant of a local address, and the rest of it.
+
+    Beside terms, the rest may be a small negative number, as in ``row - 16 + (1 << 31)``.
+    """
     number = value.constant % (1 << 32)
-    constant_flags = number & _FLAGS
-    if value.terms and constant_flags == _FLAGS:
-        constant_flags, number = 0, value.constant  # a small negative number, as in row - 1
-    flags = tuple(t for t in value.terms if t[1] % FLAG_BITS[-1] == 0)
-    rest = tuple(t for t in value.terms if t[1] % FLAG_BITS[-1] != 0)
-    return constant_flags, Sum(flags), Sum(rest, number - constant_flags)
+    flags = number & _FLAGS
+    if value.terms:
+        flags = number + FLAG_BITS[-1] // 2 & _FLAGS
+    rest = number - flags
+    return flags, rest - (1 << 32) if rest >= 1 << 31 else rest
 
 
 def _overlap(flags: Sum, bits: int) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ...dialects.gemmini import LocalSpace
 from .algebra import FLAG_BITS, assuming, choice, choose, compare, is_bit, is_none
+from .bits import split_constant
 from .terms import ALWAYS, NEVER, Bitwise, Choice, Condition, Sum, atom, constant
 
 _MAX_CONDITIONS = 8
@@ -90,12 +91,8 @@ def _decode_row(value: Sum) -> LocalAddress:
         limit = _SMALL if isinstance(term, Bitwise) else 1 << 31
         if term.interval.high >= limit:
             raise UnknownFlagsError
-    number = value.constant % (1 << 32)
-    flags = number & sum(FLAG_BITS)
-    if value.terms and flags == sum(FLAG_BITS):
-        # A small negative constant beside the terms, as in i - 1.
-        flags, number = 0, number - (1 << 32)
-    row = Sum(value.terms, number - flags)
+    flags, number = split_constant(value)
+    row = Sum(value.terms, number)
     if not flags & FLAG_BITS[0]:
         if flags:
             raise UnknownFlagsError
