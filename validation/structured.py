@@ -50,7 +50,7 @@ class Extractor:
         self.values: dict[SSAValue, Value] = {}
         self.arrays: dict[SSAValue, Array] = {}
         self.scope = _Scope()
-        self._counter = 0
+        self._names = 0
         self._loads: dict[Term, Read] = {}
         self._known_loads: dict[tuple[str, tuple[Index, ...], tuple[int, int]], Term] = {}
         self._versions: dict[Term, tuple[int, int]] = {}
@@ -71,8 +71,8 @@ class Extractor:
 
     def fresh(self, prefix: str) -> str:
         """A name that no other array, statement or variable of the program has."""
-        self._counter += 1
-        return f"{prefix}{self._counter}"
+        self._names += 1
+        return f"{prefix}{self._names}"
 
     def next_schedule(self) -> tuple[Index, ...]:
         """The current point of time; the next call gives a later one."""
@@ -275,8 +275,8 @@ class Extractor:
         key = (array.name, indices, self._version(array))
         if key in self._known_loads:
             return self._known_loads[key]
-        self._counter += 1
-        leaf = term("load", array.element_type, payload=self._counter)
+        self._names += 1
+        leaf = term("load", array.element_type, payload=self._names)
         self._loads[leaf] = Read(array, indices, self.next_schedule())
         self._versions[leaf] = self._version(array)
         self._known_loads[key] = leaf
