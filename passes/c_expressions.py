@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import i1
@@ -86,6 +87,13 @@ class Expressions:
         self.texts: dict[SSAValue, str] = {}
         self.helpers: set[str] = set()
         self._names = set(taken) | RESERVED
+
+    @contextmanager
+    def scope(self) -> Generator[None]:
+        """Names given inside may be given again behind it, as in a C block."""
+        outside = set(self._names)
+        yield
+        self._names = outside
 
     def name(self, value: SSAValue, fallback: str) -> str:
         """Give ``value`` a variable of its own and return its name."""

@@ -22,7 +22,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.target import Target
 
 from ..dialects.gemmini import AccOp, NoneOp, SpadOp
-from .c_expressions import HELPERS, Expressions
+from .c_expressions import HELPERS, Expressions, bare
 from .c_instructions import instruction_text
 from .contraction import OUTPUTS
 from .index_math import constant_value
@@ -130,16 +130,17 @@ class _Emitter:
         if loop.iter_args:
             raise refusal(loop, "carries values, which C emission does not support")
         text = self.expressions.text
-        lower, upper = text(loop.lb), text(loop.ub)
-        name = self.expressions.name(loop.body.block.args[0], "i")
-        step = constant_value(loop.step)
-        advance = f"{name}++" if step == 1 else f"{name} += {text(loop.step)}"
-        self._line(f"for (int {name} = {lower}; {name} < {upper}; {advance}) {{")
-        self._nested(loop.body.block)
+        lower, upper = bare(text(loop.lb)), bare(text(loop.ub))
+        with self.expressions.scope():
+            name = self.expressions.name(loop.body.block.args[0], "i")
+            step = constant_value(loop.step)
+            advance = f"{name}++" if step == 1 else f"{name} += {bare(text(loop.step))}"
+            self._line(f"for (int {name} = {lower}; {name} < {upper}; {advance}) {{")
+            self._nested(loop.body.block)
         self._line("}")
 
     def _condition(self, op: scf.IfOp) -> None:
-        self._line(f"if ({self.expressions.text(op.cond)}) {{")
+        self._line(f"if ({bare(self.expressions.text(op.cond))}) {{")
         self._nested(op.true_region.block)
         if op.false_region.blocks:
             self._line("} else {")
@@ -148,7 +149,8 @@ class _Emitter:
 
     def _nested(self, block: Block) -> None:
         self.depth += 1
-        self._block(block)
+        with self.expressions.scope():
+            self._block(block)
         self.depth -= 1
 
     def _local_address(self, op: SpadOp | AccOp | NoneOp) -> None:
@@ -156,18 +158,16 @@ class _Emitter:
         if isinstance(op, NoneOp):
             texts[result] = "NO_ADDRESS"
             return
-        text = self.expressions.text(op.row)
+        text = bare(self.expressions.text(op.row))
         if isinstance(op, AccOp):
-            text = (
-                f"ACC({text.removeprefix('(').removesuffix(')') if _is_one_group(text) else text})"
-            )
+            text = f"ACC({text})"
             if op.accumulate is not None:
-                text += f" | ADD({self.expressions.text(op.accumulate)})"
+                text += f" | ADD({bare(self.expressions.text(op.accumulate))})"
             if op.full is not None:
                 text += " | FULL_WIDTH"
         uses = list(result.uses)
         if len(uses) == 1 and uses[0].operation.parent is op.parent:
-            texts[result] = text
+            texts[result] = f"({text})"
             return
         self._line(f"const uint32_t {self.expressions.name(result, 'tile')} = {text};")
 
@@ -179,25 +179,11 @@ class _Emitter:
         subscripts = [self.expressions.text(index) for index in indices]
         position = list(self.function.args).index(array)  # pyright: ignore[reportArgumentType]
         if _rank(self.types[position]) == len(indices):
-            return f"&{name}{''.join(f'[{_bare(s)}]' for s in subscripts)}"
+            return f"&{name}{''.join(f'[{bare(s)}]' for s in subscripts)}"
         offset = subscripts[0]
         for subscript, extent in zip(subscripts[1:], type.get_shape()[1:], strict=True):
             offset = f"({offset} * {extent} + {subscript})"
         return f"({c_name(type.element_type)} *){name} + {offset}"
-
-
-def _is_one_group(text: str) -> bool:
-    """Whether the first parenthesis closes at the very end."""
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return text.startswith("(") and position == len(text) - 1
-    return False
-
-
-def _bare(text: str) -> str:
-    return text[1:-1] if _is_one_group(text) else text
 
 
 def _rank(c_type: str) -> int:

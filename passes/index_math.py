@@ -313,11 +313,19 @@ class IndexBuilder:
             result = self.flag(bool(number)) if value.type == i1 else self.constant(number)
         else:
             result = self.rebuilt(owner, [self.copy(o, mapping, scope) for o in owner.operands])
+            name(result, value.name_hint)
         mapping[value] = result
         return result
 
     def _value(self, op: Operation) -> SSAValue:
         return self.builder.insert(op).results[0]
+
+
+def name(value: SSAValue, hint: str | None) -> SSAValue:
+    """Give a computed value a name for readers, if it has none yet."""
+    if hint and value.name_hint is None and isinstance(value.owner, Operation):
+        value.name_hint = hint
+    return value
 
 
 EQ, SLT = 0, 2

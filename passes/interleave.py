@@ -15,7 +15,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from .index_math import IndexBuilder, constant_value, is_index_math, range_of
+from .index_math import IndexBuilder, constant_value, is_index_math, name, range_of
 from .kernel import (
     accesses,
     config_of,
@@ -221,7 +221,7 @@ class _Interleaving:
         position = self.index.constant(0)
         for variable, count in zip(variables, counts, strict=True):
             position = self.index.add(self.index.mul(position, count), variable)
-        return position
+        return name(position, "position")
 
     def _hoist_invariants(self, nest: MoveNest) -> None:
         """Compute in front of the products what does not change from one move to the next.
@@ -262,7 +262,7 @@ class _Interleaving:
             condition = index.both(condition, turn)
             if first >= every:
                 condition = index.both(condition, index.less(index.constant(first - 1), position))
-        insert_if(index, condition)
+        insert_if(index, name(condition, "turn"))
         number = index.floordiv(index.sub(position, index.constant(first)), every)
         if each > 1:
             _, copy = insert_loop(index, index.constant(each), "n")

@@ -8,8 +8,8 @@ from math import prod
 from xdsl.dialects import scf
 from xdsl.ir import Operation, SSAValue
 
-from .index_math import IndexBuilder
-from .kernel import iv_of, refusal
+from .index_math import IndexBuilder, name
+from .kernel import iv_of, loop_name, refusal
 from .nests import trip_count
 
 Neighbour = tuple[SSAValue, dict[SSAValue, SSAValue]]
@@ -46,7 +46,7 @@ class IterationSpace:
             if weight % 2:
                 number = index.add(iv_of(loop), number)
             weight *= count
-        return index.rem(index.add(number, ahead), 2)
+        return name(index.rem(index.add(number, ahead), 2), "next_phase" if ahead else "phase")
 
     def following(self, index: IndexBuilder) -> Neighbour:
         """The next iteration: where a loop ends, it starts again and the one around goes on."""
@@ -55,10 +55,11 @@ class IterationSpace:
         for loop, count in reversed(list(zip(self.loops, self.counts, strict=True))):
             total = index.add(iv_of(loop), carry)
             if loop is self.loops[0]:
-                values[iv_of(loop)] = total
-                return index.less(total, index.constant(count)), values
+                values[iv_of(loop)] = name(total, f"next_{loop_name(loop)}")
+                return name(index.less(total, index.constant(count)), "has_next"), values
             carry = index.floordiv(total, count)
-            values[iv_of(loop)] = index.sub(total, index.mul(carry, count))
+            following = index.sub(total, index.mul(carry, count))
+            values[iv_of(loop)] = name(following, f"next_{loop_name(loop)}")
         raise AssertionError("an iteration space has a loop")
 
     def previous(self, index: IndexBuilder) -> Neighbour:
@@ -70,11 +71,13 @@ class IterationSpace:
             position = index.add(position, iv_of(loop))
             total = index.add(index.add(iv_of(loop), stays), -1)
             if loop is self.loops[0]:
-                values[iv_of(loop)] = index.maximum(total, index.constant(0))
-                return index.positive(position), values
+                previous = index.maximum(total, index.constant(0))
+                values[iv_of(loop)] = name(previous, f"previous_{loop_name(loop)}")
+                return name(index.positive(position), "has_previous"), values
             total = index.add(total, count)
             stays = index.floordiv(total, count)
-            values[iv_of(loop)] = index.sub(total, index.mul(stays, count))
+            previous = index.sub(total, index.mul(stays, count))
+            values[iv_of(loop)] = name(previous, f"previous_{loop_name(loop)}")
         raise AssertionError("an iteration space has a loop")
 
 
@@ -89,4 +92,7 @@ def iteration_space(innermost: scf.ForOp) -> IterationSpace:
         op = op.parent_op()
     if not loops:
         raise refusal(innermost, "is not a loop from 0 to a constant")
+    # Loops around that run only once have no next iteration.
+    while len(loops) > 1 and counts[0] == 1:
+        loops, counts = loops[1:], counts[1:]
     return IterationSpace(tuple(loops), tuple(counts))

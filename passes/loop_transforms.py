@@ -9,8 +9,8 @@ from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
-from .index_math import IndexBuilder
-from .kernel import erase_dead_arithmetic, iv_of, refusal, set_loop_name
+from .index_math import IndexBuilder, name
+from .kernel import erase_dead_arithmetic, iv_of, loop_name, refusal, set_loop_name
 from .nests import erase, trip_count
 
 
@@ -40,7 +40,7 @@ def strip_mine(index: IndexBuilder, loop: scf.ForOp, size: int, outer_name: str)
     loop.detach()
     body.add_ops([loop, scf.YieldOp()])
     index.at(InsertPoint.before(loop))
-    first = index.mul(iv_of(outer), size)
+    first = name(index.mul(iv_of(outer), size), f"{loop_name(loop)}_start")
     rest = index.sub(index.constant(count), first)
     loop.operands[1] = index.minimum(index.constant(min(size, count)), rest)
     _substitute_variable(index, loop, first)
@@ -52,7 +52,7 @@ def _substitute_variable(index: IndexBuilder, loop: scf.ForOp, first: SSAValue) 
     variable = iv_of(loop)
     uses = list(variable.uses)
     index.at(InsertPoint.at_start(loop.body.block))
-    whole = index.add(first, variable)
+    whole = name(index.add(first, variable), f"{loop_name(loop)}_tile")
     if whole is variable:
         return
     for use in uses:

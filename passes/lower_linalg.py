@@ -25,6 +25,7 @@ from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from .contraction import Contraction, read_contraction
 from .index_math import IndexBuilder
+from .index_math import name as set_name
 from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
 from .loop_transforms import tidy
 from .nests import insert_loop
@@ -100,6 +101,10 @@ def _post_op(contraction: Contraction, config: GemminiConfig) -> PostOp:
     return recognise_post_op(contraction.post, largest)
 
 
+ELEMENT_NAMES = {"i": ("row", "rows"), "j": ("col", "cols"), "k": ("inner", "depth")}
+"""For readers: what the first element of a tile and its extent are called, by loop."""
+
+
 class _Lowering:
     """Builds the lowered function."""
 
@@ -167,9 +172,10 @@ class _Lowering:
         index = self.index
         loop, iv = insert_loop(index, index.constant(-(-size // self.dim)), name)
         set_loop_name(loop, name)
-        first = index.mul(iv, self.dim)
+        first_name, extent_name = ELEMENT_NAMES[name]
+        set_name(first := index.mul(iv, self.dim), first_name)
         rest = index.sub(index.constant(size), first)
-        return first, index.minimum(index.constant(self.dim), rest)
+        return first, set_name(index.minimum(index.constant(self.dim), rest), extent_name)
 
     def _begin_sum(self, c: SSAValue, i: SSAValue, j: SSAValue, m: SSAValue, n: SSAValue) -> None:
         if self.contraction.init is None:

@@ -14,7 +14,7 @@ from xdsl.rewriter import InsertPoint
 
 from ..dialects.tile import LoadOp, MatmulOp, ZeroOp
 from .dependence import covers
-from .index_math import IndexBuilder, constant_value, depends_on
+from .index_math import IndexBuilder, constant_value, depends_on, name
 from .kernel import accesses, enclosing_loops, iv_of, kernel_of, refusal, users
 from .loop_transforms import index_builder, tidy
 from .nests import erase, move_nest, replace_product
@@ -60,7 +60,7 @@ def _overwrite(index: IndexBuilder, function: func.FuncOp, zero: ZeroOp) -> None
         if constant_value(loop.lb) != 0:
             raise refusal(loop, "must begin at 0")
         count = index.add(count, iv_of(loop))
-    replace_product(product, accumulate=index.positive(count))
+    replace_product(product, accumulate=name(index.positive(count), "later"))
     erase(_statement(zero, scope))
 
 

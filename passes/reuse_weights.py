@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from ..dialects.tile import MatmulOp
-from .index_math import IndexBuilder, constant_value, depends_on
+from .index_math import IndexBuilder, constant_value, depends_on, name
 from .kernel import accesses, iv_of, kernel_of, products, refusal
 from .loop_transforms import index_builder
 from .nests import replace_product, touches, trip_count
@@ -54,7 +54,7 @@ def _mark(index: IndexBuilder, product: MatmulOp) -> None:
         loop = loop.parent_op()
     if constant_value(passed) is not None:
         raise refusal(product, "uses another tile of B in each iteration of its innermost loop")
-    replace_product(product, keep=index.positive(passed))
+    replace_product(product, keep=name(index.positive(passed), "keep"))
 
 
 def _leaves_weights(loop: scf.ForOp, product: MatmulOp) -> bool:

@@ -98,7 +98,7 @@ func.func @kernel(%A: memref<40x32xi8>, %B: memref<32x16xi8>, %C: memref<40x16xi
 
 // EMIT: void kernel(const int8_t A[40][32], const int8_t B[32][16], int8_t C[40][16])
 // EMIT: gemmini_extended4_config_ld(16, 1.0f, false, 16, 0);
-// EMIT: gemmini_extended_mvin(&B[x][0], (k * 16) + 8192, 16, 16);
+// EMIT: gemmini_extended_mvin(&B[d][0], 8192 + (k * 16), 16, 16);
 // EMIT: gemmini_extended_config_ex(WEIGHT_STATIONARY, NO_ACTIVATION, 0, 1, 0, 0);
 // EMIT: gemmini_extended_compute_preloaded(
 // EMIT: gemmini_extended_config_st(16, RELU, 0.5f);
