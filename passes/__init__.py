@@ -1,0 +1,1 @@
+"""Lowering and schedule passes: from tensor IR through tile IR to instructions, and to C."""
