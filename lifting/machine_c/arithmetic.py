@@ -163,11 +163,10 @@ def binary(operator: str, left: Value, right: Value, location: SourceLocation) -
     kind = common_type(operator, left.type, right.type)
     if isinstance(kind, CFloat):
         return _real(operator, kind, left, right, location)
-    assert isinstance(left, Number)
-    if operator in ("<<", ">>") and isinstance(right, Number):
-        left = _convert_integer(left, kind, location)
-        return _shift(operator, left, right, location)
-    assert isinstance(right, Number)
+    if isinstance(left, Real) or isinstance(right, Real):
+        raise _no_operation(operator, location)
+    if operator in ("<<", ">>"):
+        return _shift(operator, _convert_integer(left, kind, location), right, location)
     left, right = (_convert_integer(operand, kind, location) for operand in (left, right))
     if operator in _PREDICATES:
         condition = compare(_PREDICATES[operator], exact(left, location), exact(right, location))

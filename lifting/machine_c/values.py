@@ -242,7 +242,7 @@ def level_of(value: Held) -> int:
         case Number():
             return value.sum.level
         case Pointer(subscripts=subscripts):
-            return max(value.offset.level, *(s.level for s in subscripts or ()))
+            return max(total.level for total in (value.offset, *(subscripts or ())))
         case Either():
             parts = value.condition.level, level_of(value.then), level_of(value.otherwise)
             return max(parts)
