@@ -27,8 +27,10 @@ class HoistConfigPass(ModulePass):
     name = "gemmini-hoist-config"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for block in kernel_of(op).body.blocks:
-            _hoist(block)
+        function = kernel_of(op)
+        constant = _constant_registers(function)
+        for block in function.body.blocks:
+            _hoist(block, constant)
 
 
 Register = tuple[str, int]
@@ -57,48 +59,51 @@ def _partial(op: Operation) -> bool:
     )
 
 
-def _hoist(block: Block) -> None:
-    """Tidy ``block``: first the loops inside, then what is at its own level."""
+def _constant_registers(function: Operation) -> set[Register]:
+    """The registers that the whole function sets to one value only.
+
+    Hoisting is harmless for them: no instruction can rely on another value. Where the hardware's
+    own loops run, which leave registers changed, there are none.
+    """
+    values: dict[Register, Operation] = {}
+    varying: set[Register] = set()
+    for op in function.walk():
+        if isinstance(op, LoopWsOp | LoopConvWsOp):
+            return set()
+        if (register := register_of(op)) is None:
+            continue
+        if _partial(op) or not _same(values.setdefault(register, op), op):
+            varying.add(register)
+    return set(values) - varying
+
+
+def _hoist(block: Block, constant: set[Register]) -> None:
+    """Tidy ``block``: first the regions inside, then what is at its own level."""
     for op in list(block.ops):
         for region in op.regions:
             for inner in region.blocks:
-                _hoist(inner)
+                _hoist(inner, constant)
         if isinstance(op, scf.ForOp | scf.IfOp):
-            _move_in_front(op)
+            _move_in_front(op, constant)
     _drop_repeated(block)
 
 
-def _move_in_front(op: scf.ForOp | scf.IfOp) -> None:
-    """Hoist each register that has only one value inside ``op`` and is not read before it is set.
-
-    Setting it although ``op`` may run no iteration is harmless only where nothing later relies on
-    the old value; every instruction of ours has its configuration in front of it, and a register
-    with several values is only hoisted where no other value follows unset.
-    """
-    writes: dict[Register, list[Operation]] = {}
-    for inner in op.walk():
-        if isinstance(inner, LoopWsOp | LoopConvWsOp):
-            return
-        if (register := register_of(inner)) is not None:
-            writes.setdefault(register, []).append(inner)
-    for register, configs in writes.items():
-        if any(_partial(config) or not _same(config, configs[0]) for config in configs):
-            continue
-        if _is_only_value(op, register, configs[0]):
-            first = configs[0]
-            first.detach()
-            assert op.parent is not None
-            op.parent.insert_op_before(first, op)
-            for config in configs[1:]:
-                erase(config)
-
-
-def _is_only_value(op: Operation, register: Register, config: Operation) -> bool:
-    """Whether the whole function sets ``register`` to this one value."""
-    top = op
-    while (parent := top.parent_op()) is not None:
-        top = parent
-    return all(_same(other, config) for other in top.walk() if register_of(other) == register)
+def _move_in_front(op: scf.ForOp | scf.IfOp, constant: set[Register]) -> None:
+    """Set the constant registers that ``op`` sets in front of it instead."""
+    moved: set[Register] = set()
+    for region in op.regions:
+        for block in region.blocks:
+            for config in list(block.ops):
+                register = register_of(config)
+                if register is None or register not in constant:
+                    continue
+                if register in moved:
+                    erase(config)
+                    continue
+                config.detach()
+                assert op.parent is not None
+                op.parent.insert_op_before(config, op)
+                moved.add(register)
 
 
 def _drop_repeated(block: Block) -> None:
