@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the wheel, install it in a clean environment, and run the main job from another folder.
 set -eu
-python=$(realpath "$1")
+python=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
