@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 import islpy as isl
 
 from .certificate import FlowCertificate, Source
+from .condition import FALSE, Condition, all_of, negate
+from .inverse import solve
 from .polyhedral import Array, Program, Role, Statement
 from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
 
@@ -25,6 +27,8 @@ class Dataflow:
         self.symbols = [symbol.name for symbol in program.symbols]
         readers = list(program.readers())
         schedules = [s.schedule for s in readers] + [r.schedule for s in readers for r in s.reads]
+        self.claims: dict[tuple[str, int], list[Source]] = defaultdict(list)
+        """Sources of final reads that were found without isl, as they are claimed."""
         self._length = max(len(schedule) for schedule in schedules)
         self.statements = {statement.name: statement for statement in readers}
         self.domains = {name: self._domain(s) for name, s in self.statements.items()}
@@ -44,6 +48,9 @@ class Dataflow:
                 if read.array.role is Role.INPUT:
                     continue
                 known = self.domains[statement.name]
+                if (statement.name, number) in self.claims:
+                    result[statement.name, number] = tuple(self.claims[statement.name, number])
+                    continue
                 result[statement.name, number] = tuple(
                     Source(writer, condition, point, accumulated)
                     for writer, function, accumulated in self.sources[statement.name, number]
@@ -153,6 +160,7 @@ class Dataflow:
         if any(not a.is_disjoint(b) for n, a in enumerate(ranges) for b in ranges[:n]):
             return False
         for statement, number in readers:
+            self._claim_inverses(statement, number, list(writes))
             function = self.read_map(statement, number)
             for name, write in writes.items():
                 part = function.apply_range(write.reverse())
@@ -163,6 +171,21 @@ class Dataflow:
                 if not part.is_empty():
                     self.sources[statement.name, number].append((name, part, False))
         return True
+
+    def _claim_inverses(self, reader: Statement, number: int, writers: list[str]) -> None:
+        """Claim the one write of each element by solving its subscripts, initial values last."""
+        found: list[Source] = []
+        rest: list[Condition] = []
+        cell = reader.reads[number].indices
+        for name in sorted(writers, key=lambda name: name.startswith("initial_")):
+            writer = self.statements[name]
+            solved = solve(writer, list(zip(writer.indices, cell, strict=True)))
+            if solved is None:
+                return
+            inside, point = solved
+            found.append(Source(name, all_of([*rest, inside]), point))
+            rest.append(negate(inside))
+        self.claims[reader.name, number] = [s for s in found if s.condition != FALSE]
 
 
 def _split(function: isl.Map, added: isl.Set | None) -> list[tuple[isl.Map, bool]]:

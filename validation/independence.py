@@ -20,7 +20,7 @@ Linear: TypeAlias = tuple[frozenset[tuple[SSAValue, int]], int]
 """A sum of values times factors, and a constant."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def runs_in_lanes(loop: scf.ForOp) -> bool:
     """Whether the iterations of a loop are independent, as far as this test can tell."""
     accesses: dict[SSAValue, list[list[SSAValue]]] = defaultdict(list)

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from .certificate import Pairing, SumCertificate
 from .checker import Violation
 from .lemmas import LemmaResult
-from .normal_form import integer
 from .polyhedral import Statement
 from .ranges import Range, type_range
 from .smt import (
@@ -38,7 +37,7 @@ from .smt import (
     with_symbols,
 )
 from .sum_ranges import sum_range
-from .terms import Term, is_float, substitute, term
+from .terms import Term, is_float, is_zero, substitute, term
 from .values import Case, Side, Sum, normal_case, slot_kind, slot_number, slots_of
 
 ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
@@ -269,7 +268,7 @@ class Matcher:
             query.add(left.side.contributes(left.total, family, names))
             valued = query.copy()
             cases = left.side.value(valued, statement, names)
-            nonzero = [case for case in cases if case.shape is not integer(0)]
+            nonzero = [case for case in cases if not is_zero(case.shape)]
             if not nonzero:
                 continue
             valued.add(disjunction(case.guard for case in nonzero))

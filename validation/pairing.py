@@ -9,33 +9,48 @@ import islpy as isl
 
 from .dataflow import Dataflow
 from .index import Index, Variable
-from .normal_form import NormalForm, integer
+from .normal_form import NormalForm
 from .polyhedral import Role, Statement
-from .presburger import domain_text, simple_map, tuple_text
-from .terms import Term, leaves, substitute, term
+from .presburger import aff_to_index, domain_text, simple_map, simple_pieces, tuple_text
+from .terms import Term, is_zero, leaves, substitute, term
 from .values import numbered, slot_number, slots_of
 
 _IN, _OUT = isl.dim_type.in_, isl.dim_type.out
 
 
 @dataclass(frozen=True)
-class _Case:
+class ValueCase:
     """A value's shape, the points where it has this shape, and the subscripts of each slot."""
 
     shape: Term
     domain: isl.Set
     slots: tuple[isl.Map, ...]
 
-    def through(self, function: isl.Map) -> _Case:
+    def through(self, function: isl.Map) -> ValueCase:
         """The case as seen by the readers that ``function`` maps to these points."""
         domain = function.intersect_range(self.domain).domain()
         slots = tuple(function.apply_range(m.intersect_domain(self.domain)) for m in self.slots)
-        return _Case(self.shape, domain, slots)
+        return ValueCase(self.shape, domain, slots)
 
-    def simple(self, whole: isl.Set) -> _Case:
+    def simple(self, whole: isl.Set) -> ValueCase:
         """The case with subscripts as single expressions where that is possible."""
         domain = whole if self.domain.is_equal(whole) else self.domain
-        return _Case(self.shape, domain, tuple(simple_map(slot, domain) for slot in self.slots))
+        return ValueCase(self.shape, domain, tuple(simple_map(slot, domain) for slot in self.slots))
+
+    def subscripts(self, statement: Statement, symbols: list[str]) -> list[Index] | None:
+        """All subscripts in a row over the statement's counters, if each is one expression."""
+        dims = {dim.name: Index.of(dim) for dim in statement.dims}
+        found: list[Index] = []
+        for slot in self.slots:
+            pieces = simple_pieces(slot)
+            if len(pieces) != 1:
+                return None
+            values = pieces[0][1]
+            for place in range(values.dim(_OUT)):
+                index = aff_to_index(values.get_at(place), list(dims), symbols)
+                # The counters' ranges tell which of them are digits.
+                found.append(index.replace(dims))
+        return found
 
     def flat(self) -> isl.Map:
         """From points to all subscripts in a row."""
@@ -60,30 +75,30 @@ class SummandMaps:
 
     def __init__(self, flow: Dataflow) -> None:
         self.flow = flow
-        self._values: dict[str, list[_Case]] = {}
+        self._values: dict[str, list[ValueCase]] = {}
 
-    def value(self, statement: Statement) -> list[_Case]:
+    def value(self, statement: Statement) -> list[ValueCase]:
         """The cases of a statement's value."""
         if statement.name not in self._values:
             self._values[statement.name] = []
             self._values[statement.name] = self._compute(statement)
         return self._values[statement.name]
 
-    def _compute(self, statement: Statement) -> list[_Case]:
-        cases = [_Case(statement.value, self.flow.domains[statement.name], ())]
+    def _compute(self, statement: Statement) -> list[ValueCase]:
+        cases = [ValueCase(statement.value, self.flow.domains[statement.name], ())]
         for leaf in [*leaves(statement.value, "read"), *leaves(statement.value, "index")]:
             inner = list(self._leaf(statement, leaf))
             cases = [_insert(case, leaf, choice) for case in cases for choice in inner]
         cases = _merge([_normal(case) for case in cases])
         return [case.simple(self.flow.domains[statement.name]) for case in cases]
 
-    def _leaf(self, statement: Statement, leaf: Term) -> Iterator[_Case]:
+    def _leaf(self, statement: Statement, leaf: Term) -> Iterator[ValueCase]:
         domain = self.flow.domains[statement.name]
         if leaf.operation == "index":
             source = tuple_text(statement.name, statement.dims)
             assert isinstance(leaf.payload, Index)
             counter = self.flow.parse_map(source, f"[{leaf.payload.isl}]", domain_text(statement))
-            yield _Case(term("slot", leaf.type, payload=("index", 0, 0)), domain, (counter,))
+            yield ValueCase(term("slot", leaf.type, payload=("index", 0, 0)), domain, (counter,))
             return
         number = leaf.payload
         assert isinstance(number, int)
@@ -91,13 +106,13 @@ class SummandMaps:
         if read.array.role is Role.INPUT:
             shape = term("slot", leaf.type, payload=("input", read.array.position, 0))
             element = self.flow.read_map(statement, number).reset_tuple_id(_OUT)
-            yield _Case(shape, domain, (element,))
+            yield ValueCase(shape, domain, (element,))
             return
         for writer, function, accumulated in self.flow.sources[statement.name, number]:
             if accumulated:
                 shape = term("slot", leaf.type, payload=("sum", (statement.name, number), 0))
                 here = function.domain()
-                yield _Case(shape, here, (here.identity().reset_tuple_id(_OUT),))
+                yield ValueCase(shape, here, (here.identity().reset_tuple_id(_OUT),))
                 continue
             for case in self.value(self.flow.statements[writer]):
                 seen = case.through(function)
@@ -141,7 +156,7 @@ class SummandMaps:
                 continue
             statement = self.flow.statements[writer]
             for case in self.value(statement):
-                if case.shape is integer(0):
+                if is_zero(case.shape):
                     continue
                 inner = points.range_map().apply_range(case.flat())
                 keys = points.domain_map().flat_range_product(inner)
@@ -201,27 +216,27 @@ def differences(left: list[Summands], right: list[Summands], rank: int) -> Itera
             yield Difference(missing, part.shape, numbers[:rank], numbers[rank:])
 
 
-def _insert(case: _Case, leaf: Term, inner: _Case) -> _Case:
+def _insert(case: ValueCase, leaf: Term, inner: ValueCase) -> ValueCase:
     shift = len(case.slots)
     renumbered = {slot: numbered(slot, slot_number(slot) + shift) for slot in slots_of(inner.shape)}
     shape = substitute(
         case.shape, {leaf: term("typed", leaf.type, substitute(inner.shape, renumbered))}
     )
-    return _Case(shape, case.domain.intersect(inner.domain), case.slots + inner.slots)
+    return ValueCase(shape, case.domain.intersect(inner.domain), case.slots + inner.slots)
 
 
-def _normal(case: _Case) -> _Case:
+def _normal(case: ValueCase) -> ValueCase:
     """Normalise the shape as ``values`` does, slots in order of appearance."""
     shape = NormalForm().of(case.shape)
     used = slots_of(shape)
     renumbered = {slot: numbered(slot, place) for place, slot in enumerate(used)}
     slots = tuple(case.slots[slot_number(slot)] for slot in used)
-    return _Case(substitute(shape, renumbered), case.domain, slots)
+    return ValueCase(substitute(shape, renumbered), case.domain, slots)
 
 
-def _merge(cases: Sequence[_Case]) -> list[_Case]:
+def _merge(cases: Sequence[ValueCase]) -> list[ValueCase]:
     """One case per shape; the domains of the cases do not overlap."""
-    merged: dict[Term, _Case] = {}
+    merged: dict[Term, ValueCase] = {}
     for case in cases:
         known = merged.get(case.shape)
         if known is not None:
@@ -230,6 +245,6 @@ def _merge(cases: Sequence[_Case]) -> list[_Case]:
                 a.intersect_domain(known.domain).union(b.intersect_domain(case.domain)).coalesce()
                 for a, b in pairs
             )
-            case = _Case(case.shape, known.domain.union(case.domain).coalesce(), slots)
+            case = ValueCase(case.shape, known.domain.union(case.domain).coalesce(), slots)
         merged[case.shape] = case
     return list(merged.values())

@@ -9,10 +9,13 @@ from dataclasses import replace
 import islpy as isl
 
 from .certificate import Pairing, SumCertificate
-from .condition import TRUE
-from .normal_form import integer
-from .pairing import Difference, SummandMaps, Summands, differences
+from .condition import TRUE, Condition
+from .index import Index
+from .inverse import solve
+from .pairing import Difference, SummandMaps, Summands, ValueCase, differences
+from .polyhedral import Statement
 from .presburger import pieces_of
+from .terms import is_zero
 
 ReadName = tuple[str, int]
 """A read: the statement and the number of the read."""
@@ -69,7 +72,11 @@ class Proposer:
             for theirs in right.contributors(*other):
                 for first in left.value(mine):
                     for second in right.value(theirs):
-                        if first.shape is not second.shape or first.shape is integer(0):
+                        if first.shape is not second.shape or is_zero(first.shape):
+                            continue
+                        solved = _solved(mine, first, theirs, second, self._symbols)
+                        if solved is not None:
+                            found.append(Pairing(mine.name, theirs.name, *solved))
                             continue
                         pairs = first.flat().apply_range(second.flat().reverse())
                         if not pairs.is_single_valued():
@@ -101,6 +108,16 @@ class Proposer:
                     points = points.lexmin()
                 names = [dim.name for dim in (*outputs, *mine.dims)]
                 yield from _pairings(mine.statement, theirs.statement, points, names, self._symbols)
+
+
+def _solved(
+    left: Statement, first: ValueCase, right: Statement, second: ValueCase, symbols: list[str]
+) -> tuple[Condition, tuple[Index, ...]] | None:
+    """The partner of each summand, where the subscripts are digits of the partner's counters."""
+    mine, theirs = first.subscripts(left, symbols), second.subscripts(right, symbols)
+    if mine is None or theirs is None:
+        return None
+    return solve(right, list(zip(theirs, mine, strict=True)))
 
 
 def _pairings(
