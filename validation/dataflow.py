@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import islpy as isl
 
 from .certificate import FlowCertificate, Source
-from .condition import FALSE, Condition, all_of, negate
+from .condition import Condition, all_of, negate
 from .inverse import solve
 from .polyhedral import Array, Program, Role, Statement
 from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
@@ -160,7 +160,6 @@ class Dataflow:
         if any(not a.is_disjoint(b) for n, a in enumerate(ranges) for b in ranges[:n]):
             return False
         for statement, number in readers:
-            self._claim_inverses(statement, number, list(writes))
             function = self.read_map(statement, number)
             for name, write in writes.items():
                 part = function.apply_range(write.reverse())
@@ -170,10 +169,12 @@ class Dataflow:
                         part = part.subtract_domain(covered)
                 if not part.is_empty():
                     self.sources[statement.name, number].append((name, part, False))
+            self._claim_inverses(statement, number)
         return True
 
-    def _claim_inverses(self, reader: Statement, number: int, writers: list[str]) -> None:
+    def _claim_inverses(self, reader: Statement, number: int) -> None:
         """Claim the one write of each element by solving its subscripts, initial values last."""
+        writers = [name for name, _, _ in self.sources[reader.name, number]]
         found: list[Source] = []
         rest: list[Condition] = []
         cell = reader.reads[number].indices
@@ -185,7 +186,7 @@ class Dataflow:
             inside, point = solved
             found.append(Source(name, all_of([*rest, inside]), point))
             rest.append(negate(inside))
-        self.claims[reader.name, number] = [s for s in found if s.condition != FALSE]
+        self.claims[reader.name, number] = found
 
 
 def _split(function: isl.Map, added: isl.Set | None) -> list[tuple[isl.Map, bool]]:
