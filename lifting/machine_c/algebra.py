@@ -436,3 +436,20 @@ def bitwise(operator: str, left: Sum, right: Sum) -> Sum:
 def is_bit(value: Sum) -> bool:
     """Whether the value is 0 or 1."""
     return value.within(BIT.low, BIT.high)
+
+
+POINTS_LIMIT = 512
+"""Combinations of values that are tried one by one."""
+
+
+def tight_bounds(value: Sum) -> Interval:
+    """The exact bounds of a value that depends on few small atoms; else those of its interval."""
+    points: list[dict[Term, Sum]] = [{}]
+    for part in sorted(value.atoms, key=lambda part: part.name):
+        size = part.interval.high - part.interval.low + 1
+        if size * len(points) > POINTS_LIMIT:
+            return value.interval
+        numbers = [constant(part.interval.low + offset) for offset in range(size)]
+        points = [{**point, part: number} for point in points for number in numbers]
+    found = [Rewriter(point).sum(value).constant for point in points]
+    return Interval(min(found), max(found))

@@ -10,7 +10,7 @@ from ...diagnostics import Diagnostic, SourceLocation
 from .. import c_syntax as syntax
 from ..c_types import UNSIGNED_LONG, CFloat, CScalar, CVoid
 from . import arithmetic
-from .algebra import compare, connect
+from .algebra import compare, connect, tight_bounds
 from .scopes import Scopes
 from .signatures import SIGNATURES
 from .terms import Condition, Sum, Truth, constant
@@ -209,11 +209,16 @@ class Expressions:
         element = constant(0)
         for subscript, extent in zip(subscripts, variable.extents, strict=True):
             index = self.index(subscript.index)
-            if index.interval.high < 0 or index.interval.low >= extent:
+            bounds = index.interval
+            if not index.within(0, extent - 1):
+                bounds = tight_bounds(index)
+            if bounds.low < 0 or bounds.high >= extent:
+                wrong = bounds.high if bounds.high >= extent else bounds.low
                 raise Diagnostic(
-                    f"index {index.interval.low} is outside of '{variable.name}', "
-                    f"which has {extent} elements here",
+                    f"index {wrong} is outside of '{variable.name}', which has {extent} elements "
+                    "here",
                     subscript.index.location,
+                    hint="every value that the subscript may take must be inside",
                 )
             element = element.scaled(extent) + index
         return variable, element
@@ -221,7 +226,7 @@ class Expressions:
     def _table(self, variable: Variable, index: Sum, location: SourceLocation) -> Value:
         if index.is_constant:
             return _initialised(variable, index.constant, location)
-        low = max(0, index.interval.low)
+        low = max(0, index.interval.low)  # the subscripts were checked to be inside
         high = min(len(variable.cells) - 1, index.interval.high)
         if high - low >= TABLE_LIMIT:
             raise Diagnostic(
