@@ -20,8 +20,8 @@ _HOME = {
     "lift_and_prove": "liftproof.lifting.prove",
     "load_config": "liftproof.hw.gemmini.config",
     "optimize": "liftproof.tools.optimize",
-    "parse_c_kernel": "liftproof.lifting.c_frontend",
-    "read_c_kernel": "liftproof.lifting.c_frontend",
+    "parse_c_kernel": "liftproof.lifting.c.frontend",
+    "read_c_kernel": "liftproof.lifting.c.frontend",
     "simulate_timing": "liftproof.hw.gemmini.timing",
 }
 

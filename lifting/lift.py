@@ -1,10 +1,10 @@
 """Lifting: from the loops of a C kernel to a tensor program, by reasoning alone.
 
-The body of the kernel is evaluated symbolically (:mod:`lift_evaluate`): every loop is turned into
-what it does to whole arrays (:mod:`lift_loops`), so that in the end each output element is a
+The body of the kernel is evaluated symbolically (:mod:`loops.evaluate`): every loop is turned into
+what it does to whole arrays (:mod:`loops.loops`), so that in the end each output element is a
 formula over the inputs, whatever the order of the loops and the accumulators in between. The
-formula is brought to one form (:mod:`lift_normalise`) and written as ``linalg`` on tensors
-(:mod:`tensor_emit`). Nothing here is trusted: :mod:`prove` decides whether the result is right.
+formula is brought to one form (:mod:`loops.normalise`) and written as ``linalg`` on tensors
+(:mod:`tensors.emit`). Nothing here is trusted: :mod:`prove` decides whether the result is right.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ..diagnostics import Diagnostic
-from .lift_evaluate import Evaluator, location_of
-from .lift_index import IndexExpression, Size
-from .lift_outputs import emit_output
-from .lift_solve import Subscripts
-from .tensor_emit import TensorEmitter
+from .loops.evaluate import Evaluator, location_of
+from .loops.index import IndexExpression, Size
+from .loops.outputs import emit_output
+from .loops.solve import Subscripts
+from .tensors.emit import TensorEmitter
 
 
 def lift(module: ModuleOp) -> ModuleOp:

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from ..validation.counterexample import Counterexample
 from ..validation.validate import ONE_SIZE, Validation, Verdict, validate_generalized
 from .lift import lift
-from .tensor_describe import describe
+from .tensors.describe import describe
 
 
 @dataclass(frozen=True)

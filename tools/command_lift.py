@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ..lifting.prove import lift_and_prove
-from ..lifting.tensor_view import describe, numpy_view
+from ..lifting.tensors.view import describe, numpy_view
 from .exit_status import EXIT_OF_VERDICT
 from .read import read_module
 

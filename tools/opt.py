@@ -49,7 +49,7 @@ class LiftproofOptMain(xDSLOptMain):
         super().register_all_frontends()
 
         def parse_c(io: IO[bytes]) -> ModuleOp:
-            from ..lifting.c_frontend import parse_c_kernel
+            from ..lifting.c.frontend import parse_c_kernel
 
             return parse_c_kernel(io.read().decode("utf-8", "replace"), self.input_name)
 

@@ -25,8 +25,8 @@ from ..hw.gemmini.config import load_config
 from ..hw.gemmini.timing import Level, TimingResult, explain, simulate_timing
 from ..hw.gemmini.unroll import stream_of_module
 from ..hw.stream import CommandStream
-from ..lifting.c_affine import check_affine
-from ..lifting.c_frontend import parse_c_kernel
+from ..lifting.c.affine import check_affine
+from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
 from ..llm.search import NothingProvedError, Search, SearchState

@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostic, SourceLocation
 from ..hw.gemmini.config import GemminiConfig, load_config
 from ..hw.gemmini.rocc import read_rocc
 from ..hw.stream import CommandStream
-from ..lifting.c_frontend import parse_c_kernel
+from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.machine_c import is_machine_c, read_machine_c
 from ..llm.evaluate import new_context
 

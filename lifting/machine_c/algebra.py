@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import gcd
 
-from ..c_polynomial import Interval
-from ..c_types import CInteger
+from ..c.polynomial import Interval
+from ..c.types import CInteger
 from .terms import (
     ALWAYS,
     BIT,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...diagnostics import Diagnostic, SourceLocation
-from ..c_constants import common_type, convert_constant, fold_binary
-from ..c_types import BOOL, INT, CFloat, CInteger, CScalar, integer_promotion
+from ..c.constants import common_type, convert_constant, fold_binary
+from ..c.types import BOOL, INT, CFloat, CInteger, CScalar, integer_promotion
 from .algebra import (
     both,
     choice,

@@ -11,8 +11,8 @@ from xdsl.ir import Block, Region, SSAValue
 from xdsl.traits import is_side_effect_free
 
 from ...diagnostics import Diagnostic, SourceLocation
-from .. import c_syntax as syntax
-from ..c_polynomial import Interval
+from ..c import syntax
+from ..c.polynomial import Interval
 from .algebra import invert
 from .assumption import Assumption
 from .context import Context

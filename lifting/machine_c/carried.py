@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
-from ..c_polynomial import Interval
-from ..c_types import CInteger
+from ..c.polynomial import Interval
+from ..c.types import CInteger
 from .algebra import FLAG_BITS, Rewriter, flag_part, is_bit, wrapped
 from .bits import disjoint_parts
 from .terms import ZERO, Atom, Sum, atom, constant

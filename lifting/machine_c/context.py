@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from xdsl.ir import Block
 
-from .. import c_syntax as syntax
-from ..c_polynomial import Interval
-from ..c_types import CInteger
+from ..c import syntax
+from ..c.polynomial import Interval
+from ..c.types import CInteger
 from .emitter import Emitter
 from .expressions import Expressions
 from .scopes import Scopes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...diagnostics import Diagnostic, SourceLocation
-from .. import c_syntax as syntax
-from ..c_loop_header import LoopHeader, loop_header
-from ..c_types import CInteger
-from ..c_usage import descendants
+from ..c import syntax
+from ..c.loop_header import LoopHeader, loop_header
+from ..c.types import CInteger
+from ..c.usage import descendants
 from . import arithmetic
 from .algebra import choice, compare, quotient
 from .expressions import Expressions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...diagnostics import Diagnostic, SourceLocation
-from .. import c_syntax as syntax
-from ..c_types import CVoid
+from ..c import syntax
+from ..c.types import CVoid
 from . import arithmetic
 from .context import Context
 from .expressions import scalar_bytes

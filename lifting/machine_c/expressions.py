@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from ...diagnostics import Diagnostic, SourceLocation
-from .. import c_syntax as syntax
-from ..c_types import UNSIGNED_LONG, CFloat, CScalar, CVoid
+from ..c import syntax
+from ..c.types import UNSIGNED_LONG, CFloat, CScalar, CVoid
 from . import arithmetic
 from .algebra import compare, connect, tight_bounds
 from .scopes import Scopes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...hw.gemmini import isa
 from ...hw.gemmini.config import TYPE_BYTES, GemminiConfig
-from ..c_types import FLOAT, INT, UNSIGNED_INT, CFloat, CInteger, CScalar
+from ..c.types import FLOAT, INT, UNSIGNED_INT, CFloat, CInteger, CScalar
 from .arithmetic import integer
 from .values import Real, Value
 

@@ -12,8 +12,8 @@ from xdsl.ir import Block, Region
 from ...diagnostics import Diagnostic, SourceLocation
 from ...hw.gemmini.config import GemminiConfig
 from ...hw.gemmini.isa import GARBAGE_ADDRESS
-from .. import c_syntax as syntax
-from ..c_types import FLOAT, UNSIGNED_INT
+from ..c import syntax
+from ..c.types import FLOAT, UNSIGNED_INT
 from . import arithmetic
 from .algebra import invert
 from .emitter import Emitter

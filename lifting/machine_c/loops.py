@@ -14,9 +14,9 @@ from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, BlockArgument, Region, SSAValue
 
 from ...diagnostics import Diagnostic
-from .. import c_syntax as syntax
-from ..c_polynomial import Interval
-from ..c_types import CInteger
+from ..c import syntax
+from ..c.polynomial import Interval
+from ..c.types import CInteger
 from .algebra import choice, compare
 from .carried import Carried, carry
 from .counted_loop import CountedLoop, assignments, counted_loop, divides

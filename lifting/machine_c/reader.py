@@ -12,11 +12,11 @@ from xdsl.ir import Attribute, Block, Region
 from ...diagnostics import Diagnostic, SourceLocation
 from ...dialects.gemmini import FenceOp, LoopConvWsOp, LoopWsOp, MvoutOp
 from ...hw.gemmini.config import GemminiConfig
-from .. import c_syntax as syntax
-from ..c_call_graph import find_kernel
-from ..c_parser import parse_c
-from ..c_source import blank_comments
-from ..c_types import CVoid, to_mlir
+from ..c import syntax
+from ..c.call_graph import find_kernel
+from ..c.parser import parse_c
+from ..c.source import blank_comments
+from ..c.types import CVoid, to_mlir
 from .context import Context
 from .emitter import Emitter
 from .expressions import Expressions

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...diagnostics import Diagnostic
-from .. import c_syntax as syntax
-from ..c_polynomial import Interval
-from ..c_types import CVoid
+from ..c import syntax
+from ..c.polynomial import Interval
+from ..c.types import CVoid
 from . import arithmetic
 from .algebra import compare
 from .branches import run_branches

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from xdsl.ir import SSAValue
 
-from ..c_polynomial import Interval
+from ..c.polynomial import Interval
 
 BIT = Interval(0, 1)
 

@@ -16,8 +16,8 @@ from xdsl.ir import Block, Region
 
 from ...diagnostics import Diagnostic, SourceLocation
 from ...hw.gemmini.config import GemminiConfig
-from ..c_polynomial import Interval
-from ..c_types import FLOAT, INT
+from ..c.polynomial import Interval
+from ..c.types import FLOAT, INT
 from .algebra import choice, compare
 from .emitter import Emitter
 from .operands import Operand, Operands

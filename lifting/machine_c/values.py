@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from xdsl.ir import SSAValue
 
 from ...diagnostics import Diagnostic, SourceLocation
-from ..c_types import CFloat, CInteger, CScalar
+from ..c.types import CFloat, CInteger, CScalar
 from .algebra import choice
 from .terms import ZERO, Condition, Sum
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from liftproof.diagnostics import Diagnostic
 from liftproof.hw.gemmini.config import load_config
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
-from liftproof.lifting.numpy_view import numpy_function, numpy_view
-from liftproof.lifting.tensor_describe import describe
+from liftproof.lifting.tensors.describe import describe
+from liftproof.lifting.tensors.numpy_view import numpy_function, numpy_view
 from liftproof.validation.execute import execute
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
-from liftproof.lifting.numpy_view import numpy_function
 from liftproof.lifting.prove import lift_and_prove
+from liftproof.lifting.tensors.numpy_view import numpy_function
 from liftproof.validation.validate import validate
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from liftproof.diagnostics import Diagnostic
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith

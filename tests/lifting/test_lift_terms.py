@@ -6,18 +6,18 @@ from itertools import pairwise, product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from liftproof.lifting.lift_comparisons import PREDICATES
-from liftproof.lifting.lift_constants import wrap
-from liftproof.lifting.lift_index import (
+from liftproof.lifting.loops.comparisons import PREDICATES
+from liftproof.lifting.loops.constants import wrap
+from liftproof.lifting.loops.index import (
     IndexExpression,
     LoopVariable,
     is_nonnegative,
 )
-from liftproof.lifting.lift_normalise import normalise
-from liftproof.lifting.lift_rewrite import substitute
-from liftproof.lifting.lift_simplify import apply
-from liftproof.lifting.lift_solve import Outcome, solve
-from liftproof.lifting.lift_terms import (
+from liftproof.lifting.loops.normalise import normalise
+from liftproof.lifting.loops.rewrite import substitute
+from liftproof.lifting.loops.simplify import apply
+from liftproof.lifting.loops.solve import Outcome, solve
+from liftproof.lifting.loops.terms import (
     Accumulator,
     Apply,
     Constant,

@@ -10,7 +10,7 @@ from liftproof.dialects import gemmini
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.stream import StreamError
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.llm.evaluate import lower, parse_pipeline
 from liftproof.passes.pipelines import first_pipelines

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
-from liftproof.lifting.c_frontend import read_c_kernel
+from liftproof.lifting.c.frontend import read_c_kernel
 from liftproof.lifting.prove import LiftResult, lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from xdsl.dialects import builtin, func
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 

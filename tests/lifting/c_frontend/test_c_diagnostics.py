@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from liftproof.diagnostics import Diagnostic
-from liftproof.lifting.c_affine import check_affine
-from liftproof.lifting.c_frontend import parse_c_kernel, read_c_kernel
+from liftproof.lifting.c.affine import check_affine
+from liftproof.lifting.c.frontend import parse_c_kernel, read_c_kernel
 
 # Each case starts with the diagnostic it must get: "// error line:column: message".
 REJECTED = (Path(__file__).parent / "rejected_kernels.txt").read_text().split("// -----\n")

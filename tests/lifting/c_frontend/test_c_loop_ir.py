@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from liftproof.diagnostics import SourceLocation
-from liftproof.lifting import c_frontend
-from liftproof.lifting.c_affine import check_affine
-from liftproof.lifting.c_emitter import source_location
-from liftproof.lifting.c_frontend import parse_c_kernel, read_c_kernel
+from liftproof.lifting.c import frontend
+from liftproof.lifting.c.affine import check_affine
+from liftproof.lifting.c.emitter import source_location
+from liftproof.lifting.c.frontend import parse_c_kernel, read_c_kernel
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import ModuleOp
 
@@ -57,7 +57,7 @@ def test_examples_compute_what_gcc_computes(
 
 def test_documented_example() -> None:
     """The example in the front end's documentation is what it produces."""
-    before, after = (c_frontend.__doc__ or "").split("becomes::")
+    before, after = (frontend.__doc__ or "").split("becomes::")
     source = textwrap.dedent(before.split("For example::")[1])
     expected = after.split("The attributes of")[0]
     module = parse_c_kernel(source, "scale.c")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from liftproof.dialects.gemmini import LocalSpace
-from liftproof.lifting.c_polynomial import Interval
+from liftproof.lifting.c.polynomial import Interval
 from liftproof.lifting.machine_c.algebra import (
     Rewriter,
     choice,

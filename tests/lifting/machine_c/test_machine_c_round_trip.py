@@ -9,7 +9,7 @@ import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.hw.stream import CommandStream
-from liftproof.lifting.c_frontend import read_c_kernel
+from liftproof.lifting.c.frontend import read_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.lifting.machine_c import read_machine_c
 from liftproof.llm.evaluate import lower, parse_pipeline

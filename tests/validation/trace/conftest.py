@@ -14,7 +14,7 @@ from liftproof.hw.gemmini.fields import encode, float_bits
 from liftproof.hw.gemmini.isa import Funct
 from liftproof.hw.gemmini.memory import MemoryLayout, PlacedArray
 from liftproof.hw.stream import FENCE, CommandStream
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 

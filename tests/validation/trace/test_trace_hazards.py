@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from liftproof.hw.gemmini import isa
 from liftproof.hw.gemmini.resolve import resolve
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.hazards import Rule, find_hazard
 from liftproof.validation.trace import validate_stream
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.machine_c import read_machine_c
 from liftproof.validation.trace import validate_unrolled
 from liftproof.validation.validate import validate

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liftproof.hw.gemmini import isa
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.isa import Funct
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.trace import validate_stream
 
 VARIANTS = {

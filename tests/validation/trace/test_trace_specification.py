@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from liftproof.lifting.c_frontend import parse_c_kernel
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.checker import Violation
 from liftproof.validation.polyhedral import Unsupported
 from liftproof.validation.trace import specification

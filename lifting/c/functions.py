@@ -1,0 +1,277 @@
+"""Lowers the statements of a function, and the functions it calls in the place of the call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from xdsl.dialects import scf
+from xdsl.ir import Block, Region
+
+from ...diagnostics import Diagnostic
+from . import syntax
+from .arithmetic import Arithmetic
+from .declarations import DeclarationLowering, scalar_type
+from .emitter import Emitter
+from .expressions import ExpressionLowering
+from .library import LIBRARY
+from .loops import LoopLowering
+from .returns import Statements, always_returns, returns_last
+from .types import CType, CVoid
+from .usage import VariableUsage, descendants
+from .values import ArrayVariable, ScalarVariable, Scopes, Value
+from .wording import counted
+
+CALL_LIMIT = 1000
+"""Calls that are replaced by the body of the function, counted where they end up."""
+
+
+class FunctionLowering:
+    """Emits the bodies of the functions of one file."""
+
+    expressions: ExpressionLowering
+    declarations: DeclarationLowering
+    loops: LoopLowering
+
+    def __init__(self, emitter: Emitter, unit: syntax.TranslationUnit) -> None:
+        self._emitter = emitter
+        self._unit = unit
+        self._arithmetic = Arithmetic(emitter)
+        self._usages: dict[str, VariableUsage] = {}
+        self._inlined = 0
+        self._usage = VariableUsage(None)
+        self.expressions = ExpressionLowering(emitter, Scopes(), self.call)
+        self.declarations = DeclarationLowering(emitter, self.expressions)
+        self.loops = LoopLowering(emitter, self.expressions, self.statement)
+
+    def usage(self, function: syntax.Function) -> VariableUsage:
+        """Return what ``function`` does with its variables."""
+        if function.name not in self._usages:
+            self._usages[function.name] = VariableUsage(function)
+        return self._usages[function.name]
+
+    def file_scope(self) -> None:
+        """Declare what stands outside of the functions. Raises Diagnostic unless it is const."""
+        for declaration in self._unit.declarations:
+            for declarator in declaration.declarators:
+                derivations = declarator.type.derivations
+                is_prototype = derivations and isinstance(derivations[0], syntax.FunctionTaking)
+                if not declarator.type.const and not is_prototype:
+                    raise Diagnostic(
+                        f"the global variable '{declarator.name}' can change",
+                        declarator.location,
+                        hint="make it 'const', or pass it as a parameter",
+                    )
+            self.declarations.lower(declaration, self._usage)
+
+    def body(self, function: syntax.Function) -> Value | None:
+        """Emit the body of ``function``, whose parameters are declared; return its result."""
+        statements = returns_last(function)
+        if not isinstance(function.result, CVoid) and not always_returns(statements):
+            raise Diagnostic(
+                f"control may reach the end of '{function.name}' without a return",
+                function.location,
+                hint="return a value on every path",
+            )
+        outer, self._usage = self._usage, self.usage(function)
+        try:
+            return self._returning(statements, function.result)
+        finally:
+            self._usage = outer
+
+    # ---- statements -----------------------------------------------------------------------------
+    def statement(self, statement: syntax.Statement) -> None:
+        """Emit one statement that contains no ``return``."""
+        with self._emitter.at(statement.location):
+            match statement:
+                case syntax.Declaration():
+                    self.declarations.lower(statement, self._usage)
+                case syntax.ExpressionStatement(expression=expression):
+                    self.expressions.effect(expression)
+                case syntax.Compound(statements=inner):
+                    self.expressions.scopes.push()
+                    for part in inner:
+                        self.statement(part)
+                    self.expressions.scopes.pop()
+                case syntax.If():
+                    self._if(statement)
+                case syntax.For():
+                    self.loops.lower(statement)
+                case syntax.Return() | syntax.Empty():
+                    pass
+
+    def _if(self, statement: syntax.If) -> None:
+        condition = self.expressions.value(statement.condition)
+        branches = (statement.then, statement.otherwise)
+        if condition.constant is not None:
+            taken = branches[0] if condition.constant != 0 else branches[1]
+            if taken is not None:
+                self.statement(syntax.Compound(taken.location, (taken,)))
+            return
+        truth = self._arithmetic.truth(condition)
+        regions = [Region(self._branch(branch)) for branch in branches if branch is not None]
+        otherwise = regions[1] if len(regions) > 1 else None
+        self._emitter.emit(scf.IfOp(truth, [], regions[0], otherwise))
+
+    def _branch(self, branch: syntax.Statement) -> Block:
+        with self.expressions.paths.branch() as block:
+            self.statement(syntax.Compound(branch.location, (branch,)))
+        block.add_op(scf.YieldOp())
+        return block
+
+    def _returning(self, statements: Statements, kind: CType) -> Value | None:
+        """Emit ``statements``, in which a ``return`` only ever comes last; return its value."""
+        for statement in statements[:-1]:
+            self.statement(statement)
+        if not statements:
+            return None
+        last = statements[-1]
+        with self._emitter.at(last.location):
+            match last:
+                case syntax.Return():
+                    return self._return(last, kind)
+                case syntax.Compound(statements=inner):
+                    self.expressions.scopes.push()
+                    result = self._returning(inner, kind)
+                    self.expressions.scopes.pop()
+                    return result
+                case syntax.If() if any(
+                    isinstance(node, syntax.Return) for node in descendants(last)
+                ):
+                    return self._returning_if(last, kind)
+                case _:
+                    self.statement(last)
+                    return None
+
+    def _return(self, statement: syntax.Return, kind: CType) -> Value | None:
+        if isinstance(kind, CVoid):
+            if statement.value is not None:
+                raise Diagnostic(
+                    "mismatched types: a void function returns a value",
+                    statement.location,
+                    hint="declare the type of the result in the place of 'void'",
+                )
+            return None
+        if statement.value is None:
+            raise Diagnostic(
+                f"mismatched types: a value of type {kind} must be returned",
+                statement.location,
+                hint="write 'return value;'",
+            )
+        return self.expressions.converted(statement.value, kind)
+
+    def _returning_if(self, statement: syntax.If, kind: CType) -> Value | None:
+        condition = self.expressions.value(statement.condition)
+        arms: list[tuple[Block, Value | None]] = []
+        for branch in (statement.then, statement.otherwise):
+            with self.expressions.paths.branch() as block:
+                inner = (branch,) if branch is not None else ()
+                result = self._returning((syntax.Compound(statement.location, inner),), kind)
+            arms.append((block, result))
+        (then_block, then), (else_block, otherwise) = arms
+        if condition.constant is not None:
+            taken, skipped = arms if condition.constant != 0 else reversed(arms)
+            self.expressions.paths.append(taken[0])
+            self.expressions.paths.discard(skipped[0])
+            return taken[1]
+        if isinstance(kind, CVoid):
+            truth = self._arithmetic.truth(condition)
+            for block, _ in arms:
+                block.add_op(scf.YieldOp())
+            self._emitter.emit(scf.IfOp(truth, [], Region(then_block), Region(else_block)))
+            return None
+        assert then is not None
+        assert otherwise is not None
+        return self.expressions.choose(condition, (then_block, then), (else_block, otherwise), kind)
+
+    # ---- calls ----------------------------------------------------------------------------------
+    def call(self, call: syntax.Call) -> Value | None:
+        """Emit what the called function does. Raises Diagnostic if it is not known."""
+        if call.function in self._unit.functions:
+            return self._inline(call, self._unit.functions[call.function])
+        if call.function in LIBRARY:
+            return self._library_call(call)
+        raise Diagnostic(
+            f"function '{call.function}' is not known",
+            call.location,
+            hint="define it in the same file; of the C library, abs and the functions of math.h "
+            "are supported",
+        )
+
+    def _library_call(self, call: syntax.Call) -> Value:
+        function = LIBRARY[call.function]
+        self._check_count(call, len(function.parameters))
+        operands = [
+            self._arithmetic.materialise(self.expressions.converted(argument, kind))
+            for argument, kind in zip(call.arguments, function.parameters, strict=True)
+        ]
+        computed = self._arithmetic.computed(function.operation(*operands), function.computed)
+        return self._arithmetic.convert(computed, function.result)
+
+    def _inline(self, call: syntax.Call, function: syntax.Function) -> Value | None:
+        self._check_count(call, len(function.parameters))
+        self._inlined += 1
+        if self._inlined > CALL_LIMIT:
+            raise Diagnostic(
+                f"the kernel makes more than {CALL_LIMIT} calls, those of its helpers included",
+                call.location,
+                hint="call helpers in loops instead of one after the other",
+            )
+        usage = self.usage(function)
+        variables: list[ScalarVariable | ArrayVariable] = []
+        for parameter, argument in zip(function.parameters, call.arguments, strict=True):
+            if parameter.type.derivations:
+                variables.append(self._array_argument(parameter, argument))
+            else:
+                variables.append(self._scalar_argument(parameter, argument, usage))
+        caller = self.expressions.scopes
+        self.expressions.scopes = caller.file_scope()
+        try:
+            for variable in variables:
+                self.declarations.declare(variable)
+            return self.body(function)
+        finally:
+            self.expressions.scopes = caller
+
+    def _scalar_argument(
+        self, parameter: syntax.Declarator, argument: syntax.Expression, usage: VariableUsage
+    ) -> ScalarVariable:
+        kind = scalar_type(parameter)
+        value = self.expressions.converted(argument, kind)
+        if usage.needs_memory(parameter):
+            ssa = self._arithmetic.materialise(value)
+            return self.declarations.scalar(parameter, ssa, usage)
+        return ScalarVariable(
+            parameter.name, kind, parameter.type.const, parameter.location, value=value
+        )
+
+    def _array_argument(
+        self, parameter: syntax.Declarator, argument: syntax.Expression
+    ) -> ArrayVariable:
+        array = self.expressions.array(argument)
+        kind, rank = parameter.type.base, len(parameter.type.derivations)
+        if array.element != kind or array.rank != rank:
+            raise Diagnostic(
+                f"mismatched types: '{parameter.name}' is an array of {kind} with "
+                f"{counted(rank, 'dimension')}, '{array.name}' one of {array.element} with "
+                f"{counted(array.rank, 'dimension')}",
+                argument.location,
+                hint="element types and numbers of dimensions must agree",
+            )
+        if array.const and not parameter.type.const:
+            raise Diagnostic(
+                f"mismatched types: '{array.name}' is const, parameter '{parameter.name}' is not",
+                argument.location,
+                hint="declare the parameter with 'const'",
+            )
+        return replace(
+            array, name=parameter.name, const=parameter.type.const, location=parameter.location
+        )
+
+    def _check_count(self, call: syntax.Call, expected: int) -> None:
+        if len(call.arguments) != expected:
+            raise Diagnostic(
+                f"'{call.function}' takes {counted(expected, 'argument')}, "
+                f"{len(call.arguments)} given",
+                call.location,
+                hint="give one argument for each parameter",
+            )

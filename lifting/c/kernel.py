@@ -1,0 +1,216 @@
+"""Builds the loop IR of a kernel: its function, parameters and attributes."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from xdsl.dialects import builtin, func, memref
+from xdsl.ir import Attribute, Block, Region, SSAValue
+
+from ...diagnostics import Diagnostic
+from . import syntax
+from .arithmetic import Arithmetic
+from .call_graph import find_kernel
+from .declarations import constant_extent, scalar_type
+from .emitter import Emitter, mlir_location
+from .functions import FunctionLowering
+from .paths import is_computation
+from .polynomial import Atom, Interval, Polynomial
+from .types import CInteger, CScalar, to_mlir
+from .usage import VariableUsage
+from .values import ArrayVariable, ScalarVariable, Value
+
+UNKNOWN_EXTENT = "?"
+"""Stands in ``liftproof.extents`` for the extent of what a pointer parameter points to."""
+
+
+def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleOp:
+    """Return the module with the loop IR of the kernel of ``unit``.
+
+    Raises Diagnostic for what the subset does not support and what C does not allow.
+    """
+    kernel = find_kernel(unit, filename)
+    return _KernelBuilder(unit, kernel, filename).build()
+
+
+class _KernelBuilder:
+    def __init__(
+        self, unit: syntax.TranslationUnit, kernel: syntax.Function, filename: str
+    ) -> None:
+        self._kernel = kernel
+        self._filename = filename
+        self._emitter = Emitter(kernel.location)
+        self._arithmetic = Arithmetic(self._emitter)
+        self._functions = FunctionLowering(self._emitter, unit)
+        self._c_types: list[str] = []
+        self._extents: list[list[Attribute]] = []
+
+    def build(self) -> builtin.ModuleOp:
+        self._functions.file_scope()
+        usage = self._functions.usage(self._kernel)
+        scopes = self._functions.expressions.scopes
+        scopes.push()
+        for parameter in self._kernel.parameters:
+            with self._emitter.at(parameter.location):
+                self._parameter(parameter, usage)
+        result = self._functions.body(self._kernel)
+        returned = [] if result is None else [self._arithmetic.materialise(result)]
+        body = self._finish(returned)
+        outputs = _written_parameters(body)
+        if not outputs and result is None:
+            raise Diagnostic(
+                f"kernel '{self._kernel.name}' writes no output",
+                self._kernel.location,
+                hint="store the result in an array parameter, or return it",
+            )
+        return self._module(body, returned, outputs)
+
+    # ---- parameters -----------------------------------------------------------------------------
+    def _parameter(self, parameter: syntax.Declarator, usage: VariableUsage) -> None:
+        if not parameter.name:
+            raise Diagnostic("this parameter has no name", parameter.location)
+        kind = scalar_type(parameter)
+        declarations = self._functions.declarations
+        if parameter.type.derivations:
+            declarations.declare(self._array(parameter, kind))
+            return
+        self._describe(("const " if parameter.type.const else "") + str(kind), [])
+        argument = self._argument(parameter.name, to_mlir(kind))
+        value = self._scalar_value(argument, kind, parameter.name)
+        if usage.needs_memory(parameter):
+            declarations.declare(declarations.scalar(parameter, argument, usage))
+            return
+        declarations.declare(
+            ScalarVariable(
+                parameter.name, kind, parameter.type.const, parameter.location, value=value
+            )
+        )
+
+    def _argument(self, name: str, mlir_type: Attribute) -> SSAValue:
+        head = self._emitter.head
+        argument = head.insert_arg(mlir_type, len(head.args))
+        argument.name_hint = name
+        return argument
+
+    def _scalar_value(self, argument: SSAValue, kind: CScalar, name: str) -> Value:
+        if not isinstance(kind, CInteger):
+            return Value(kind, ssa=argument)
+        with self._emitter.inside(self._emitter.head):
+            index = self._arithmetic.as_index(argument, kind)
+            index.name_hint = f"{name}_index"
+        atom = Atom(name, index, Interval(kind.lowest, kind.highest))
+        return Value(kind, ssa=argument, polynomial=Polynomial.atom(atom))
+
+    def _array(self, parameter: syntax.Declarator, kind: CScalar) -> ArrayVariable:
+        extents: list[Polynomial | None] = []
+        for position, part in enumerate(parameter.type.derivations):
+            if isinstance(part, syntax.ArrayOf) and part.extent is not None:
+                extents.append(
+                    self._functions.expressions.index(part.extent, "the extent of an array")
+                )
+            elif position == 0:
+                extents.append(None)
+            else:
+                raise Diagnostic(
+                    f"parameter '{parameter.name}' is an array of pointers",
+                    parameter.location,
+                    hint="use an array with more dimensions, as in 'int8_t A[N][M]'",
+                )
+        shape = [
+            builtin.DYNAMIC_INDEX
+            if extent is None
+            else constant_extent(extent, parameter.name, parameter.location)
+            for extent in extents
+        ]
+        argument = self._argument(parameter.name, builtin.MemRefType(to_mlir(kind), shape))
+        self._describe(_array_type(parameter, kind, extents), extents)
+        return ArrayVariable(
+            parameter.name,
+            kind,
+            parameter.type.const,
+            parameter.location,
+            argument,
+            tuple(extents),
+        )
+
+    def _describe(self, c_type: str, extents: list[Polynomial | None]) -> None:
+        self._c_types.append(c_type)
+        described: list[Attribute] = []
+        for extent in extents:
+            constant = extent.constant_value if extent is not None else None
+            if constant is not None:
+                described.append(builtin.IntegerAttr(constant, 64))
+            else:
+                described.append(builtin.StringAttr(_extent_text(extent)))
+        self._extents.append(described)
+
+    # ---- result ---------------------------------------------------------------------------------
+    def _finish(self, returned: list[SSAValue]) -> Region:
+        self._emitter.emit(func.ReturnOp(*returned))
+        entry = self._emitter.head
+        for op in list(self._emitter.block.ops):
+            op.detach()
+            entry.add_op(op)
+        _erase_unused(entry)
+        return Region(entry)
+
+    def _module(
+        self, body: Region, returned: list[SSAValue], outputs: list[int]
+    ) -> builtin.ModuleOp:
+        inputs = [argument.type for argument in body.block.args]
+        results = [value.type for value in returned]
+        function = func.FuncOp(self._kernel.name, (inputs, results), body)
+        function.location = mlir_location(self._kernel.location)
+        strings = builtin.StringAttr
+        names = [strings(parameter.name) for parameter in self._kernel.parameters]
+        attributes: dict[str, Attribute] = {
+            "c_types": builtin.ArrayAttr([strings(c_type) for c_type in self._c_types]),
+            "parameters": builtin.ArrayAttr(names),
+            "extents": builtin.ArrayAttr([builtin.ArrayAttr(row) for row in self._extents]),
+            "outputs": builtin.DenseArrayBase.from_list(builtin.i64, outputs),
+            "source": strings(PurePath(self._filename).name),
+        }
+        if returned:
+            attributes["c_result"] = strings(str(self._kernel.result))
+        if assumptions := self._functions.loops.assumptions:
+            attributes["assumptions"] = builtin.ArrayAttr([strings(a) for a in assumptions])
+        for name, attribute in attributes.items():
+            function.attributes[f"liftproof.{name}"] = attribute
+        module = builtin.ModuleOp([function])
+        module.verify()
+        return module
+
+
+def _extent_text(extent: Polynomial | None) -> str:
+    return UNKNOWN_EXTENT if extent is None else str(extent)
+
+
+def _array_type(
+    parameter: syntax.Declarator, kind: CScalar, extents: list[Polynomial | None]
+) -> str:
+    const = "const " if parameter.type.const else ""
+    if len(extents) == 1 and extents[0] is None:
+        return f"{const}{kind} *"
+    texts = ["" if extent is None else str(extent) for extent in extents]
+    return f"{const}{kind}" + "".join(f"[{text}]" for text in texts)
+
+
+def _written_parameters(body: Region) -> list[int]:
+    """Return the positions of the array parameters that the kernel stores to."""
+    written = {op.memref for op in body.walk() if isinstance(op, memref.StoreOp)}
+    return [argument.index for argument in body.block.args if argument in written]
+
+
+def _erase_unused(block: Block) -> None:
+    """Erase computations without effect whose results nobody uses, innermost and last first."""
+    op = block.last_op
+    while op is not None:
+        previous = op.prev_op
+        for region in op.regions:
+            for inner in region.blocks:
+                _erase_unused(inner)
+        is_unused = all(not result.uses for result in op.results)
+        if is_unused and is_computation(op):
+            op.detach()
+            op.erase()
+        op = previous

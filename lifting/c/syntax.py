@@ -1,0 +1,264 @@
+"""The syntax tree of the C subset: what was written, with places, before any meaning is given.
+
+Nodes are compared by identity: two occurrences of ``i`` are two nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ...diagnostics import SourceLocation
+from .types import CScalar, CType
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """Anything that was written at a place in the source."""
+
+    location: SourceLocation
+
+
+@dataclass(frozen=True, eq=False)
+class Literal(Node):
+    """A number or a character constant, with the type C gives it."""
+
+    value: int | float
+    type: CScalar
+
+
+@dataclass(frozen=True, eq=False)
+class StringLiteral(Node):
+    """A string; no construct of the subset accepts one, so it only serves a diagnostic."""
+
+
+@dataclass(frozen=True, eq=False)
+class Identifier(Node):
+    """The use of a name."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Unary(Node):
+    """A prefix operator: one of ``+ - ~ ! * &``."""
+
+    operator: str
+    operand: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Binary(Node):
+    """An operator between two values, the logical operators included; located at the operator."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Conditional(Node):
+    """``condition ? then : otherwise``."""
+
+    condition: Expression
+    then: Expression
+    otherwise: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment(Node):
+    """``target = value``, or ``target operator= value``; ``operator`` is empty for ``=``."""
+
+    operator: str
+    target: Expression
+    value: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Increment(Node):
+    """``++`` (step 1) or ``--`` (step -1), before or after its target."""
+
+    target: Expression
+    step: int
+    prefix: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Subscript(Node):
+    """``base[index]``."""
+
+    base: Expression
+    index: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Call(Node):
+    """A call of a function by its name."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Cast(Node):
+    """``(type) operand``."""
+
+    type: TypeName
+    operand: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class SizeOf(Node):
+    """``sizeof`` of a type or of an expression."""
+
+    operand: TypeName | Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Comma(Node):
+    """``first, second``."""
+
+    first: Expression
+    second: Expression
+
+
+Expression: TypeAlias = (
+    Literal
+    | StringLiteral
+    | Identifier
+    | Unary
+    | Binary
+    | Conditional
+    | Assignment
+    | Increment
+    | Subscript
+    | Call
+    | Cast
+    | SizeOf
+    | Comma
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PointerTo:
+    """One ``*`` of a declarator."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayOf:
+    """One ``[extent]`` of a declarator; None for ``[]``."""
+
+    extent: Expression | None
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionTaking:
+    """The ``(parameters)`` of a declarator."""
+
+    parameters: tuple[Declarator, ...]
+
+
+Derivation: TypeAlias = PointerTo | ArrayOf | FunctionTaking
+
+
+@dataclass(frozen=True, eq=False)
+class TypeName(Node):
+    """A base type with its derivations, read from the name outwards; also the type in a cast."""
+
+    base: CType
+    const: bool
+    derivations: tuple[Derivation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class InitializerList(Node):
+    """``{ a, b, { c } }``."""
+
+    items: tuple[Initializer, ...]
+
+
+Initializer: TypeAlias = Expression | InitializerList
+
+
+@dataclass(frozen=True, eq=False)
+class Declarator(Node):
+    """One declared name (empty for an unnamed parameter) with its type and initial value."""
+
+    name: str
+    type: TypeName
+    initializer: Initializer | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Declaration(Node):
+    """A declaration of variables (or prototypes)."""
+
+    declarators: tuple[Declarator, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionStatement(Node):
+    """An expression evaluated for its effect."""
+
+    expression: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Compound(Node):
+    """``{ ... }``: a scope of its own."""
+
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class If(Node):
+    """``if (condition) then else otherwise``."""
+
+    condition: Expression
+    then: Statement
+    otherwise: Statement | None
+
+
+@dataclass(frozen=True, eq=False)
+class For(Node):
+    """``for (initializer; condition; step) body``; absent parts are None."""
+
+    initializer: Declaration | ExpressionStatement | None
+    condition: Expression | None
+    step: Expression | None
+    body: Statement
+
+
+@dataclass(frozen=True, eq=False)
+class Return(Node):
+    """``return value;``."""
+
+    value: Expression | None
+
+
+@dataclass(frozen=True, eq=False)
+class Empty(Node):
+    """``;`` alone."""
+
+
+Statement: TypeAlias = Declaration | ExpressionStatement | Compound | If | For | Return | Empty
+
+
+@dataclass(frozen=True, eq=False)
+class Function(Node):
+    """A function with a body."""
+
+    name: str
+    result: CType
+    parameters: tuple[Declarator, ...]
+    body: Compound
+    is_static: bool
+    """Visible in its file only, so that it is no kernel unless nothing else is."""
+
+
+@dataclass(frozen=True, eq=False)
+class TranslationUnit:
+    """A whole file: its functions by name, in source order, and its file-scope declarations."""
+
+    functions: dict[str, Function] = field(default_factory=dict[str, Function])
+    declarations: tuple[Declaration, ...] = ()

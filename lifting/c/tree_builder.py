@@ -1,0 +1,357 @@
+"""Builds the syntax tree from what the grammar recognises; one method per rule of the grammar.
+
+The walk over the parse tree is iterative, so that a long sum cannot exhaust the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from lark import Token, v_args
+from lark.tree import Meta
+from lark.visitors import Transformer_NonRecursive
+
+from ...diagnostics import Diagnostic, SourceLocation
+from . import syntax
+from .literals import character_literal, number_literal
+from .types import (
+    BOOL,
+    CHAR,
+    DOUBLE,
+    FLOAT,
+    INT,
+    LONG,
+    STANDARD_TYPE_NAMES,
+    UNSIGNED_INT,
+    UNSIGNED_LONG,
+    VOID,
+    CInteger,
+    CType,
+)
+
+_SHORT = CInteger(16, signed=True)
+_BASE_TYPES: dict[str, CType] = {
+    "void": VOID,
+    "bool": BOOL,
+    "_Bool": BOOL,
+    "char": CHAR,
+    "char signed": CHAR,
+    "char unsigned": CInteger(8, signed=False),
+    "short": _SHORT,
+    "short signed": _SHORT,
+    "short unsigned": CInteger(16, signed=False),
+    "int": INT,
+    "signed": INT,
+    "unsigned": UNSIGNED_INT,
+    "long": LONG,
+    "long signed": LONG,
+    "long unsigned": UNSIGNED_LONG,
+    "long long": LONG,
+    "long long signed": LONG,
+    "long long unsigned": UNSIGNED_LONG,
+    "float": FLOAT,
+    "double": DOUBLE,
+}
+"""Type keywords in alphabetical order, ``int`` left out where another keyword is present."""
+
+
+@dataclass(frozen=True)
+class _Specifiers:
+    """What stands before a declarator."""
+
+    location: SourceLocation
+    base: CType
+    const: bool
+    derivations: tuple[syntax.Derivation, ...]
+    is_typedef: bool
+    is_static: bool
+    enumerators: tuple[syntax.Declarator, ...]
+
+
+@dataclass(frozen=True)
+class _DeclaredName:
+    """A declarator: its name, and how its type is derived from the base type, inside out."""
+
+    location: SourceLocation
+    name: str
+    derivations: tuple[syntax.Derivation, ...] = ()
+
+    def derive(self, derivation: syntax.Derivation) -> _DeclaredName:
+        return replace(self, derivations=(*self.derivations, derivation))
+
+
+@v_args(meta=True)
+class TreeBuilder(Transformer_NonRecursive[Token, Any]):
+    """Turns Lark's parse tree of one file into a ``TranslationUnit`` (or an expression)."""
+
+    def __init__(self, filename: str, types: Mapping[str, CType] | None = None) -> None:
+        """``types`` are names of types that a header defines, beside the standard ones."""
+        super().__init__()
+        self._filename = filename
+        start = SourceLocation(filename, 1, 1)
+        self._type_names: dict[str, syntax.TypeName] = {
+            name: syntax.TypeName(start, kind, False, ()) for name, kind in (types or {}).items()
+        }
+
+    def _at(self, place: Meta | Token) -> SourceLocation:
+        # Meta of an empty rule carries no position at all.
+        line = cast("int | None", getattr(place, "line", None))
+        column = cast("int | None", getattr(place, "column", None))
+        return SourceLocation(self._filename, line or 1, column or 1)
+
+    # ---- file and functions ---------------------------------------------------------------------
+    def translation_unit(self, meta: Meta, children: list[Any]) -> syntax.TranslationUnit:
+        functions: dict[str, syntax.Function] = {}
+        declarations: list[syntax.Declaration] = []
+        for child in children:
+            if isinstance(child, syntax.Declaration):
+                declarations.append(child)
+            elif isinstance(child, syntax.Function):
+                if child.name in functions:
+                    raise Diagnostic(f"function '{child.name}' is defined twice", child.location)
+                functions[child.name] = child
+        return syntax.TranslationUnit(functions, tuple(declarations))
+
+    def function_definition(self, meta: Meta, children: list[Any]) -> syntax.Function:
+        specifiers, declared, body = cast(
+            "tuple[_Specifiers, _DeclaredName, syntax.Compound]", tuple(children)
+        )
+        first = declared.derivations[0] if declared.derivations else None
+        if not isinstance(first, syntax.FunctionTaking):
+            raise Diagnostic(f"'{declared.name}' is not a function", declared.location)
+        if len(declared.derivations) > 1 or specifiers.derivations:
+            raise Diagnostic(
+                f"function '{declared.name}' returns a pointer",
+                declared.location,
+                hint="return a scalar, or write the results to array parameters",
+            )
+        return syntax.Function(
+            declared.location,
+            declared.name,
+            specifiers.base,
+            first.parameters,
+            body,
+            specifiers.is_static,
+        )
+
+    # ---- declarations ---------------------------------------------------------------------------
+    def declaration_specifiers(self, meta: Meta, children: list[Any]) -> _Specifiers:
+        words = [child for child in children if isinstance(child, Token)]
+        enums = [child for child in children if isinstance(child, tuple)]
+        keywords = [str(word) for word in words if word.type == "TYPE_KEYWORD"]
+        names = [word for word in words if word.type == "TYPE_NAME"]
+        location = self._at(meta)
+        if len(names) + bool(keywords) + len(enums) != 1:
+            raise Diagnostic(
+                "a declaration needs exactly one type",
+                location,
+                hint="for example 'int8_t', 'unsigned int', 'float'",
+            )
+        named = syntax.TypeName(location, INT, False, ())
+        if names:
+            named = self._named_type(names[0])
+        elif keywords:
+            named = replace(named, base=self._base_type(keywords, location))
+        return _Specifiers(
+            location,
+            named.base,
+            named.const or any(str(word) == "const" for word in words),
+            named.derivations,
+            any(str(word) == "typedef" for word in words),
+            any(str(word) in ("static", "inline") for word in words),
+            cast("tuple[syntax.Declarator, ...]", enums[0]) if enums else (),
+        )
+
+    def _base_type(self, keywords: list[str], location: SourceLocation) -> CType:
+        words = sorted(keywords)
+        if len(words) > 1 and words.count("int") == 1:
+            words.remove("int")
+        base = _BASE_TYPES.get(" ".join(words))
+        if base is None:
+            raise Diagnostic(
+                f"type '{' '.join(keywords)}' is not supported",
+                location,
+                hint="integers of 8 to 64 bits, bool, float and double are supported",
+            )
+        return base
+
+    def _named_type(self, name: Token) -> syntax.TypeName:
+        location = self._at(name)
+        if name in STANDARD_TYPE_NAMES and name not in self._type_names:
+            return syntax.TypeName(location, STANDARD_TYPE_NAMES[name], False, ())
+        if name not in self._type_names:
+            raise Diagnostic(f"type '{name}' is used before its typedef", location)
+        return self._type_names[name]
+
+    def enum_specifier(self, meta: Meta, children: list[Any]) -> tuple[syntax.Declarator, ...]:
+        enumerators: list[syntax.Declarator] = []
+        kind = syntax.TypeName(self._at(meta), INT, True, ())
+        for child in children:
+            if isinstance(child, Token):
+                continue
+            name, value = cast("tuple[Token, syntax.Expression | None]", child)
+            location = self._at(name)
+            if value is None and not enumerators:
+                value = syntax.Literal(location, 0, INT)
+            elif value is None:
+                previous = syntax.Identifier(location, enumerators[-1].name)
+                one = syntax.Literal(location, 1, INT)
+                value = syntax.Binary(location, "+", previous, one)
+            enumerators.append(syntax.Declarator(location, str(name), kind, value))
+        return tuple(enumerators)
+
+    def enumerator(self, meta: Meta, children: list[Any]) -> tuple[Any, ...]:
+        return tuple(children)
+
+    def declaration(self, meta: Meta, children: list[Any]) -> syntax.Declaration | syntax.Empty:
+        specifiers = cast(_Specifiers, children[0])
+        if specifiers.is_typedef:
+            for declared, _ in cast("list[tuple[_DeclaredName, Any]]", children[1:]):
+                self._type_names[declared.name] = self._type(specifiers, declared)
+            return syntax.Empty(self._at(meta))
+        declarators = [
+            syntax.Declarator(
+                declared.location, declared.name, self._type(specifiers, declared), initializer
+            )
+            for declared, initializer in cast("list[tuple[_DeclaredName, Any]]", children[1:])
+        ]
+        return syntax.Declaration(self._at(meta), (*specifiers.enumerators, *declarators))
+
+    def _type(self, specifiers: _Specifiers, declared: _DeclaredName) -> syntax.TypeName:
+        return syntax.TypeName(
+            specifiers.location,
+            specifiers.base,
+            specifiers.const,
+            (*declared.derivations, *specifiers.derivations),
+        )
+
+    def init_declarator(self, meta: Meta, children: list[Any]) -> tuple[Any, ...]:
+        return tuple(children)
+
+    def initializer_list(self, meta: Meta, children: list[Any]) -> syntax.InitializerList:
+        return syntax.InitializerList(self._at(meta), tuple(children))
+
+    def name_declarator(self, meta: Meta, children: list[Any]) -> _DeclaredName:
+        return _DeclaredName(self._at(children[0]), str(children[0]))
+
+    def pointer_declarator(self, meta: Meta, children: list[Any]) -> _DeclaredName:
+        return cast(_DeclaredName, children[-1]).derive(syntax.PointerTo())
+
+    def array_declarator(self, meta: Meta, children: list[Any]) -> _DeclaredName:
+        return cast(_DeclaredName, children[0]).derive(children[1])
+
+    def array_suffix(self, meta: Meta, children: list[Any]) -> syntax.ArrayOf:
+        return syntax.ArrayOf(cast("syntax.Expression | None", children[-1]))
+
+    def function_declarator(self, meta: Meta, children: list[Any]) -> _DeclaredName:
+        return cast(_DeclaredName, children[0]).derive(syntax.FunctionTaking(children[1]))
+
+    def parameter_list(self, meta: Meta, children: list[Any]) -> tuple[syntax.Declarator, ...]:
+        parameters = cast("Sequence[syntax.Declarator]", children)
+        if len(parameters) == 1 and not parameters[0].name:
+            only = parameters[0].type
+            if only.base == VOID and not only.derivations:
+                return ()
+        return tuple(parameters)
+
+    def parameter(self, meta: Meta, children: list[Any]) -> syntax.Declarator:
+        specifiers = cast(_Specifiers, children[0])
+        declared = cast("_DeclaredName | None", children[1])
+        declared = declared or _DeclaredName(specifiers.location, "")
+        return syntax.Declarator(declared.location, declared.name, self._type(specifiers, declared))
+
+    def abstract_pointer(self, meta: Meta, children: list[Any]) -> _DeclaredName:
+        inner = cast("_DeclaredName | None", children[-1])
+        return (inner or _DeclaredName(self._at(meta), "")).derive(syntax.PointerTo())
+
+    def abstract_array(self, meta: Meta, children: list[Any]) -> _DeclaredName:
+        inner = cast("_DeclaredName | None", children[0])
+        return (inner or _DeclaredName(self._at(meta), "")).derive(children[1])
+
+    def type_name(self, meta: Meta, children: list[Any]) -> syntax.TypeName:
+        declared = cast("_DeclaredName | None", children[1])
+        return self._type(children[0], declared or _DeclaredName(self._at(meta), ""))
+
+    # ---- statements -----------------------------------------------------------------------------
+    def compound_statement(self, meta: Meta, children: list[Any]) -> syntax.Compound:
+        return syntax.Compound(self._at(meta), tuple(children))
+
+    def expression_statement(self, meta: Meta, children: list[Any]) -> syntax.ExpressionStatement:
+        return syntax.ExpressionStatement(self._at(meta), children[0])
+
+    def empty_statement(self, meta: Meta, children: list[Any]) -> syntax.Empty:
+        return syntax.Empty(self._at(meta))
+
+    def if_statement(self, meta: Meta, children: list[Any]) -> syntax.If:
+        condition, then, otherwise = children
+        return syntax.If(self._at(meta), condition, then, otherwise)
+
+    def for_statement(self, meta: Meta, children: list[Any]) -> syntax.For:
+        initializer, condition, step, body = children
+        if isinstance(initializer, syntax.Empty):
+            initializer = None
+        return syntax.For(self._at(meta), initializer, condition, step, body)
+
+    def return_statement(self, meta: Meta, children: list[Any]) -> syntax.Return:
+        return syntax.Return(self._at(meta), children[0])
+
+    # ---- expressions ----------------------------------------------------------------------------
+    def comma(self, meta: Meta, children: list[Any]) -> syntax.Comma:
+        return syntax.Comma(self._at(meta), children[0], children[1])
+
+    def assignment(self, meta: Meta, children: list[Any]) -> syntax.Assignment:
+        target, operator, value = children
+        return syntax.Assignment(self._at(meta), str(operator)[:-1], target, value)
+
+    def conditional(self, meta: Meta, children: list[Any]) -> syntax.Conditional:
+        condition, then, otherwise = children
+        return syntax.Conditional(self._at(meta), condition, then, otherwise)
+
+    def binary(self, meta: Meta, children: list[Any]) -> syntax.Binary:
+        left, operator, right = children
+        return syntax.Binary(self._at(operator), str(operator), left, right)
+
+    def unary(self, meta: Meta, children: list[Any]) -> syntax.Unary:
+        return syntax.Unary(self._at(meta), str(children[0]), children[1])
+
+    def prefix_increment(self, meta: Meta, children: list[Any]) -> syntax.Increment:
+        step = 1 if children[0] == "++" else -1
+        return syntax.Increment(self._at(meta), children[1], step, prefix=True)
+
+    def postfix_increment(self, meta: Meta, children: list[Any]) -> syntax.Increment:
+        step = 1 if children[1] == "++" else -1
+        return syntax.Increment(self._at(meta), children[0], step, prefix=False)
+
+    def cast(self, meta: Meta, children: list[Any]) -> syntax.Cast:
+        return syntax.Cast(self._at(meta), children[0], children[1])
+
+    def size_of(self, meta: Meta, children: list[Any]) -> syntax.SizeOf:
+        return syntax.SizeOf(self._at(meta), children[0])
+
+    def subscript(self, meta: Meta, children: list[Any]) -> syntax.Subscript:
+        return syntax.Subscript(self._at(meta), children[0], children[1])
+
+    def call(self, meta: Meta, children: list[Any]) -> syntax.Call:
+        function, arguments = children
+        if not isinstance(function, syntax.Identifier):
+            raise Diagnostic(
+                "only a function's name can be called", self._at(meta), hint="call it by its name"
+            )
+        return syntax.Call(self._at(meta), function.name, arguments)
+
+    def argument_list(self, meta: Meta, children: list[Any]) -> tuple[syntax.Expression, ...]:
+        return tuple(children)
+
+    def identifier(self, meta: Meta, children: list[Any]) -> syntax.Identifier:
+        return syntax.Identifier(self._at(children[0]), str(children[0]))
+
+    def number(self, meta: Meta, children: list[Any]) -> syntax.Literal:
+        return number_literal(str(children[0]), self._at(children[0]))
+
+    def character(self, meta: Meta, children: list[Any]) -> syntax.Literal:
+        return character_literal(str(children[0]), self._at(children[0]))
+
+    def string(self, meta: Meta, children: list[Any]) -> syntax.StringLiteral:
+        return syntax.StringLiteral(self._at(children[0]))

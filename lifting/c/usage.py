@@ -1,0 +1,143 @@
+"""What happens to each variable of a function: decides which ones need memory.
+
+A scalar that is never assigned after its declaration becomes a plain value. The variable of a loop
+that is declared outside of it needs memory only if it is also read where the loop does not set it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, cast
+
+from . import syntax
+from .loop_header import LoopHeader, loop_header
+
+
+class VariableUsage:
+    """The variables of one function that need memory; its declarators are the keys."""
+
+    def __init__(self, function: syntax.Function | None) -> None:
+        self._needs_memory: set[syntax.Declarator] = set()
+        self._scopes: list[dict[str, syntax.Declarator]] = [{}]
+        self._counting: list[syntax.Declarator] = []
+        self._counted: set[syntax.Declarator] = set()
+        self._read: set[syntax.Declarator] = set()
+        if function is None:  # file scope, where nothing is assigned
+            return
+        for parameter in function.parameters:
+            self._scopes[-1][parameter.name] = parameter
+        self._visit(function.body)
+
+    def needs_memory(self, declarator: syntax.Declarator) -> bool:
+        """Tell whether the variable is assigned other than by counting loops around its uses."""
+        read_after_counting = declarator in self._counted and declarator in self._read
+        return declarator in self._needs_memory or read_after_counting
+
+    def _find(self, name: str) -> syntax.Declarator | None:
+        return next((scope[name] for scope in reversed(self._scopes) if name in scope), None)
+
+    def _visit(self, node: syntax.Node) -> None:
+        match node:
+            case syntax.Identifier(name=name):
+                found = self._find(name)
+                if found is not None and found not in self._counting:
+                    self._read.add(found)
+            case syntax.Assignment(operator=operator, target=target, value=value):
+                self._assigned(target, reads=operator != "")
+                self._visit(value)
+            case syntax.Increment(target=target):
+                self._assigned(target, reads=True)
+            case syntax.For():
+                self._loop(node, loop_header(node))
+            case syntax.Compound():
+                self._scopes.append({})
+                self._visit_children(node)
+                self._scopes.pop()
+            case syntax.Declarator():
+                self._visit_children(node)
+                self._scopes[-1][node.name] = node
+            case _:
+                self._visit_children(node)
+
+    def _visit_children(self, node: syntax.Node) -> None:
+        for child in children(node):
+            self._visit(child)
+
+    def _assigned(self, target: syntax.Expression, reads: bool) -> None:
+        if not isinstance(target, syntax.Identifier):
+            self._visit(target)
+        elif (found := self._find(target.name)) is not None:
+            self._needs_memory.add(found)
+            if reads:
+                self._read.add(found)
+
+    def _loop(self, loop: syntax.For, header: LoopHeader) -> None:
+        if header.initial is not None:
+            self._visit(header.initial)
+        self._visit(header.bound)
+        if header.step is not None:
+            self._visit(header.step)
+        self._scopes.append({})
+        if header.declared is not None:
+            self._scopes[-1][header.variable] = header.declared
+        variable = self._find(header.variable)
+        if variable is not None and header.declared is None:
+            self._counted.add(variable)
+            if header.initial is None:
+                self._read.add(variable)
+        self._counting.extend([variable] if variable is not None else [])
+        self._visit(loop.body)
+        if variable is not None:
+            self._counting.pop()
+        self._scopes.pop()
+
+
+def children(node: syntax.Node) -> Iterator[syntax.Node]:
+    """Yield the nodes directly below ``node``, in source order."""
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        for item in cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,):
+            if isinstance(item, syntax.Node):
+                yield item
+            elif isinstance(item, syntax.ArrayOf) and item.extent is not None:
+                yield item.extent
+
+
+def descendants(node: syntax.Node) -> Iterator[syntax.Node]:
+    """Yield ``node`` and every node below it."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending.extend(children(current))
+
+
+def assigned_names(node: syntax.Node) -> set[str]:
+    """Return the names of scalars and arrays that ``node`` may change.
+
+    An array that is handed to a function counts, since the function may write it.
+    """
+    names: set[str] = set()
+    for current in descendants(node):
+        if isinstance(current, (syntax.Assignment, syntax.Increment)):
+            names.update(root_name(current.target))
+        elif isinstance(current, syntax.Call):
+            for argument in current.arguments:
+                names.update(root_name(argument))
+    return names
+
+
+def root_name(expression: syntax.Expression) -> set[str]:
+    """Return the name of the variable that an assignment to ``expression`` changes."""
+    match expression:
+        case syntax.Identifier(name=name):
+            return {name}
+        case syntax.Subscript(base=base):
+            return root_name(base)
+        case syntax.Unary(operand=operand) | syntax.Cast(operand=operand):
+            return root_name(operand)
+        case syntax.Binary(left=left, right=right):
+            return root_name(left) | root_name(right)
+        case _:
+            return set()

@@ -1,0 +1,136 @@
+"""What an expression evaluates to while it is lowered, and the variables that hold such values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from xdsl.ir import SSAValue
+
+from ...diagnostics import SourceLocation
+from .constants import Number
+from .polynomial import Interval, Polynomial
+from .types import LONG, CInteger, CScalar
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A C value of type ``type``: a constant, or computed by operations that are already emitted.
+
+    What turns out not to be used (the C form of a subscript, say) is erased at the end.
+    """
+
+    type: CScalar
+    constant: Number | None = None
+    ssa: SSAValue | None = None
+    """The value in the MLIR type of ``type``; absent only for a constant."""
+    condition: SSAValue | None = None
+    """An ``i1`` that is true where the value is 1 and false where it is 0."""
+    compared: tuple[str, Polynomial, Polynomial] | None = None
+    """If ``condition`` compares index arithmetic: the comparison."""
+    polynomial: Polynomial | None = None
+    """Equals the value, for 64-bit types modulo 2**64, if the C source has no overflow that C
+    leaves undefined."""
+
+    @property
+    def interval(self) -> Interval:
+        """Return bounds of an integer value."""
+        assert isinstance(self.type, CInteger)
+        whole = Interval(self.type.lowest, self.type.highest)
+        if self.condition is not None:
+            return Interval(0, 1)
+        if self.polynomial is None:
+            return whole
+        found = self.polynomial.interval
+        # Unsigned arithmetic wraps, and 64-bit polynomials hold modulo 2**64 only, so that bounds
+        # outside of these types say nothing. Elsewhere C leaves overflow undefined.
+        may_wrap = not self.type.signed or self.type.bits == LONG.bits
+        if may_wrap and not self.type.holds(found.low, found.high):
+            return whole
+        return found.intersect(whole)
+
+
+@dataclass(frozen=True, eq=False)
+class ScalarVariable:
+    """A scalar in scope: in memory if it is assigned after its declaration, else a value."""
+
+    name: str
+    type: CScalar
+    const: bool
+    location: SourceLocation
+    storage: SSAValue | None = None
+    """A ``memref`` of rank 0."""
+    value: Value | None = None
+    is_loop_variable: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayVariable:
+    """An array in scope, or a part of it: a row, or what a pointer into it can reach."""
+
+    name: str
+    element: CScalar
+    const: bool
+    location: SourceLocation
+    memref: SSAValue
+    extents: tuple[Polynomial | None, ...]
+    """One per dimension of ``memref``; None if unknown (a pointer parameter)."""
+    fixed: tuple[Polynomial, ...] = ()
+    """Leading subscripts that are already given."""
+    offset: Polynomial = Polynomial.constant(0)  # noqa: RUF009 - never changed in place
+    """Added to the next subscript."""
+
+    @property
+    def rank(self) -> int:
+        """Return how many subscripts lead to an element."""
+        return len(self.extents) - len(self.fixed)
+
+    def subscripts(self, index: Polynomial) -> tuple[Polynomial, ...]:
+        """Return the leading subscripts if the next one is ``index``."""
+        return (*self.fixed, self.offset + index)
+
+    def part(self, index: Polynomial) -> ArrayVariable:
+        """Return the sub-array ``self[index]``."""
+        return replace(self, fixed=self.subscripts(index), offset=Polynomial.constant(0))
+
+    def moved(self, distance: Polynomial) -> ArrayVariable:
+        """Return what the pointer ``self + distance`` reaches."""
+        return replace(self, offset=self.offset + distance)
+
+
+Variable = ScalarVariable | ArrayVariable
+
+
+class Scopes:
+    """The names that are visible, innermost scope last."""
+
+    _scopes: list[dict[str, Variable]]
+
+    def __init__(self) -> None:
+        self._scopes = [{}]
+
+    def push(self) -> None:
+        """Open a scope."""
+        self._scopes.append({})
+
+    def pop(self) -> None:
+        """Close the innermost scope."""
+        self._scopes.pop()
+
+    def declare(self, variable: Variable) -> Variable | None:
+        """Add ``variable``; return the one of the same name in the same scope, if there is one."""
+        previous = self._scopes[-1].get(variable.name)
+        self._scopes[-1][variable.name] = variable
+        return previous
+
+    def find(self, name: str) -> Variable | None:
+        """Return what ``name`` means here, None if it is not declared."""
+        for scope in reversed(self._scopes):
+            if name in scope:
+                return scope[name]
+        return None
+
+    def file_scope(self) -> Scopes:
+        """Return new scopes that see only what the whole file sees."""
+        scopes = Scopes()
+        scopes._scopes = [self._scopes[0], {}]
+        return scopes

@@ -1,0 +1,340 @@
+"""From terms to tensor IR: contractions and element-wise maps as ``linalg`` on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+
+from xdsl.builder import Builder
+from xdsl.dialects import tensor
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    AffineMapAttr,
+    ArrayAttr,
+    IntegerAttr,
+    TensorType,
+    i1,
+)
+from xdsl.dialects.linalg import ops as linalg
+from xdsl.dialects.linalg.attrs import IteratorTypeAttr
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.rewriter import InsertPoint
+
+from ...diagnostics import Diagnostic
+from ..loops.index import IndexExpression, LoopVariable, is_within
+from ..loops.rewrite import substitute
+from ..loops.terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
+from .layout import linear_layout
+from .scalar import ScalarWriter
+
+Loops = tuple[LoopVariable, ...]
+Groups = tuple[tuple[IndexExpression, ...], ...]
+"""For each dimension of an array, the extents of the dimensions that it is split into."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An input of a ``linalg`` operation; ``leaf`` is the term that its elements stand for."""
+
+    leaf: Term | None
+    value: SSAValue
+    map: AffineMap
+
+
+@dataclass
+class TensorEmitter:
+    """Appends the operations that compute terms to ``block``.
+
+    ``parameters`` maps the parameters of the source function to those of the new one; ``extents``
+    gives the extents of every source array.
+    """
+
+    block: Block
+    parameters: dict[SSAValue, SSAValue]
+    extents: dict[SSAValue, tuple[IndexExpression, ...]]
+    done: dict[tuple[Term, Loops], SSAValue] = field(
+        default_factory=dict[tuple[Term, Loops], SSAValue]
+    )
+    expanded: dict[tuple[SSAValue, Groups], SSAValue] = field(
+        default_factory=dict[tuple[SSAValue, Groups], SSAValue]
+    )
+    standard: dict[tuple[int, IndexExpression], LoopVariable] = field(
+        default_factory=dict[tuple[int, IndexExpression], LoopVariable]
+    )
+
+    def emit(self, term: Term, loops: Loops) -> SSAValue:
+        """Return the tensor whose element at ``loops`` (each from 0) is ``term``.
+
+        Raises :class:`Diagnostic` if ``linalg`` cannot express it.
+        """
+        standard = tuple(self._standard(d, loop) for d, loop in enumerate(loops))
+        names = {a: IndexExpression.of(b) for a, b in zip(loops, standard, strict=True)}
+        key = (substitute(term, names), standard)
+        if key not in self.done:
+            self.done[key] = self._emit(*key)
+        return self.done[key]
+
+    def _standard(self, dimension: int, loop: LoopVariable) -> LoopVariable:
+        """Return the variable that stands for every loop of this dimension and extent.
+
+        So a tensor that is needed under other loop names is found again.
+        """
+        key = (dimension, _extent(loop))
+        if key not in self.standard:
+            self.standard[key] = LoopVariable(loop.name, IndexExpression.of(0), (key[1],))
+        return self.standard[key]
+
+    def _emit(self, term: Term, loops: Loops) -> SSAValue:
+        if isinstance(term, Reduction):
+            variables, body = _from_zero(term)
+            return self._generic(body, loops, variables, term.init)
+        if isinstance(term, Constant | Scalar):
+            empty = self._empty(term.type, loops)
+            value = self._writer().value(term)
+            return self.insert(linalg.FillOp((value,), (empty,), (empty.type,)))
+        if isinstance(term, Read) and self._is_whole(term, loops):
+            return self.parameters[term.array]
+        return self._generic(term, loops, (), None)
+
+    def _is_whole(self, term: Read, loops: Loops) -> bool:
+        """Return whether the read over all loops is the array itself."""
+        if tuple(index.single_variable for index in term.indices) != loops:
+            return False
+        return tuple(loop.extent for loop in loops) == self.extents[term.array]
+
+    def _writer(self) -> ScalarWriter:
+        return ScalarWriter(Builder(InsertPoint.at_end(self.block)), {}, self.parameters)
+
+    def dynamic(self, numbers: Sequence[IndexExpression]) -> list[SSAValue]:
+        """Return the values of those numbers that are known at run time only."""
+        return [self._writer().index(number) for number in numbers if number.constant is None]
+
+    def insert(self, op: Operation) -> SSAValue:
+        """Append the operation and return its result."""
+        self.block.add_op(op)
+        return op.results[0]
+
+    def _empty(self, type: Attribute, loops: Loops) -> SSAValue:
+        extents = [_extent(loop) for loop in loops]
+        shape = [_static(extent) for extent in extents]
+        return self.insert(tensor.EmptyOp(self.dynamic(extents), TensorType(type, shape)))
+
+    def _generic(self, term: Term, loops: Loops, variables: Loops, init: Term | None) -> SSAValue:
+        """Insert the operation that computes ``term`` at ``loops`` by reducing ``variables``."""
+        dimensions = (*loops, *variables)
+        operands = [self._operand(leaf, dimensions) for leaf in _leaves(term)]
+        output = self._empty(term.type, loops) if init is None else self.emit(init, loops)
+        operands += self._extent_carriers(operands, loops, variables)
+        assert isinstance(output.type, TensorType)
+        kept = tuple(AffineExpr.dimension(position) for position in range(len(loops)))
+        maps = [*(operand.map for operand in operands), AffineMap(len(dimensions), 0, kept)]
+        iterators = [IteratorTypeAttr.parallel()] * len(loops)
+        iterators += [IteratorTypeAttr.reduction()] * len(variables)
+        op = linalg.GenericOp(
+            [operand.value for operand in operands],
+            [output],
+            self._body(term, dimensions, operands, output.type.element_type),
+            [AffineMapAttr(map) for map in maps],
+            iterators,
+            [output.type],
+        )
+        return self.insert(op)
+
+    def _operand(self, leaf: Term, dimensions: Loops) -> Operand:
+        if isinstance(leaf, Read):
+            return self._array_operand(leaf, dimensions)
+        used = tuple(d for d in dimensions if d in leaf.free)
+        exprs = tuple(AffineExpr.dimension(dimensions.index(d)) for d in used)
+        return Operand(leaf, self.emit(leaf, used), AffineMap(len(dimensions), 0, exprs))
+
+    def _array_operand(self, leaf: Read, dimensions: Loops) -> Operand:
+        extents = self.extents[leaf.array]
+        exprs: list[AffineExpr] = []
+        groups: list[tuple[IndexExpression, ...]] = []
+        for index, extent in zip(leaf.indices, extents, strict=True):
+            layout = linear_layout(index, extent)
+            if layout is not None:
+                exprs += [AffineExpr.dimension(dimensions.index(v)) for v in layout.variables]
+                groups.append(layout.shape)
+                continue
+            if not is_within(index, extent):
+                raise Diagnostic(f"cannot lift: {_cell(leaf)} may lie outside of the array")
+            exprs.append(_affine(index, dimensions, leaf))
+            groups.append((extent,))
+        value = self.parameters[leaf.array]
+        if len(exprs) > len(groups):
+            value = self._expanded(leaf.array, tuple(groups))
+        elif any(_is_partial(i, e) for i, e in zip(leaf.indices, extents, strict=True)):
+            value = self._leading_part(leaf)
+        return Operand(leaf, value, AffineMap(len(dimensions), 0, tuple(exprs)))
+
+    def _expanded(self, array: SSAValue, groups: Groups) -> SSAValue:
+        """Return the array parameter with each dimension split into the extents of its group."""
+        key = (array, groups)
+        if key not in self.expanded:
+            shape = [extent for group in groups for extent in group]
+            value = self.parameters[array]
+            result = TensorType(_element_type(value), [_static(extent) for extent in shape])
+            sizes = self.dynamic(shape)
+            self.expanded[key] = self.insert(
+                tensor.ExpandShapeOp(
+                    value, sizes, _reassociation(groups), [_static(e) for e in shape], result
+                )
+            )
+        return self.expanded[key]
+
+    def _leading_part(self, leaf: Read) -> SSAValue:
+        """Return the array cut to the loops that cover only the first part of a dimension.
+
+        ``linalg`` requires a dimension that is subscripted by one loop to have its extent.
+        """
+        sizes: list[IndexExpression] = []
+        for index, extent in zip(leaf.indices, self.extents[leaf.array], strict=True):
+            variable = index.single_variable
+            sizes.append(extent if variable is None else _extent(variable))
+        key = (leaf.array, tuple((size,) for size in sizes))
+        if key not in self.expanded:
+            value = self.parameters[leaf.array]
+            result = TensorType(_element_type(value), [_static(size) for size in sizes])
+            dynamic = iter(self.dynamic(sizes))
+            shape = [next(dynamic) if s.constant is None else s.constant for s in sizes]
+            zeros, ones = [0] * len(sizes), [1] * len(sizes)
+            self.expanded[key] = self.insert(
+                tensor.ExtractSliceOp(value, zeros, shape, ones, result)
+            )
+        return self.expanded[key]
+
+    def collapse(self, value: SSAValue, groups: Groups) -> SSAValue:
+        """Return the tensor with the dimensions of each group joined into one."""
+        if all(len(group) == 1 for group in groups):
+            return value
+        shape = [_static(reduce(lambda a, b: a * b, group)) for group in groups]
+        result = TensorType(_element_type(value), shape)
+        return self.insert(
+            tensor.CollapseShapeOp.create(
+                operands=[value],
+                result_types=[result],
+                properties={"reassociation": _reassociation(groups)},
+            )
+        )
+
+    def _extent_carriers(
+        self, operands: Sequence[Operand], loops: Loops, variables: Loops
+    ) -> list[Operand]:
+        """Return an operand without data for each reduced loop that no subscript has alone.
+
+        ``linalg`` reads the number of iterations off the shapes of its operands.
+        """
+        alone = {expr for operand in operands for expr in operand.map.results}
+        carriers: list[Operand] = []
+        for position, variable in enumerate(variables, start=len(loops)):
+            dimension = AffineExpr.dimension(position)
+            if dimension not in alone:
+                map = AffineMap(len(loops) + len(variables), 0, (dimension,))
+                carriers.append(Operand(None, self._empty(i1, (variable,)), map))
+        return carriers
+
+    def _body(
+        self, term: Term, dimensions: Loops, operands: Sequence[Operand], output: Attribute
+    ) -> Region:
+        types = [_element_type(operand.value) for operand in operands]
+        block = Block(arg_types=[*types, output])
+        known: dict[Term, SSAValue] = {accumulator(output): block.args[-1]}
+        for operand, argument in zip(operands, block.args, strict=False):
+            if operand.leaf is not None:
+                known[operand.leaf] = argument
+        builder = Builder(InsertPoint.at_end(block))
+        writer = ScalarWriter(
+            builder,
+            known,
+            self.parameters,
+            lambda variable: linalg.IndexOp(dimensions.index(variable)),
+        )
+        builder.insert(linalg.YieldOp(writer.value(term)))
+        return Region(block)
+
+
+def _static(extent: IndexExpression) -> int:
+    """Return the extent as MLIR's types show it."""
+    return DYNAMIC_INDEX if extent.constant is None else extent.constant
+
+
+def _reassociation(groups: Groups) -> ArrayAttr[ArrayAttr[IntegerAttr]]:
+    """Return the attribute of MLIR's reshapes: which dimensions belong together."""
+    position = 0
+    listed: list[ArrayAttr[IntegerAttr]] = []
+    for group in groups:
+        numbers = range(position, position + len(group))
+        listed.append(ArrayAttr([IntegerAttr(number, 64) for number in numbers]))
+        position += len(group)
+    return ArrayAttr(listed)
+
+
+def _is_partial(index: IndexExpression, extent: IndexExpression) -> bool:
+    """Return whether the subscript is one loop that does not cover the dimension."""
+    variable = index.single_variable
+    return variable is not None and variable.extent != extent
+
+
+def _leaves(term: Term) -> list[Term]:
+    """Return the reads and inner reductions of a term, in the order of the program."""
+    found: dict[Term, None] = {}
+    seen: set[Term] = set()
+    stack = [term]
+    while stack:
+        current = stack.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if isinstance(current, Read | Reduction):
+            found[current] = None
+        else:
+            stack.extend(reversed(children(current)))
+    return list(found)
+
+
+def _from_zero(term: Reduction) -> tuple[Loops, Term]:
+    """Return variables and body of the reduction with all ranges starting at 0."""
+    variables: list[LoopVariable] = []
+    values: dict[LoopVariable, IndexExpression] = {}
+    for variable in term.variables:
+        extent = _extent(variable)
+        if variable.lower.constant == 0:
+            variables.append(variable)
+            continue
+        shifted = LoopVariable(variable.name, IndexExpression.of(0), (extent,))
+        values[variable] = IndexExpression.of(shifted) + variable.lower
+        variables.append(shifted)
+    return tuple(variables), substitute(term.body, values)
+
+
+def _extent(loop: LoopVariable) -> IndexExpression:
+    extent = loop.extent
+    if extent is None or extent.variables:
+        raise Diagnostic(f"cannot lift: the range of loop '{loop.name}' depends on other loops")
+    return extent
+
+
+def _affine(index: IndexExpression, dimensions: Loops, leaf: Read) -> AffineExpr:
+    """Return the subscript as an affine expression of the loops."""
+    total: AffineExpr = AffineExpr.constant(0)
+    for monomial, coefficient in index.terms:
+        if not monomial:
+            total = total + coefficient
+            continue
+        (symbol, *others) = monomial
+        if others or not isinstance(symbol, LoopVariable):
+            raise Diagnostic(f"cannot lift: the subscript {index} of {_cell(leaf)} is not affine")
+        total = total + AffineExpr.dimension(dimensions.index(symbol)) * coefficient
+    return total.simplify(len(dimensions), 0)
+
+
+def _cell(leaf: Read) -> str:
+    subscripts = "".join(f"[{index}]" for index in leaf.indices)
+    return f"'{leaf.array.name_hint or 'array'}{subscripts}'"
+
+
+def _element_type(value: SSAValue) -> Attribute:
+    return value.type.element_type if isinstance(value.type, TensorType) else value.type
