@@ -107,6 +107,11 @@ class Dataflow:
         )
         kills = _union(m.to_union_map() for m in assigns.values())
         last = _flow(reads, kills, None, schedule)
+        lost = reads.subtract_domain(last.range())
+        if not lost.is_empty():
+            # isl's search loses sources on some domains with integer divisions (or the program
+            # does read what nobody wrote); relations are slower, but lose none.
+            last = last.union(_flow_by_relations(lost, kills, None, schedule))
         seen: dict[str, isl.Set] = {}
         if additions:
             adds = _union(m.to_union_map() for m in additions.values())

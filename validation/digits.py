@@ -8,8 +8,8 @@ for. Which digits help is a guess from the divisions; the change of counters is 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .condition import Comparison, Condition, Connective, all_of, at_least, compare
@@ -26,10 +26,10 @@ def with_digits(statements: Sequence[Statement]) -> list[Statement]:
     """
     plain = merge_nests([simplified(statement) for statement in statements])
     plain = [simplified(statement) for statement in plain]
-    divisors: dict[str, set[int]] = defaultdict(set)
+    divisors: dict[str, Counter[int]] = defaultdict(Counter)
     for statement in plain:
         for counter, division in divisions_of(statement):
-            divisors[counter.name].add(division.divisor)
+            divisors[counter.name][division.divisor] += 1
     split: list[Statement] = []
     for statement in plain:
         shifts = _shifts(statement)
@@ -82,13 +82,19 @@ def _shifts(statement: Statement) -> dict[str, int]:
     return {name: division.dividend.constant for name, division in largest.items()}
 
 
-def _chain(divisors: set[int]) -> list[int]:
-    """Weights of digits, highest first: each number that the one below divides."""
-    weights = [1]
+def _chain(divisors: Mapping[int, int]) -> list[int]:
+    """Weights of digits, highest first: numbers that divide each other, used as often as possible.
+
+    ``divisors`` says how often each number divides the counter.
+    """
+    best: dict[int, tuple[int, list[int]]] = {1: (0, [1])}
     for divisor in sorted(divisors):
-        if divisor % weights[-1] == 0:
-            weights.append(divisor)
-    return weights[::-1]
+        uses, below = max(
+            (chain for last, chain in best.items() if divisor % last == 0 and last < divisor),
+            key=lambda chain: chain[0],
+        )
+        best[divisor] = (uses + divisors[divisor], [divisor, *below])
+    return max(best.values(), key=lambda chain: (chain[0], chain[1]))[1]
 
 
 def _split(statement: Statement, counter: Variable, weights: list[int], shift: int) -> Statement:
