@@ -84,7 +84,7 @@ class Checker:
 
     def prove(self, query: Query, obligation: str, origin: Operation | None = None) -> None:
         """Prove that the query has no solution."""
-        answer, model = self.solver.check(query)
+        answer, model = self.solver.check(query, obligation, origin)
         if answer is Answer.SAT:
             raise Violation(obligation, model, origin)
         if answer is Answer.UNKNOWN:
@@ -95,8 +95,9 @@ class Checker:
         if not self.program.symbols:
             return
         query, _ = self.query()
-        if self.solver.check(query)[0] is not Answer.SAT:
-            raise Violation("the assumptions on the symbolic sizes can be met", None)
+        premises = "the assumptions on the symbolic sizes can be met"
+        if self.solver.check(query, f"premises: {premises}")[0] is not Answer.SAT:
+            raise Violation(premises, None)
 
     def _requirement(self, requirement: Requirement) -> None:
         query, names = self.query()

@@ -54,6 +54,8 @@ def _check(program: Program, solver: Solver, load: Statement, store: Statement) 
         "the hardware may move an element in before an earlier move-out of it",
         "the hardware may move an element out before an earlier move-in of it",
     )
-    for text, (answer, _) in zip(texts, solver.check_each(query, cases), strict=True):
+    states = "no move depends on one in the other direction that the hardware may overtake"
+    answers = solver.check_each(query, cases, states, load.origin)
+    for text, (answer, _) in zip(texts, answers, strict=True):
         if answer is not Answer.UNSAT:
             raise Unsupported(text, load.origin)

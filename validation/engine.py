@@ -14,6 +14,7 @@ from .matching import Matcher
 from .pairing import SummandMaps
 from .polyhedral import Program, Unsupported
 from .proposal import Proposer
+from .query_log import begin_part
 from .smt import Solver
 from .values import Side
 
@@ -50,7 +51,9 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
     """Discharge all obligations; returns what was assumed, or raises ``Violation``."""
     if target.outputs.keys() != source.program.outputs.keys():
         raise Unsupported("the programs do not write the same parameters")
+    begin_part("target")
     analysed = analyse(target, run.solver)
+    begin_part("equality")
 
     proposer = Proposer(source.summands, analysed.summands)
     run.proposer = proposer

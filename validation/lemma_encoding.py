@@ -8,6 +8,7 @@ from typing import Any
 
 import z3
 
+from .query_log import note_lemma
 from .ranges import Range, Ranges
 from .smt import Answer
 from .terms import Term, bit_width, constant_value
@@ -35,12 +36,15 @@ def equality_query(
     solver.set("rlimit", resource_limit)
     solver.add(*encoder.premises)
     # Premises that contradict each other would prove anything.
-    if encoder.premises and solver.check() != z3.sat:
+    if (
+        encoder.premises
+        and _asked(solver, "premises: the ranges of the values can be met") != z3.sat
+    ):
         return Answer.UNKNOWN, {}
     if z3.is_fp(a) != z3.is_fp(b) or a.sort() != b.sort():
         raise NoEncoding("terms of different types")
     solver.add(z3.Not(a == b))
-    result = solver.check()
+    result = _asked(solver, f"{left!r} equals {right!r} for all values in range")
     witness: dict[Term, int] = {}
     if result == z3.sat:
         model = solver.model()
@@ -49,6 +53,13 @@ def equality_query(
             if isinstance(value, z3.BitVecNumRef):
                 witness[slot] = value.as_signed_long()
     return Answer(str(result)), witness
+
+
+def _asked(solver: z3.Solver, states: str) -> z3.CheckSatResult:
+    """The solver's answer, noted in the query log."""
+    result = solver.check()
+    note_lemma(states, solver.sexpr, str(result))
+    return result
 
 
 def _width(ranges: Ranges, *roots: Term) -> int:

@@ -89,9 +89,9 @@ class Matcher:
         return query, element
 
     def prove(self, query: Query, obligation: str, statement: Statement | None = None) -> None:
-        answer, model = self.solver.check(query)
+        origin = statement.origin if statement is not None else None
+        answer, model = self.solver.check(query, obligation, origin)
         if answer is not Answer.UNSAT:
-            origin = statement.origin if statement is not None else None
             raise Violation(obligation, model if answer is Answer.SAT else None, origin)
 
     def prove_each(
@@ -99,7 +99,9 @@ class Matcher:
     ) -> None:
         """Prove that each goal follows from the query."""
         open_goals = [negation(goal) for goal in goals if goal != "true"]
-        for answer, model in self.solver.check_each(query, open_goals):
+        for answer, model in self.solver.check_each(
+            query, open_goals, obligation, statement.origin
+        ):
             if answer is not Answer.UNSAT:
                 known = model if answer is Answer.SAT else None
                 raise Violation(obligation, known, statement.origin)
@@ -115,10 +117,10 @@ class Matcher:
         if _without_readers(first.shape) is _without_readers(second.shape):
             self._slots(position, both, first, second, final)
             return
-        answer, model = self.solver.check(both)
+        obligation = f"the value {second.shape!r} equals {first.shape!r}"
+        answer, model = self.solver.check(both, f"both values occur: {obligation}?", final.origin)
         if answer is Answer.UNSAT:
             return
-        obligation = f"the value {second.shape!r} equals {first.shape!r}"
         if answer is Answer.UNKNOWN:
             raise Violation(obligation, None, final.origin)
         pairs = self._pair_slots(position, both, first, second)
@@ -168,7 +170,7 @@ class Matcher:
                 for total in (first, second)
             ]
             inner.add(f"(not (= {counted[0]} {counted[1]}))")
-            if self.solver.check(inner)[0] is not Answer.UNSAT:
+            if self.solver.check(inner, "two reads see different summands?")[0] is not Answer.UNSAT:
                 return False
         return True
 
@@ -218,7 +220,7 @@ class Matcher:
     def _equal(self, query: Query, left: Sequence[str], right: Sequence[str]) -> bool:
         query = query.copy()
         query.add(negation(equalities(left, right)))
-        return self.solver.check(query)[0] is Answer.UNSAT
+        return self.solver.check(query, "two reads see different elements?")[0] is Answer.UNSAT
 
     # Sums.
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import z3
+from xdsl.ir import Operation
 
 from .condition import Condition
 from .index import Index, Variable, smt_integer
-from .polyhedral import Program, Statement
+from .polyhedral import Program, Statement, describe
+from .query_log import INTEGERS, note
 
 RESOURCE_LIMIT = 20_000_000
 """Z3 resource units for one query, some seconds; the count does not depend on the machine."""
@@ -79,12 +81,18 @@ class Solver:
     seconds: float = 0.0
     resource_limit: int = RESOURCE_LIMIT
 
-    def check(self, query: Query) -> tuple[Answer, dict[str, int]]:
-        """Satisfiable or not; with values of the constants if it is."""
-        return next(self.check_each(query, ["true"]))
+    def check(
+        self, query: Query, states: str, origin: Operation | None = None
+    ) -> tuple[Answer, dict[str, int]]:
+        """Satisfiable or not; with values of the constants if it is.
+
+        ``states`` says what follows if it is not, for a reader of the query log; a question whose
+        answer may be either ends with a question mark.
+        """
+        return next(self.check_each(query, ["true"], states, origin))
 
     def check_each(
-        self, query: Query, cases: Sequence[str]
+        self, query: Query, cases: Sequence[str], states: str, origin: Operation | None = None
     ) -> Iterator[tuple[Answer, dict[str, int]]]:
         """``check`` of the query with each of the cases in turn, the query read only once."""
         start = time.perf_counter()
@@ -102,8 +110,19 @@ class Solver:
             self.queries += 1
             model = _integers(solver.model()) if result == z3.sat else {}
             self.seconds += time.perf_counter() - start
+            note(
+                states,
+                INTEGERS,
+                lambda case=cases[number]: _with_case(query, case),
+                str(result),
+                origin=lambda: describe(origin),
+            )
             yield Answer(str(result)), model
             start = time.perf_counter()
+
+
+def _with_case(query: Query, case: str) -> str:
+    return query.text() if case == "true" else f"{query.text()}\n(assert {case})"
 
 
 def _integers(model: z3.ModelRef) -> dict[str, int]:

@@ -71,7 +71,8 @@ def _largest_count(side: Side, total: Sum, family: Family, solver: Solver) -> fl
     query.add(equalities([first[d.name] for d in own], [second[d.name] for d in own]))
     names = [dim.name for dim in statement.dims]
     query.add(negation(equalities([first[n] for n in names], [second[n] for n in names])))
-    if solver.check(query)[0] is not Answer.UNSAT:
+    counted = "the number of summands is at most the product of their counters' ranges"
+    if solver.check(query, counted)[0] is not Answer.UNSAT:
         return math.inf
     count: float = 1
     for dim in own:

@@ -21,6 +21,7 @@ from .engine import Analysed, Run, analyse, prove
 from .extraction import extract
 from .generalize import generalize
 from .polyhedral import Unsupported, describe
+from .query_log import begin_part
 from .smt import RESOURCE_LIMIT, Solver
 from .suspect_inputs import Summand, Suspicion
 from .values import slot_kind
@@ -87,6 +88,7 @@ def prepare(
     """
     config = config or load_config()
     solver = Solver(resource_limit=(options or ValidationOptions()).resource_limit)
+    begin_part("source")
     analysed = analyse(extract(source, config), solver)
     return PreparedSource(source, config, analysed, solver.queries, solver.seconds)
 

@@ -96,12 +96,12 @@ class _Certification:
     def _is_reachable(self, query: Query, case: Case) -> bool:
         query = query.copy()
         query.add(case.guard)
-        return self.solver.check(query)[0] is not Answer.UNSAT
+        return self.solver.check(query, "an output element has this case?")[0] is not Answer.UNSAT
 
     def _prove(self, query: Query, negated: str, obligation: str) -> None:
         query = query.copy()
         query.add(negated)
-        answer, model = self.solver.check(query)
+        answer, model = self.solver.check(query, obligation, self.final.origin)
         if answer is not Answer.UNSAT:
             raise Violation(obligation, model if answer is Answer.SAT else None, self.final.origin)
 
