@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from ..validation.counterexample import Counterexample
 from ..validation.validate import ONE_SIZE, Validation, Verdict, validate_generalized
 from .lift import lift
+from .results import with_result_as_output
 from .tensors.describe import describe
 
 
@@ -44,8 +45,9 @@ def lift_and_prove(module: ModuleOp) -> LiftResult:
     returned with its verdict: the lifter is not trusted.
     """
     start = time.perf_counter()
-    lifted = lift(module)
-    return _result(lifted, validate_generalized(module, lifted), start)
+    source = with_result_as_output(module)
+    lifted = lift(source)
+    return _result(lifted, validate_generalized(source, lifted), start)
 
 
 def _result(lifted: ModuleOp, validation: Validation, start: float) -> LiftResult:
