@@ -1,4 +1,4 @@
-"""Makes the value that a kernel returns one more output, so that it is lifted and proved like one."""
+"""Makes the value that a kernel returns one more output, to be lifted and proved like the others."""
 
 from __future__ import annotations
 

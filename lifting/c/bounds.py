@@ -25,16 +25,17 @@ class Extreme:
 def check_access(
     array: ArrayVariable,
     subscripts: tuple[Polynomial, ...],
+    extents: tuple[Polynomial | None, ...],
     certain: bool,
     location: SourceLocation,
 ) -> bool:
     """Return whether the access surely stays inside ``array``.
 
-    ``certain`` says that the access happens in every iteration of the loops around it; only then
-    can it be refused. Raises Diagnostic that names the access, the index range and the extent.
+    ``extents`` has one entry for each of ``subscripts``. ``certain`` says that the access happens
+    in every iteration of the loops around it; only then can it be refused. Raises Diagnostic that names the access, the index range and the extent.
     """
     safe = True
-    for subscript, extent in zip(subscripts, array.extents, strict=True):
+    for subscript, extent in zip(subscripts, extents, strict=True):
         if extent is None:
             safe = False
             continue

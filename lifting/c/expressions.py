@@ -15,6 +15,7 @@ from .bounds import check_access
 from .emitter import Emitter
 from .paths import Paths
 from .polynomial import Polynomial
+from .shapes import AccessLog, split_subscript
 from .types import (
     INT,
     UNSIGNED_LONG,
@@ -48,10 +49,13 @@ class ExpressionLowering:
 
     scopes: Scopes
     paths: Paths
+    accesses: AccessLog
+    """The accesses of arrays whose extents C does not state."""
 
     def __init__(self, emitter: Emitter, scopes: Scopes, call: CallLowering) -> None:
         self.scopes = scopes
         self.paths = Paths(emitter)
+        self.accesses = AccessLog()
         self._emitter = emitter
         self._arithmetic = Arithmetic(emitter)
         self._call = call
@@ -302,7 +306,10 @@ class ExpressionLowering:
     def element(self, array: ArrayVariable, index: Polynomial, location: SourceLocation) -> Element:
         """Return ``array[index]``, where ``array`` has one dimension left, its indices emitted."""
         subscripts = array.subscripts(index)
-        safe = check_access(array, subscripts, self.paths.certain, location)
+        if None in array.extents:
+            self.accesses.add(array.memref.name_hint or array.name, subscripts)
+        subscripts, extents = _memory_subscripts(array, subscripts, location)
+        safe = check_access(array, subscripts, extents, self.paths.certain, location)
         key = (array.memref, tuple(frozenset(part.terms.items()) for part in subscripts))
         safe = self.paths.access(key) or safe
         indices = tuple(self._emitter.index(part) for part in subscripts)
@@ -495,6 +502,25 @@ class ExpressionLowering:
                 hint="only the loop's step may change it",
             )
         return variable
+
+
+def _memory_subscripts(
+    array: ArrayVariable, subscripts: tuple[Polynomial, ...], location: SourceLocation
+) -> tuple[tuple[Polynomial, ...], tuple[Polynomial | None, ...]]:
+    """Return the subscripts and extents of ``array.memref`` for the ``subscripts`` of C."""
+    if array.layouts is None:
+        return subscripts, array.extents
+    digits: list[Polynomial] = []
+    for subscript, layout in zip(subscripts, array.layouts, strict=True):
+        parts = split_subscript(subscript, layout.strides)
+        if parts is None:
+            raise Diagnostic(
+                f"cannot tell which row of '{array.name}' the subscript '{subscript}' is in",
+                location,
+                hint="use an array with a subscript for each dimension",
+            )
+        digits.extend(parts)
+    return tuple(digits), tuple(extent for layout in array.layouts for extent in layout.extents)
 
 
 def _moving_pointer(location: SourceLocation) -> Diagnostic:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
+from typing import TypeAlias
 
 from xdsl.dialects import builtin, func, memref
 from xdsl.ir import Attribute, Block, Region, SSAValue
@@ -16,12 +18,17 @@ from .emitter import Emitter, mlir_location
 from .functions import FunctionLowering
 from .paths import is_computation
 from .polynomial import Atom, Interval, Polynomial
+from .shapes import Dimension, reached_elements
 from .types import CInteger, CScalar, to_mlir
 from .usage import VariableUsage
-from .values import ArrayVariable, ScalarVariable, Value
+from .values import ArrayVariable, Layout, ScalarVariable, Value
 
 UNKNOWN_EXTENT = "?"
 """Stands in ``liftproof.extents`` for the extent of what a pointer parameter points to."""
+
+
+Shapes: TypeAlias = "dict[str, tuple[Dimension, ...]]"
+"""The dimensions of arrays whose extents C does not state, by parameter name."""
 
 
 def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleOp:
@@ -30,13 +37,28 @@ def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleO
     Raises Diagnostic for what the subset does not support and what C does not allow.
     """
     kernel = find_kernel(unit, filename)
-    return _KernelBuilder(unit, kernel, filename).build()
+    shapes: Shapes = {}
+    while True:
+        builder = _KernelBuilder(unit, kernel, filename, shapes)
+        module = builder.build()
+        new = {n: s for n, s in builder.shapes().items() if n not in shapes}
+        if not new:
+            return module
+        shapes = {**shapes, **new}
 
 
 class _KernelBuilder:
+    """Lowers the kernel once, with what earlier lowerings found out about its arrays."""
+
     def __init__(
-        self, unit: syntax.TranslationUnit, kernel: syntax.Function, filename: str
+        self,
+        unit: syntax.TranslationUnit,
+        kernel: syntax.Function,
+        filename: str,
+        shapes: Shapes,
     ) -> None:
+        self._shapes = shapes
+        self._parameters: dict[Atom, str] = {}
         self._kernel = kernel
         self._filename = filename
         self._emitter = Emitter(kernel.location)
@@ -53,6 +75,7 @@ class _KernelBuilder:
         for parameter in self._kernel.parameters:
             with self._emitter.at(parameter.location):
                 self._parameter(parameter, usage)
+        self._lay_out_pointers()
         result = self._functions.body(self._kernel)
         returned = [] if result is None else [self._arithmetic.materialise(result)]
         body = self._finish(returned)
@@ -64,6 +87,10 @@ class _KernelBuilder:
                 hint="store the result in an array parameter, or return it",
             )
         return self._module(body, returned, outputs)
+
+    def shapes(self) -> Shapes:
+        """Return what the accesses say about the arrays of unknown extents."""
+        return self._functions.expressions.accesses.shapes(self._parameters)
 
     # ---- parameters -----------------------------------------------------------------------------
     def _parameter(self, parameter: syntax.Declarator, usage: VariableUsage) -> None:
@@ -99,6 +126,7 @@ class _KernelBuilder:
             index = self._arithmetic.as_index(argument, kind)
             index.name_hint = f"{name}_index"
         atom = Atom(name, index, Interval(kind.lowest, kind.highest))
+        self._parameters[atom] = name
         return Value(kind, ssa=argument, polynomial=Polynomial.atom(atom))
 
     def _array(self, parameter: syntax.Declarator, kind: CScalar) -> ArrayVariable:
@@ -108,7 +136,7 @@ class _KernelBuilder:
                 extents.append(
                     self._functions.expressions.index(part.extent, "the extent of an array")
                 )
-            elif position == 0:
+            elif position == 0 or _is_pointer_chain(parameter.type.derivations[: position + 1]):
                 extents.append(None)
             else:
                 raise Diagnostic(
@@ -116,14 +144,18 @@ class _KernelBuilder:
                     parameter.location,
                     hint="use an array with more dimensions, as in 'int8_t A[N][M]'",
                 )
-        shape = [
-            builtin.DYNAMIC_INDEX
-            if extent is None
-            else constant_extent(extent, parameter.name, parameter.location)
-            for extent in extents
-        ]
+        c_type = _array_type(parameter, kind, extents)
+        if parameter.name in self._shapes:
+            shape = self._describe_found(c_type, self._shapes[parameter.name])
+        else:
+            shape = [
+                builtin.DYNAMIC_INDEX
+                if extent is None
+                else constant_extent(extent, parameter.name, parameter.location)
+                for extent in extents
+            ]
+            self._describe(c_type, extents)
         argument = self._argument(parameter.name, builtin.MemRefType(to_mlir(kind), shape))
-        self._describe(_array_type(parameter, kind, extents), extents)
         return ArrayVariable(
             parameter.name,
             kind,
@@ -132,6 +164,38 @@ class _KernelBuilder:
             argument,
             tuple(extents),
         )
+
+    def _lay_out_pointers(self) -> None:
+        """Split the subscripts of the pointers whose dimensions are known."""
+        by_name = {name: Polynomial.atom(atom) for atom, name in self._parameters.items()}
+        scopes, loops = self._functions.expressions.scopes, self._functions.loops
+        for name, dimensions in self._shapes.items():
+            variable = scopes.find(name)
+            assert isinstance(variable, ArrayVariable)
+            layouts = tuple(
+                Layout(
+                    tuple(stride.bind(by_name.__getitem__) for stride in dimension.strides),
+                    tuple(extent.bind(by_name.__getitem__) for extent in dimension.extents),
+                )
+                for dimension in dimensions
+            )
+            scopes.rebind(replace(variable, layouts=layouts))
+            loops.assumptions.extend(reached_elements(name, dimensions))
+
+    def _describe_found(self, c_type: str, dimensions: tuple[Dimension, ...]) -> list[int]:
+        """Enter the extents that were found for a pointer; return the shape of its memref."""
+        self._c_types.append(c_type)
+        extents = [extent for dimension in dimensions for extent in dimension.extents]
+        constants = [extent.constant_value for extent in extents]
+        self._extents.append(
+            [
+                builtin.StringAttr(str(extent))
+                if constant is None
+                else builtin.IntegerAttr(constant, 64)
+                for extent, constant in zip(extents, constants, strict=True)
+            ]
+        )
+        return [builtin.DYNAMIC_INDEX if constant is None else constant for constant in constants]
 
     def _describe(self, c_type: str, extents: list[Polynomial | None]) -> None:
         self._c_types.append(c_type)
@@ -181,6 +245,15 @@ class _KernelBuilder:
         return module
 
 
+def _is_pointer_chain(derivations: tuple[syntax.Derivation, ...]) -> bool:
+    """Tell whether each dimension but the first, which may be ``[]``, is behind a pointer."""
+    first, *others = derivations
+    starts = isinstance(first, syntax.PointerTo) or (
+        isinstance(first, syntax.ArrayOf) and first.extent is None
+    )
+    return starts and all(isinstance(part, syntax.PointerTo) for part in others)
+
+
 def _extent_text(extent: Polynomial | None) -> str:
     return UNKNOWN_EXTENT if extent is None else str(extent)
 
@@ -189,8 +262,8 @@ def _array_type(
     parameter: syntax.Declarator, kind: CScalar, extents: list[Polynomial | None]
 ) -> str:
     const = "const " if parameter.type.const else ""
-    if len(extents) == 1 and extents[0] is None:
-        return f"{const}{kind} *"
+    if all(extent is None for extent in extents):
+        return f"{const}{kind} " + "*" * len(extents)
     texts = ["" if extent is None else str(extent) for extent in extents]
     return f"{const}{kind}" + "".join(f"[{text}]" for text in texts)
 

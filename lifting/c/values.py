@@ -63,6 +63,15 @@ class ScalarVariable:
     is_loop_variable: bool = False
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How one subscript of C is split over several dimensions of a ``memref``."""
+
+    strides: tuple[Polynomial, ...]
+    """How far apart elements are along each dimension; monomials, the last one 1."""
+    extents: tuple[Polynomial, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class ArrayVariable:
     """An array in scope, or a part of it: a row, or what a pointer into it can reach."""
@@ -78,6 +87,8 @@ class ArrayVariable:
     """Leading subscripts that are already given."""
     offset: Polynomial = Polynomial.constant(0)  # noqa: RUF009 - never changed in place
     """Added to the next subscript."""
+    layouts: tuple[Layout, ...] | None = None
+    """If ``memref`` has more dimensions than C subscripts lead to an element: one per subscript."""
 
     @property
     def rank(self) -> int:
@@ -121,6 +132,13 @@ class Scopes:
         previous = self._scopes[-1].get(variable.name)
         self._scopes[-1][variable.name] = variable
         return previous
+
+    def rebind(self, variable: Variable) -> None:
+        """Put ``variable`` in the place of the innermost one of its name."""
+        for scope in reversed(self._scopes):
+            if variable.name in scope:
+                scope[variable.name] = variable
+                return
 
     def find(self, name: str) -> Variable | None:
         """Return what ``name`` means here, None if it is not declared."""

@@ -1,0 +1,232 @@
+"""Finds how large the arrays behind pointers are, and which dimensions their subscripts stand for.
+
+C does not say how many elements a pointer parameter leads to. The accesses say: ``A[i * n + j]``
+with ``i < m`` and ``j < n`` reaches m × n elements, row by row. Subscripts are taken apart into
+digits of a mixed-radix number, whose digits are the subscripts of an array with more dimensions.
+What that takes for granted (rows that do not overlap, say) is stated as an assumption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+
+from .bounds import extreme
+from .named import NamedPolynomial, surely_nonnegative
+from .polynomial import Atom, Monomial, Polynomial
+
+MOST_STRIDES = 5
+"""Different strides of one subscript; all their combinations are tried."""
+
+Stride = tuple[Monomial, int]
+"""A product of parameters and a number (at least 1)."""
+
+_UNIT: Stride = ((), 1)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One subscript of C: the digits it stands for, the most significant first."""
+
+    strides: tuple[NamedPolynomial, ...]
+    """How far apart the elements are along each digit; the last one is 1."""
+    extents: tuple[NamedPolynomial, ...]
+    assumptions: tuple[str, ...] = ()
+    """What keeps the digits apart, such as ``K <= lda``."""
+
+
+@dataclass
+class AccessLog:
+    """The subscripts with which arrays of unknown extents are accessed, by the arrays' names."""
+
+    accesses: dict[str, list[tuple[Polynomial, ...]]] = field(
+        default_factory=dict[str, list[tuple[Polynomial, ...]]]
+    )
+
+    def add(self, name: str, subscripts: tuple[Polynomial, ...]) -> None:
+        """Note one access."""
+        self.accesses.setdefault(name, []).append(subscripts)
+
+    def shapes(self, parameters: Mapping[Atom, str]) -> dict[str, tuple[Dimension, ...]]:
+        """Return the dimensions of each array for which they could be found.
+
+        ``parameters`` names the atoms that are scalar parameters.
+        """
+        found: dict[str, tuple[Dimension, ...]] = {}
+        for name, accesses in self.accesses.items():
+            dimensions = [
+                _dimension([access[place] for access in accesses], parameters)
+                for place in range(len(accesses[0]))
+            ]
+            known = tuple(dimension for dimension in dimensions if dimension is not None)
+            if len(known) == len(dimensions):
+                found[name] = known
+        return found
+
+
+def split_subscript(
+    subscript: Polynomial, strides: Sequence[Polynomial]
+) -> tuple[Polynomial, ...] | None:
+    """Return the digits of ``subscript`` in terms of ``strides`` (monomials, the last one 1).
+
+    ``None`` if a digit but the first may be negative, or is not a whole number.
+    """
+    digits: list[Polynomial] = []
+    rest = subscript
+    for stride in strides:
+        ((monomial, coefficient),) = stride.terms.items()
+        digit, rest = _divide(rest, (monomial, coefficient))
+        digits.append(digit)
+    if rest.terms:
+        return None
+    return _without_borrowing(digits, strides)
+
+
+def _without_borrowing(
+    digits: list[Polynomial], strides: Sequence[Polynomial]
+) -> tuple[Polynomial, ...] | None:
+    """Return the digits with negative ones raised by what the digit before them gives up."""
+    for place in range(len(digits) - 1, 0, -1):
+        if _is_never_negative(digits[place]):
+            continue
+        if place == len(digits) - 1:
+            ratio = strides[place - 1]
+        else:
+            quotient = _ratio(strides[place - 1], strides[place])
+            if quotient is None:
+                return None
+            ratio = quotient
+        digits[place] = digits[place] + ratio
+        digits[place - 1] = digits[place - 1] - Polynomial.constant(1)
+        if not _is_never_negative(digits[place]):
+            return None
+    return tuple(digits)
+
+
+def _is_never_negative(digit: Polynomial) -> bool:
+    low = extreme(digit, largest=False)
+    return low is not None and surely_nonnegative(low.value)
+
+
+def _ratio(larger: Polynomial, smaller: Polynomial) -> Polynomial | None:
+    ((monomial, coefficient),) = smaller.terms.items()
+    quotient, rest = _divide(larger, (monomial, coefficient))
+    return None if rest.terms else quotient
+
+
+def _divide(dividend: Polynomial, stride: Stride) -> tuple[Polynomial, Polynomial]:
+    """Split ``dividend`` into the terms divisible by ``stride``, divided, and the others."""
+    monomial, coefficient = stride
+    quotient, rest = Polynomial.constant(0), Polynomial.constant(0)
+    for term, factor in dividend.terms.items():
+        left = list(term)
+        for atom in monomial:
+            if atom not in left:
+                rest += Polynomial({term: factor})
+                break
+            left.remove(atom)
+        else:
+            whole, remaining = divmod(factor, coefficient)
+            if whole:
+                quotient += Polynomial({tuple(left): whole})
+            if remaining:
+                rest += Polynomial({term: remaining})
+    return quotient, rest
+
+
+def _dimension(
+    subscripts: Sequence[Polynomial], parameters: Mapping[Atom, str]
+) -> Dimension | None:
+    candidates = _strides(subscripts, parameters)
+    if candidates is None:
+        return None
+    best: Dimension | None = None
+    for count in range(min(len(candidates), MOST_STRIDES), -1, -1):
+        for chosen in combinations(candidates, count):
+            found = _try(subscripts, (*chosen, _UNIT), parameters)
+            if found is None:
+                continue
+            if not found.assumptions:
+                return found
+            best = best or found
+    return best
+
+
+def _strides(
+    subscripts: Sequence[Polynomial], parameters: Mapping[Atom, str]
+) -> list[Stride] | None:
+    """Return the strides other than 1 that the subscripts may have, the largest first."""
+    found: dict[Stride, None] = {}
+    for subscript in subscripts:
+        for monomial, coefficient in subscript.terms.items():
+            fixed = tuple(atom for atom in monomial if atom.loop_range is None)
+            if any(atom not in parameters for atom in fixed):
+                return None
+            if len(fixed) < len(monomial):
+                found[fixed, abs(coefficient)] = None
+            elif len(fixed) > 1:
+                found.update({((atom,), 1): None for atom in fixed})
+    found.pop(_UNIT, None)
+    by_size = sorted(found, key=lambda stride: (len(stride[0]), stride[1]), reverse=True)
+    return by_size[:MOST_STRIDES]
+
+
+def _try(
+    subscripts: Sequence[Polynomial], strides: Sequence[Stride], parameters: Mapping[Atom, str]
+) -> Dimension | None:
+    steps = [Polynomial({monomial: coefficient}) for monomial, coefficient in strides]
+    ratios = [_ratio(larger, smaller) for larger, smaller in pairwise(steps)]
+    digits = [split_subscript(subscript, steps) for subscript in subscripts]
+    known_ratios = [ratio for ratio in ratios if ratio is not None]
+    known_digits = [digit for digit in digits if digit is not None]
+    if len(known_ratios) < len(ratios) or len(known_digits) < len(digits):
+        return None
+    extents: list[Polynomial] = []
+    assumptions: list[str] = []
+    for place in range(len(steps)):
+        extent = _extent([digit[place] for digit in known_digits])
+        if extent is None or (place > 0 and not _earns_its_place(extent, steps[place - 1])):
+            return None
+        if place > 0 and not surely_nonnegative(known_ratios[place - 1] - extent):
+            if surely_nonnegative(extent - known_ratios[place - 1] - Polynomial.constant(1)):
+                return None
+            assumptions.append(f"{extent} <= {known_ratios[place - 1]}")
+        extents.append(extent)
+    named_steps = [NamedPolynomial.of(step, parameters) for step in steps]
+    named = [NamedPolynomial.of(extent, parameters) for extent in extents]
+    if None in named or None in named_steps:
+        return None
+    return Dimension(
+        tuple(step for step in named_steps if step is not None),
+        tuple(extent for extent in named if extent is not None),
+        tuple(assumptions),
+    )
+
+
+def _earns_its_place(extent: Polynomial, stride: Polynomial) -> bool:
+    """Tell whether a digit is worth a dimension: it moves, or its stride is no number."""
+    return extent.constant_value != 1 or stride.constant_value is None
+
+
+def _extent(digits: Sequence[Polynomial]) -> Polynomial | None:
+    """Return one more than the largest value of any of ``digits``; ``None`` if it is not known."""
+    highest: list[Polynomial] = []
+    for digit in digits:
+        low, high = extreme(digit, largest=False), extreme(digit, largest=True)
+        if low is None or high is None or not surely_nonnegative(low.value):
+            return None
+        highest.append(high.value)
+    for candidate in highest:
+        if all(surely_nonnegative(candidate - other) for other in highest):
+            return candidate + Polynomial.constant(1)
+    return None
+
+
+def reached_elements(name: str, dimensions: Sequence[Dimension]) -> list[str]:
+    """Return in words what is taken for granted about the array ``name``."""
+    extents = " × ".join(str(extent) for part in dimensions for extent in part.extents)
+    facts = [f"'{name}' points to {extents} elements"]
+    for part in dimensions:
+        facts.extend(f"rows of '{name}' do not overlap: {fact}" for fact in part.assumptions)
+    return facts

@@ -1,0 +1,4 @@
+void fill_cpu(int N, int ALPHA, int *X) {
+  int i;
+  for (i = 0; i < N; ++i) X[i] = ALPHA;
+}

@@ -1,0 +1,53 @@
+#ifndef TACO_C_HEADERS
+#define TACO_C_HEADERS
+#include <stdint.h>
+#include <stdlib.h>
+#define restrict __restrict__
+typedef enum { taco_mode_dense, taco_mode_sparse } taco_mode_t;
+typedef struct {
+  int32_t order;         // number of modes
+  int32_t* dimensions;   // extents
+  int32_t csize;         // component size
+  int32_t* mode_ordering;
+  taco_mode_t* mode_types;
+  uint8_t*** indices;    // index data of each mode
+  uint8_t* vals;         // values
+  int32_t vals_size;
+} taco_tensor_t;
+#endif
+
+int compute(taco_tensor_t *a, taco_tensor_t *b, taco_tensor_t *c, taco_tensor_t *d) {
+  int a1_dimension = (int)(a->dimensions[0]);
+  int a2_dimension = (int)(a->dimensions[1]);
+  int32_t* restrict a_vals = (int32_t*)(a->vals);
+  int b1_dimension = (int)(b->dimensions[0]);
+  int b2_dimension = (int)(b->dimensions[1]);
+  int b3_dimension = (int)(b->dimensions[2]);
+  int32_t* restrict b_vals = (int32_t*)(b->vals);
+  int c1_dimension = (int)(c->dimensions[0]);
+  int c2_dimension = (int)(c->dimensions[1]);
+  int32_t* restrict c_vals = (int32_t*)(c->vals);
+  int d1_dimension = (int)(d->dimensions[0]);
+  int d2_dimension = (int)(d->dimensions[1]);
+  int32_t* restrict d_vals = (int32_t*)(d->vals);
+
+  for (int32_t pa = 0; pa < (a1_dimension * a2_dimension); pa++) {
+    a_vals[pa] = 0;
+  }
+
+  for (int32_t i = 0; i < b1_dimension; i++) {
+    for (int32_t k = 0; k < c1_dimension; k++) {
+      int32_t kb = i * b2_dimension + k;
+      for (int32_t l = 0; l < d1_dimension; l++) {
+        int32_t lb = kb * b3_dimension + l;
+        for (int32_t j = 0; j < d2_dimension; j++) {
+          int32_t ja = i * a2_dimension + j;
+          int32_t jc = k * c2_dimension + j;
+          int32_t jd = l * d2_dimension + j;
+          a_vals[ja] = a_vals[ja] + (b_vals[lb] * c_vals[jc]) * d_vals[jd];
+        }
+      }
+    }
+  }
+  return 0;
+}
