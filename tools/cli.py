@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -34,13 +34,18 @@ INTERRUPTED = 130
 INTERNAL_ERROR = 70
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The argument parser with every command's options."""
+def build_parser(named: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """The argument parser with the options of the commands that are ``named``.
+
+    The other commands are known by name only: importing them all would take seconds.
+    """
     parser = argparse.ArgumentParser(prog="liftproof", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"liftproof {version('liftproof')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
+        if name not in named:
+            continue
         command.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         import_module(f".command_{name}", __package__).add_arguments(command)
     return parser
@@ -48,7 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(arguments).parse_args(arguments)
     command = import_module(f".command_{options.command}", __package__)
     try:
         report: dict[str, Any]

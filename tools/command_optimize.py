@@ -8,6 +8,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG
+from .arguments import positive
 from .exit_status import ACCEPTED
 from .optimize import OptimizeOptions, Result, optimize
 from .terminal import TerminalListener
@@ -35,14 +36,6 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="output folder (default: out/KERNEL)")
     parser.add_argument("--emit", default="mlir,c", type=formats, help="comma list: mlir, c, rocc")
     parser.add_argument("-j", "--jobs", type=positive, help="worker processes (default: all cores)")
-
-
-def positive(text: str) -> int:
-    """An argparse type: an integer of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def formats(text: str) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ from ..hw.gemmini.timing import TimingResult, explain, simulate_timing, traffic
 from ..hw.gemmini.trace import write_trace
 from ..hw.gemmini.unroll import stream_of_module
 from ..hw.stream import CommandStream
-from .command_optimize import positive
+from .arguments import positive
 from .exit_status import ACCEPTED
-from .read import read_module, read_stream
+from .read import read_arrays, read_module, read_stream
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _run_on_data(
                 hint="--inputs and --outputs need ISA IR or machine C",
             )
         return {}
-    given = _read_arrays(options.inputs)
+    given = read_arrays(options.inputs) if options.inputs is not None else {}
     generator = np.random.default_rng(options.seed)
     contents = {
         array.name: given.pop(array.name)
@@ -136,17 +136,6 @@ def _run_on_data(
     if options.outputs is not None:
         np.savez(options.outputs, allow_pickle=False, **arrays)
     return arrays
-
-
-def _read_arrays(path: Path | None) -> dict[str, NDArray[Any]]:
-    """Arrays of an ``.npz`` file; pickled objects are refused, not executed."""
-    if path is None:
-        return {}
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError) as error:
-        raise Diagnostic(f"{path}: not an .npz file of arrays: {error}") from error
 
 
 def _random(

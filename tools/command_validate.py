@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
-from ..validation.decide import decide
-from ..validation.validate import Validation
+from xdsl.dialects.builtin import ModuleOp
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
+from ..validation.certificate_json import certificate_text, read_certificate
+from ..validation.query_log import QueryLog, logging_queries
+from .arguments import positive
 from .exit_status import EXIT_OF_VERDICT
-from .read import read_module
+from .read import read_module, read_text
+from .validation_report import print_report, report_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,45 +27,148 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", help="the program to be validated (.c or .mlir)")
     parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
     parser.add_argument(
+        "--rlimit",
+        type=positive,
+        metavar="N",
+        help="resource units of Z3 per query, the same on every machine (default 20 million)",
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument(
         "--counterexample",
         type=Path,
         metavar="FILE.npz",
         help="where to write the arrays that refute the target",
+    )
+    files.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE.npz",
+        help="prove nothing: run both programs on these arrays and show where they differ",
+    )
+    files.add_argument(
+        "--dump-smt", type=Path, metavar="DIR", help="write every query as an SMT-LIB 2 file"
+    )
+    certificates = files.add_mutually_exclusive_group()
+    certificates.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="write what the dataflow analysis claims, for a proof without it",
+    )
+    certificates.add_argument(
+        "--check-certificate",
+        type=Path,
+        metavar="FILE",
+        help="prove from the claims of a certificate, with Z3 alone",
+    )
+    others = parser.add_argument_group("second opinions")
+    others.add_argument(
+        "--cross-check",
+        action="store_true",
+        help="repeat every query with cvc5, those about bit-vectors and floats with Bitwuzla too",
+    )
+    others.add_argument(
+        "--cross-check-seconds",
+        type=positive,
+        default=10,
+        metavar="S",
+        help="time limit of the other solvers for one query (default 10)",
     )
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Validate, print the verdict and what it rests on."""
     config = load_config(options.config)
-    source = read_module(options.source, config)
-    result = decide(source, read_module(options.target, config), config=config)
-    report = {
-        "verdict": result.verdict,
-        "reason": result.reason,
-        "assumptions": list(result.assumptions),
-        "obligations": result.obligations,
-        "solver": result.solver,
-        "solver_seconds": round(result.solver_seconds, 3),
-        "seconds": round(result.seconds, 3),
-        "counterexample": None,
-    }
-    if result.counterexample is not None:
-        report["counterexample"] = result.counterexample.describe()
-        if options.counterexample is not None:
-            result.counterexample.save(options.counterexample)
+    if options.cross_check:
+        from ..validation.cross_check import require_solvers
+
+        require_solvers()
+    if options.dump_smt is not None and next(options.dump_smt.glob("*.smt2"), None) is not None:
+        raise Diagnostic(f"{options.dump_smt} already holds .smt2 files", hint="give a new folder")
+    source, target = (read_module(path, config) for path in (options.source, options.target))
+    if options.replay is not None:
+        from .replay import replay
+
+        report = replay(source, target, config, options)
+        return _told(report, options)
+    needs_log = options.cross_check or options.dump_smt is not None
+    with logging_queries() if needs_log else contextlib.nullcontext(QueryLog()) as log:
+        report = _validate(source, target, config, options)
+    if options.dump_smt is not None:
+        report["smt_files"] = _dump(log, options.dump_smt)
+    if options.cross_check:
+        _cross_check(log, options.cross_check_seconds, report)
+    return _told(report, options)
+
+
+def _told(report: dict[str, Any], options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     if not options.json:
-        _print(result)
-    return report, EXIT_OF_VERDICT[result.verdict]
+        print_report(report)
+    return report, EXIT_OF_VERDICT[report["verdict"]]
 
 
-def _print(result: Validation) -> None:
-    print(
-        f"{result.verdict} ({result.obligations} obligations, {result.solver}"
-        f" {result.solver_seconds:.2f} s, {result.seconds:.2f} s in all)"
-    )
-    if result.reason:
-        print(f"reason: {result.reason}")
-    if result.counterexample is not None:
-        print(f"counterexample: {result.counterexample.describe()}")
-    for assumption in result.assumptions:
-        print(f"assuming: {assumption}")
+def _validate(
+    source: ModuleOp, target: ModuleOp, config: GemminiConfig, options: argparse.Namespace
+) -> dict[str, Any]:
+    from ..validation.limits import ValidationOptions
+
+    limits = ValidationOptions()
+    if options.rlimit is not None:
+        limits = replace(limits, resource_limit=options.rlimit)
+    if options.check_certificate is not None:
+        from .recheck import recheck
+
+        certificate = read_certificate(read_text(str(options.check_certificate)))
+        return recheck(source, target, certificate, config, limits)
+    from ..validation.decide import decide
+
+    result = decide(source, target, config=config, options=limits)
+    report = report_of(result, options)
+    if options.certificate is not None:
+        report["certificate"] = None
+        if result.certificate is not None:
+            text = certificate_text(result.certificate, _about(options))
+            options.certificate.write_text(text, encoding="utf-8")
+            report["certificate"] = str(options.certificate)
+    return report
+
+
+def _about(options: argparse.Namespace) -> dict[str, str]:
+    """Where a certificate comes from."""
+    return {
+        "tool": f"liftproof {version('liftproof')}",
+        "source": options.source,
+        "source_sha256": hashlib.sha256(read_text(options.source).encode()).hexdigest(),
+        "target": options.target,
+        "target_sha256": hashlib.sha256(read_text(options.target).encode()).hexdigest(),
+        "config": options.config,
+    }
+
+
+def _dump(log: QueryLog, folder: Path) -> int:
+    try:
+        return len(log.write(folder))
+    except OSError as error:
+        raise Diagnostic(f"{folder}: {error.strerror}") from error
+
+
+def _cross_check(log: QueryLog, seconds: int, report: dict[str, Any]) -> None:
+    """Add what the other solvers say; a disagreement takes the verdict back."""
+    from ..validation.cross_check import cross_check
+
+    tallies = cross_check(log.queries, float(seconds))
+    report["cross_check"] = {
+        name: {
+            "agreed": tally.agreed,
+            "unknown": tally.unknown,
+            "disagreed": len(tally.disagreed),
+            "seconds": round(tally.seconds, 3),
+        }
+        for name, tally in tallies.items()
+    }
+    for name, tally in tallies.items():
+        for query in tally.disagreed[:1]:
+            report["verdict"] = "unknown"
+            report["reason"] = (
+                f"internal error: {name} does not answer {query.answer} as z3 does: {query.states}"
+            )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from pathlib import Path
+from typing import Any
 
-from xdsl.dialects.builtin import ModuleOp
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.context import Context
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
+from xdsl.ir import Operation
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
@@ -58,11 +64,29 @@ def read_module(path: str, config: GemminiConfig | None = None) -> ModuleOp:
     return parse_mlir(text, path)
 
 
+class LocatingParser(Parser):
+    """A parser that notes the place of each operation that does not give its location."""
+
+    def __init__(self, context: Context, text: str, path: str) -> None:
+        super().__init__(context, text, path)
+        self._file = StringAttr(path)
+        self._line_starts = [0, *(place + 1 for place, c in enumerate(text) if c == "\n")]
+
+    def parse_operation(self) -> Operation:
+        start = self.pos
+        operation = super().parse_operation()
+        if isinstance(operation.location, UnknownLoc):
+            line = bisect_right(self._line_starts, start)
+            column = start - self._line_starts[line - 1] + 1
+            operation.location = FileLineColLoc(self._file, IntAttr(line), IntAttr(column))
+        return operation
+
+
 def parse_mlir(text: str, path: str) -> ModuleOp:
     """Parse and verify IR text; raises ``Diagnostic`` with the place of the first fault."""
     _check_nesting(text, path)
     try:
-        module = Parser(new_context(), text, path).parse_module()
+        module = LocatingParser(new_context(), text, path).parse_module()
         module.verify()
     except ParseError as error:
         line = text.count("\n", 0, error.span.start) + 1
@@ -89,3 +113,12 @@ def _check_nesting(text: str, path: str) -> None:
 def read_stream(path: str, config: GemminiConfig) -> CommandStream:
     """The commands in a ``.rocc`` file."""
     return read_rocc(read_text(path), path, config)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of an ``.npz`` file; pickled objects are refused, not executed."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise Diagnostic(f"{path}: not an .npz file of arrays: {error}") from error

@@ -51,3 +51,20 @@ class SumCertificate:
 
     forward: tuple[Pairing, ...]
     backward: tuple[Pairing, ...]
+
+
+ReadName = tuple[str, int]
+"""A read: the name of the statement and the number of the read."""
+
+
+@dataclass(frozen=True)
+class ProofCertificate:
+    """All that the oracle contributed to a proof; with it, the proof needs no oracle.
+
+    ``sums`` maps an output parameter, a read of the source and a read of the target to the pairing
+    of what the two reads sum up.
+    """
+
+    source: FlowCertificate
+    target: FlowCertificate
+    sums: dict[tuple[int, ReadName, ReadName], SumCertificate]

@@ -88,7 +88,7 @@ class Checker:
         if answer is Answer.SAT:
             raise Violation(obligation, model, origin)
         if answer is Answer.UNKNOWN:
-            raise Violation(obligation, None, origin)
+            raise Violation(self.solver.limit_met(obligation), None, origin)
 
     def _premises_are_satisfiable(self) -> None:
         """A proof from contradictory assumptions on the symbols would prove anything."""

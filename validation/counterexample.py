@@ -87,6 +87,19 @@ def find_counterexample(
     return None
 
 
+def replay(
+    source: ModuleOp, target: ModuleOp, config: GemminiConfig, inputs: Sequence[NDArray[Any]]
+) -> Counterexample | None:
+    """Where the programs differ on given arrays; ``None`` if they do not.
+
+    Raises ``ExecutionFault`` if the source is undefined for these arrays, and ``Unsupported`` if
+    one of the programs cannot be executed.
+    """
+    names = parameter_names(single_function(source))
+    expected = execute(source, inputs, config)
+    return _compare(names, list(inputs), expected, target, config)
+
+
 def _compare(
     names: tuple[str, ...],
     inputs: list[NDArray[Any]],

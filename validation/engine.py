@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from .certificate import FlowCertificate
+from .certificate import FlowCertificate, ProofCertificate, ReadName, SumCertificate
 from .checker import Checker
 from .dataflow import Dataflow
 from .dram_order import check_dram_order
@@ -36,6 +36,9 @@ class Run:
     solver: Solver
     start: float = field(default_factory=time.perf_counter)
     proposer: Proposer | None = None
+    target: Analysed | None = None
+    certificate: ProofCertificate | None = None
+    """What the oracle claimed, once everything is proved."""
 
 
 def analyse(program: Program, solver: Solver) -> Analysed:
@@ -53,17 +56,25 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
         raise Unsupported("the programs do not write the same parameters")
     begin_part("target")
     analysed = analyse(target, run.solver)
+    run.target = analysed
     begin_part("equality")
 
     proposer = Proposer(source.summands, analysed.summands)
     run.proposer = proposer
+    sums: dict[tuple[int, ReadName, ReadName], SumCertificate] = {}
+
+    def propose(position: int, left: ReadName, right: ReadName) -> SumCertificate:
+        sums[position, left, right] = claimed = proposer.certificate(position, left, right)
+        return claimed
+
     matcher = Matcher(
         Side(source.program, source.certificate),
         Side(target, analysed.certificate),
         run.solver,
-        proposer.certificate,
+        propose,
         equal_for_all,
     )
     for position in source.program.outputs:
         matcher.output(position)
+    run.certificate = ProofCertificate(source.certificate, analysed.certificate, sums)
     return tuple(matcher.assumptions)

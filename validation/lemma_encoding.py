@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import z3
 
-from .query_log import note_lemma
+from .query_log import is_logging, note_lemma
 from .ranges import Range, Ranges
 from .smt import Answer
 from .terms import Term, bit_width, constant_value
@@ -32,19 +32,14 @@ def equality_query(
     known = Ranges(ranges)
     encoder = _Encoder(known, opaque, _width(known, left, right))
     a, b = encoder.encode(left), encoder.encode(right)
-    solver = z3.Solver()
-    solver.set("rlimit", resource_limit)
-    solver.add(*encoder.premises)
     # Premises that contradict each other would prove anything.
-    if (
-        encoder.premises
-        and _asked(solver, "premises: the ranges of the values can be met") != z3.sat
-    ):
+    can_be_met = "premises: the ranges of the values can be met"
+    if encoder.premises and _ask(encoder.premises, can_be_met, resource_limit)[0] != z3.sat:
         return Answer.UNKNOWN, {}
     if z3.is_fp(a) != z3.is_fp(b) or a.sort() != b.sort():
         raise NoEncoding("terms of different types")
-    solver.add(z3.Not(a == b))
-    result = _asked(solver, f"{left!r} equals {right!r} for all values in range")
+    states = f"{left!r} equals {right!r} for all values in range"
+    result, solver = _ask([*encoder.premises, z3.Not(a == b)], states, resource_limit)
     witness: dict[Term, int] = {}
     if result == z3.sat:
         model = solver.model()
@@ -55,11 +50,18 @@ def equality_query(
     return Answer(str(result)), witness
 
 
-def _asked(solver: z3.Solver, states: str) -> z3.CheckSatResult:
-    """The solver's answer, noted in the query log."""
+def _ask(
+    assertions: Sequence[Any], states: str, resource_limit: int
+) -> tuple[z3.CheckSatResult, z3.Solver]:
+    """The answer to a query, noted in the log, and the solver that may have a model."""
+    solver = z3.Solver()
+    solver.set("rlimit", resource_limit)
+    solver.add(*assertions)
+    # The text is taken first: after a check, it holds traces of simplification.
+    text = solver.sexpr() if is_logging() else ""
     result = solver.check()
-    note_lemma(states, solver.sexpr, str(result))
-    return result
+    note_lemma(states, text, str(result))
+    return result, solver
 
 
 def _width(ranges: Ranges, *roots: Term) -> int:

@@ -8,7 +8,7 @@ that costs nothing. A log is written to a folder for other solvers to read, or a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -36,6 +36,11 @@ class LoggedQuery:
     """``sat``, ``unsat`` or ``unknown``."""
     origin: str = ""
     """The operation that the query is about, as text."""
+
+    @property
+    def question(self) -> str:
+        """The script without its answer: a solver that knows it may complain instead of answer."""
+        return f"(set-logic {self.logic})\n{self.body}\n(check-sat)\n"
 
     @property
     def script(self) -> str:
@@ -100,7 +105,7 @@ _OPEN: ContextVar[QueryLog | None] = ContextVar("open query log", default=None)
 
 
 @contextmanager
-def logging_queries() -> Iterator[QueryLog]:
+def logging_queries() -> Generator[QueryLog]:
     """Keep every query that is asked within the block."""
     log = QueryLog()
     token = _OPEN.set(log)
@@ -136,13 +141,11 @@ def note(
         log.add(LoggedQuery(part or log.part, states, logic, body(), answer, origin()))
 
 
-def note_lemma(states: str, body: Callable[[], str], answer: str) -> None:
+def note_lemma(states: str, body: str, answer: str) -> None:
     """``note`` for a query about bit-vectors and floats."""
-    if not is_logging():
-        return
-    text = body()
-    logic = BIT_VECTORS_AND_FLOATS if "FloatingPoint" in text else BIT_VECTORS
-    note(states, logic, lambda: text, answer, part="lemma")
+    is_float = "FloatingPoint" in body or "fp" in body
+    logic = BIT_VECTORS_AND_FLOATS if is_float else BIT_VECTORS
+    note(states, logic, lambda: body, answer, part="lemma")
 
 
 def _slug(text: str) -> str:

@@ -81,6 +81,11 @@ class Solver:
     seconds: float = 0.0
     resource_limit: int = RESOURCE_LIMIT
 
+    def limit_met(self, obligation: str) -> str:
+        """What to say of an obligation on which Z3 gave up."""
+        limit = f"Z3 gave up after {self.resource_limit:,} resource units, see --rlimit"
+        return f"{obligation} ({limit})"
+
     def check(
         self, query: Query, states: str, origin: Operation | None = None
     ) -> tuple[Answer, dict[str, int]]:

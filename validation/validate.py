@@ -8,43 +8,31 @@ tensor, tile or ISA IR.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from ..hw.gemmini.config import GemminiConfig, load_config
+from .assumptions import ASSUMPTIONS
+from .certificate import ProofCertificate
 from .checker import Violation
 from .counterexample import Counterexample, find_counterexample
 from .engine import Analysed, Run, analyse, prove
+from .explain import Explanation, explain, last_writer
 from .extraction import extract
 from .generalize import generalize
+from .limits import ValidationOptions
 from .polyhedral import Unsupported, describe
 from .query_log import begin_part
-from .smt import RESOURCE_LIMIT, Solver
 from .suspect_inputs import Summand, Suspicion
 from .values import slot_kind
 
 Verdict = Literal["proved", "refuted", "unknown"]
 
-ASSUMPTIONS = (
-    "array parameters do not overlap",
-    "loop counters and subscripts do not exceed the machine's index type",
-)
 ONE_SIZE = "proved for the sizes in the program only"
-
-
-@dataclass(frozen=True)
-class ValidationOptions:
-    """Limits and extras of one validation."""
-
-    resource_limit: int = RESOURCE_LIMIT
-    """Z3 resource units per query; deterministic, unlike a time limit."""
-    counterexamples: bool = True
-    """Search inputs on which the programs differ when the proof fails."""
-    seed: int = 0
-    """Seed of the inputs that the search for a counterexample tries."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +51,10 @@ class Validation:
     """Why the verdict is not ``proved``: the obligation or the construct."""
     instruction: str = ""
     """The operation to which the failed obligation belongs."""
+    explanation: Explanation = field(default_factory=Explanation)
+    """The operations that a refutation is about."""
+    certificate: ProofCertificate | None = field(default=None, compare=False, repr=False)
+    """What the oracle claimed, for a proof by the first engine (see ``recheck``)."""
 
 
 @dataclass
@@ -87,7 +79,7 @@ def prepare(
     source itself reads or writes out of bounds or reads what was never written.
     """
     config = config or load_config()
-    solver = Solver(resource_limit=(options or ValidationOptions()).resource_limit)
+    solver = (options or ValidationOptions()).solver()
     begin_part("source")
     analysed = analyse(extract(source, config), solver)
     return PreparedSource(source, config, analysed, solver.queries, solver.seconds)
@@ -106,7 +98,7 @@ def validate(
     ``reason`` names the construct or the obligation that was not decided.
     """
     options = options or ValidationOptions()
-    run = Run(Solver(resource_limit=options.resource_limit))
+    run = Run(options.solver())
     prepared: PreparedSource | None = None
     try:
         if isinstance(source, PreparedSource):
@@ -121,14 +113,15 @@ def validate(
         assumed = prove(prepared.analysed, extract(target, prepared.config), run)
     except Unsupported as error:
         found = _search(prepared, target, Suspicion(), options)
-        return _not_proved(run, f"target: {error}", found)
+        return _explained(_not_proved(run, f"target: {error}", found), prepared, run, None)
     except Violation as violation:
         found = _search(prepared, target, _suspicion(prepared, violation, run), options)
         reason = str(violation)
         if violation.model is not None and options.counterexamples and found.counterexample is None:
             reason = f"internal: refutation did not replay: {reason}"
-        return _not_proved(run, reason, found, describe(violation.origin))
-    return _verdict(run, "proved", assumed)
+        refuted = _not_proved(run, reason, found, describe(violation.origin))
+        return _explained(refuted, prepared, run, violation.origin)
+    return replace(_verdict(run, "proved", assumed), certificate=run.certificate)
 
 
 def validate_generalized(
@@ -144,7 +137,7 @@ def validate_generalized(
     are validated at the sizes they have, and an assumption says so.
     """
     options = options or ValidationOptions()
-    run = Run(Solver(resource_limit=options.resource_limit))
+    run = Run(options.solver())
     try:
         programs = generalize(source, target)
         assumed = prove(analyse(programs.source, run.solver), programs.target, run)
@@ -190,6 +183,28 @@ def _not_proved(run: Run, reason: str, search: _Search, instruction: str = "") -
         counterexample=search.counterexample,
         instruction=instruction,
     )
+
+
+def _explained(
+    result: Validation, prepared: PreparedSource, run: Run, failed: Operation | None
+) -> Validation:
+    """The verdict with the operations that it is about."""
+    instruction = None if _belongs_to(failed, prepared.module) else failed
+    found = result.counterexample
+    operation: Operation | None = None
+    if found is not None and found.parameter:
+        place = found.names.index(found.parameter), found.element
+        source = prepared.analysed
+        operation = last_writer(source.program, source.certificate, *place)
+        if instruction is None and run.target is not None:
+            instruction = last_writer(run.target.program, run.target.certificate, *place)
+    return replace(result, explanation=explain(instruction, operation))
+
+
+def _belongs_to(operation: Operation | None, module: ModuleOp) -> bool:
+    while operation is not None and operation is not module:
+        operation = operation.parent_op()
+    return operation is module
 
 
 def _suspicion(prepared: PreparedSource, violation: Violation, run: Run) -> Suspicion:

@@ -1,0 +1,128 @@
+"""Certificates as data: they prove without the oracle, and prove nothing that is false."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from liftproof.hw.gemmini.config import load_config
+from liftproof.validation.certificate import ProofCertificate
+from liftproof.validation.certificate_json import (
+    CertificateError,
+    certificate_text,
+    read_certificate,
+)
+from liftproof.validation.checker import Violation
+from liftproof.validation.polyhedral import Unsupported
+from liftproof.validation.recheck import check_certificate
+from liftproof.validation.validate import validate
+
+CONFIG = load_config()
+SIZES = (20, 24, 40)
+
+
+def certificate_of(program: Any, *levels: str) -> ProofCertificate:
+    result = validate(*(program.module(level) for level in levels))
+    assert result.certificate is not None, result.reason
+    return result.certificate
+
+
+@pytest.mark.parametrize("target", ["tensors", "tiles", "instructions"])
+def test_certificate_proves_after_a_round_trip_through_json(kernel, target: str) -> None:
+    """What is written is read back as it was, and proves the same in as many obligations."""
+    program = kernel(*SIZES)
+    first = validate(program.module("loops"), program.module(target))
+    assert first.certificate is not None
+    text = certificate_text(first.certificate, {})
+    again = read_certificate(text)
+    assert certificate_text(again, {}) == text
+    found = check_certificate(program.module("loops"), program.module(target), again, CONFIG)
+    assert found.assumptions == first.assumptions
+    assert found.obligations == first.obligations
+
+
+def test_checking_needs_no_isl(kernel, tmp_path: Path) -> None:
+    """A process in which islpy cannot be imported checks the certificate."""
+    program = kernel(*SIZES)
+    for level in ("loops", "instructions"):
+        (tmp_path / f"{level}.mlir").write_text(program.text(level))
+    certificate = certificate_of(program, "loops", "instructions")
+    (tmp_path / "proof.json").write_text(certificate_text(certificate, {}))
+    script = (
+        "import sys; sys.modules['islpy'] = None\n"
+        "from liftproof.tools.cli import main\n"
+        "sys.exit(main(['validate', 'loops.mlir', 'instructions.mlir',"
+        " '--check-certificate', 'proof.json']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("proved")
+
+
+def numbers_in(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The places of all integers and truth values in the claims of a JSON certificate."""
+    if isinstance(node, bool | int):
+        return [path]
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    return [
+        place
+        for key, value in items
+        if not isinstance(value, str)
+        for place in numbers_in(value, (*path, key))
+    ]
+
+
+def test_changed_claims_never_prove_a_wrong_program(kernel) -> None:
+    """Whatever number of the certificate is changed, a wrong program is not proved."""
+    program = kernel(*SIZES)
+    source = program.module("loops")
+    wrong = program.module("instructions", ("arith.remsi %next", "arith.remsi %ko"))
+    document = json.loads(certificate_text(certificate_of(program, "loops", "instructions"), {}))
+    places = [p for p in numbers_in(document) if p[0] in ("source", "target", "sums")]
+    assert len(places) > 40
+    for place in places[:: max(1, len(places) // 25)]:
+        changed = json.loads(json.dumps(document))
+        node = changed
+        for key in place[:-1]:
+            node = node[key]
+        node[place[-1]] = not node[place[-1]] if isinstance(node[place[-1]], bool) else 7
+        with pytest.raises((Violation, Unsupported, CertificateError)):
+            check_certificate(source, wrong, read_certificate(json.dumps(changed)), CONFIG)
+
+
+def test_certificate_without_pairings_is_rejected(kernel) -> None:
+    """Claims that the proof needs and that are missing leave it open."""
+    program = kernel(*SIZES)
+    certificate = replace(certificate_of(program, "loops", "instructions"), sums={})
+    with pytest.raises(Violation, match="fits the programs"):
+        check_certificate(
+            program.module("loops"), program.module("instructions"), certificate, CONFIG
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"format": "liftproof-certificate", "version": 2}',
+        '{"format": "liftproof-certificate", "version": 1, "source": [], "target": 3, "sums": []}',
+        '{"format": "liftproof-certificate", "version": 1, "source": [{"read": ["S", 0],'
+        ' "sources": [{"writer": "S", "condition": {"zero": [0, [1, "a.__class__"]]},'
+        ' "point": [], "accumulated": true}]}], "target": [], "sums": []}',
+    ],
+    ids=["empty", "list", "object", "deep", "version", "shape", "attribute access"],
+)
+def test_other_texts_are_no_certificates(text: str) -> None:
+    """Anything else gets a diagnostic."""
+    with pytest.raises(CertificateError, match="not a certificate"):
+        read_certificate(text)

@@ -1,0 +1,42 @@
+"""``liftproof validate --check-certificate``: a proof without the dataflow analysis."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+
+from ..hw.gemmini.config import GemminiConfig
+from ..validation.assumptions import ASSUMPTIONS
+from ..validation.certificate import ProofCertificate
+from ..validation.checker import Violation
+from ..validation.limits import ValidationOptions
+from ..validation.polyhedral import Unsupported
+from ..validation.recheck import Rechecked, check_certificate
+
+
+def recheck(
+    source: ModuleOp,
+    target: ModuleOp,
+    certificate: ProofCertificate,
+    config: GemminiConfig,
+    limits: ValidationOptions,
+) -> dict[str, Any]:
+    """The report of ``validate``; a certificate that does not hold leaves the verdict open."""
+    start = time.perf_counter()
+    verdict, reason, found = "proved", "", Rechecked(ASSUMPTIONS, 0, 0.0)
+    try:
+        found = check_certificate(source, target, certificate, config, limits)
+    except (Violation, Unsupported) as error:
+        verdict, reason = "unknown", f"the certificate does not prove it: {error}"
+    return {
+        "verdict": verdict,
+        "reason": reason,
+        "assumptions": list(found.assumptions),
+        "obligations": found.obligations,
+        "solver": "z3, from a certificate",
+        "solver_seconds": round(found.solver_seconds, 3),
+        "seconds": round(time.perf_counter() - start, 3),
+        "counterexample": None,
+    }

@@ -1,0 +1,59 @@
+"""Which operations of the two programs a counterexample is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import FileLineColLoc
+from xdsl.ir import Operation
+
+from .certificate import FlowCertificate
+from .condition import TRUE
+from .index import constant_index
+from .polyhedral import Program, describe
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An operation of each program, as text and as ``file:line:column``; empty where not known."""
+
+    instruction: str = ""
+    """Of the target: where the first failed obligation belongs."""
+    instruction_place: str = ""
+    source_operation: str = ""
+    """Of the source: what computes the differing element."""
+    source_place: str = ""
+
+
+def place_of(operation: Operation | None) -> str:
+    """``file:line:column`` of an operation, if it is known."""
+    location = operation.location if operation is not None else None
+    if not isinstance(location, FileLineColLoc):
+        return ""
+    return f"{location.filename.data}:{location.line.data}:{location.column.data}"
+
+
+def explain(instruction: Operation | None, source_operation: Operation | None) -> Explanation:
+    return Explanation(
+        describe(instruction),
+        place_of(instruction),
+        describe(source_operation),
+        place_of(source_operation),
+    )
+
+
+def last_writer(
+    program: Program, certificate: FlowCertificate, position: int, element: tuple[int, ...]
+) -> Operation | None:
+    """The operation whose value an element of an output has at the end."""
+    final = program.outputs.get(position)
+    if final is None or len(final.dims) != len(element):
+        return None
+    values = {
+        dim.name: constant_index(place) for dim, place in zip(final.dims, element, strict=True)
+    }
+    origins = {statement.name: statement.origin for statement in program.statements}
+    for source in certificate.sources.get((final.name, 0), ()):
+        if source.condition.replace(values) == TRUE:
+            return origins.get(source.writer)
+    return None

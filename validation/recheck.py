@@ -1,0 +1,86 @@
+"""Check a proof from its certificate: Z3 and the semantics, without the oracle (trusted core).
+
+The modules of the oracle (``dataflow``, ``pairing``, ``proposal`` and what they import) and isl are
+not loaded here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import ModuleOp
+
+from ..hw.gemmini.config import GemminiConfig
+from .assumptions import ASSUMPTIONS
+from .certificate import ProofCertificate, ReadName, SumCertificate
+from .checker import Checker, Violation
+from .dram_order import check_dram_order
+from .extraction import extract
+from .lemmas import equal_for_all
+from .limits import ValidationOptions
+from .matching import Matcher
+from .polyhedral import Unsupported
+from .query_log import begin_part
+from .smt import Solver
+from .values import Side
+
+
+@dataclass(frozen=True)
+class Rechecked:
+    """What a certificate proves."""
+
+    assumptions: tuple[str, ...]
+    obligations: int
+    solver_seconds: float
+
+
+def check_certificate(
+    source: ModuleOp,
+    target: ModuleOp,
+    certificate: ProofCertificate,
+    config: GemminiConfig,
+    options: ValidationOptions | None = None,
+) -> Rechecked:
+    """Prove ``target`` equal to ``source`` with the claims of a certificate.
+
+    Raises ``Violation`` if a claim does not hold or does not fit the programs, and ``Unsupported``
+    for programs outside the quasi-affine class.
+    """
+    solver = (options or ValidationOptions()).solver()
+    try:
+        assumed = _check(source, target, certificate, config, solver)
+    except (KeyError, ValueError) as error:
+        # Claims about statements or counters that these programs do not have.
+        raise Violation(f"the certificate fits the programs ({error})", None) from error
+    return Rechecked((*ASSUMPTIONS, *assumed), solver.queries, solver.seconds)
+
+
+def _check(
+    source: ModuleOp,
+    target: ModuleOp,
+    certificate: ProofCertificate,
+    config: GemminiConfig,
+    solver: Solver,
+) -> list[str]:
+    sides: list[Side] = []
+    for part, module, flow in (
+        ("source", source, certificate.source),
+        ("target", target, certificate.target),
+    ):
+        begin_part(part)
+        program = extract(module, config)
+        Checker(program, flow, solver).run()
+        check_dram_order(program, solver)
+        sides.append(Side(program, flow))
+    begin_part("equality")
+    left, right = sides
+    if left.program.outputs.keys() != right.program.outputs.keys():
+        raise Unsupported("the programs do not write the same parameters")
+
+    def claimed(position: int, mine: ReadName, theirs: ReadName) -> SumCertificate:
+        return certificate.sums[position, mine, theirs]
+
+    matcher = Matcher(left, right, solver, claimed, equal_for_all)
+    for position in left.program.outputs:
+        matcher.output(position)
+    return matcher.assumptions
