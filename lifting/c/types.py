@@ -83,13 +83,21 @@ VOID = CVoid()
 STANDARD_TYPE_NAMES: dict[str, CInteger] = {
     **{f"int{bits}_t": CInteger(bits, signed=True) for bits in (8, 16, 32, 64)},
     **{f"uint{bits}_t": CInteger(bits, signed=False) for bits in (8, 16, 32, 64)},
+    **{f"int_least{bits}_t": CInteger(bits, signed=True) for bits in (8, 16, 32, 64)},
+    **{f"uint_least{bits}_t": CInteger(bits, signed=False) for bits in (8, 16, 32, 64)},
+    **{f"int_fast{bits}_t": LONG for bits in (16, 32, 64)},
+    **{f"uint_fast{bits}_t": UNSIGNED_LONG for bits in (16, 32, 64)},
+    "int_fast8_t": CInteger(8, signed=True),
+    "uint_fast8_t": CInteger(8, signed=False),
+    "intmax_t": LONG,
+    "uintmax_t": UNSIGNED_LONG,
     "size_t": UNSIGNED_LONG,
     "ssize_t": LONG,
     "ptrdiff_t": LONG,
     "intptr_t": LONG,
     "uintptr_t": UNSIGNED_LONG,
 }
-"""Names that ``<stdint.h>`` and ``<stddef.h>`` define."""
+"""Names that ``<stdint.h>`` and ``<stddef.h>`` define, as wide as glibc makes them on 64 bits."""
 
 
 def integer_promotion(kind: CInteger) -> CInteger:
