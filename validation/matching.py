@@ -1,51 +1,58 @@
 """Prove that two checked programs leave the same value in an output element (trusted core).
 
 For an arbitrary element, the values of both programs are cases of terms over input elements and
-sums. Cases that can meet must agree: the same shape, equal subscripts, and equal sums. Two sums are
-equal if their non-zero summands can be paired; the certificate proposes the pairing, and Z3 proves
-
-P   each summand of one sum has a partner among the summands of the other, and no two have the same
-    (the proposal leads back); so neither sum has more summands of any kind than the other;
-T   partners are the same term of the same input elements.
-
-Sums wrap around modulo the width of their type, so the order of summands does not matter.
+sums. Cases that can meet must agree: the same form, the same elements of the inputs, and equal
+totals (see ``sum_matching``). Where forms differ, a lemma about all values must make them equal.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from .certificate import Pairing, SumCertificate
+from .certificate import SumCertificate
 from .checker import Violation
 from .lemmas import LemmaResult
 from .polyhedral import Statement
-from .ranges import Range, type_range
+from .ranges import Range, Ranges
 from .smt import (
     Answer,
     Names,
     Query,
     Solver,
-    conjunction,
     disjunction,
     equalities,
     holds,
     in_domain,
     negation,
-    values,
     with_symbols,
 )
+from .sum_matching import SumMatcher
 from .sum_ranges import sum_range
-from .terms import Term, is_float, is_zero, substitute, term
-from .values import Case, Side, Sum, normal_case, slot_kind, slot_number, slots_of
+from .summands import Valued, sum_of
+from .terms import Term, is_float, substitute, term
+from .totals import align, is_sum, outermost, structure, total_bits, with_widest_totals
+from .values import Case, Side, Sum, normal_case, slot_kind, slots_of
 
 ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
-"""Asks the oracle to pair the sums at a read of the source and of the target, for an output."""
+"""Asks the oracle to pair a total of the source and one of the target, for an output."""
 DecideShapes = Callable[[Term, Term, dict[Term, Range]], LemmaResult]
 """Whether two shapes over the same slots are equal, given ranges of slots (see ``lemmas``)."""
 
 REASSOCIATED = "floating-point sums may be reassociated"
+SAME_ELEMENTS = "the output is computed from the same input elements"
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where two values are compared: for which output, and what may be named in a pairing."""
+
+    position: int
+    names: Names
+    """Constants of the output element and of the counters around."""
+    depth: int
+    """How many statements the counters in ``names`` are from."""
+    final: Statement
 
 
 @dataclass
@@ -60,7 +67,7 @@ class Matcher:
 
     def __post_init__(self) -> None:
         self.assumptions: list[str] = []
-        self._element: dict[str, str] = {}
+        self._sums = SumMatcher(self.solver, self._sums_certificate, self.equal)
 
     def output(self, position: int) -> None:
         """Prove that the output parameter at ``position`` ends with the same contents.
@@ -71,11 +78,21 @@ class Matcher:
         if left.array.extents != right.array.extents:
             raise Violation(f"output {position} has different extents", None)
         query, element = self._context(left, right)
+        context = Context(position, element, 0, right)
         mine = self.source.value(query, left, self.source.symbols | element)
         theirs = self.target.value(query, right, self.target.symbols | element)
         for first in [self._unified(query, self.source, case) for case in mine]:
             for second in [self._unified(query, self.target, case) for case in theirs]:
-                self._cases(position, query, first, second, right)
+                both = query.copy()
+                both.add(first.guard)
+                both.add(second.guard)
+                self.equal(
+                    context,
+                    both,
+                    Valued(self.source, first.shape, first.slots),
+                    Valued(self.target, second.shape, second.slots),
+                    SAME_ELEMENTS,
+                )
 
     def _context(self, left: Statement, right: Statement) -> tuple[Query, dict[str, str]]:
         query, symbols = with_symbols(self.source.program)
@@ -85,49 +102,151 @@ class Matcher:
         self.source.symbols = self.target.symbols = symbols
         element = query.constants(left.dims)
         query.add(in_domain(left, symbols | element))
-        self._element = element
         return query, element
 
-    def prove(self, query: Query, obligation: str, statement: Statement | None = None) -> None:
-        origin = statement.origin if statement is not None else None
-        answer, model = self.solver.check(query, obligation, origin)
-        if answer is not Answer.UNSAT:
-            raise Violation(obligation, model if answer is Answer.SAT else None, origin)
+    # Equality of two values.
 
-    def prove_each(
-        self, query: Query, goals: Sequence[str], obligation: str, statement: Statement
+    def equal(
+        self, context: Context, query: Query, first: Valued, second: Valued, obligation: str
     ) -> None:
-        """Prove that each goal follows from the query."""
-        open_goals = [negation(goal) for goal in goals if goal != "true"]
-        for answer, model in self.solver.check_each(
-            query, open_goals, obligation, statement.origin
-        ):
+        """Prove that the two values are equal wherever the query holds."""
+        pairs = align(first.value, second.value)
+        if pairs is not None:
+            try:
+                self._aligned(context, query, first, second, pairs, obligation)
+                return
+            except Violation:
+                if len(pairs) < 2:
+                    raise
+        self._by_lemma(context, query, first, second)
+
+    def _aligned(
+        self,
+        context: Context,
+        query: Query,
+        first: Valued,
+        second: Valued,
+        pairs: Sequence[tuple[Term, Term]],
+        obligation: str,
+    ) -> None:
+        """Equal forms: what stands at the same places must be equal."""
+        different: list[str] = []
+        totals: list[tuple[Term, Term]] = []
+        for mine, theirs in dict.fromkeys(pairs):
+            if total_bits(mine) is None and total_bits(theirs) is None:
+                different.append(negation(equalities(first.place(mine), second.place(theirs))))
+            else:
+                totals.append((mine, theirs))
+        if different:
+            elements = query.copy()
+            elements.add(disjunction(different))
+            answer, model = self.solver.check(elements, obligation, context.final.origin)
             if answer is not Answer.UNSAT:
                 known = model if answer is Answer.SAT else None
-                raise Violation(obligation, known, statement.origin)
+                raise Violation(obligation, known, context.final.origin)
+        for mine, theirs in totals:
+            self._equal_totals(
+                context, query, replace(first, value=mine), replace(second, value=theirs)
+            )
 
-    # Values.
+    def _equal_totals(self, context: Context, query: Query, first: Valued, second: Valued) -> None:
+        widths = [total_bits(value.value) for value in (first, second)]
+        known = [width for width in widths if width is not None]
+        if len(set(known)) > 1:
+            self._fits_both(first, second)
+        self._sums.equal(context, query, first, second, max(known))
 
-    def _cases(
-        self, position: int, query: Query, first: Case, second: Case, final: Statement
-    ) -> None:
-        both = query.copy()
-        both.add(first.guard)
-        both.add(second.guard)
-        if _without_readers(first.shape) is _without_readers(second.shape):
-            self._slots(position, both, first, second, final)
-            return
-        obligation = f"the value {second.shape!r} equals {first.shape!r}"
-        answer, model = self.solver.check(both, f"both values occur: {obligation}?", final.origin)
+    def _sums_certificate(
+        self, context: Context, left: tuple[str, int], right: tuple[str, int], is_real: bool
+    ) -> SumCertificate:
+        if is_real and REASSOCIATED not in self.assumptions:
+            self.assumptions.append(REASSOCIATED)
+        return self.propose(context.position, left, right)
+
+    def _fits_both(self, first: Valued, second: Valued) -> None:
+        """Sums of different widths agree where the exact sum fits both."""
+        low, high = self._range(first)
+        for value in (first, second):
+            bits = total_bits(value.value) or 1
+            half = 1 << (bits - 1)
+            if low < -half or high >= half or not is_sum(value.value):
+                raise Violation("two sums of different widths are exact", None)
+
+    def _by_lemma(self, context: Context, query: Query, first: Valued, second: Valued) -> None:
+        """Different forms: equal for all values of what they have in common."""
+        obligation = f"the value {second.value!r} equals {first.value!r}"
+        origin = context.final.origin
+        answer, model = self.solver.check(query, f"both values occur: {obligation}?", origin)
         if answer is Answer.UNSAT:
             return
         if answer is Answer.UNKNOWN:
-            raise Violation(obligation, None, final.origin)
-        pairs = self._pair_slots(position, both, first, second)
-        lemma = self.decide(first.shape, substitute(second.shape, pairs), self._sum_ranges(first))
+            raise Violation(obligation, None, origin)
+        first = replace(first, value=with_widest_totals(first.value))
+        second = replace(second, value=with_widest_totals(second.value))
+        named, ranges = self._named_totals(first)
+        pairs = self._paired(context, query, first, second)
+        same = {other: named.get(mine, mine) for other, mine in pairs.items()}
+        # What equals nothing of the first value is a value of its own, whatever its name.
+        foreign = {
+            other: term("slot", other.type, payload=("foreign", structure(other), 0))
+            for other in outermost(second.value)
+            if other not in pairs
+        }
+        theirs = substitute(second.value, same | foreign)
+        lemma = self.decide(substitute(first.value, named), theirs, ranges)
         if lemma.answer is not Answer.UNSAT:
             known = model if lemma.answer is Answer.SAT else None
-            raise Violation(obligation, known, final.origin, lemma.witness)
+            raise Violation(obligation, known, origin, lemma.witness)
+
+    def _named_totals(self, value: Valued) -> tuple[dict[Term, Term], dict[Term, Range]]:
+        """A slot of its own for each total of a value, and the ranges of totals."""
+        named: dict[Term, Term] = {}
+        ranges: dict[Term, Range] = {}
+        for total in outermost(value.value):
+            bits = total_bits(total)
+            if bits is None:
+                continue
+            slot = total
+            if not is_sum(total):
+                kind = f"i{bits}" if bits else total.type
+                slot = term("slot", kind, payload=("total", structure(total), 0))
+                named[total] = slot
+            if not is_float(slot.type):
+                ranges[slot] = self._range(replace(value, value=total))
+        return named, ranges
+
+    def _range(self, value: Valued) -> Range:
+        """The range of a total, from those of its sums."""
+        known = {
+            slot: sum_range(value.side, value.sum(slot), self.solver)
+            for slot in slots_of(value.value)
+            if is_sum(slot) and not is_float(slot.type)
+        }
+        return Ranges(known).integer(value.value)
+
+    def _paired(
+        self, context: Context, query: Query, first: Valued, second: Valued
+    ) -> dict[Term, Term]:
+        """For each total and slot of the second value the one of the first that it equals."""
+        pairs: dict[Term, Term] = {}
+        for theirs in outermost(second.value):
+            failure: Violation | None = None
+            for mine in outermost(first.value):
+                if align(mine, theirs) is None:
+                    continue
+                left, right = replace(first, value=mine), replace(second, value=theirs)
+                try:
+                    self._aligned(context, query, left, right, [(mine, theirs)], SAME_ELEMENTS)
+                except Violation as violation:
+                    failure = failure or violation
+                    continue
+                pairs[theirs] = mine
+                break
+            if theirs not in pairs and failure is not None and total_bits(theirs) is not None:
+                raise failure
+        return pairs
+
+    # One value that is read at several places.
 
     def _unified(self, query: Query, side: Side, case: Case) -> Case:
         """The case with one slot for each value that it reads at several places."""
@@ -150,8 +269,8 @@ class Matcher:
         if first.type != second.type or slot_kind(second)[0] != kind:
             return False
         if kind == "sum":
-            return self._same_sum(query, side, _sum_of(first, a), _sum_of(second, b))
-        return slot_kind(first) == slot_kind(second) and self._equal(query, a, b)
+            return self._same_sum(query, side, sum_of(first, a), sum_of(second, b))
+        return slot_kind(first) == slot_kind(second) and self._same_element(query, a, b)
 
     def _same_sum(self, query: Query, side: Side, first: Sum, second: Sum) -> bool:
         """Whether two reads see exactly the same summands."""
@@ -174,249 +293,12 @@ class Matcher:
                 return False
         return True
 
-    def _slots(
-        self, position: int, query: Query, first: Case, second: Case, final: Statement
-    ) -> None:
-        """Equal shapes: the slots, in order of appearance, must be equal."""
-        order = zip(slots_of(first.shape), slots_of(second.shape), strict=True)
-        different: list[str] = []
-        for mine, theirs in order:
-            a, b = _slot(first, mine), _slot(second, theirs)
-            if slot_kind(mine)[0] == "sum":
-                self._sums(position, query, (mine, a), (theirs, b))
-            else:
-                different.append(negation(equalities(a, b)))
-        if different:
-            query = query.copy()
-            query.add(disjunction(different))
-            self.prove(query, "the output is computed from the same input elements", final)
-
-    def _pair_slots(
-        self, position: int, query: Query, first: Case, second: Case
-    ) -> dict[Term, Term]:
-        """For each slot of the second shape the slot of the first with the same value."""
-        pairs: dict[Term, Term] = {}
-        for theirs in slots_of(second.shape):
-            for mine in slots_of(first.shape):
-                if slot_kind(mine)[0] != slot_kind(theirs)[0]:
-                    continue
-                a, b = _slot(first, mine), _slot(second, theirs)
-                if slot_kind(mine)[0] == "sum":
-                    self._sums(position, query, (mine, a), (theirs, b))
-                elif slot_kind(mine) != slot_kind(theirs) or not self._equal(query, a, b):
-                    continue
-                pairs[theirs] = mine
-                break
-        return pairs
-
-    def _sum_ranges(self, case: Case) -> dict[Term, Range]:
-        """Ranges of the sums among the slots of a case of the source."""
-        return {
-            slot: sum_range(self.source, _sum_of(slot, _slot(case, slot)), self.solver)
-            for slot in slots_of(case.shape)
-            if slot_kind(slot)[0] == "sum" and not is_float(slot.type)
-        }
-
-    def _equal(self, query: Query, left: Sequence[str], right: Sequence[str]) -> bool:
+    def _same_element(self, query: Query, left: Sequence[str], right: Sequence[str]) -> bool:
         query = query.copy()
         query.add(negation(equalities(left, right)))
-        return self.solver.check(query, "two reads see different elements?")[0] is Answer.UNSAT
-
-    # Sums.
-
-    def _sums(
-        self,
-        position: int,
-        query: Query,
-        mine: tuple[Term, tuple[str, ...]],
-        theirs: tuple[Term, tuple[str, ...]],
-    ) -> None:
-        left = _sum_of(*mine)
-        right = _sum_of(*theirs)
-        if mine[0].type != theirs[0].type:
-            self._fits_both(mine[0].type, theirs[0].type, left)
-        if is_float(mine[0].type) and REASSOCIATED not in self.assumptions:
-            self.assumptions.append(REASSOCIATED)
-        key = (position, (left.reader, left.number), (right.reader, right.number))
-        certificate = self.propose(*key)
-        source = _Summing(self.source, left)
-        target = _Summing(self.target, right)
-        self._included(query, source, target, certificate.forward, certificate.backward)
-        self._included(query, target, source, certificate.backward, certificate.forward)
-
-    def _fits_both(self, first: str, second: str, total: Sum) -> None:
-        """Sums of different widths agree where the exact sum fits both."""
-        low, high = (-math.inf, math.inf)
-        if not is_float(first) and not is_float(second):
-            low, high = sum_range(self.source, total, self.solver)
-        for type in (first, second):
-            least, greatest = type_range(type) if not is_float(type) else (0, 0)
-            if low < least or high > greatest:
-                raise Violation(f"a sum in {first} equals the same sum in {second}", None)
-
-    def _included(
-        self,
-        context: Query,
-        left: _Summing,
-        right: _Summing,
-        forward: Sequence[Pairing],
-        backward: Sequence[Pairing],
-    ) -> None:
-        """Each non-zero summand of the left sum has a partner of its own in the right sum."""
-        for family in left.side.families(left.total):
-            statement = family.statement
-            query = context.copy()
-            names = left.side.constants(query, statement)
-            query.add(left.side.contributes(left.total, family, names))
-            valued = query.copy()
-            cases = left.side.value(valued, statement, names)
-            nonzero = [case for case in cases if not is_zero(case.shape)]
-            if not nonzero:
-                continue
-            valued.add(disjunction(case.guard for case in nonzero))
-            here = self._element | names
-            mine = [p for p in forward if p.left == statement.name]
-            # That a summand is not zero is seldom needed to find its partner, and costs much.
-            premises = [query, valued] if len(nonzero) == len(cases) else [valued]
-            self._partner_exists(premises, here, statement, mine, right, backward)
-            for pairing in mine:
-                self._partner_is_equal(valued, here, statement, pairing, nonzero, right)
-
-    def _partner_exists(
-        self,
-        premises: Sequence[Query],
-        here: Names,
-        statement: Statement,
-        forward: Sequence[Pairing],
-        right: _Summing,
-        backward: Sequence[Pairing],
-    ) -> None:
-        role = "the source" if right.side is self.source else "the target"
-        obligation = f"every summand of the other program occurs in {role}, once"
-        for number, premise in enumerate(premises):
-            query = premise.copy()
-            partners = [
-                self._partner_holds(query, here, statement, pairing, right, backward)
-                for pairing in forward
-            ]
-            goals = partners[0] if len(partners) == 1 else [_any_of_all(partners)]
-            try:
-                self.prove_each(query, goals, obligation, statement)
-                return
-            except Violation:
-                if number == len(premises) - 1:
-                    raise
-
-    def _partner_holds(
-        self,
-        query: Query,
-        here: Names,
-        statement: Statement,
-        pairing: Pairing,
-        right: _Summing,
-        backward: Sequence[Pairing],
-    ) -> list[str]:
-        """The parts of: the pairing applies, to a summand that leads back."""
-        partner, names = _partner(right.side, query, here, pairing)
-        there = dict(here) | names
-        families = [
-            family
-            for family in right.side.families(right.total)
-            if family.statement.name == partner.name
-        ]
-        parts = [holds(pairing.condition, here)]
-        if len(families) == 1:
-            parts += right.side.contribution(right.total, families[0], names)
-        else:
-            parts.append(
-                disjunction(right.side.contributes(right.total, f, names) for f in families)
-            )
-        back = [pairing for pairing in backward if pairing.left == partner.name]
-        if len(back) == 1 and back[0].right == statement.name:
-            own = [here[dim.name] for dim in statement.dims]
-            texts = values(back[0].point, there)
-            parts.append(holds(back[0].condition, there))
-            return parts + [equalities([a], [b]) for a, b in zip(texts, own, strict=True)]
-        return [*parts, _leads_back(statement, here, there, back)]
-
-    def _partner_is_equal(
-        self,
-        query: Query,
-        here: Names,
-        statement: Statement,
-        pairing: Pairing,
-        cases: Sequence[Case],
-        right: _Summing,
-    ) -> None:
-        query = query.copy()
-        query.add(holds(pairing.condition, here))
-        partner, names = _partner(right.side, query, here, pairing)
-        differing: list[str] = []
-        for other in right.side.value(query, partner, names):
-            for case in cases:
-                differ = "true"
-                if case.shape is other.shape:
-                    pairs = zip(case.slots, other.slots, strict=True)
-                    differ = negation(conjunction(equalities(a, b) for a, b in pairs))
-                differing.append(conjunction([case.guard, other.guard, differ]))
-        query.add(disjunction(differing))
-        self.prove(query, "paired summands are the same product of input elements", statement)
-
-
-@dataclass(frozen=True)
-class _Summing:
-    """A sum of one of the programs."""
-
-    side: Side
-    total: Sum
-
-
-def _partner(
-    side: Side, query: Query, here: Names, pairing: Pairing
-) -> tuple[Statement, dict[str, str]]:
-    statement = side.statements.get(pairing.right)
-    if statement is None or len(statement.dims) != len(pairing.point):
-        raise Violation(f"the certificate names no statement {pairing.right}", None)
-    texts = values(pairing.point, here)
-    point = [query.define(d.name, t) for d, t in zip(statement.dims, texts, strict=True)]
-    return statement, side.names(statement, point)
-
-
-def _leads_back(
-    statement: Statement, here: Names, there: Names, backward: Sequence[Pairing]
-) -> str:
-    """The first backward pairing that applies to the partner gives the summand itself."""
-    cases: list[str] = []
-    excluded: list[str] = []
-    own = [here[dim.name] for dim in statement.dims]
-    for pairing in backward:
-        applies = holds(pairing.condition, there)
-        if pairing.right == statement.name:
-            same = equalities(values(pairing.point, there), own)
-            cases.append(conjunction([*excluded, applies, same]))
-        excluded.append(negation(applies))
-    return disjunction(cases)
-
-
-def _any_of_all(alternatives: Sequence[Sequence[str]]) -> str:
-    return disjunction(conjunction(parts) for parts in alternatives)
-
-
-def _sum_of(slot: Term, point: tuple[str, ...]) -> Sum:
-    key = slot_kind(slot)[1]
-    assert isinstance(key, tuple)
-    return Sum(key[0], key[1], point)
+        answer, _ = self.solver.check(query, "two reads see different elements?")
+        return answer is Answer.UNSAT
 
 
 def _slot(case: Case, slot: Term) -> tuple[str, ...]:
     return case.slots[slots_of(case.shape).index(slot)]
-
-
-def _without_readers(shape: Term) -> Term:
-    """The shape with sums that do not say who reads them, so that two programs' shapes compare."""
-    erased = {
-        slot: term("slot", slot.type, payload=("sum", None, slot_number(slot)))
-        for slot in slots_of(shape)
-        if slot_kind(slot)[0] == "sum"
-    }
-    return substitute(shape, erased)

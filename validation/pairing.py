@@ -202,18 +202,22 @@ class Difference:
     subscripts: tuple[int, ...]
 
 
-def differences(left: list[Summands], right: list[Summands], rank: int) -> Iterator[Difference]:
+Keyed = tuple[Term, isl.Map]
+"""Summands of one shape: from their points to output element and subscripts."""
+
+
+def differing(left: Sequence[Keyed], right: Sequence[Keyed], rank: int) -> Iterator[Difference]:
     """Examples of summands that only one of the programs has."""
     for mine, other, missing in ((left, right, True), (right, left, False)):
-        for part in mine:
-            rest = part.keys.range()
-            for theirs in other:
-                if theirs.shape is part.shape:
-                    rest = rest.subtract(theirs.keys.range())
+        for shape, keys in mine:
+            rest = keys.range()
+            for theirs, other_keys in other:
+                if theirs is shape:
+                    rest = rest.subtract(other_keys.range())
             if rest.is_empty():
                 continue
             numbers = _coordinates(rest.sample_point())
-            yield Difference(missing, part.shape, numbers[:rank], numbers[rank:])
+            yield Difference(missing, shape, numbers[:rank], numbers[rank:])
 
 
 def _insert(case: ValueCase, leaf: Term, inner: ValueCase) -> ValueCase:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import islpy as isl
 
@@ -12,13 +12,30 @@ from .certificate import Pairing, SumCertificate
 from .condition import TRUE, Condition
 from .index import Index
 from .inverse import solve
-from .pairing import Difference, SummandMaps, Summands, ValueCase, differences
-from .polyhedral import Statement
+from .pairing import Difference, SummandMaps, differing
 from .presburger import pieces_of
-from .terms import is_zero
+from .summand_maps import (
+    Place,
+    SummandClass,
+    classes_alone,
+    classes_at,
+    is_lone_sum,
+    single_subscripts,
+    subscripts_of,
+)
+from .terms import subterms
+from .totals import TotalName, align, total_bits, total_name
+from .values import slots_of
 
-ReadName = tuple[str, int]
-"""A read: the statement and the number of the read."""
+_IN, _OUT = isl.dim_type.in_, isl.dim_type.out
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Two totals that must be equal at the same points."""
+
+    left: Place
+    right: Place
 
 
 class Proposer:
@@ -28,109 +45,169 @@ class Proposer:
         self._source = source
         self._target = target
         self._symbols = target.flow.symbols
-        self._asked: list[tuple[int, ReadName, ReadName]] = []
-        self._alone: dict[tuple[tuple[str, ...], ...], SumCertificate | None] = {}
+        self._asked: list[_Question] = []
+        self._alone: dict[tuple[TotalName, TotalName], SumCertificate | None] = {}
+        self._inner: dict[tuple[TotalName, TotalName], _Question] = {}
+        """Totals within summands that were paired."""
 
-    def certificate(self, position: int, left: ReadName, right: ReadName) -> SumCertificate:
-        """Propose the partner of each summand, in both directions.
+    def certificate(self, position: int, left: TotalName, right: TotalName) -> SumCertificate:
+        """Propose the partner of each summand of a total, in both directions.
 
-        Most terms occur once in the whole program; their partners do not depend on the output
-        element. Else summands are paired for each output element by itself.
+        Most terms occur once in the whole program; their partners do not depend on where the total
+        is asked for. Else summands are paired for each output element by itself.
         """
-        self._asked.append((position, left, right))
-        mine, theirs = self._source.contributors(*left), self._target.contributors(*right)
-        key = (tuple(s.name for s in mine), tuple(s.name for s in theirs))
-        if key not in self._alone:
-            forward = self._pair_terms(self._source, left, self._target, right)
-            backward = self._pair_terms(self._target, right, self._source, left)
-            both = None
-            if forward is not None and backward is not None:
-                both = SumCertificate(tuple(forward), tuple(backward))
-            self._alone[key] = both
-        return self._alone[key] or self._by_element(position, left, right)
+        questions = list(self._questions(position, left, right))
+        self._asked += questions[:1]
+        for question in questions:
+            key = left, right
+            if key not in self._alone:
+                self._alone[key] = self._pair_alone(question)
+            found = self._alone[key] or self._pair_at(question)
+            if found is not None:
+                return found
+        return SumCertificate((), ())
 
     def differences(self) -> Iterator[Difference]:
         """Examples of summands that only one of the programs has, in the sums asked for."""
-        for position, left, right in self._asked:
-            final = self._source.flow.program.outputs[position]
-            mine, theirs = self._summands(position, left, right)
-            yield from differences(mine, theirs, len(final.dims))
+        for question in self._asked:
+            bits = _bits(question)
+            rank = len(question.left.names)
+            mine, theirs = (
+                [(summand.shape, _keys(summand, rank)) for summand in classes_at(place, bits)]
+                for place in (question.left, question.right)
+            )
+            yield from differing(mine, theirs, rank)
 
-    def _summands(
-        self, position: int, left: ReadName, right: ReadName
-    ) -> tuple[list[Summands], list[Summands]]:
-        mine = self._source.summands(self._source.flow.program.outputs[position], *left)
-        theirs = self._target.summands(self._target.flow.program.outputs[position], *right)
-        return mine, theirs
+    # Where a total is asked for.
 
-    def _pair_terms(
-        self, left: SummandMaps, read: ReadName, right: SummandMaps, other: ReadName
-    ) -> list[Pairing] | None:
+    def _questions(self, position: int, left: TotalName, right: TotalName) -> Iterator[_Question]:
+        inner = self._inner.get((left, right))
+        if inner is not None:
+            yield inner
+        for mine in self._places(self._source, position, left):
+            for theirs in self._places(self._target, position, right):
+                yield _Question(mine, theirs)
+
+    def _places(self, maps: SummandMaps, position: int, name: TotalName) -> Iterator[Place]:
+        """The places in the value of an output element where the total occurs."""
+        final = maps.flow.program.outputs[position]
+        names = tuple(dim.name for dim in final.dims)
+        for case in maps.value(final):
+            points = case.domain.reset_tuple_id()
+            slots = tuple(slot.reset_tuple_id(_IN) for slot in case.slots)
+            for value in subterms(case.shape):
+                if total_name(value) == name:
+                    yield Place(maps, names, 0, points, value, slots)
+
+    # Pairing.
+
+    def _pair_alone(self, question: _Question) -> SumCertificate | None:
         """Pairs by the terms alone; ``None`` if a term has more than one partner."""
+        bits = _bits(question)
+        left, right = question.left, question.right
+        if not (is_lone_sum(left.value, bits) and is_lone_sum(right.value, bits)):
+            return None
+        mine = classes_alone(left.maps, left.value, bits, left.depth)
+        theirs = classes_alone(right.maps, right.value, bits, right.depth)
+        forward = self._pairs(mine, theirs, 0, unique=True)
+        backward = self._pairs(theirs, mine, 0, unique=True) if forward is not None else None
+        if forward is None or backward is None:
+            return None
+        return SumCertificate(tuple(forward), tuple(backward))
+
+    def _pair_at(self, question: _Question) -> SumCertificate | None:
+        """Pairs for each point at which the totals are asked for."""
+        bits, rank = _bits(question), len(question.left.names)
+        mine = list(classes_at(question.left, bits))
+        theirs = list(classes_at(question.right, bits))
+        forward = self._pairs(mine, theirs, rank, unique=False)
+        backward = self._pairs(theirs, mine, rank, unique=False)
+        if forward is None or backward is None:
+            return None
+        return SumCertificate(tuple(forward), tuple(backward))
+
+    def _pairs(
+        self, left: list[SummandClass], right: list[SummandClass], rank: int, *, unique: bool
+    ) -> list[Pairing] | None:
+        """Partners of the left summands; ``rank`` coordinates of each point are the context's."""
         found: list[Pairing] = []
-        for mine in left.contributors(*read):
-            for theirs in right.contributors(*other):
-                for first in left.value(mine):
-                    for second in right.value(theirs):
-                        if first.shape is not second.shape or is_zero(first.shape):
-                            continue
-                        solved = _solved(mine, first, theirs, second, self._symbols)
-                        if solved is not None:
-                            found.append(Pairing(mine.name, theirs.name, *solved))
-                            continue
-                        pairs = first.flat().apply_range(second.flat().reverse())
-                        if not pairs.is_single_valued():
-                            return None
-                        names = [dim.name for dim in mine.dims]
-                        found += _pairings(mine.name, theirs.name, pairs, names, self._symbols)
-        return _unconditional(found)
-
-    def _by_element(self, position: int, left: ReadName, right: ReadName) -> SumCertificate:
-        mine, theirs = self._summands(position, left, right)
-        return SumCertificate(
-            tuple(_unconditional(self._pair_summands(position, mine, theirs))),
-            tuple(_unconditional(self._pair_summands(position, theirs, mine))),
-        )
-
-    def _pair_summands(
-        self, position: int, left: list[Summands], right: list[Summands]
-    ) -> Iterator[Pairing]:
-        outputs = self._source.flow.program.outputs[position].dims
         for mine in left:
-            for theirs in right:
-                if mine.shape is not theirs.shape:
+            for theirs in _candidates(mine, right):
+                if rank == 0 and (solved := self._solved(mine, theirs)) is not None:
+                    found.append(Pairing(mine.label, theirs.label, *solved))
                     continue
-                pairs = mine.keys.apply_range(theirs.keys.reverse())
+                pairs = _keys(mine, rank).apply_range(_keys(theirs, rank).reverse())
                 if pairs.is_empty():
                     continue
-                points = pairs.apply_range(pairs.range().unwrap().range_map()).flatten_domain()
-                if not points.is_single_valued():
-                    points = points.lexmin()
-                names = [dim.name for dim in (*outputs, *mine.dims)]
-                yield from _pairings(mine.statement, theirs.statement, points, names, self._symbols)
+                if not pairs.is_single_valued():
+                    if unique:
+                        return None
+                    pairs = pairs.lexmin()
+                self._note_inner(mine, theirs, pairs)
+                points = pairs.project_out(_OUT, 0, rank)
+                names = mine.place.names
+                for condition, point in pieces_of(points, names, self._symbols):
+                    found.append(Pairing(mine.label, theirs.label, condition, point))
+        return _unconditional(found)
+
+    def _solved(
+        self, mine: SummandClass, theirs: SummandClass
+    ) -> tuple[Condition, tuple[Index, ...]] | None:
+        """The partner, where the subscripts are digits of the partner's counters."""
+        if mine.place.depth > 1 or theirs.place.depth > 1 or theirs.statement is None:
+            # Counters inside other totals have other names.
+            return None
+        left = single_subscripts(mine, self._symbols)
+        right = single_subscripts(theirs, self._symbols)
+        if left is None or right is None:
+            return None
+        return solve(theirs.statement, list(zip(right, left, strict=True)))
+
+    def _note_inner(self, mine: SummandClass, theirs: SummandClass, pairs: isl.Map) -> None:
+        """Remember which totals within these summands must be equal."""
+        for left, right in align(mine.shape, theirs.shape) or ():
+            if total_bits(left) is None and total_bits(right) is None:
+                continue
+            points = pairs.domain()
+            there = replace(
+                theirs.place,
+                names=mine.place.names,
+                points=points,
+                value=right,
+                slots=tuple(pairs.apply_range(slot) for slot in theirs.place.slots),
+            )
+            here = replace(mine.place, points=points, value=left)
+            self._inner.setdefault((total_name(left), total_name(right)), _Question(here, there))
 
 
-def _solved(
-    left: Statement, first: ValueCase, right: Statement, second: ValueCase, symbols: list[str]
-) -> tuple[Condition, tuple[Index, ...]] | None:
-    """The partner of each summand, where the subscripts are digits of the partner's counters."""
-    mine, theirs = first.subscripts(left, symbols), second.subscripts(right, symbols)
-    if mine is None or theirs is None:
-        return None
-    return solve(right, list(zip(theirs, mine, strict=True)))
+def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandClass]:
+    """Summands of the same form; else those over the same inputs, which may be equal too."""
+    form = mine.form()
+    same = [other for other in others if other.form() is form]
+    if same:
+        return same
+    inputs = [slot.payload for slot in slots_of(form)]
+    return [other for other in others if [s.payload for s in slots_of(other.form())] == inputs]
 
 
-def _pairings(
-    left: str, right: str, points: isl.Map, names: list[str], symbols: list[str]
-) -> Iterator[Pairing]:
-    if points.is_empty():
-        return
-    for condition, point in pieces_of(points, names, symbols):
-        yield Pairing(left, right, condition, point)
+def _keys(summand: SummandClass, rank: int) -> isl.Map:
+    """From points to the context's coordinates and the subscripts."""
+    points = summand.place.points
+    keys = subscripts_of(summand)
+    if rank == 0:
+        return keys
+    context = points.identity()
+    context = context.project_out(_OUT, rank, context.dim(_OUT) - rank)
+    return context.flat_range_product(keys)
+
+
+def _bits(question: _Question) -> int:
+    widths = [total_bits(place.value) for place in (question.left, question.right)]
+    return max(width for width in widths if width is not None)
 
 
 def _unconditional(pairings: Iterable[Pairing]) -> list[Pairing]:
-    """A statement with one partner expression needs no condition: nobody asks it elsewhere."""
+    """A class with one partner expression needs no condition: nobody asks it elsewhere."""
     found = list(pairings)
     count = Counter(pairing.left for pairing in found)
     return [

@@ -7,7 +7,7 @@ their level.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,15 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from .accumulation import split_accumulation
-from .condition import TRUE, Condition, all_of, less_than, negate
+from .condition import (
+    TRUE,
+    Comparison,
+    Condition,
+    Connective,
+    all_of,
+    less_than,
+    negate,
+)
 from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Requirement, Role, Statement, Unsupported, all_within
 from .pure_operations import Value, as_condition, as_index, as_term, evaluate, type_name
@@ -286,22 +294,26 @@ class Extractor:
         self, array: Array, indices: tuple[Index, ...], value: Term, operation: Operation
     ) -> None:
         """Assign to an element, or add to it where the value is the old one plus something."""
-        old = [
-            leaf
-            for leaf in leaves(value, "load")
-            if self._loads[leaf].array == array
-            and self._loads[leaf].indices == indices
-            and self._versions[leaf] == self._version(array)
-        ]
+        version = self._version(array)
         for predicate in reversed(self.scope.predicates):
-            if not old:
-                old = [self.read_element(array, indices)]
-            value = term("select", value.type, predicate, value, old[0])
-        summands = split_accumulation(value, old, self._reads_array(array))
-        if summands is None:
-            self.emit(array, indices, value, operation)
-        for summand in summands or ():
-            self.emit(array, indices, summand, operation, accumulates=True)
+            before = self.read_element(array, indices)
+            value = term("select", value.type, predicate, value, before)
+        for chosen, conditions in _by_condition(value):
+            # In each case for itself: `k == 0 ? 0 : cell` starts a sum, and else keeps it.
+            old = [
+                leaf
+                for leaf in leaves(chosen, "load")
+                if self._loads[leaf].array == array
+                and self._loads[leaf].indices == indices
+                and self._versions[leaf] == version
+            ]
+            summands = split_accumulation(chosen, old, self._reads_array(array))
+            if summands is None:
+                self.emit(array, indices, chosen, operation, condition=conditions)
+            for summand in summands or ():
+                self.emit(
+                    array, indices, summand, operation, accumulates=True, condition=conditions
+                )
 
     def _reads_array(self, array: Array) -> Callable[[Term], bool]:
         return lambda leaf: self._loads[leaf].array == array
@@ -322,20 +334,18 @@ class Extractor:
         condition: Sequence[Condition] = (),
     ) -> None:
         """Add a statement at the current point; one per case if its value depends on conditions."""
-        cases = leaves(value, "condition")
-        if cases:
-            truth = cases[0].payload
-            for fact, number in ((truth, 1), (negate(truth), 0)):  # pyright: ignore[reportArgumentType]
-                chosen = substitute(value, {cases[0]: term("constant", "i1", payload=number)})
-                extra = [*condition, fact]
+        cases = list(_by_condition(value))
+        if len(cases) > 1:
+            for chosen, facts in cases:
+                extra = [*condition, *facts]
                 self.emit(
                     array,
                     indices,
-                    _decide_selects(chosen),
+                    chosen,
                     operation,
                     accumulates=accumulates,
                     dims=dims,
-                    condition=extra,  # pyright: ignore[reportArgumentType]
+                    condition=extra,
                 )
             return
         if array.role is Role.INPUT:
@@ -359,6 +369,20 @@ class Extractor:
             operation,
         )
         self.program.statements.append(statement)
+
+
+def _by_condition(value: Term) -> Iterator[tuple[Term, list[Condition]]]:
+    """The value in each case of the conditions on loop counters that it depends on."""
+    cases = leaves(value, "condition")
+    if not cases:
+        yield value, []
+        return
+    truth = cases[0].payload
+    assert isinstance(truth, Comparison | Connective)
+    for fact, number in ((truth, 1), (negate(truth), 0)):
+        chosen = substitute(value, {cases[0]: term("constant", "i1", payload=number)})
+        for inner, facts in _by_condition(_decide_selects(chosen)):
+            yield inner, [fact, *facts]
 
 
 def _not(truth: Term) -> Term:

@@ -140,6 +140,18 @@ def leaves(root: Term, operation: str) -> list[Term]:
     return list(found)
 
 
+def subterms(root: Term) -> list[Term]:
+    """All distinct subterms, the term itself first."""
+    found: dict[Term, None] = {}
+    stack = [root]
+    while stack:
+        current = stack.pop()
+        if current not in found:
+            found[current] = None
+            stack.extend(reversed(current.operands))
+    return list(found)
+
+
 def substitute(root: Term, replacements: dict[Term, Term]) -> Term:
     """``root`` with subterms replaced."""
 
