@@ -9,6 +9,8 @@ dimensions are one array tile (DIM × DIM) and whose other dimensions count tile
 
 A load or store of more than DIM columns continues in the following slots of the last slot
 dimension.
+The rows of a move run along the array's last dimension but one, or along ``row_dimension``, and
+from one row to the next by one element of it, or by ``row_step`` elements.
 Element types convert as C converts them: a narrow integer loaded into a wider buffer is extended
 with its sign; a product is formed in the type of the target buffer, and wraps around.
 """
@@ -16,14 +18,17 @@ with its sign; a product is formed in the type of the target buffer, and wraps a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import (
     Float32Type,
     FloatAttr,
     IndexType,
+    IntegerAttr,
     MemRefType,
     UnitAttr,
     i1,
+    i64,
 )
 from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.irdl import (
@@ -64,9 +69,52 @@ def _require_array(array: SSAValue, indices: Sequence[SSAValue], role: str) -> N
         raise VerifyException(f"{role}: {array.type} is not in DRAM")
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Where the rows of a move lie in an array: along which dimension, and how far apart."""
+
+    dimension: int | None = None
+    """None is the last dimension but one."""
+    step: int = 1
+
+    def properties(self) -> dict[str, Attribute]:
+        """The properties of a move with such rows; the default has none."""
+        found: dict[str, Attribute] = {}
+        if self.dimension is not None:
+            found["row_dimension"] = IntegerAttr(self.dimension, i64)
+        if self.step != 1:
+            found["row_step"] = IntegerAttr(self.step, i64)
+        return found
+
+
+def _rows_of(
+    array: SSAValue, dimension: IntegerAttr | None, step: IntegerAttr | None
+) -> tuple[int, int]:
+    assert isinstance(array.type, MemRefType)
+    rank = array.type.get_num_dims()
+    return (
+        max(0, rank - 2) if dimension is None else dimension.value.data,
+        1 if step is None else step.value.data,
+    )
+
+
+def _place(dimension: IntegerAttr | None, step: IntegerAttr | None) -> Rows:
+    return Rows(
+        None if dimension is None else dimension.value.data, 1 if step is None else step.value.data
+    )
+
+
+def _require_rows(array: SSAValue, dimension: int, step: int) -> None:
+    assert isinstance(array.type, MemRefType)
+    if not 0 <= dimension < max(1, array.type.get_num_dims() - 1):
+        raise VerifyException(f"rows along dimension {dimension} of {array.type}")
+    if step < 1:
+        raise VerifyException(f"rows that are {step} elements apart")
+
+
 @irdl_op_definition
 class LoadOp(IRDLOperation):
-    """Copy ``rows`` × ``cols`` elements of the last two dimensions of a DRAM array into a buffer.
+    """Copy ``rows`` × ``cols`` elements of a DRAM array into a buffer; columns are contiguous.
 
     With ``broadcast`` the row index stays: each row of the tile gets the same elements.
     """
@@ -79,6 +127,8 @@ class LoadOp(IRDLOperation):
     rows = operand_def(IndexType())
     cols = operand_def(IndexType())
     broadcast = opt_prop_def(UnitAttr)
+    row_dimension = opt_prop_def(IntegerAttr)
+    row_step = opt_prop_def(IntegerAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     assembly_format = (
         "$source `[` $indices `]` `to` $buffer `[` $slot `]` `sizes` $rows `,` $cols attr-dict"
@@ -95,15 +145,30 @@ class LoadOp(IRDLOperation):
         cols: SSAValue,
         *,
         broadcast: bool = False,
+        place: Rows = Rows(),
     ) -> None:
         super().__init__(
             operands=[source, indices, buffer, slot, rows, cols],
-            properties={"broadcast": UnitAttr()} if broadcast else {},
+            properties={
+                **place.properties(),
+                **({"broadcast": UnitAttr()} if broadcast else {}),
+            },
         )
+
+    @property
+    def place(self) -> Rows:
+        """Where the rows lie in the array."""
+        return _place(self.row_dimension, self.row_step)
+
+    @property
+    def rows_along(self) -> tuple[int, int]:
+        """The dimension of the array along which the rows run, and its elements between two."""
+        return _rows_of(self.source, self.row_dimension, self.row_step)
 
     def verify_(self) -> None:
         _require_array(self.source, self.indices, "source")
         _require_slot(self.buffer, self.slot, "buffer")
+        _require_rows(self.source, *self.rows_along)
 
 
 @irdl_op_definition
@@ -183,7 +248,7 @@ class MatmulOp(IRDLOperation):
 
 @irdl_op_definition
 class StoreOp(IRDLOperation):
-    """Copy ``rows`` × ``cols`` elements of a buffer to the last two dimensions of a DRAM array.
+    """Copy ``rows`` × ``cols`` elements of a buffer to a DRAM array; columns are contiguous.
 
     With ``scale`` each element x of a wide buffer becomes ``saturate(round_half_even(x · scale))``
     in the array's element type, computed in float32, with ``max(x, 0)`` for x where ``relu`` is
@@ -199,6 +264,8 @@ class StoreOp(IRDLOperation):
     cols = operand_def(IndexType())
     scale = opt_prop_def(FloatAttr.constr(Float32Type()))
     relu = opt_prop_def(UnitAttr)
+    row_dimension = opt_prop_def(IntegerAttr)
+    row_step = opt_prop_def(IntegerAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     assembly_format = (
         "$buffer `[` $slot `]` `to` $target `[` $indices `]` `sizes` $rows `,` $cols attr-dict"
@@ -216,8 +283,10 @@ class StoreOp(IRDLOperation):
         *,
         scale: float | None = None,
         relu: bool = False,
+        place: Rows = Rows(),
     ) -> None:
         properties: dict[str, Attribute | None] = {
+            **place.properties(),
             "scale": None if scale is None else FloatAttr(scale, Float32Type()),
             "relu": UnitAttr() if relu else None,
         }
@@ -225,9 +294,20 @@ class StoreOp(IRDLOperation):
             operands=[buffer, slot, target, indices, rows, cols], properties=properties
         )
 
+    @property
+    def place(self) -> Rows:
+        """Where the rows lie in the array."""
+        return _place(self.row_dimension, self.row_step)
+
+    @property
+    def rows_along(self) -> tuple[int, int]:
+        """The dimension of the array along which the rows run, and its elements between two."""
+        return _rows_of(self.target, self.row_dimension, self.row_step)
+
     def verify_(self) -> None:
         _require_slot(self.buffer, self.slot, "buffer")
         _require_array(self.target, self.indices, "target")
+        _require_rows(self.target, *self.rows_along)
         assert isinstance(self.buffer.type, MemRefType)
         assert isinstance(self.target.type, MemRefType)
         if self.scale is None and self.buffer.type.element_type != self.target.type.element_type:

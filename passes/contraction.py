@@ -5,7 +5,10 @@ It answers with plain facts (``Contraction``), or refuses with what it met and w
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 
 from xdsl.dialects import arith, func, tensor
 from xdsl.dialects.builtin import (
@@ -18,7 +21,14 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.dialects.linalg.ops import FillOp, GenericOp
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
-from xdsl.ir.affine import AffineDimExpr, AffineMap
+from xdsl.ir.affine import (
+    AffineBinaryOpExpr,
+    AffineBinaryOpKind,
+    AffineConstantExpr,
+    AffineDimExpr,
+    AffineExpr,
+    AffineMap,
+)
 
 from .kernel import refusal
 from .post_op import PostOp
@@ -27,24 +37,56 @@ OUTPUTS = "liftproof.outputs"
 """Attribute of a kernel: the positions of the array parameters that it writes."""
 
 
+Form = Mapping[int | None, int]
+"""A subscript: factor of each loop of the contraction; the key ``None`` holds the constant."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """An input of the contraction, and how its array tiles lie in it."""
+
+    array: int
+    """Position of the parameter."""
+    subscripts: tuple[Form, ...]
+    transposed: bool
+    """Whether the array holds the transpose of the tiles that the product needs."""
+    row_dimension: int
+    """The dimension along which the rows of a tile run; its columns run along the last one."""
+    row_step: int
+
+
 @dataclass(frozen=True)
 class Contraction:
-    """``out[i, j] = post(init[i, j] + Σ_k a[i, k] · b[k, j])``; arrays are parameter positions."""
+    """``out[…, i, …, j] = post(init[…] + Σ a[…i…k…] · b[…k…j…])``; arrays are parameter positions.
 
-    m: int
-    n: int
+    The loops ``i``, ``j`` and ``k`` make array tiles; the others repeat them: ``outer`` loops for
+    more elements of the output (images and rows of pixels, batches of matrices), ``window`` loops
+    for more terms of its sums (kernel rows and columns of a convolution).
+    """
+
+    sizes: tuple[int, ...]
+    """Iterations of each loop."""
+    i: int
+    j: int
     k: int
-    a: int
-    b: int
+    outer: tuple[int, ...]
+    window: tuple[int, ...]
+    a: Factor
+    b: Factor
     out: int
-    a_transposed: bool
-    b_transposed: bool
+    out_subscripts: tuple[Form, ...]
+    out_row_dimension: int
     init: int | None
     """None starts from zero."""
     init_broadcast: bool
-    """The initial value is one row, the same for each i."""
+    """The initial value is one row, the same for each row of the output."""
     generic: GenericOp
     post: GenericOp | None
+
+    @property
+    def terms(self) -> int:
+        """Products in one sum."""
+        return prod(self.sizes[loop] for loop in (*self.window, self.k))
 
 
 def read_contraction(function: func.FuncOp) -> Contraction:
@@ -126,37 +168,121 @@ def _require_element_wise(post: GenericOp) -> None:
 def _facts(
     function: func.FuncOp, generic: GenericOp, post: GenericOp | None, out: int
 ) -> Contraction:
-    if len(generic.inputs) != 2 or len(generic.outputs) != 1 or len(generic.iterator_types) != 3:
-        raise refusal(generic, "expected a matrix product: two inputs, loops i, j and k")
-    first, second, target = (_dims(map, generic) for map in _maps(generic))
-    if len(target) != 2 or len(first) != 2 or len(second) != 2:
-        raise refusal(generic, "expected a product of matrices (rank 2)")
-    i, j = target
-    (k,) = {0, 1, 2} - {i, j} if i != j else (None,)
-    if _iterators(generic)[i] == IteratorType.REDUCTION or k is None:
-        raise refusal(generic, "the output must be indexed by the two parallel loops")
-    swapped = set(first) == {j, k} and set(second) == {i, k}
-    if not swapped and (set(first) != {i, k} or set(second) != {k, j}):
-        raise refusal(generic, "expected indexing maps of a matrix product")
+    if len(generic.inputs) != 2 or len(generic.outputs) != 1:
+        raise refusal(generic, "expected a contraction of two inputs to one output")
+    sizes = _sizes(generic)
+    *inputs, target_map = _maps(generic)
+    target = _dims(target_map, generic)
+    first, second = ([_form(x, generic) for x in map.results] for map in inputs)
     _require_multiply_add(generic)
-    a_dims, b_dims = (second, first) if swapped else (first, second)
-    a, b = (generic.inputs[1], generic.inputs[0]) if swapped else tuple(generic.inputs)
-    sizes = generic.get_static_loop_ranges()
+    roles = _roles(target, first, second, generic)
     init, broadcast = _initial_value(generic.outputs[0], generic)
+    arrays = [_position(value, generic) for value in generic.inputs]
+    if roles.swapped:
+        first, second = second, first
+        arrays.reverse()
     return Contraction(
-        m=sizes[i],
-        n=sizes[j],
-        k=sizes[k],
-        a=_position(a, generic),
-        b=_position(b, generic),
+        sizes=sizes,
+        i=roles.i,
+        j=roles.j,
+        k=roles.k,
+        outer=tuple(loop for loop in target if loop not in (roles.i, roles.j)),
+        window=tuple(x for x in range(len(sizes)) if x not in target and x != roles.k),
+        a=Factor(arrays[0], tuple(first), *roles.a),
+        b=Factor(arrays[1], tuple(second), *roles.b),
         out=out,
-        a_transposed=a_dims == (k, i),
-        b_transposed=b_dims == (j, k),
+        out_subscripts=tuple({loop: 1} for loop in target),
+        out_row_dimension=target.index(roles.i),
         init=init,
         init_broadcast=broadcast,
         generic=generic,
         post=post,
     )
+
+
+def _sizes(generic: GenericOp) -> tuple[int, ...]:
+    """The iterations of each loop; refuses sizes that are not numbers."""
+    for operand in generic.operands:
+        if isinstance(operand.type, TensorType) and any(n < 0 for n in operand.type.get_shape()):
+            raise refusal(generic, f"needs static shapes, got {operand.type}")
+    return tuple(generic.get_static_loop_ranges())
+
+
+def _form(expression: AffineExpr, generic: GenericOp) -> Form:
+    match expression:
+        case AffineDimExpr():
+            return {expression.position: 1}
+        case AffineConstantExpr():
+            return {None: expression.value} if expression.value else {}
+        case AffineBinaryOpExpr(kind=AffineBinaryOpKind.Add):
+            total = dict(_form(expression.lhs, generic))
+            for loop, factor in _form(expression.rhs, generic).items():
+                total[loop] = total.get(loop, 0) + factor
+            return total
+        case AffineBinaryOpExpr(kind=AffineBinaryOpKind.Mul, rhs=AffineConstantExpr(value=scale)):
+            return {loop: scale * x for loop, x in _form(expression.lhs, generic).items()}
+        case _:
+            raise refusal(generic, f"subscript {expression} is not a sum of loops with factors")
+
+
+@dataclass(frozen=True)
+class _Roles:
+    """Which loops make the array tiles, and how the tiles of both inputs lie."""
+
+    i: int
+    j: int
+    k: int
+    swapped: bool
+    """The second input is the left factor."""
+    a: tuple[bool, int, int]
+    b: tuple[bool, int, int]
+
+
+def _roles(
+    target: Sequence[int], first: Sequence[Form], second: Sequence[Form], generic: GenericOp
+) -> _Roles:
+    """Choose the loops of an array tile: the columns of the output give j, its rows i.
+
+    Of several choices the last loops are taken, so that the rows of a tile lie close together.
+    """
+    kinds = _iterators(generic)
+    if not target or any(kinds[loop] == IteratorType.REDUCTION for loop in target):
+        raise refusal(generic, "the output must be indexed by parallel loops")
+    if len(set(target)) != len(target) or len(target) + 1 > len(kinds):
+        raise refusal(generic, "the output must be indexed by each parallel loop once")
+    j = target[-1]
+    sums = [loop for loop, kind in enumerate(kinds) if kind == IteratorType.REDUCTION]
+    for swapped, a, b in ((False, first, second), (True, second, first)):
+        if _uses(a, j) or not _uses(b, j):
+            continue
+        rows = [loop for loop in reversed(target) if _uses(a, loop) and not _uses(b, loop)]
+        for i, k in product(rows, reversed(sums)):
+            of_a, of_b = _tile_of(a, i, k), _tile_of(b, k, j)
+            if of_a is not None and of_b is not None:
+                return _Roles(i, j, k, swapped, of_a, of_b)
+    raise refusal(
+        generic,
+        "is no product of matrix tiles: one input must have the output's columns and a summed"
+        " dimension, the other this summed dimension and rows of the output, each with one of its"
+        " two as contiguous last dimension",
+    )
+
+
+def _uses(subscripts: Sequence[Form], loop: int) -> bool:
+    return any(loop in form for form in subscripts)
+
+
+def _tile_of(subscripts: Sequence[Form], row: int, col: int) -> tuple[bool, int, int] | None:
+    """Transposed, row dimension and row step of the tiles over two loops, if there are such."""
+    for transposed, along, across in ((False, row, col), (True, col, row)):
+        rows = [d for d, form in enumerate(subscripts) if along in form]
+        cols = [d for d, form in enumerate(subscripts) if across in form]
+        if len(rows) != 1 or cols != [len(subscripts) - 1] or rows == cols:
+            continue
+        step = subscripts[rows[0]][along]
+        if step > 0 and subscripts[-1][across] == 1:
+            return transposed, rows[0], step
+    return None
 
 
 def _position(value: SSAValue, user: Operation) -> int:
@@ -193,7 +319,7 @@ def _initial_value(value: SSAValue, generic: GenericOp) -> tuple[int | None, boo
         return None, False
     if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
         source, target = (_dims(map, owner) for map in _maps(owner))
-        if source == target or source == target[1:]:
+        if source == target or source == target[-1:]:
             return _position(owner.operands[0], owner), source != target
         raise refusal(
             owner, "a bias can be a matrix or one row that repeats; Gemmini has no other form"
@@ -226,4 +352,4 @@ def element_type(value: SSAValue, user: Operation) -> Attribute:
     return type.element_type
 
 
-__all__ = ["OUTPUTS", "Contraction", "PostOp", "element_type", "read_contraction"]
+__all__ = ["OUTPUTS", "Contraction", "Factor", "PostOp", "element_type", "read_contraction"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -21,9 +22,9 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from ..dialects.gemmini import LocalSpace, LocalSpaceAttr
-from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
+from ..dialects.tile import LoadOp, MatmulOp, Rows, StoreOp, ZeroOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
-from .contraction import Contraction, read_contraction
+from .contraction import Contraction, Factor, Form, read_contraction
 from .index_math import IndexBuilder
 from .index_math import name as set_name
 from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
@@ -66,7 +67,7 @@ def machine_type(name: str) -> Attribute:
 
 
 def _require_types(contraction: Contraction, config: GemminiConfig) -> None:
-    if contraction.out in (contraction.a, contraction.b):
+    if contraction.out in (contraction.a.array, contraction.b.array):
         raise refusal(contraction.generic, "overwrites one of its own factors")
     wanted = (config.input_type, config.input_type, config.accumulator_type)
     values = (*contraction.generic.inputs, *contraction.generic.outputs)
@@ -95,7 +96,7 @@ def _post_op(contraction: Contraction, config: GemminiConfig) -> PostOp:
             f"the store unit writes {narrow}, or sums unchanged; got {result.element_type}",
         )
     input_bits = 8 * config.input_bytes
-    largest = contraction.k << (2 * input_bits - 2)
+    largest = contraction.terms << (2 * input_bits - 2)
     if contraction.init is not None:
         largest = 1 << 31
     return recognise_post_op(contraction.post, largest)
@@ -103,6 +104,10 @@ def _post_op(contraction: Contraction, config: GemminiConfig) -> PostOp:
 
 ELEMENT_NAMES = {"i": ("row", "rows"), "j": ("col", "cols"), "k": ("inner", "depth")}
 """For readers: what the first element of a tile and its extent are called, by loop."""
+OUTER_NAMES = "hgfedcb"
+"""Names of the loops around ``i`` that repeat tiles, from the inside out."""
+WINDOW_NAMES = "rstuvw"
+"""Names of the loops around ``k`` that add tiles, from the outside in."""
 
 
 class _Lowering:
@@ -129,6 +134,8 @@ class _Lowering:
         Builder(InsertPoint.at_end(self.entry)).insert(func.ReturnOp())
         assert self.entry.last_op is not None
         self.index = IndexBuilder(self.entry, InsertPoint.before(self.entry.last_op))
+        self.firsts: dict[int, SSAValue] = {}
+        """First element of the tile, or the element, by loop of the contraction."""
         self.narrow = machine_type(config.input_type)
         self.wide = machine_type(config.accumulator_type)
 
@@ -137,13 +144,15 @@ class _Lowering:
         a = self._buffer("a", self.narrow, LocalSpace.SPAD)
         b = self._buffer("b", self.narrow, LocalSpace.SPAD)
         c = self._buffer("c", self.wide, LocalSpace.ACC)
-        i, m = self._loop("i", facts.m)
-        j, n = self._loop("j", facts.n)
-        self._begin_sum(c, i, j, m, n)
+        self._repeat(facts.outer, OUTER_NAMES[: len(facts.outer)][::-1])
+        m = self._tiles("i", facts.i)
+        n = self._tiles("j", facts.j)
+        self._begin_sum(c, m, n)
         after = index.builder.insertion_point
-        k, depth = self._loop("k", facts.k)
-        self._load(a, facts.a, (i, m), (k, depth), facts.a_transposed)
-        self._load(b, facts.b, (k, depth), (j, n), facts.b_transposed)
+        self._repeat(facts.window, WINDOW_NAMES)
+        depth = self._tiles("k", facts.k)
+        self._load(a, facts.a, m, depth)
+        self._load(b, facts.b, depth, n)
         index.insert(
             MatmulOp(
                 (a, ()),
@@ -151,13 +160,16 @@ class _Lowering:
                 (c, ()),
                 (m, n, depth),
                 index.flag(True),
-                a_transpose=facts.a_transposed,
-                b_transpose=facts.b_transposed,
+                a_transpose=facts.a.transposed,
+                b_transpose=facts.b.transposed,
             )
         )
         index.at(after)
         out = self.entry.args[facts.out]
-        index.insert(StoreOp(c, (), out, (i, j), m, n, scale=self.post.scale, relu=self.post.relu))
+        place = _rows(facts.out_row_dimension, 1, len(facts.out_subscripts))
+        at = self._element(facts.out_subscripts)
+        post = self.post
+        index.insert(StoreOp(c, (), out, at, m, n, scale=post.scale, relu=post.relu, place=place))
         return self.lowered
 
     def _buffer(self, name: str, type: Attribute, space: LocalSpace) -> SSAValue:
@@ -167,37 +179,64 @@ class _Lowering:
         self.index.insert(alloc)
         return alloc.memref
 
-    def _loop(self, name: str, size: int) -> tuple[SSAValue, SSAValue]:
-        """Open the loop over the tiles of one dimension: a tile's first element and its extent."""
-        index = self.index
-        loop, iv = insert_loop(index, index.constant(-(-size // self.dim)), name)
-        set_loop_name(loop, name)
-        first_name, extent_name = ELEMENT_NAMES[name]
-        set_name(first := index.mul(iv, self.dim), first_name)
-        rest = index.sub(index.constant(size), first)
-        return first, set_name(index.minimum(index.constant(self.dim), rest), extent_name)
+    def _repeat(self, loops: Sequence[int], names: str) -> None:
+        """Open loops over single elements."""
+        for loop, name in zip(loops, names, strict=False):
+            upper = self.index.constant(self.contraction.sizes[loop])
+            opened, self.firsts[loop] = insert_loop(self.index, upper, name)
+            set_loop_name(opened, name)
 
-    def _begin_sum(self, c: SSAValue, i: SSAValue, j: SSAValue, m: SSAValue, n: SSAValue) -> None:
-        if self.contraction.init is None:
+    def _tiles(self, name: str, loop: int) -> SSAValue:
+        """Open the loop over the tiles of one dimension; returns the extent of a tile."""
+        index, size = self.index, self.contraction.sizes[loop]
+        tiles = -(-size // self.dim)
+        # Rows may be shorter than the array is wide; then let all tiles be equally long.
+        step = size // tiles if name == "i" and size % tiles == 0 else self.dim
+        opened, iv = insert_loop(index, index.constant(tiles), name)
+        set_loop_name(opened, name)
+        first_name, extent_name = ELEMENT_NAMES[name]
+        self.firsts[loop] = set_name(index.mul(iv, step), first_name)
+        rest = index.sub(index.constant(size), self.firsts[loop])
+        return set_name(index.minimum(index.constant(step), rest), extent_name)
+
+    def _element(self, subscripts: Sequence[Form]) -> list[SSAValue]:
+        """The subscripts of the first element of a tile."""
+        return [self._subscript(form) for form in subscripts]
+
+    def _subscript(self, form: Form) -> SSAValue:
+        total = self.index.constant(form.get(None, 0))
+        for loop, factor in form.items():
+            if loop is not None:
+                total = self.index.add(total, self.index.mul(self.firsts[loop], factor))
+        return total
+
+    def _begin_sum(self, c: SSAValue, m: SSAValue, n: SSAValue) -> None:
+        facts = self.contraction
+        if facts.init is None:
             self.index.insert(ZeroOp(c, (), m, n))
             return
-        array = self.entry.args[self.contraction.init]
-        broadcast = self.contraction.init_broadcast
-        at = (j,) if broadcast else (i, j)
-        self.index.insert(LoadOp(array, at, c, (), m, n, broadcast=broadcast))
+        array = self.entry.args[facts.init]
+        subscripts = facts.out_subscripts
+        at = self._element(subscripts[-1:] if facts.init_broadcast else subscripts)
+        place = _rows(facts.out_row_dimension, 1, len(subscripts))
+        if facts.init_broadcast:
+            place = Rows()
+        load = LoadOp(array, at, c, (), m, n, broadcast=facts.init_broadcast, place=place)
+        self.index.insert(load)
 
-    def _load(
-        self,
-        buffer: SSAValue,
-        array: int,
-        row: tuple[SSAValue, SSAValue],
-        col: tuple[SSAValue, SSAValue],
-        transposed: bool,
-    ) -> None:
+    def _load(self, buffer: SSAValue, factor: Factor, rows: SSAValue, cols: SSAValue) -> None:
         """Load a tile as it is stored: a transposed operand is transposed by the product."""
-        (first_row, rows), (first_col, cols) = (col, row) if transposed else (row, col)
-        source = self.entry.args[array]
-        self.index.insert(LoadOp(source, (first_row, first_col), buffer, (), rows, cols))
+        if factor.transposed:
+            rows, cols = cols, rows
+        source = self.entry.args[factor.array]
+        at = self._element(factor.subscripts)
+        place = _rows(factor.row_dimension, factor.row_step, len(factor.subscripts))
+        self.index.insert(LoadOp(source, at, buffer, (), rows, cols, place=place))
+
+
+def _rows(dimension: int, step: int, rank: int) -> Rows:
+    """The rows of a move of an array of ``rank`` dimensions."""
+    return Rows(None if dimension == rank - 2 else dimension, step)
 
 
 def _memref(type: Attribute, function: func.FuncOp) -> Attribute:

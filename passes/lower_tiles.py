@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects import func, memref, scf
@@ -135,7 +136,7 @@ class _Lowering:
     def _load(self, op: LoadOp) -> None:
         array = _array_type(op.source)
         alloc = _alloc(op.buffer)
-        row_bytes = array.get_shape()[-1] * _bytes(array)
+        row_bytes = _row_stride(array, *op.rows_along)
         shrunk = space_of_buffer(alloc) == LocalSpace.ACC and _bytes(array) != _bytes(
             buffer_type(alloc)
         )
@@ -178,7 +179,7 @@ class _Lowering:
             raise refusal(op, "the store unit needs adjacent column blocks")
         activation = ActivationKind.NONE if op.relu is None else ActivationKind.RELU
         scale = 1.0 if op.scale is None else op.scale.value.data
-        self.index.insert(ConfigStOp(array.get_shape()[-1] * _bytes(array), activation, scale))
+        self.index.insert(ConfigStOp(_row_stride(array, *op.rows_along), activation, scale))
         source = self._address(op.buffer, op.slot, full=full)
         self.index.insert(MvoutOp(source, op.rows, op.cols, op.target, op.indices))
 
@@ -243,6 +244,11 @@ def _array_type(array: SSAValue) -> MemRefType[Attribute]:
     type = array.type
     assert isinstance(type, MemRefType)
     return type
+
+
+def _row_stride(array: MemRefType[Attribute], dimension: int, step: int) -> int:
+    """Bytes from one row of a move to the next."""
+    return step * prod(array.get_shape()[dimension + 1 :]) * _bytes(array)
 
 
 def _bytes(type: MemRefType[Attribute]) -> int:

@@ -86,6 +86,7 @@ def with_slot(
                 copy(op.rows),
                 copy(op.cols),
                 broadcast=op.broadcast is not None,
+                place=op.place,
             )
         case ZeroOp():
             return ZeroOp(buffer, slot, copy(op.rows), copy(op.cols))
@@ -99,6 +100,7 @@ def with_slot(
                 copy(op.cols),
                 scale=None if op.scale is None else op.scale.value.data,
                 relu=op.relu is not None,
+                place=op.place,
             )
 
 

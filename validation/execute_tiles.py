@@ -48,18 +48,27 @@ class TileExecutor(LoopExecutor):
         return range(0, cols, buffer.shape[-1])
 
     def _window(
-        self, array: NDArray[Any], indices: list[int], rows: int, cols: int, operation: Operation
+        self,
+        array: NDArray[Any],
+        indices: list[int],
+        rows: int,
+        cols: int,
+        operation: LoadOp | StoreOp,
     ) -> NDArray[Any]:
-        """``rows`` × ``cols`` elements of the last two dimensions of a DRAM array."""
+        """The ``rows`` × ``cols`` elements of a DRAM array that a move begins at ``indices``."""
+        dimension, step = operation.rows_along
         if len(indices) == 1:
             array, indices = array.reshape(1, -1), [0, *indices]
-        *outer, row, col = indices
-        inside = row >= 0 and row + rows <= array.shape[-2]
-        inside = inside and col >= 0 and col + cols <= array.shape[-1]
-        inside = inside and all(0 <= i < n for i, n in zip(outer, array.shape, strict=False))
-        if not inside:
+        last = [*indices]
+        last[dimension] += (rows - 1) * step
+        last[-1] += cols - 1
+        pairs = zip(indices, last, array.shape, strict=True)
+        if not all(0 <= low and high < extent for low, high, extent in pairs):
             raise ExecutionFault(f"tile out of bounds in `{operation}`")
-        return array[tuple(outer)][row : row + rows, col : col + cols]
+        place: list[int | slice] = [*indices]
+        place[dimension] = slice(indices[dimension], last[dimension] + 1, step)
+        place[-1] = slice(indices[-1], last[-1] + 1)
+        return array[tuple(place)]
 
     def _check_rows(self, buffer: NDArray[Any], rows: int, operation: Operation) -> None:
         if rows > buffer.shape[-2]:

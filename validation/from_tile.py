@@ -60,12 +60,14 @@ class TileExtractor(Extractor):
         return (*slot[:-1], slot[-1] + col // width, row, col % width)
 
     def _element(
-        self, indices: Sequence[Index], row: Index, col: Index, broadcast: bool
+        self, operation: LoadOp | StoreOp, row: Index, col: Index, broadcast: bool
     ) -> tuple[Index, ...]:
-        moved = [*indices]
+        """The element of the array in row ``row`` and column ``col`` of a move."""
+        moved = [*self.indices(operation.indices, operation)]
         moved[-1] = moved[-1] + col
         if len(moved) > 1 and not broadcast:
-            moved[-2] = moved[-2] + row
+            dimension, step = operation.rows_along
+            moved[dimension] = moved[dimension] + row * step
         return tuple(moved)
 
     def _require(
@@ -83,10 +85,9 @@ class TileExtractor(Extractor):
         source = self.array(operation.source, operation)
         buffer = self.array(operation.buffer, operation)
         dims, conditions, (row, col) = self._counters(operation, r=operation.rows, c=operation.cols)
-        indices = self.indices(operation.indices, operation)
-        if len(indices) < 2 and operation.broadcast is None:
+        if len(operation.indices) < 2 and operation.broadcast is None:
             raise Unsupported("a load of rows of an array of rank 1", operation)
-        element = self._element(indices, row, col, operation.broadcast is not None)
+        element = self._element(operation, row, col, operation.broadcast is not None)
         slot = self.indices(operation.slot, operation)
         cell = self._cell(buffer, slot, row, col)
         self._require(source, element, operation, dims, conditions)
@@ -132,8 +133,7 @@ class TileExtractor(Extractor):
         target = self.array(operation.target, operation)
         dims, conditions, (row, col) = self._counters(operation, r=operation.rows, c=operation.cols)
         cell = self._cell(buffer, self.indices(operation.slot, operation), row, col)
-        indices = self.indices(operation.indices, operation)
-        element = self._element(indices, row, col, broadcast=False)
+        element = self._element(operation, row, col, broadcast=False)
         self._require(buffer, cell, operation, dims, conditions)
         self._require(target, element, operation, dims, conditions)
         value = self._stored(operation, self.read_element(buffer, cell), target.element_type)
