@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/liftproof optimize $(KERNEL) --target gemmini
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 	$(BIN)/lit -v tests/filecheck
 
 lint: setup
