@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
 
 from ..hw.gemmini.config import GemminiConfig
-from .execute import execute, parameter_shapes, random_array
+from .execute import execute, random_array
 from .execution import ExecutionFault, TooExpensive
+from .extraction import Level, level_of
 from .from_loops import output_positions
 from .pairing import Difference
 from .polyhedral import Unsupported
 from .structured import single_function
 from .suspect_inputs import Summand, Suspicion, arrays_for_difference, arrays_for_sum
+from .trial_sizes import Sizes, shapes_at, size_parameters, smallest, trials
 
 RANDOM_MAGNITUDES: tuple[int | None, ...] = (1, None, 3, 20, None)
 """Ranges of random inputs: small ones keep saturation from hiding a difference."""
@@ -68,23 +71,89 @@ def find_counterexample(
 ) -> Counterexample | None:
     """Inputs on which the programs differ, or ``None`` if the tries find none.
 
-    Raises ``Unsupported`` if one of the programs cannot be executed.
+    Where sizes are parameters, they are as small as the search finds a difference for. Raises
+    ``Unsupported`` if one of the programs cannot be executed.
     """
-    function = single_function(source)
-    names = parameter_names(function)
-    outputs = output_positions(function)
-    for inputs in _tries(function, outputs, suspicion or Suspicion(), seed):
-        try:
-            expected = execute(source, inputs, config)
-        except ExecutionFault:
-            # The source is undefined for these inputs; any target would do.
-            continue
-        except TooExpensive as error:
-            raise Unsupported(f"the source is too large to run: {error}") from error
-        found = _compare(names, inputs, expected, target, config)
+    search = _InputSearch(source, target, config, suspicion or Suspicion(), seed)
+    if not search.sized:
+        return search.at({})
+    if level_of(target) is Level.ISA:
+        raise Unsupported("the machine's programs run at sizes that are numbers only")
+    for sizes in trials(search.sized, dict(search.suspicion.sizes)):
+        found = search.at(sizes)
         if found is not None:
-            return found
+            best = smallest(sizes, lambda smaller: search.at(smaller) is not None)
+            return search.at(best)
     return None
+
+
+@dataclass(frozen=True)
+class _InputSearch:
+    """Runs both programs on suspected and on random inputs."""
+
+    source: ModuleOp
+    target: ModuleOp
+    config: GemminiConfig
+    suspicion: Suspicion
+    seed: int
+
+    @cached_property
+    def function(self) -> FuncOp:
+        return single_function(self.source)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return parameter_names(self.function)
+
+    @cached_property
+    def sized(self) -> tuple[int, ...]:
+        """Positions of the parameters that are sizes."""
+        return size_parameters(self.function, self.names)
+
+    def at(self, sizes: Sizes) -> Counterexample | None:
+        """A counterexample at these sizes, the same one each time."""
+        for inputs in self._tries(sizes):
+            try:
+                expected = execute(self.source, inputs, self.config)
+            except ExecutionFault:
+                # The source is undefined for these inputs; any target would do.
+                continue
+            except TooExpensive as error:
+                raise Unsupported(f"the source is too large to run: {error}") from error
+            found = _compare(self.names, inputs, expected, self.target, self.config)
+            if found is not None:
+                return found
+        return None
+
+    def _tries(self, sizes: Sizes) -> Iterator[list[NDArray[Any]]]:
+        """Inputs to try: first those that show the suspected difference, then random ones."""
+        shapes = shapes_at(self.function, self.names, sizes)
+        outputs = output_positions(self.function)
+        rng = np.random.default_rng(self.seed)
+
+        def fresh(magnitude: int | None) -> list[NDArray[Any]]:
+            arrays = [random_array(rng, shape, type, magnitude) for shape, type in shapes]
+            for position, value in sizes.items():
+                arrays[position] = np.full_like(arrays[position], value)
+            return arrays
+
+        def blank() -> list[NDArray[Any]]:
+            arrays = [np.zeros_like(array) for array in fresh(1)]
+            for position in (*outputs, *sizes):
+                arrays[position] = fresh(None)[position]
+            return arrays
+
+        for difference in self.suspicion.differences[:2]:
+            for magnitude in (1, 127, 11):
+                arrays = arrays_for_difference(blank(), difference, magnitude)
+                if arrays is not None:
+                    yield arrays
+        if self.suspicion.witness is not None:
+            arrays = arrays_for_sum(blank(), self.suspicion.summands, self.suspicion.witness)
+            if arrays is not None:
+                yield arrays
+        for magnitude in RANDOM_MAGNITUDES:
+            yield fresh(magnitude)
 
 
 def replay(
@@ -152,35 +221,6 @@ def parameter_names(function: FuncOp) -> tuple[str, ...]:
         if len(names) == len(function.args):
             return tuple(names)
     return tuple(a.name_hint or f"arg{number}" for number, a in enumerate(function.args))
-
-
-def _tries(
-    function: FuncOp, outputs: Sequence[int], suspicion: Suspicion, seed: int
-) -> Iterator[list[NDArray[Any]]]:
-    """Inputs to try: first those that show the suspected difference, then random ones."""
-    shapes = parameter_shapes(function)
-    rng = np.random.default_rng(seed)
-
-    def fresh(magnitude: int | None) -> list[NDArray[Any]]:
-        return [random_array(rng, shape, type, magnitude) for shape, type in shapes]
-
-    def blank() -> list[NDArray[Any]]:
-        arrays = [np.zeros_like(array) for array in fresh(1)]
-        for position in outputs:
-            arrays[position] = fresh(None)[position]
-        return arrays
-
-    for difference in suspicion.differences[:2]:
-        for magnitude in (1, 127, 11):
-            arrays = arrays_for_difference(blank(), difference, magnitude)
-            if arrays is not None:
-                yield arrays
-    if suspicion.witness is not None:
-        arrays = arrays_for_sum(blank(), suspicion.summands, suspicion.witness)
-        if arrays is not None:
-            yield arrays
-    for magnitude in RANDOM_MAGNITUDES:
-        yield fresh(magnitude)
 
 
 __all__ = ["Counterexample", "Difference", "Summand", "Suspicion", "find_counterexample"]

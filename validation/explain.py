@@ -43,15 +43,23 @@ def explain(instruction: Operation | None, source_operation: Operation | None) -
 
 
 def last_writer(
-    program: Program, certificate: FlowCertificate, position: int, element: tuple[int, ...]
+    program: Program,
+    certificate: FlowCertificate,
+    position: int,
+    element: tuple[int, ...],
+    sizes: dict[str, int],
 ) -> Operation | None:
-    """The operation whose value an element of an output has at the end."""
+    """The operation whose value an element of an output has at the end.
+
+    ``sizes`` gives the values of the program's symbols by name.
+    """
     final = program.outputs.get(position)
     if final is None or len(final.dims) != len(element):
         return None
     values = {
         dim.name: constant_index(place) for dim, place in zip(final.dims, element, strict=True)
     }
+    values |= {name: constant_index(size) for name, size in sizes.items()}
     origins = {statement.name: statement.origin for statement in program.statements}
     for source in certificate.sources.get((final.name, 0), ()):
         if source.condition.replace(values) == TRUE:

@@ -80,10 +80,15 @@ def bind_inputs(extractor: Extractor, function: FuncOp) -> None:
             extractor.arrays[argument] = source
 
 
+def symbol_name(position: int | str) -> str:
+    """The name of the symbol for the integer parameter at a position."""
+    return f"n{position}"
+
+
 def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Index]:
     """Scalars become symbols if they are integers, inputs of rank 0 else; sizes are at least 1."""
     names = _string_list(function, "liftproof.parameters")
-    used = {name for row in _extent_rows(function) for name in row if isinstance(name, str)}
+    used = {name for row in extent_rows(function) for name in row if isinstance(name, str)}
     sizes: dict[str, Index] = {}
     for position, argument in enumerate(function.args):
         if isinstance(argument.type, MemRefType | TensorType):
@@ -94,7 +99,7 @@ def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Inde
             extractor.values[argument] = extractor.read_element(array, ())
             continue
         half = 1 << (bit_width(kind) - 1)
-        symbol = Variable(f"n{position}", -half, half - 1)
+        symbol = Variable(symbol_name(position), -half, half - 1)
         name = names[position] if position < len(names) else ""
         context = [extractor.program.context]
         if name in used:
@@ -117,7 +122,7 @@ def _extents(
     shape = argument.type.get_shape()
     if all(extent >= 0 for extent in shape):
         return tuple(constant_index(extent) for extent in shape)
-    rows = _extent_rows(function)
+    rows = extent_rows(function)
     if position >= len(rows) or len(rows[position]) != len(shape):
         raise Unsupported("an array without constant extents and without `liftproof.extents`")
     result: list[Index] = []
@@ -131,7 +136,8 @@ def _extents(
     return tuple(result)
 
 
-def _extent_rows(function: FuncOp) -> list[list[str | int]]:
+def extent_rows(function: FuncOp) -> list[list[str | int]]:
+    """The extents of each parameter as ``liftproof.extents`` gives them; empty without it."""
     rows = function.attributes.get("liftproof.extents")
     if not isinstance(rows, ArrayAttr):
         return []

@@ -32,6 +32,8 @@ class Suspicion:
     """All summands of one output element of the source."""
     witness: int | None = None
     """A value of their sum for which the outputs differ."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Values of scalar parameters, by position, at which an obligation fails."""
 
 
 def elements_of(

@@ -7,7 +7,9 @@ tensor, tile or ISA IR.
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
@@ -23,6 +25,7 @@ from .counterexample import Counterexample, find_counterexample
 from .engine import Analysed, Run, analyse, prove
 from .explain import Explanation, explain, last_writer
 from .extraction import extract
+from .from_loops import symbol_name
 from .generalize import generalize
 from .limits import ValidationOptions
 from .polyhedral import Unsupported, describe
@@ -117,7 +120,7 @@ def validate(
     except Violation as violation:
         found = _search(prepared, target, _suspicion(prepared, violation, run), options)
         reason = str(violation)
-        if violation.model is not None and options.counterexamples and found.counterexample is None:
+        if violation.model is not None and options.counterexamples and found == _Search():
             reason = f"internal: refutation did not replay: {reason}"
         refuted = _not_proved(run, reason, found, describe(violation.origin))
         return _explained(refuted, prepared, run, violation.origin)
@@ -193,7 +196,12 @@ def _explained(
     found = result.counterexample
     operation: Operation | None = None
     if found is not None and found.parameter:
-        place = found.names.index(found.parameter), found.element
+        sizes = {
+            symbol_name(position): int(array)
+            for position, array in enumerate(found.inputs)
+            if array.ndim == 0 and array.dtype.kind == "i"
+        }
+        place = found.names.index(found.parameter), found.element, sizes
         source = prepared.analysed
         operation = last_writer(source.program, source.certificate, *place)
         if instruction is None and run.target is not None:
@@ -210,6 +218,7 @@ def _belongs_to(operation: Operation | None, module: ModuleOp) -> bool:
 def _suspicion(prepared: PreparedSource, violation: Violation, run: Run) -> Suspicion:
     """What the failed proof says about inputs that would show the difference."""
     found = tuple(islice(run.proposer.differences(), 4)) if run.proposer is not None else ()
+    sizes = tuple(_scalars(violation.model or {}))
     for slot, value in violation.witness:
         kind, key = slot_kind(slot)
         if kind == "sum" and isinstance(key, tuple):
@@ -217,8 +226,16 @@ def _suspicion(prepared: PreparedSource, violation: Violation, run: Run) -> Susp
             final = next(iter(source.program.outputs.values()))
             points = source.summands.of_first_element(final, *key)
             summands = tuple(Summand(shape, subscripts) for shape, subscripts in points)
-            return Suspicion(found, summands, value)
-    return Suspicion(found)
+            return Suspicion(found, summands, value, sizes)
+    return Suspicion(found, sizes=sizes)
+
+
+def _scalars(model: dict[str, int]) -> Iterator[tuple[int, int]]:
+    """Values of the scalar parameters, which are the constants ``n<position>.<number>``."""
+    for name, value in model.items():
+        match = re.fullmatch(rf"{symbol_name('([0-9]+)')}\.[0-9]+", name)
+        if match is not None:
+            yield int(match[1]), value
 
 
 def _verdict(
