@@ -30,6 +30,8 @@ def _without(value: Term, cell: Term) -> list[Term] | None:
     """The summands other than ``cell``, if ``cell`` occurs exactly once in the sum ``value``."""
     if value is cell:
         return []
+    if value.operation == "trunci" and value.type == cell.type:
+        return _without_widened(value.operands[0], cell)
     if value.operation == "select":
         return _guarded(value, cell)
     if value.operation == "subi":
@@ -48,10 +50,21 @@ def _without(value: Term, cell: Term) -> list[Term] | None:
     return None
 
 
+def _without_widened(value: Term, cell: Term) -> list[Term] | None:
+    """The summands of a sum formed in a wider type: its low bits are the sum of low bits."""
+    widened = term("extsi", value.type, cell)
+    rest = _without(value, widened)
+    if rest is None:
+        rest = _without(value, term("extui", value.type, cell))
+    if rest is None:
+        return None
+    return [term("trunci", cell.type, summand) for summand in rest]
+
+
 def _guarded(value: Term, cell: Term) -> list[Term] | None:
     """``c ? cell + x : cell`` adds ``c ? x : 0`` (integers; in floating point +0 can matter)."""
     condition, then, otherwise = value.operands
-    if is_float(value.type) or cell in leaves(condition, "load"):
+    if is_float(value.type) or set(leaves(cell, "load")) & set(leaves(condition, "load")):
         return None
     summands: list[Term] = []
     zero = constant(0, value.type)

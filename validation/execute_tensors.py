@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import arith, tensor
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType
+from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseIntOrFPElementsAttr, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorType
-from xdsl.ir import Block, Operation
+from xdsl.ir import Attribute, Block, Operation
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
 from .arithmetic import numpy_type
-from .execution import Lanes, Values, garbage
+from .execution import ExecutionFault, Lanes, Values, garbage
 from .polyhedral import Unsupported
 from .pure_operations import type_name
 
@@ -33,6 +33,10 @@ class TensorExecutor:
             tensor.EmptyOp: self._empty,
             linalg.FillOp: self._fill,
             linalg.TransposeOp: self._transpose,
+            tensor.ExtractSliceOp: self._extract_slice,
+            tensor.InsertSliceOp: self._insert_slice,
+            tensor.ExpandShapeOp: self._reshape,
+            tensor.CollapseShapeOp: self._reshape,
             linalg.GenericOp: self._generic,
             linalg.MatmulOp: self._matmul,
             ReturnOp: self._return,
@@ -76,6 +80,44 @@ class TensorExecutor:
     def _fill(self, operation: linalg.FillOp) -> None:
         shape = self.values[operation.outputs[0]].shape
         self.values[operation.res[0]] = np.broadcast_to(self.values[operation.inputs[0]], shape)
+
+    def _slices(
+        self, operation: tensor.ExtractSliceOp | tensor.InsertSliceOp, shape: Sequence[int]
+    ) -> tuple[slice, ...]:
+        lists = (
+            (operation.static_offsets, operation.offsets),
+            (operation.static_sizes, operation.sizes),
+            (operation.static_strides, operation.strides),
+        )
+        found: list[list[int]] = []
+        for static, dynamic in lists:
+            operands = [int(self.values[value]) for value in dynamic]
+            numbers = [int(number) for number in static.get_values()]
+            found.append([operands.pop(0) if n == DYNAMIC_INDEX else n for n in numbers])
+        parts = list(zip(*found, strict=True))
+        for (first, size, step), extent in zip(parts, shape, strict=True):
+            if size and not (0 <= first < extent and 0 <= first + (size - 1) * step < extent):
+                raise ExecutionFault(f"slice out of bounds in `{operation}`")
+        return tuple(slice(first, first + size * step, step) for first, size, step in parts)
+
+    def _extract_slice(self, operation: tensor.ExtractSliceOp) -> None:
+        source = self.values[operation.source]
+        part = source[self._slices(operation, source.shape)]
+        type = operation.result.type
+        assert isinstance(type, TensorType)
+        self.values[operation.result] = part.reshape(_shape_of(type, part.size))
+
+    def _insert_slice(self, operation: tensor.InsertSliceOp) -> None:
+        result = np.array(self.values[operation.dest])
+        place = self._slices(operation, result.shape)
+        result[place] = self.values[operation.source].reshape(result[place].shape)
+        self.values[operation.result] = result
+
+    def _reshape(self, operation: tensor.ExpandShapeOp | tensor.CollapseShapeOp) -> None:
+        value = self.values[operation.src]
+        type = operation.result.type
+        assert isinstance(type, TensorType)
+        self.values[operation.result] = value.reshape(_shape_of(type, value.size))
 
     def _transpose(self, operation: linalg.TransposeOp) -> None:
         order = [int(place) for place in operation.permutation.get_values()]
@@ -152,6 +194,13 @@ class TensorExecutor:
     def _subscripts(self, map: AffineMap) -> tuple[Lanes, ...]:
         dims = self._counters
         return tuple(np.asarray(result.eval(dims, [])) for result in map.results)  # pyright: ignore[reportArgumentType]
+
+
+def _shape_of(type: TensorType[Attribute], size: int) -> tuple[int, ...]:
+    shape = tuple(type.get_shape())
+    if any(extent < 0 for extent in shape):
+        raise Unsupported(f"no execution of a view of {size} elements without constant extents")
+    return shape
 
 
 def _extents(maps: Sequence[AffineMap], arrays: Sequence[Lanes]) -> list[int]:

@@ -36,6 +36,7 @@ from .polyhedral import Array, Unsupported, all_within
 from .pure_operations import as_term, type_name
 from .sizes import CONCRETE, Extraction, SizePlan
 from .structured import Extractor, single_function
+from .tensor_views import collapse_shape, expand_shape, extract_slice, insert_slice
 from .terms import Term, constant
 
 
@@ -67,6 +68,10 @@ class TensorExtractor(Extractor):
             linalg.FillOp: self._fill,
             linalg.MatmulOp: self._matmul,
             linalg.TransposeOp: self._transpose,
+            tensor.ExtractSliceOp: lambda operation: extract_slice(self, operation),
+            tensor.InsertSliceOp: lambda operation: insert_slice(self, operation),
+            tensor.ExpandShapeOp: lambda operation: expand_shape(self, operation),
+            tensor.CollapseShapeOp: lambda operation: collapse_shape(self, operation),
             ReturnOp: self._return,
         }
 
@@ -110,21 +115,36 @@ class TensorExtractor(Extractor):
             return self.array(operation.outputs[place], operation).extents
         raise Unsupported("a tensor without constant extents", operation)
 
+    def new_array(self, value: SSAValue, operation: Operation, extents: tuple[Index, ...]) -> Array:
+        """A tensor of the given extents, unless the plan has others."""
+        if not isinstance(value.type, TensorType):
+            raise Unsupported(f"a result of type {value.type}", operation)
+        planned = self.plan.extents.get(value) or extents
+        array = Array(self.fresh("tensor"), type_name(value.type.element_type), planned)
+        self.arrays[value] = array
+        return array
+
     def _equate(self, left: Array, right: Array) -> None:
         for place in range(len(left.extents)):
             self.same_extents.append(((left, place), (right, place)))
 
-    def _counters(self, extents: Sequence[Index]) -> list[Variable]:
+    def counters(self, extents: Sequence[Index]) -> list[Variable]:
+        """A counter for each dimension."""
         return [
             Variable(self.fresh("d"), 0, extent.constant - 1 if extent.is_constant else None)
             for extent in extents
         ]
 
-    def _assign(
+    def bounds(self, dims: Sequence[Variable], extents: Sequence[Index]) -> list[Condition]:
+        """That each counter is below its extent, where its own range does not say so."""
+        return [extent_condition(dims, extents)]
+
+    def assign(
         self, array: Array, dims: Sequence[Variable], value: Term, operation: Operation
     ) -> None:
+        """Write each element of a new tensor."""
         indices = tuple(Index.of(dim) for dim in dims)
-        inside = [extent_condition(dims, array.extents)]
+        inside = self.bounds(dims, array.extents)
         self.emit(array, indices, value, operation, dims=dims, condition=inside)
 
     # Operations.
@@ -143,21 +163,21 @@ class TensorExtractor(Extractor):
             raise Unsupported("a constant tensor whose elements are not all equal", operation)
         array = self._new(operation.result, operation)
         element = constant(numbers[0], array.element_type)
-        self._assign(array, self._counters(array.extents), element, operation)
+        self.assign(array, self.counters(array.extents), element, operation)
 
     def _fill(self, operation: linalg.FillOp) -> None:
         value = as_term(self.value(operation.inputs[0], operation))
         array = self._new(operation.res[0], operation)
-        self._assign(array, self._counters(array.extents), value, operation)
+        self.assign(array, self.counters(array.extents), value, operation)
 
     def _transpose(self, operation: linalg.TransposeOp) -> None:
         source = self.array(operation.inputs[0], operation)
         array = self._new(operation.res[0], operation)
-        dims = self._counters(array.extents)
+        dims = self.counters(array.extents)
         places: list[Index] = [constant_index(0)] * len(dims)
         for dim, place in zip(dims, operation.permutation.get_values(), strict=True):
             places[int(place)] = Index.of(dim)
-        self._assign(array, dims, self.read_element(source, tuple(places)), operation)
+        self.assign(array, dims, self.read_element(source, tuple(places)), operation)
 
     def _matmul(self, operation: linalg.MatmulOp) -> None:
         """C + A·B; the operands are extended to the type of C."""
@@ -175,7 +195,7 @@ class TensorExtractor(Extractor):
     ) -> tuple[list[tuple[Index, ...]], list[Variable], list[Condition]]:
         """The subscripts of each operand, the loop counters, and what bounds them."""
         extents = self._loop_extents(operation, [m.results for m in maps], maps[0].num_dims)
-        dims = self._counters(extents)
+        dims = self.counters(extents)
         bounds = [extent_condition(dims, extents)]
         names = [Index.of(dim) for dim in dims]
         places = [tuple(_affine(result, names, operation) for result in m.results) for m in maps]
@@ -218,9 +238,9 @@ class TensorExtractor(Extractor):
         """The value of the output operand in the body; a reduction continues its own copy."""
         if not reduces:
             return self.read_element(start, place)
-        dims = self._counters(array.extents)
+        dims = self.counters(array.extents)
         here = tuple(Index.of(dim) for dim in dims)
-        self._assign(array, dims, self.read_element(start, here), operation)
+        self.assign(array, dims, self.read_element(start, here), operation)
         return self.read_element(array, place)
 
     def _write(
