@@ -50,6 +50,7 @@ class Violation(Exception):  # noqa: N818 - it names the finding
         model: dict[str, int] | None,
         origin: Operation | None = None,
         witness: tuple[tuple[Term, int], ...] = (),
+        certain: bool = False,
     ) -> None:
         super().__init__(obligation if model is not None else f"not decided: {obligation}")
         self.obligation = obligation
@@ -57,6 +58,9 @@ class Violation(Exception):  # noqa: N818 - it names the finding
         self.origin = origin
         self.witness = witness
         """Values of slots for which the outputs differ, from a lemma that does not hold."""
+        self.certain = certain
+        """Whether every run shows it: an illegal instruction, for example. What is read where
+        nothing was written may still not matter, and unpaired summands may cancel."""
 
 
 class Checker:
@@ -88,7 +92,7 @@ class Checker:
         if answer is Answer.SAT:
             raise Violation(obligation, model, origin)
         if answer is Answer.UNKNOWN:
-            raise Violation(self.solver.limit_met(obligation), None, origin)
+            raise Violation(self.solver.unproved(obligation, answer), None, origin)
 
     def _premises_are_satisfiable(self) -> None:
         """A proof from contradictory assumptions on the symbols would prove anything."""
@@ -105,7 +109,16 @@ class Checker:
         query.add(ranges(requirement.dims, names))
         query.add(holds(requirement.condition, names))
         query.add(negation(holds(requirement.holds, names)))
-        self.prove(query, requirement.description, requirement.origin)
+        try:
+            self.prove(query, requirement.description, requirement.origin)
+        except Violation as violation:
+            origin = requirement.origin
+            violation.certain = (
+                violation.model is not None
+                and origin is not None
+                and origin.name.startswith("gemmini.")
+            )
+            raise
 
     def _writes_once_per_instruction(self, statement: Statement) -> None:
         if not statement.unordered or statement.accumulates:

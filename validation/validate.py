@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from ..hw.gemmini.config import GemminiConfig, load_config
-from .assumptions import ASSUMPTIONS
+from .assumptions import ASSUMPTIONS, assumptions_of
 from .certificate import ProofCertificate
 from .checker import Violation
 from .counterexample import Counterexample, find_counterexample
@@ -121,9 +121,14 @@ def validate(
         found = _search(prepared, target, _suspicion(prepared, violation, run), options)
         reason = str(violation)
         if violation.model is not None and options.counterexamples and found == _Search():
-            reason = f"internal: refutation did not replay: {reason}"
+            reason = (
+                f"internal: refutation did not replay: {reason}"
+                if violation.certain
+                else f"not decided: {reason}; no inputs were found that show a difference"
+            )
         refuted = _not_proved(run, reason, found, describe(violation.origin))
         return _explained(refuted, prepared, run, violation.origin)
+    assumed = (*assumed, *assumptions_of(prepared.module, target))
     return replace(_verdict(run, "proved", assumed), certificate=run.certificate)
 
 
