@@ -1,0 +1,1 @@
+"""Random kernels and schedules, for ``liftproof.validation.fuzz`` to mutate and judge."""

@@ -1,0 +1,55 @@
+"""The fuzz command: random kernels, random schedules, random mutations, judged by running them.
+
+``python -m liftproof.tools.fuzz --cases 2000`` prints a table per mutation operator and every case
+that deserves a look; the exit status is 1 if anything wrong was proved or anything right refuted.
+With ``--log``, each kernel's counts are appended to a file as one line, and a later run with the
+same file goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ...validation.fuzz import Report
+from .programs import Plan, fuzz_kernel
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
+    parser.add_argument("--cases", type=int, default=1000, help="stop after so many cases")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log", type=Path, help="file of counts, to go on from")
+    parser.add_argument("--instructions", type=int, default=Plan.instructions)
+    options = parser.parse_args(arguments)
+    report, number = _resume(options.log)
+    plan = Plan(instructions=options.instructions)
+    while report.total < options.cases:
+        found = fuzz_kernel(options.seed, number, plan)
+        report.merge(found)
+        if options.log is not None:
+            with options.log.open("a") as log:
+                log.write(json.dumps({"kernel": number, **found.to_json()}) + "\n")
+        number += 1
+    print(report.table())
+    for note in report.notes:
+        print(note)
+    print(report.summary())
+    return 0 if report.is_sound else 1
+
+
+def _resume(log: Path | None) -> tuple[Report, int]:
+    """The counts so far, and the number of the next kernel."""
+    report, number = Report(), 0
+    if log is not None and log.exists():
+        for line in log.read_text().splitlines():
+            value = json.loads(line)
+            report.merge(Report.from_json(value))
+            number = value["kernel"] + 1
+    return report, number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
