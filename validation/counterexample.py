@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
 from ..hw.gemmini.config import GemminiConfig
@@ -26,7 +26,7 @@ from .pairing import Difference
 from .polyhedral import Unsupported
 from .structured import single_function
 from .suspect_inputs import Summand, Suspicion, arrays_for_difference, arrays_for_sum
-from .trial_sizes import Sizes, shapes_at, size_parameters, smallest, trials
+from .trial_sizes import Sizes, parameter_names, shapes_at, size_parameters, smallest, trials
 
 RANDOM_MAGNITUDES: tuple[int | None, ...] = (1, None, 3, 20, None)
 """Ranges of random inputs: small ones keep saturation from hiding a difference."""
@@ -211,16 +211,6 @@ def first_difference(left: NDArray[Any], right: NDArray[Any]) -> tuple[int, ...]
     if same.all():
         return None
     return tuple(int(place[0]) for place in np.nonzero(~np.atleast_1d(same)))[: left.ndim]
-
-
-def parameter_names(function: FuncOp) -> tuple[str, ...]:
-    """The names in ``liftproof.parameters``, else of the arguments, else by position."""
-    attribute = function.attributes.get("liftproof.parameters")
-    if isinstance(attribute, ArrayAttr):
-        names = [name.data for name in attribute.data if isinstance(name, StringAttr)]
-        if len(names) == len(function.args):
-            return tuple(names)
-    return tuple(a.name_hint or f"arg{number}" for number, a in enumerate(function.args))
 
 
 __all__ = ["Counterexample", "Difference", "Summand", "Suspicion", "find_counterexample"]

@@ -143,7 +143,8 @@ class Matcher:
             answer, model = self.solver.check(elements, obligation, context.final.origin)
             if answer is not Answer.UNSAT:
                 known = model if answer is Answer.SAT else None
-                raise Violation(obligation, known, context.final.origin)
+                reason = self.solver.unproved(obligation, answer)
+                raise Violation(reason, known, context.final.origin)
         for mine, theirs in totals:
             self._equal_totals(
                 context, query, replace(first, value=mine), replace(second, value=theirs)
@@ -180,7 +181,7 @@ class Matcher:
         if answer is Answer.UNSAT:
             return
         if answer is Answer.UNKNOWN:
-            raise Violation(obligation, None, origin)
+            raise Violation(self.solver.unproved(obligation, answer), None, origin)
         first = replace(first, value=with_widest_totals(first.value))
         second = replace(second, value=with_widest_totals(second.value))
         named, ranges = self._named_totals(first)

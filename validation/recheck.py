@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
-from .assumptions import ASSUMPTIONS
+from .assumptions import ASSUMPTIONS, assumptions_of
 from .certificate import ProofCertificate, ReadName, SumCertificate
 from .checker import Checker, Violation
 from .dram_order import check_dram_order
@@ -52,7 +52,8 @@ def check_certificate(
     except (KeyError, ValueError) as error:
         # Claims about statements or counters that these programs do not have.
         raise Violation(f"the certificate fits the programs ({error})", None) from error
-    return Rechecked((*ASSUMPTIONS, *assumed), solver.queries, solver.seconds)
+    assumptions = (*ASSUMPTIONS, *assumed, *assumptions_of(source, target))
+    return Rechecked(assumptions, solver.queries, solver.seconds)
 
 
 def _check(

@@ -81,8 +81,10 @@ class Solver:
     seconds: float = 0.0
     resource_limit: int = RESOURCE_LIMIT
 
-    def limit_met(self, obligation: str) -> str:
-        """What to say of an obligation on which Z3 gave up."""
+    def unproved(self, obligation: str, answer: Answer) -> str:
+        """What to say of an obligation that does not hold, or on which Z3 gave up."""
+        if answer is not Answer.UNKNOWN:
+            return obligation
         limit = f"Z3 gave up after {self.resource_limit:,} resource units, see --rlimit"
         return f"{obligation} ({limit})"
 

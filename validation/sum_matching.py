@@ -142,7 +142,8 @@ class SumMatcher:
         text = direction.obligation
         for answer, model in self.solver.check_each(query, open_goals, text, origin):
             if answer is not Answer.UNSAT:
-                raise Violation(text, model if answer is Answer.SAT else None, origin)
+                reason = self.solver.unproved(text, answer)
+                raise Violation(reason, model if answer is Answer.SAT else None, origin)
 
 
 def _leads_back(

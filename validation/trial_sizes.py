@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
-from xdsl.dialects.builtin import MemRefType, TensorType
+from xdsl.dialects.builtin import ArrayAttr, MemRefType, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
 
 from .from_loops import extent_rows
@@ -22,6 +22,16 @@ LARGER = (1, 2, 4, 5, 8, 9, 16, 17, 33)
 MAX_TRIALS = 150
 MAX_SIZE = 100
 """Sizes that a failed proof suggests are tried up to this one."""
+
+
+def parameter_names(function: FuncOp) -> tuple[str, ...]:
+    """The names in ``liftproof.parameters``, else of the arguments, else by position."""
+    attribute = function.attributes.get("liftproof.parameters")
+    if isinstance(attribute, ArrayAttr):
+        names = [name.data for name in attribute.data if isinstance(name, StringAttr)]
+        if len(names) == len(function.args):
+            return tuple(names)
+    return tuple(a.name_hint or f"arg{number}" for number, a in enumerate(function.args))
 
 
 def size_parameters(function: FuncOp, names: tuple[str, ...]) -> tuple[int, ...]:
