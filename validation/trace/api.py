@@ -16,7 +16,7 @@ from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.unroll import stream_of_module
 from ...hw.stream import FENCE, CommandStream, StreamError
 from ..checker import Violation
-from ..counterexample import Counterexample
+from ..counterexample import Counterexample, find_counterexample
 from ..execute import parameter_shapes
 from ..matching import REASSOCIATED
 from ..polyhedral import Unsupported
@@ -98,8 +98,28 @@ def validate_unrolled(
     try:
         stream, layout = stream_of_module(target, config)
     except (Diagnostic, StreamError) as error:
-        return _verdict("unknown", f"target: {error}", start)
+        return _not_unrolled(source, target, config, f"target: {error}", start, options)
     return validate_stream(source, stream, layout, config, hazards=hazards, options=options)
+
+
+def _not_unrolled(
+    source: ModuleOp | PreparedSource,
+    target: ModuleOp,
+    config: GemminiConfig,
+    reason: str,
+    start: float,
+    options: ValidationOptions | None,
+) -> Validation:
+    """No commands: refuted if executing the target is a fault where the source has a meaning."""
+    options = options or ValidationOptions()
+    module = source.module if isinstance(source, PreparedSource) else source
+    found: Counterexample | None = None
+    if options.counterexamples:
+        try:
+            found = find_counterexample(module, target, config, seed=options.seed)
+        except Unsupported as error:
+            reason += f"; no replay: {error}"
+    return _verdict("refuted" if found is not None else "unknown", reason, start, found=found)
 
 
 def _require_same_parameters(source: PreparedSource, layout: MemoryLayout) -> None:
