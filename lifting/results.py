@@ -1,11 +1,10 @@
-"""Makes the value that a kernel returns one more output, to be lifted and proved like the others."""
+"""Makes the value that a kernel returns one more output, to be proved like the others."""
 
 from __future__ import annotations
 
 from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import (
     ArrayAttr,
-    Attribute,
     DenseArrayBase,
     FunctionType,
     MemRefType,
@@ -13,6 +12,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     i64,
 )
+from xdsl.ir import Attribute
 
 RESULT = "result"
 """Name of the added parameter; underscores are added until no other parameter has it."""

@@ -32,7 +32,9 @@ def check_access(
     """Return whether the access surely stays inside ``array``.
 
     ``extents`` has one entry for each of ``subscripts``. ``certain`` says that the access happens
-    in every iteration of the loops around it; only then can it be refused. Raises Diagnostic that names the access, the index range and the extent.
+    in every iteration of the loops around it; only then can it be refused.
+
+    Raises Diagnostic that names the access, the index range and the extent.
     """
     safe = True
     for subscript, extent in zip(subscripts, extents, strict=True):

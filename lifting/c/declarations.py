@@ -13,7 +13,7 @@ from .arithmetic import Arithmetic
 from .emitter import Emitter
 from .expressions import ExpressionLowering
 from .polynomial import Polynomial
-from .types import CScalar, CVoid, to_mlir
+from .types import CScalar, CStruct, CVoid, to_mlir
 from .usage import VariableUsage
 from .values import ArrayVariable, ScalarVariable, Variable
 
@@ -25,6 +25,12 @@ INITIALIZER_LIMIT = 4096
 
 def scalar_type(declarator: syntax.Declarator) -> CScalar:
     """Return the base type of ``declarator``. Raises Diagnostic for ``void``."""
+    if isinstance(declarator.type.base, CStruct):
+        raise Diagnostic(
+            f"'{declarator.name}' has type {declarator.type.base}, which is not supported here",
+            declarator.location,
+            hint="structures may only be parameters",
+        )
     if isinstance(declarator.type.base, CVoid):
         raise Diagnostic(
             f"'{declarator.name}' cannot have type void",

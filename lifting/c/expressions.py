@@ -141,6 +141,14 @@ class ExpressionLowering:
                         expression.location,
                     )
                 return result
+            case syntax.Member(name=name):
+                raise Diagnostic(
+                    f"the member '{name}' is not one of a structure parameter",
+                    expression.location,
+                    hint="structures may only be parameters",
+                )
+            case syntax.MethodCall() | syntax.Construct():
+                raise Diagnostic("a vector is not supported here", expression.location)
             case syntax.StringLiteral():
                 raise Diagnostic(
                     "strings are not supported",
@@ -333,6 +341,8 @@ class ExpressionLowering:
                 return self._outer_array(operand, expression).part(Polynomial.constant(0))
             case syntax.Unary(operator="&", operand=operand):
                 return self._address(operand)
+            case syntax.Cast(type=type_name, operand=operand) if type_name.derivations:
+                return self._converted_pointer(type_name, operand)
             case syntax.Binary(operator="+" | "-" as operator, left=left, right=right):
                 if operator == "+" and self._is_array(right):
                     left, right = right, left
@@ -346,6 +356,19 @@ class ExpressionLowering:
                     expression.location,
                     hint="give the name of an array, a row of one, or the address of an element",
                 )
+
+    def _converted_pointer(
+        self, type_name: syntax.TypeName, operand: syntax.Expression
+    ) -> ArrayVariable:
+        array = self.array(operand)
+        if type_name.base != array.element:
+            raise Diagnostic(
+                f"mismatched types: '{array.name}' holds {array.element}, "
+                f"a pointer to {type_name.base} is made of it",
+                type_name.location,
+                hint="declare the parameter with the type that it is used with",
+            )
+        return array
 
     def _address(self, operand: syntax.Expression) -> ArrayVariable:
         if self._is_array(operand):
@@ -444,6 +467,8 @@ class ExpressionLowering:
                 return max(self._rank(left), self._rank(right))
             case syntax.Increment(target=target) | syntax.Assignment(target=target):
                 return self._rank(target)
+            case syntax.Cast(type=type_name, operand=operand) if type_name.derivations:
+                return self._rank(operand)
             case _:
                 return 0
 

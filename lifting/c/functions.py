@@ -96,6 +96,8 @@ class FunctionLowering:
                     self._if(statement)
                 case syntax.For():
                     self.loops.lower(statement)
+                case syntax.While() | syntax.Break() | syntax.Continue():
+                    raise Diagnostic("this loop is not supported", statement.location)
                 case syntax.Return() | syntax.Empty():
                     pass
 

@@ -16,9 +16,11 @@ from .call_graph import find_kernel
 from .declarations import constant_extent, scalar_type
 from .emitter import Emitter, mlir_location
 from .functions import FunctionLowering
+from .loop_forms import counted_loops
 from .paths import is_computation
 from .polynomial import Atom, Interval, Polynomial
 from .shapes import Dimension, reached_elements
+from .structures import without_structures
 from .types import CInteger, CScalar, to_mlir
 from .usage import VariableUsage
 from .values import ArrayVariable, Layout, ScalarVariable, Value
@@ -36,6 +38,7 @@ def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleO
 
     Raises Diagnostic for what the subset does not support and what C does not allow.
     """
+    unit = counted_loops(without_structures(unit))
     kernel = find_kernel(unit, filename)
     shapes: Shapes = {}
     while True:

@@ -16,7 +16,7 @@ from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
 from .constants import evaluate_constant
 from .macros import TOKEN_LIMIT, location_of
-from .preprocess import Preprocessor
+from .preprocess import KERNEL_KEYWORDS, Preprocessor
 from .syntax_errors import syntax_error
 from .tree_builder import TreeBuilder
 from .types import CType
@@ -77,11 +77,14 @@ def parse_c(
     filename: str,
     types: Mapping[str, CType] | None = None,
     token_limit: int = TOKEN_LIMIT,
+    refused: Mapping[str, str] = KERNEL_KEYWORDS,
 ) -> syntax.TranslationUnit:
     """Return the syntax tree of the C source ``text``.
 
-    ``types`` are names of types that a header defines, beside the standard ones. Raises
-    Diagnostic for text that cannot be a kernel (empty, binary, too large, too deeply nested),
+    ``types`` are names of types that a header defines, beside the standard ones; ``refused`` are
+    keywords that may not occur, each with what to write instead.
+
+    Raises Diagnostic for text that cannot be a kernel (empty, binary, too large, too deep),
     preprocessor errors, syntax errors and keywords of unsupported constructs.
     """
 
@@ -92,6 +95,7 @@ def parse_c(
             lambda tokens: _condition_holds(tokens, filename),
             types or (),
             token_limit,
+            refused,
         )
         return preprocessor.run(text)
 

@@ -7,12 +7,13 @@ are known to the front end. Conditional directives select lines as in C.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lark import Token
 
 from ...diagnostics import Diagnostic
+from .cplusplus import blank_namespace, rewrite
 from .macros import TOKEN_LIMIT, Macro, MacroExpander, location_of
 from .source import blank_comments, check_nesting, check_source
 from .types import STANDARD_TYPE_NAMES
@@ -61,16 +62,11 @@ _STANDARD_MACROS = "\n".join(
 )
 """Limits that ``<stdint.h>``, ``<limits.h>`` and ``<float.h>`` define (LP64), and a few others."""
 
-_UNSUPPORTED_KEYWORDS = {
-    "while": "write the loop as 'for'",
-    "do": "write the loop as 'for'",
+KERNEL_KEYWORDS: Mapping[str, str] = {
     "switch": "use 'if' and 'else'",
     "case": "use 'if' and 'else'",
     "default": "use 'if' and 'else'",
-    "break": "put the condition into the loop's bounds or around the body",
-    "continue": "put the rest of the body into an 'if'",
     "goto": "use 'for', 'if' and 'else'",
-    "struct": "pass arrays and scalars as separate parameters",
     "union": "pass arrays and scalars as separate parameters",
     "volatile": "a kernel's memory is only changed by the kernel; leave 'volatile' out",
     "asm": "write it in plain C",
@@ -81,11 +77,26 @@ _UNSUPPORTED_KEYWORDS = {
     "_Alignas": "leave alignment to the compiler",
     "_Generic": "call the function for the type at hand",
     "_Static_assert": "leave it out",
-    "class": "use plain C",
-    "template": "use plain C",
-    "namespace": "use plain C",
-    "using": "use plain C",
+    "class": "use plain functions",
+    "template": "write the function for the type at hand",
+    "namespace": "leave it out",
+    "using": "of C++, only 'using namespace std;' is supported",
+    "new": "use a vector, or an array parameter",
+    "delete": "use a vector, or an array parameter",
+    "throw": "a kernel cannot fail; leave it out",
+    "try": "a kernel cannot fail; leave it out",
 }
+"""Keywords of constructs that no kernel may use, with what to do instead."""
+
+MACHINE_C_KEYWORDS: Mapping[str, str] = {
+    **KERNEL_KEYWORDS,
+    "while": "write the loop as 'for'",
+    "do": "write the loop as 'for'",
+    "break": "put the condition into the loop's bounds or around the body",
+    "continue": "put the rest of the body into an 'if'",
+    "struct": "pass arrays and scalars as separate parameters",
+}
+"""The same for programs of machine instructions, which are closer to C's core."""
 
 
 @dataclass
@@ -115,8 +126,10 @@ class Preprocessor:
         condition: ConditionEvaluator,
         type_names: Iterable[str] = (),
         token_limit: int = TOKEN_LIMIT,
+        refused: Mapping[str, str] = KERNEL_KEYWORDS,
     ) -> None:
         self.filename = filename
+        self._refused = refused
         self._tokenize = tokenize
         self._condition = condition
         self._token_limit = token_limit
@@ -129,7 +142,7 @@ class Preprocessor:
     def run(self, text: str) -> list[Token]:
         """Return the tokens of ``text``. Raises Diagnostic for what cannot be tokenized."""
         check_source(text, self.filename)
-        text = blank_comments(text, self.filename)
+        text = blank_namespace(blank_comments(text, self.filename))
         check_nesting(text, self.filename)
         directives, rest = _split_directives(text)
         tokens = self._bounded(self._tokenize(rest, None))
@@ -146,7 +159,7 @@ class Preprocessor:
                 self._directive(directive)
         if self._conditionals:
             raise self._error("this conditional has no '#endif'", self._conditionals[-1].directive)
-        return self._classify(result)
+        return self._classify(rewrite(result, self.filename, self._type_names))
 
     @property
     def _kept(self) -> bool:
@@ -246,18 +259,24 @@ class Preprocessor:
         """
         result: list[Token] = []
         in_typedef = False
+        depth = 0
         tokens = list(_without_attributes(tokens))
         for token, following in zip(tokens, [*tokens, None][1:], strict=True):
-            if token.value in _UNSUPPORTED_KEYWORDS and token.type in ("NAME", "QUALIFIER"):
+            if token.value in self._refused and token.type not in ("STRING", "CHARACTER"):
                 raise self._error(
-                    f"'{token.value}' is not supported", token, _UNSUPPORTED_KEYWORDS[token.value]
+                    f"'{token.value}' is not supported", token, self._refused[token.value]
                 )
+            depth += {"{": 1, "}": -1}.get(token.value, 0)
+            previous = result[-1].value if result else ""
             if token.value == "typedef":
-                in_typedef = True
-            elif in_typedef and token.value == ";":
+                in_typedef, depth = True, 0
+            elif previous == "struct" and token.type == "NAME":
+                if following is not None and following.value == "{" and not in_typedef:
+                    self._type_names.add(token.value)
+            elif in_typedef and token.value == ";" and depth == 0:
                 in_typedef = False
                 self._type_names.update(_last_name(result))
-            elif in_typedef and following is not None and following.value in (";", "["):
+            elif in_typedef and depth == 0 and following is not None and following.value in ";[":
                 pass  # a type may be given the name that it is known by anyway
             elif token.type == "NAME" and token.value in self._type_names:
                 token = Token.new_borrow_pos("TYPE_NAME", token.value, token)

@@ -92,6 +92,32 @@ class Subscript(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Member(Node):
+    """``structure.name``, or ``structure->name`` if ``through_pointer``."""
+
+    structure: Expression
+    name: str
+    through_pointer: bool
+
+
+@dataclass(frozen=True, eq=False)
+class MethodCall(Node):
+    """``target.method(arguments)``: what C++ does with vectors."""
+
+    target: Expression
+    method: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Construct(Node):
+    """``vector<T>(size, value)``."""
+
+    type: TypeName
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Call(Node):
     """A call of a function by its name."""
 
@@ -132,6 +158,9 @@ Expression: TypeAlias = (
     | Assignment
     | Increment
     | Subscript
+    | Member
+    | MethodCall
+    | Construct
     | Call
     | Cast
     | SizeOf
@@ -152,13 +181,23 @@ class ArrayOf:
 
 
 @dataclass(frozen=True, eq=False)
+class VectorOf:
+    """One ``vector<...>`` of C++."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceTo:
+    """The ``&`` of a C++ declarator."""
+
+
+@dataclass(frozen=True, eq=False)
 class FunctionTaking:
     """The ``(parameters)`` of a declarator."""
 
     parameters: tuple[Declarator, ...]
 
 
-Derivation: TypeAlias = PointerTo | ArrayOf | FunctionTaking
+Derivation: TypeAlias = PointerTo | ArrayOf | VectorOf | ReferenceTo | FunctionTaking
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +269,25 @@ class For(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class While(Node):
+    """``while (condition) body``, or ``do body while (condition);`` if ``body_first``."""
+
+    condition: Expression
+    body: Statement
+    body_first: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Break(Node):
+    """``break;``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Continue(Node):
+    """``continue;``."""
+
+
+@dataclass(frozen=True, eq=False)
 class Return(Node):
     """``return value;``."""
 
@@ -241,7 +299,18 @@ class Empty(Node):
     """``;`` alone."""
 
 
-Statement: TypeAlias = Declaration | ExpressionStatement | Compound | If | For | Return | Empty
+Statement: TypeAlias = (
+    Declaration
+    | ExpressionStatement
+    | Compound
+    | If
+    | For
+    | While
+    | Break
+    | Continue
+    | Return
+    | Empty
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +319,8 @@ class Function(Node):
 
     name: str
     result: CType
+    vector_rank: int
+    """How many dimensions the result has: 0 unless it is a C++ vector."""
     parameters: tuple[Declarator, ...]
     body: Compound
     is_static: bool
@@ -258,7 +329,13 @@ class Function(Node):
 
 @dataclass(frozen=True, eq=False)
 class TranslationUnit:
-    """A whole file: its functions by name, in source order, and its file-scope declarations."""
+    """A whole file: its functions by name, in source order, and its file-scope declarations.
+
+    ``structures`` has the members of each structure type by the type's name.
+    """
 
     functions: dict[str, Function] = field(default_factory=dict[str, Function])
     declarations: tuple[Declaration, ...] = ()
+    structures: dict[str, tuple[Declarator, ...]] = field(
+        default_factory=dict[str, "tuple[Declarator, ...]"]
+    )

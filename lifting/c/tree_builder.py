@@ -28,6 +28,7 @@ from .types import (
     UNSIGNED_LONG,
     VOID,
     CInteger,
+    CStruct,
     CType,
 )
 
@@ -94,6 +95,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         self._type_names: dict[str, syntax.TypeName] = {
             name: syntax.TypeName(start, kind, False, ()) for name, kind in (types or {}).items()
         }
+        self._structures: dict[str, tuple[syntax.Declarator, ...]] = {}
 
     def _at(self, place: Meta | Token) -> SourceLocation:
         # Meta of an empty rule carries no position at all.
@@ -112,7 +114,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
                 if child.name in functions:
                     raise Diagnostic(f"function '{child.name}' is defined twice", child.location)
                 functions[child.name] = child
-        return syntax.TranslationUnit(functions, tuple(declarations))
+        return syntax.TranslationUnit(functions, tuple(declarations), self._structures)
 
     def function_definition(self, meta: Meta, children: list[Any]) -> syntax.Function:
         specifiers, declared, body = cast(
@@ -121,7 +123,8 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         first = declared.derivations[0] if declared.derivations else None
         if not isinstance(first, syntax.FunctionTaking):
             raise Diagnostic(f"'{declared.name}' is not a function", declared.location)
-        if len(declared.derivations) > 1 or specifiers.derivations:
+        is_vector = all(isinstance(part, syntax.VectorOf) for part in specifiers.derivations)
+        if len(declared.derivations) > 1 or not is_vector:
             raise Diagnostic(
                 f"function '{declared.name}' returns a pointer",
                 declared.location,
@@ -131,6 +134,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
             declared.location,
             declared.name,
             specifiers.base,
+            len(specifiers.derivations),
             first.parameters,
             body,
             specifiers.is_static,
@@ -140,17 +144,22 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def declaration_specifiers(self, meta: Meta, children: list[Any]) -> _Specifiers:
         words = [child for child in children if isinstance(child, Token)]
         enums = [child for child in children if isinstance(child, tuple)]
+        structures = [child for child in children if isinstance(child, CStruct)]
         keywords = [str(word) for word in words if word.type == "TYPE_KEYWORD"]
-        names = [word for word in words if word.type == "TYPE_NAME"]
+        names = [word for word in words if word.type in ("TYPE_NAME", "VECTOR_TYPE")]
         location = self._at(meta)
-        if len(names) + bool(keywords) + len(enums) != 1:
+        if len(names) + bool(keywords) + len(enums) + len(structures) != 1:
             raise Diagnostic(
                 "a declaration needs exactly one type",
                 location,
                 hint="for example 'int8_t', 'unsigned int', 'float'",
             )
         named = syntax.TypeName(location, INT, False, ())
-        if names:
+        if structures:
+            named = replace(named, base=structures[0])
+        elif names and names[0].type == "VECTOR_TYPE":
+            named = self._vector_type(names[0])
+        elif names:
             named = self._named_type(names[0])
         elif keywords:
             named = replace(named, base=self._base_type(keywords, location))
@@ -184,6 +193,36 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         if name not in self._type_names:
             raise Diagnostic(f"type '{name}' is used before its typedef", location)
         return self._type_names[name]
+
+    def _vector_type(self, token: Token) -> syntax.TypeName:
+        """Return the type of a token such as ``vector<vector<int>>``."""
+        rank = token.count("vector")
+        words = token.replace("vector", " ").replace("<", " ").replace(">", " ").split()
+        words = [word for word in words if word != "const"]
+        location = self._at(token)
+        if len(words) == 1 and (words[0] in STANDARD_TYPE_NAMES or words[0] in self._type_names):
+            element = self._named_type(Token.new_borrow_pos("TYPE_NAME", words[0], token))
+        else:
+            element = syntax.TypeName(location, self._base_type(words, location), False, ())
+        ranks = tuple(syntax.VectorOf() for _ in range(rank))
+        return replace(element, derivations=(*ranks, *element.derivations))
+
+    def struct_specifier(self, meta: Meta, children: list[Any]) -> CStruct:
+        named = isinstance(children[0], Token)
+        name = str(children[0]) if named else f"<line {self._at(meta).line}>"
+        members: list[syntax.Declarator] = []
+        for child in children[1:] if named else children:
+            if isinstance(child, syntax.Declaration):
+                members.extend(child.declarators)
+        if name in self._structures:
+            raise Diagnostic(f"structure '{name}' is defined twice", self._at(meta))
+        self._structures[name] = tuple(members)
+        structure = CStruct(name)
+        self._type_names.setdefault(name, syntax.TypeName(self._at(meta), structure, False, ()))
+        return structure
+
+    def struct_reference(self, meta: Meta, children: list[Any]) -> CStruct:
+        return CStruct(str(children[0]))
 
     def enum_specifier(self, meta: Meta, children: list[Any]) -> tuple[syntax.Declarator, ...]:
         enumerators: list[syntax.Declarator] = []
@@ -238,6 +277,9 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def pointer_declarator(self, meta: Meta, children: list[Any]) -> _DeclaredName:
         return cast(_DeclaredName, children[-1]).derive(syntax.PointerTo())
+
+    def reference_declarator(self, meta: Meta, children: list[Any]) -> _DeclaredName:
+        return cast(_DeclaredName, children[-1]).derive(syntax.ReferenceTo())
 
     def array_declarator(self, meta: Meta, children: list[Any]) -> _DeclaredName:
         return cast(_DeclaredName, children[0]).derive(children[1])
@@ -294,6 +336,18 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
             initializer = None
         return syntax.For(self._at(meta), initializer, condition, step, body)
 
+    def while_statement(self, meta: Meta, children: list[Any]) -> syntax.While:
+        return syntax.While(self._at(meta), children[0], children[1], body_first=False)
+
+    def do_statement(self, meta: Meta, children: list[Any]) -> syntax.While:
+        return syntax.While(self._at(meta), children[1], children[0], body_first=True)
+
+    def break_statement(self, meta: Meta, children: list[Any]) -> syntax.Break:
+        return syntax.Break(self._at(meta))
+
+    def continue_statement(self, meta: Meta, children: list[Any]) -> syntax.Continue:
+        return syntax.Continue(self._at(meta))
+
     def return_statement(self, meta: Meta, children: list[Any]) -> syntax.Return:
         return syntax.Return(self._at(meta), children[0])
 
@@ -333,13 +387,22 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def subscript(self, meta: Meta, children: list[Any]) -> syntax.Subscript:
         return syntax.Subscript(self._at(meta), children[0], children[1])
 
-    def call(self, meta: Meta, children: list[Any]) -> syntax.Call:
+    def call(self, meta: Meta, children: list[Any]) -> syntax.Call | syntax.MethodCall:
         function, arguments = children
+        if isinstance(function, syntax.Member):
+            return syntax.MethodCall(self._at(meta), function.structure, function.name, arguments)
         if not isinstance(function, syntax.Identifier):
             raise Diagnostic(
                 "only a function's name can be called", self._at(meta), hint="call it by its name"
             )
         return syntax.Call(self._at(meta), function.name, arguments)
+
+    def member(self, meta: Meta, children: list[Any]) -> syntax.Member:
+        structure, operator, name = children
+        return syntax.Member(self._at(meta), structure, str(name), str(operator) == "->")
+
+    def construct(self, meta: Meta, children: list[Any]) -> syntax.Construct:
+        return syntax.Construct(self._at(meta), self._vector_type(children[0]), children[1])
 
     def argument_list(self, meta: Meta, children: list[Any]) -> tuple[syntax.Expression, ...]:
         return tuple(children)

@@ -67,6 +67,19 @@ class CVoid:
         return "void"
 
 
+@dataclass(frozen=True)
+class CStruct(CVoid):
+    """A structure: like ``void``, a type that no value of an expression has.
+
+    Its members are listed by ``syntax.TranslationUnit``.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"struct {self.name}"
+
+
 CScalar = CInteger | CFloat
 CType = CScalar | CVoid
 

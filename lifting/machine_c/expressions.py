@@ -122,6 +122,8 @@ class Expressions:
                 )
             case syntax.StringLiteral():
                 raise Diagnostic("a string has no use here", expression.location)
+            case syntax.Member() | syntax.MethodCall() | syntax.Construct():
+                raise Diagnostic("structures and vectors have no use here", expression.location)
 
     def _identifier(self, expression: syntax.Identifier) -> Value | Place:
         name = expression.name

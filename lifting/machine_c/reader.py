@@ -15,6 +15,7 @@ from ...hw.gemmini.config import GemminiConfig
 from ..c import syntax
 from ..c.call_graph import find_kernel
 from ..c.parser import parse_c
+from ..c.preprocess import MACHINE_C_KEYWORDS
 from ..c.source import blank_comments
 from ..c.types import CVoid, to_mlir
 from .context import Context
@@ -50,7 +51,7 @@ def read_machine_c(text: str, filename: str, config: GemminiConfig) -> ModuleOp:
     the place, for anything else.
     """
     try:
-        unit = parse_c(text, filename, header_types(config), TOKEN_LIMIT)
+        unit = parse_c(text, filename, header_types(config), TOKEN_LIMIT, MACHINE_C_KEYWORDS)
         return _Reader(unit, filename, config).read()
     except RecursionError:
         raise Diagnostic(

@@ -47,6 +47,8 @@ class Statements:
                 raise Diagnostic(
                     "'return' is supported at the end of a function only", statement.location
                 )
+            case syntax.While() | syntax.Break() | syntax.Continue():
+                raise Diagnostic("only counted loops are supported", statement.location)
             case syntax.Empty():
                 pass
 
