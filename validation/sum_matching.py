@@ -31,8 +31,11 @@ from .smt import (
     negation,
     values,
 )
+from .sum_ranges import refined
 from .summands import Followed, Summands, Valued, follow, summands_of
+from .terms import Term
 from .totals import FLOAT_TOTAL, TotalName, total_name
+from .values import Side
 
 if TYPE_CHECKING:
     from .matching import Context
@@ -81,8 +84,8 @@ class SumMatcher:
     def _included(self, query: Query, left: Valued, direction: _Direction) -> None:
         """Each non-zero summand of the left total has a partner of its own in the other."""
         depth = direction.context.depth
-        for mine in summands_of(query, left, direction.bits, depth):
-            here = dict(direction.context.names) | dict(mine.names)
+        for mine in summands_of(query, left, direction.bits, depth, self._refine):
+            here = left.side.symbols | dict(direction.context.names) | dict(mine.names)
             pairings = [p for p in direction.forward if p.left == mine.label]
             if len(pairings) != 1 or pairings[0].condition != TRUE:
                 some = disjunction(holds(pairing.condition, here) for pairing in pairings)
@@ -129,7 +132,12 @@ class SumMatcher:
     ) -> Followed:
         point = values(pairing.point, here)
         depth = direction.context.depth
-        return follow(query, direction.right, direction.bits, depth, pairing.right, point)
+        return follow(
+            query, direction.right, direction.bits, depth, pairing.right, point, self._refine
+        )
+
+    def _refine(self, side: Side, shape: Term) -> Term:
+        return refined(side, shape, self.solver)
 
     def _prove(
         self, query: Query, goals: Sequence[str], direction: _Direction, mine: Summands

@@ -135,3 +135,25 @@ def test_resource_limit_is_named(files: Path, capsys: pytest.CaptureFixture[str]
     status, report = report_of(capsys, "source.c", "right.c", "--rlimit", "1")
     assert (status, report["verdict"]) == (3, "unknown")
     assert "--rlimit" in report["reason"]
+
+
+def test_assumptions_are_complete(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Aliasing, extents, sizes and reassociation are all named in the verdict."""
+    text = """
+void total(int m, const float *a, const float b[m], float c[m]) {
+    for (int i = 0; i < m; i++) {
+        float sum = 0.0f;
+        for (int j = 0; j < m; j++)
+            sum += a[j] * b[j];
+        c[i] = sum;
+    }
+}
+"""
+    (files / "total.c").write_text(text)
+    (files / "backwards.c").write_text(text.replace("[j]", "[m - 1 - j]"))
+    status, report = report_of(capsys, "total.c", "backwards.c")
+    assert status == 0
+    stated = "; ".join(report["assumptions"])
+    expected = ("do not overlap", "extents", "m >= 1", "'a' points to m elements", "reassociated")
+    for words in expected:
+        assert words in stated
