@@ -17,7 +17,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.universe import Universe
-from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
+from xdsl.utils.exceptions import (
+    ArgSpecParseError,
+    DiagnosticException,
+    ParseError,
+    PassFailedException,
+)
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
@@ -62,12 +67,29 @@ class Outcome:
     """What became of one proposal."""
 
     pipeline: str
+    """The passes that lower the kernel; for a proposed program, those that lower that program."""
     cycles: int | None
-    """None where the pipeline was refused; ``diagnostic`` then says why."""
+    """None where the proposal was refused; ``diagnostic`` then says why."""
     lower_bound: int = 0
     digest: str = ""
     """Content hash of the lowered program: equal programs are evaluated once."""
     diagnostic: str = ""
+    kind: str = "pipeline"
+    """Kind of the proposal (see ``proposal``)."""
+    text: str = ""
+    """The proposed program, where the proposal is not just a pipeline."""
+    program: str = ""
+    """That program as ISA IR."""
+    breakdown: str = ""
+    """Where the cycles went, for whoever proposes next; only for proposals that are checked."""
+
+    @property
+    def name(self) -> str:
+        """What tells this proposal from others: its pipeline, or kind and hash of its program."""
+        if not self.text:
+            return self.pipeline
+        digest = hashlib.sha256(f"{self.text} {self.pipeline}".encode()).hexdigest()[:12]
+        return f"{self.kind}:{digest}"
 
 
 @cache
@@ -99,7 +121,10 @@ _prefixes: OrderedDict[tuple[str, tuple[str, ...]], ModuleOp] = OrderedDict()
 
 def parse_pipeline(pipeline: str) -> tuple[ModulePass, ...]:
     """The passes that a pipeline string names; raises ``ValueError`` where it names none."""
-    return PassPipeline.parse_spec(universe().all_passes, pipeline).passes
+    try:
+        return PassPipeline.parse_spec(universe().all_passes, pipeline).passes
+    except ArgSpecParseError as error:  # not an Exception, so nobody would catch it
+        raise ValueError(str(error)) from error
 
 
 def lower(tensor_ir: str, passes: tuple[ModulePass, ...]) -> ModuleOp:

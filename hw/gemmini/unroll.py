@@ -93,14 +93,17 @@ class _Nested:
 
 
 def unroll(
-    function: func.FuncOp, config: GemminiConfig, layout: MemoryLayout | None = None
+    function: func.FuncOp,
+    config: GemminiConfig,
+    layout: MemoryLayout | None = None,
+    max_commands: int = MAX_COMMANDS,
 ) -> CommandStream:
     """The commands that ``function`` issues, with its arrays at the addresses of ``layout``.
 
     ``layout`` defaults to the standard placement. ``issue_cycles`` counts core cycles (see
     ``core``), ``origin`` is the operation's position in ``instructions(function)``. Raises
     ``UnrollError`` for an operation that has no meaning here, a number that does not fit its field,
-    an index outside of its array, or a program of more than ``MAX_COMMANDS`` commands.
+    an index outside of its array, or a program of more than ``max_commands`` commands.
     """
     layout = place_arguments(function) if layout is None else layout
     arrays: dict[SSAValue, PlacedArray] = dict(zip(function.args, layout.arrays, strict=True))
@@ -108,12 +111,15 @@ def unroll(
     scope = Scope(1)
     trace = _Trace(scope)
     if function.body.blocks:
-        _Walk(arrays, origins, config).block(function.body.block, trace)
-    return _stream_of(trace)
+        _Walk(arrays, origins, config, max_commands).block(function.body.block, trace)
+    return _stream_of(trace, max_commands)
 
 
 def stream_of_module(
-    module: ModuleOp, config: GemminiConfig, name: str | None = None
+    module: ModuleOp,
+    config: GemminiConfig,
+    name: str | None = None,
+    max_commands: int = MAX_COMMANDS,
 ) -> tuple[CommandStream, MemoryLayout]:
     """The commands of the only function with a body in ``module`` (or of the one called ``name``).
 
@@ -121,7 +127,7 @@ def stream_of_module(
     """
     function = kernel_function(module, name)
     layout = place_arguments(function)
-    return unroll(function, config, layout), layout
+    return unroll(function, config, layout, max_commands), layout
 
 
 def kernel_function(module: ModuleOp, name: str | None = None) -> func.FuncOp:
@@ -148,10 +154,12 @@ class _Walk:
         arrays: dict[SSAValue, PlacedArray],
         origins: dict[Operation, int],
         config: GemminiConfig,
+        max_commands: int,
     ) -> None:
         self.arrays = arrays
         self.origins = origins
         self.config = config
+        self.max_commands = max_commands
 
     def block(self, block: Block, trace: _Trace, record: bool = True) -> None:
         for op in block.ops:
@@ -194,8 +202,8 @@ class _Walk:
         if np.any(np.less_equal(step, 0)):
             raise ValueError("the step of a loop must be positive")
         trips = np.maximum(scope.column(ceiling_quotient(upper - lower, step)), 0)
-        if int(trips.sum()) > MAX_COMMANDS:
-            raise ValueError(f"more than {MAX_COMMANDS} iterations")
+        if int(trips.sum()) > self.max_commands:
+            raise ValueError(f"more than {self.max_commands} iterations")
         body = scope.child(trips, loops=True)
         iteration = np.arange(body.size) - np.repeat(body.bounds[:-1], trips)
         induction = op.body.block.args[0]
@@ -271,10 +279,10 @@ def _refused(op: Operation, reason: str) -> UnrollError:
     return UnrollError(f"{op.name}: {reason}, in {text[:160]!r}")
 
 
-def _stream_of(trace: _Trace) -> CommandStream:
+def _stream_of(trace: _Trace, max_commands: int) -> CommandStream:
     count = int(np.sum(trace.scope.column(trace.commands)))
-    if count > MAX_COMMANDS:
-        raise UnrollError(f"the program issues {count} commands, more than {MAX_COMMANDS}")
+    if count > max_commands:
+        raise UnrollError(f"the program issues {count} commands, more than {max_commands}")
     columns = _Columns(
         np.zeros(count, np.uint8),
         np.zeros(count, np.uint64),

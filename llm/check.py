@@ -1,0 +1,125 @@
+"""Check one proposal to the end: read, count, bound, conserve, prove.
+
+``check`` is a pure function of text, made to run in a sandbox: it trusts nothing that it is given
+but the kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import load_config
+from ..hw.gemmini.lower_bound import bound_program
+from ..hw.gemmini.timing import explain, simulate_timing
+from ..hw.gemmini.unroll import stream_of_module
+from ..validation.decide import decide
+from ..validation.validate import PreparedSource, Validation, prepare
+from .evaluate import Outcome, Problem, Rejection, new_context
+from .proposal import Program, Proposal, read_proposal
+from .work import Work, necessary_work
+
+
+@dataclass(frozen=True)
+class Task:
+    """The kernel that proposals are checked against."""
+
+    problem: Problem
+    source_ir: str
+    """The user's kernel as loop IR: what ``equal`` means."""
+    max_commands: int
+    """Commands, or iterations at one place, that a proposal may have: each takes a cycle."""
+
+
+def check(task: Task, proposal: Proposal) -> Outcome:
+    """What becomes of ``proposal``; it has cycles only if it is proven equal to the kernel."""
+    try:
+        program = read_proposal(task.problem, proposal)
+        outcome = _measure(task, proposal, program)
+        if outcome.cycles is None:
+            return outcome
+        validation = decide(_prepared(task), program.module, config=load_config(_config(task)))
+    except (*Rejection, RecursionError) as error:
+        return refused(proposal, _words(error))
+    if validation.verdict != "proved":
+        return refused(proposal, describe_failure(validation), outcome)
+    return outcome
+
+
+def refused(proposal: Proposal, reason: str, measured: Outcome | None = None) -> Outcome:
+    """The outcome of a proposal that is not accepted."""
+    pipeline = proposal.text if proposal.kind == "pipeline" else ""
+    text = "" if proposal.kind == "pipeline" else proposal.text
+    digest = measured.digest if measured is not None else ""
+    return Outcome(pipeline, None, 0, digest, reason, proposal.kind, text)
+
+
+def describe_failure(validation: Validation) -> str:
+    """Why a program is not proven: the obligation in words, and inputs that show the difference."""
+    words = f"{validation.verdict}: {validation.reason}"
+    if validation.counterexample is not None:
+        words += f"; on a counterexample, {validation.counterexample.describe()}"
+    return words
+
+
+def _measure(task: Task, proposal: Proposal, program: Program) -> Outcome:
+    """Cycles of the program, or why its count cannot be true."""
+    problem, config = task.problem, load_config(_config(task))
+    program.module.verify()
+    text = str(program.module)
+    stream, layout = stream_of_module(program.module, config, max_commands=task.max_commands)
+    timing = simulate_timing(
+        stream,
+        config,
+        level=problem.level,
+        memory_latency=problem.memory_latency,
+        dram_latency=problem.dram_latency,
+        warm=problem.warm,
+    )
+    bound = bound_program(timing.program, config, cold=problem.level == "soc" and not problem.warm)
+    own = "" if proposal.kind == "pipeline" else proposal.text
+    outcome = Outcome(
+        program.pipeline,
+        timing.cycles,
+        bound.cycles,
+        hashlib.sha256(text.encode()).hexdigest()[:16],
+        kind=proposal.kind,
+        text=own,
+        program=text if own else "",
+        breakdown=explain(timing, stream, config, layout),
+    )
+    missing = _work(problem).missing(bound)
+    if timing.cycles < bound.cycles:
+        missing = f"{timing.cycles} cycles are below the lower bound of {bound.cycles}"
+    if missing:
+        return replace(outcome, cycles=None, diagnostic=f"not counted right: {missing}")
+    return outcome
+
+
+def _config(task: Task) -> str:
+    return task.problem.config
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "the program is nested too deeply"
+    return error.message if isinstance(error, Diagnostic) else str(error)
+
+
+def _parse(text: str) -> ModuleOp:
+    return Parser(new_context(), text).parse_module()
+
+
+@lru_cache(maxsize=4)
+def _prepared(task: Task) -> PreparedSource:
+    return prepare(_parse(task.source_ir), load_config(_config(task)))
+
+
+@lru_cache(maxsize=4)
+def _work(problem: Problem) -> Work:
+    return necessary_work(_parse(problem.tensor_ir))

@@ -1,0 +1,84 @@
+"""The work that a kernel cannot do without, against faults of the machine model.
+
+A proven program computes the kernel's sums, so it multiplies at least as often as the kernel does,
+and moves every array at least once. One that seems to do less was not counted right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import FixedBitwidthType, ModuleOp, TensorType
+from xdsl.dialects.linalg import ops as linalg
+from xdsl.dialects.linalg.attrs import IteratorType
+from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir.affine import AffineDimExpr, AffineMap
+
+from ..hw.gemmini.lower_bound import Bound
+
+
+@dataclass(frozen=True)
+class Work:
+    """Least amounts; bytes count the arrays that are certainly read or written as a whole."""
+
+    macs: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+
+    def missing(self, done: Bound) -> str:
+        """Which amount a program falls short of; empty if none."""
+        amounts = (
+            ("multiply-accumulates", done.macs, self.macs),
+            ("bytes read", done.read_bytes, self.read_bytes),
+            ("bytes written", done.written_bytes, self.written_bytes),
+        )
+        for name, found, needed in amounts:
+            if found < needed:
+                return f"{found:,} {name}, but the kernel needs {needed:,}"
+        return ""
+
+
+def multiply_accumulates(tensor_ir: ModuleOp) -> int:
+    """Multiply-accumulates of all contractions of a lifted kernel."""
+    return sum(prod(op.get_static_loop_ranges()) for op in _contractions(tensor_ir))
+
+
+def necessary_work(tensor_ir: ModuleOp) -> Work:
+    """What any program for the lifted kernel does at least."""
+    read: dict[SSAValue, int] = {}
+    for contraction in _contractions(tensor_ir):
+        maps = contraction.get_indexing_maps()
+        for operand, access in zip(contraction.inputs, maps, strict=False):
+            if isinstance(operand, BlockArgument) and _covers(access.data):
+                read[operand] = _bytes(operand)
+    written = 0
+    for operation in tensor_ir.walk():
+        if isinstance(operation, func.ReturnOp):
+            results = (v for v in operation.operands if isinstance(v.owner, linalg.GenericOp))
+            written += sum(_bytes(value) for value in results)
+    return Work(multiply_accumulates(tensor_ir), sum(read.values()), written)
+
+
+def _contractions(tensor_ir: ModuleOp) -> list[linalg.GenericOp]:
+    return [
+        op
+        for op in tensor_ir.walk()
+        if isinstance(op, linalg.GenericOp)
+        and IteratorType.REDUCTION in (kind.data for kind in op.iterator_types)
+    ]
+
+
+def _covers(access: AffineMap) -> bool:
+    """Whether each subscript is a loop variable of its own, so that every element is read."""
+    places = [e.position for e in access.results if isinstance(e, AffineDimExpr)]
+    return len(places) == len(access.results) == len(set(places))
+
+
+def _bytes(value: SSAValue) -> int:
+    kind = value.type
+    if not isinstance(kind, TensorType) or not isinstance(kind.element_type, FixedBitwidthType):
+        return 0
+    shape = kind.get_shape()
+    return prod(shape) * kind.element_type.bitwidth // 8 if min(shape, default=1) >= 0 else 0
