@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import IO
 
 from xdsl.dialects.builtin import ModuleOp
@@ -19,14 +20,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG, ConfigError, load_config
 from .exit_status import EXIT_OF_VERDICT, REJECTED, USAGE
-
-
-class NotProvedError(Exception):
-    """A pass application that validation did not accept."""
-
-    def __init__(self, verdict: str, message: str) -> None:
-        super().__init__(message)
-        self.verdict = verdict
+from .validate_each import EachPass, NotProvedError
 
 
 class LiftproofOptMain(xDSLOptMain):
@@ -60,7 +54,13 @@ class LiftproofOptMain(xDSLOptMain):
         arg_parser.add_argument(
             "--validate-each",
             action="store_true",
-            help="Prove after each pass that the program still means the same",
+            help="Prove after each pass that the program still means the same; says how on stderr",
+        )
+        arg_parser.add_argument(
+            "--validation-report",
+            type=Path,
+            metavar="FILE",
+            help="Where --validate-each writes its verdicts and times as JSON",
         )
         arg_parser.add_argument(
             "--config",
@@ -76,7 +76,7 @@ class LiftproofOptMain(xDSLOptMain):
         super().setup_pipeline()
         if not self.args.validate_each:
             return
-        validator = _EachPass(self.args.config)
+        validator = EachPass(load_config(self.args.config), self.args.validation_report)
         inner = self.pipeline.callback
 
         def callback(
@@ -85,31 +85,10 @@ class LiftproofOptMain(xDSLOptMain):
             if inner is not None:
                 inner(previous, module, following)
             validator.step(previous, module)
+            if following is None:
+                validator.finish()
 
         self.pipeline = PassPipeline(self.pipeline.passes, callback)
-
-
-class _EachPass:
-    """Keeps the program before each pass and has the one after it validated against it."""
-
-    def __init__(self, config: str) -> None:
-        self.config = load_config(config)
-        self.before: ModuleOp | None = None
-
-    def step(self, previous: ModulePass | None, module: ModuleOp) -> None:
-        before, self.before = self.before, module.clone()
-        if previous is None or before is None or before.is_structurally_equivalent(module):
-            return
-        from ..validation.decide import decide
-
-        result = decide(before, module, config=self.config)
-        print(
-            f"{previous.name}: {result.verdict}"
-            f" ({result.obligations} obligations, {result.seconds:.2f} s)",
-            file=sys.stderr,
-        )
-        if result.verdict != "proved":
-            raise NotProvedError(result.verdict, f"{previous.spec()}: {result.reason}")
 
 
 def main(args: Sequence[str] | None = None, passes: Iterable[type[ModulePass]] = ()) -> None:
