@@ -16,6 +16,7 @@ from .polyhedral import Program, Unsupported
 from .proposal import Proposer
 from .query_log import begin_part
 from .smt import Solver
+from .sum_ranges import refined
 from .values import Side
 
 
@@ -67,9 +68,13 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
         sums[position, left, right] = claimed = proposer.certificate(position, left, right)
         return claimed
 
+    left = Side(source.program, source.certificate)
+    right = Side(target, analysed.certificate)
+    source.summands.refine = lambda shape: refined(left, shape, run.solver)
+    analysed.summands.refine = lambda shape: refined(right, shape, run.solver)
     matcher = Matcher(
-        Side(source.program, source.certificate),
-        Side(target, analysed.certificate),
+        left,
+        right,
         run.solver,
         propose,
         equal_for_all,

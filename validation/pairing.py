@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import islpy as isl
@@ -75,6 +75,8 @@ class SummandMaps:
 
     def __init__(self, flow: Dataflow) -> None:
         self.flow = flow
+        self.refine: Callable[[Term], Term] = lambda shape: shape
+        """Leaves out limits that the sums in a shape never reach."""
         self._values: dict[str, list[ValueCase]] = {}
 
     def value(self, statement: Statement) -> list[ValueCase]:
@@ -89,7 +91,7 @@ class SummandMaps:
         for leaf in [*leaves(statement.value, "read"), *leaves(statement.value, "index")]:
             inner = list(self._leaf(statement, leaf))
             cases = [_insert(case, leaf, choice) for case in cases for choice in inner]
-        cases = _merge([_normal(case) for case in cases])
+        cases = _merge([normal_value(case) for case in cases])
         return [case.simple(self.flow.domains[statement.name]) for case in cases]
 
     def _leaf(self, statement: Statement, leaf: Term) -> Iterator[ValueCase]:
@@ -229,7 +231,7 @@ def _insert(case: ValueCase, leaf: Term, inner: ValueCase) -> ValueCase:
     return ValueCase(shape, case.domain.intersect(inner.domain), case.slots + inner.slots)
 
 
-def _normal(case: ValueCase) -> ValueCase:
+def normal_value(case: ValueCase) -> ValueCase:
     """Normalise the shape as ``values`` does, slots in order of appearance."""
     shape = NormalForm().of(case.shape)
     used = slots_of(shape)

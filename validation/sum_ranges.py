@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import math
 
-from .normal_form import integer
+from .normal_form import NormalForm, integer
 from .polyhedral import Statement
 from .ranges import Range, Ranges, type_range
-from .smt import Answer, Solver, equalities, negation, with_symbols
-from .values import Family, Side, Sum
+from .smt import Answer, Solver, equalities, in_domain, negation, with_symbols
+from .terms import Term, is_float
+from .totals import is_sum, total_bits
+from .values import Family, Side, Sum, slot_kind, slots_of
+
+
+def refined(side: Side, shape: Term, solver: Solver) -> Term:
+    """The shape, without limits that its sums never reach if it is a total then.
+
+    The array clips what leaves it; short sums pass unchanged.
+    """
+    sums = [slot for slot in slots_of(shape) if is_sum(slot) and not is_float(slot.type)]
+    if not sums or total_bits(shape) is not None:
+        return shape
+    known: dict[Term, Range] = {}
+    for slot in sums:
+        key = slot_kind(slot)[1]
+        assert isinstance(key, tuple)
+        if key not in side.ranges:
+            side.ranges[key] = sum_range(side, Sum(key[0], key[1], ()), solver)
+        known[slot] = side.ranges[key]
+    result = NormalForm(known).of(shape)
+    return result if total_bits(result) is not None else shape
 
 
 def sum_range(side: Side, total: Sum, solver: Solver) -> Range:
@@ -61,6 +82,7 @@ def _largest_count(side: Side, total: Sum, family: Family, solver: Solver) -> fl
     own = [dim for dim in statement.dims if dim.name not in fixed]
     query, symbols = with_symbols(side.program)
     outer = query.constants(reader.dims)
+    query.add(in_domain(reader, symbols | outer))
     here = Sum(total.reader, total.number, tuple(outer.values()))
     previous, side.symbols = side.symbols, symbols
     first = symbols | query.constants(statement.dims)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import islpy as isl
 
 from .index import Index
-from .pairing import SummandMaps, ValueCase
+from .pairing import SummandMaps, ValueCase, normal_value
 from .polyhedral import Statement
 from .summands import SEPARATOR, counter_name, step_text, times
 from .terms import Term, substitute, term
@@ -73,11 +73,12 @@ def classes_alone(maps: SummandMaps, total: Term, bits: int, depth: int) -> list
     found: list[SummandClass] = []
     for statement in maps.contributors(reader, number):
         names = tuple(counter_name(dim.name, depth) for dim in statement.dims)
-        for case in maps.value(statement):
+        for plain in maps.value(statement):
+            case = _simpler(maps, plain)
             points = case.domain.reset_tuple_id()
             slots = tuple(slot.reset_tuple_id(_IN) for slot in case.slots)
             for piece in parts_of(case.shape, bits):
-                label = SEPARATOR.join([part.text, step_text(statement, case.shape, piece)])
+                label = SEPARATOR.join([part.text, step_text(statement, plain.shape, piece)])
                 place = Place(maps, names, depth + 1, points, case.shape, slots)
                 start = SummandClass(label, place, statement, case, frozenset({(reader, number)}))
                 found += _classes(start, piece, bits)
@@ -108,12 +109,21 @@ def _classes(path: SummandClass, part: Part, bits: int) -> Iterator[SummandClass
             points = here.intersect_range(case.domain.reset_tuple_id()).domain()
             if points.is_empty():
                 continue
-            new = tuple(here.apply_range(slot.reset_tuple_id(_IN)) for slot in case.slots)
-            product, slots = _product(part, place, case, old, new)
+            simple = _simpler(maps, case)
+            new = tuple(here.apply_range(slot.reset_tuple_id(_IN)) for slot in simple.slots)
+            product, slots = _product(part, place, simple, old, new)
             for piece in parts_of(product, bits):
                 label = SEPARATOR.join([path.label, step_text(statement, case.shape, piece)])
                 inner = Place(maps, place.names + names, place.depth + 1, points, product, slots)
                 yield from _classes(SummandClass(label, inner, None, None, sums), piece, bits)
+
+
+def _simpler(maps: SummandMaps, case: ValueCase) -> ValueCase:
+    """The case without limits that its sums never reach."""
+    shape = maps.refine(case.shape)
+    if shape is case.shape:
+        return case
+    return normal_value(ValueCase(shape, case.domain, case.slots))
 
 
 def _product(

@@ -7,7 +7,7 @@ path, and each of its points is one summand (trusted core).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .checker import Violation
@@ -29,6 +29,8 @@ from .values import (
 )
 
 SEPARATOR = " > "
+Refine = Callable[[Side, Term], Term]
+"""Leaves out limits that the sums in a shape never reach (see ``sum_ranges``)."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,12 @@ def step_text(statement: Statement, shape: Term, part: Part) -> str:
     return f"{statement.name}: {whole}{text}"
 
 
+def simpler(side: Side, case: Case, refine: Refine) -> Case:
+    """The case without limits that its sums never reach."""
+    shape = refine(side, case.shape)
+    return case if shape is case.shape else normal_case(replace(case, shape=shape))
+
+
 def times(factor: Term, slots: tuple[Slot, ...], case: Case) -> Case:
     """The case of a summand, multiplied with the factor before its sum."""
     if constant_value(factor) == 1:
@@ -94,14 +102,18 @@ def times(factor: Term, slots: tuple[Slot, ...], case: Case) -> Case:
     return normal_case(Case(case.guard, product, slots + case.slots))
 
 
-def summands_of(query: Query, total: Valued, bits: int, depth: int) -> Iterator[Summands]:
+def summands_of(
+    query: Query, total: Valued, bits: int, depth: int, refine: Refine
+) -> Iterator[Summands]:
     """All classes of summands of a total, each with the query extended by its own constants."""
     for part in parts_of(total.value, bits):
         start = Summands(part.text, {}, depth, query, None, total, None)
-        yield from _summands(start, part, bits, depth)
+        yield from _summands(start, part, bits, depth, refine)
 
 
-def _summands(path: Summands, part: Part, bits: int, first: int) -> Iterator[Summands]:
+def _summands(
+    path: Summands, part: Part, bits: int, first: int, refine: Refine
+) -> Iterator[Summands]:
     value = path.value
     if part.total is None:
         yield replace(path, value=Valued(value.side, part.factor, value.slots))
@@ -119,7 +131,7 @@ def _summands(path: Summands, part: Part, bits: int, first: int) -> Iterator[Sum
         valued = query.copy()
         cases = side.value(valued, statement, here)
         for case in cases:
-            product = times(part.factor, value.slots, case)
+            product = times(part.factor, value.slots, simpler(side, case, refine))
             narrowed = valued.copy()
             narrowed.add(case.guard)
             alone = len(cases) == 1 and path.depth == first
@@ -138,6 +150,7 @@ def _summands(path: Summands, part: Part, bits: int, first: int) -> Iterator[Sum
                     piece,
                     bits,
                     first,
+                    refine,
                 )
 
 
@@ -177,7 +190,13 @@ class Followed:
 
 
 def follow(
-    query: Query, total: Valued, bits: int, depth: int, label: str, point: Sequence[str]
+    query: Query,
+    total: Valued,
+    bits: int,
+    depth: int,
+    label: str,
+    point: Sequence[str],
+    refine: Refine,
 ) -> Followed:
     """The summand of the class ``label`` at ``point``, the counters on the path in a row.
 
@@ -206,7 +225,7 @@ def follow(
         wrong: list[str] = []
         part, case, factor, slots = None, None, part.factor, value.slots
         for other in cases:
-            product = times(factor, slots, other)
+            product = times(factor, slots, simpler(side, other, refine))
             pieces = parts_of(product.shape, bits)
             texts = [step_text(statement, other.shape, piece) for piece in pieces]
             found = pieces[texts.index(text)] if text in texts else None

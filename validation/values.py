@@ -70,6 +70,10 @@ class Side:
     certificate: FlowCertificate
     symbols: dict[str, str] = field(default_factory=dict[str, str])
     statements: dict[str, Statement] = field(default_factory=dict[str, Statement])
+    ranges: dict[tuple[str, int], tuple[float, float]] = field(
+        default_factory=dict[tuple[str, int], tuple[float, float]]
+    )
+    """Bounds on the sums at reads, as far as they are known already."""
 
     def __post_init__(self) -> None:
         self.statements = {statement.name: statement for statement in self.program.readers()}
