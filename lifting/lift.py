@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ..diagnostics import Diagnostic
+from ..validation.extent_text import parse_extent
 from .loops.evaluate import Evaluator, location_of
 from .loops.index import IndexExpression, Size
 from .loops.outputs import emit_output
@@ -135,24 +136,24 @@ def _stated_extents(
         return []
     by_name = {name: value for value, name in _parameter_names(function).items()}
     return [
-        _product(e.data, by_name, evaluator) if isinstance(e, StringAttr) else None for e in entry
+        _extent(e.data, by_name, evaluator) if isinstance(e, StringAttr) else None for e in entry
     ]
 
 
-def _product(
+def _extent(
     text: str, by_name: dict[str, SSAValue], evaluator: Evaluator
 ) -> IndexExpression | None:
-    """Return an extent such as ``n`` or ``m * n``; ``None`` for any other form."""
-    product = IndexExpression.of(1)
-    for factor in text.split("*"):
-        name = factor.strip()
-        if name.isdecimal():
-            product = product * int(name)
-        elif name in by_name:
+    """Return an extent such as ``n``, ``h + 2`` or ``m * n``; ``None`` for any other form."""
+    terms = parse_extent(text)
+    if terms is None or any(name not in by_name for names, _ in terms for name in names):
+        return None
+    total = IndexExpression.of(0)
+    for names, coefficient in terms:
+        product = IndexExpression.of(coefficient)
+        for name in names:
             product = product * IndexExpression.of(evaluator.size(by_name[name]))
-        else:
-            return None
-    return product
+        total = total + product
+    return total
 
 
 def _tensor_type(type: Attribute) -> Attribute:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
 from ..validation.counterexample import Counterexample
 from ..validation.validate import ONE_SIZE, Validation, Verdict, validate_generalized
@@ -55,13 +55,24 @@ def _result(lifted: ModuleOp, validation: Validation, start: float) -> LiftResul
         module=lifted,
         verdict=validation.verdict,
         method=_method(validation),
-        assumptions=tuple(validation.assumptions),
+        assumptions=(*_stated(lifted), *validation.assumptions),
         obligations=validation.obligations,
         seconds=time.perf_counter() - start,
         summary=describe(lifted),
         reason=validation.reason,
         counterexample=validation.counterexample,
     )
+
+
+def _stated(module: ModuleOp) -> list[str]:
+    """Return what the front end took for granted, and noted at the function."""
+    return [
+        entry.data
+        for op in module.ops
+        if isinstance(listed := op.attributes.get("liftproof.assumptions"), ArrayAttr)
+        for entry in listed
+        if isinstance(entry, StringAttr)
+    ]
 
 
 def _method(validation: Validation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -18,6 +18,7 @@ from xdsl.ir import BlockArgument
 
 from .condition import all_of, at_least, within
 from .digits import with_digits
+from .extent_text import parse_extent
 from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Role, Statement, Unsupported, element_variables
 from .pure_operations import type_name
@@ -86,7 +87,10 @@ def symbol_name(position: int | str) -> str:
 
 
 def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Index]:
-    """Scalars become symbols if they are integers, inputs of rank 0 else; sizes are at least 1."""
+    """Scalars become symbols if they are integers, inputs of rank 0 else.
+
+    Extents are at least 1, and the expressions of ``liftproof.preconditions`` at least 0.
+    """
     names = _string_list(function, "liftproof.parameters")
     used = {name for row in extent_rows(function) for name in row if isinstance(name, str)}
     sizes: dict[str, Index] = {}
@@ -104,15 +108,50 @@ def _scalar_parameters(extractor: Extractor, function: FuncOp) -> dict[str, Inde
         context = [extractor.program.context]
         if name in used:
             symbol = Variable(symbol.name, 1, half - 1)
-            sizes[name] = Index.of(symbol)
             context.append(at_least(Index.of(Variable(symbol.name)), 1))
+        if name:
+            sizes[name] = Index.of(symbol)
         value = Index.of(symbol)
         extractor.values[argument] = (
             value if kind == "index" else term("index", kind, payload=value)
         )
         extractor.program.symbols += (symbol,)
         extractor.program.context = all_of(context)
+    facts = [at_least(fact, low) for fact, low in _facts(function, used, sizes)]
+    extractor.program.context = all_of([extractor.program.context, *facts])
     return sizes
+
+
+def _facts(
+    function: FuncOp, used: set[str], sizes: Mapping[str, Index]
+) -> Iterator[tuple[Index, int]]:
+    """Yield what is taken for granted about the scalar parameters, each with its least value."""
+    plain = {name: Index.of(Variable(_symbol_name(index))) for name, index in sizes.items()}
+    for text in sorted(used - sizes.keys()):
+        if (extent := _linear(text, plain)) is not None:
+            yield extent, 1
+    for text in _string_list(function, "liftproof.preconditions"):
+        fact = _linear(text, plain)
+        if fact is None:
+            raise Unsupported(f"precondition `{text} >= 0` is not linear in integer parameters")
+        yield fact, 0
+
+
+def _symbol_name(index: Index) -> str:
+    ((atom, _),) = index.terms
+    assert isinstance(atom, Variable)
+    return atom.name
+
+
+def _linear(text: str, sizes: Mapping[str, Index]) -> Index | None:
+    """Return a sum of multiples of parameters as an index; ``None`` if it is none."""
+    terms = parse_extent(text)
+    if terms is None or any(len(names) > 1 or not sizes.keys() >= set(names) for names, _ in terms):
+        return None
+    total = constant_index(0)
+    for names, coefficient in terms:
+        total = total + (sizes[names[0]] * coefficient if names else constant_index(coefficient))
+    return total
 
 
 def _extents(
@@ -129,10 +168,10 @@ def _extents(
     for entry in rows[position]:
         if isinstance(entry, int):
             result.append(constant_index(entry))
-        elif entry in sizes:
-            result.append(sizes[entry])
+        elif (extent := _linear(entry, sizes)) is not None:
+            result.append(extent)
         else:
-            raise Unsupported(f"array extent `{entry}` is not a number or an integer parameter")
+            raise Unsupported(f"array extent `{entry}` is not linear in integer parameters")
     return tuple(result)
 
 

@@ -11,11 +11,11 @@ from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
 from .arithmetic import Arithmetic
 from .emitter import Emitter
-from .expressions import ExpressionLowering
+from .expressions import ExpressionLowering, pointed, walked
 from .polynomial import Polynomial
 from .types import CScalar, CStruct, CVoid, to_mlir
 from .usage import VariableUsage
-from .values import ArrayVariable, ScalarVariable, Variable
+from .values import ArrayVariable, ScalarVariable, UnsetPointer, Value, Variable
 
 EXTENT_LIMIT = 1 << 31
 """Elements of an array along one dimension."""
@@ -93,6 +93,17 @@ class DeclarationLowering:
             self._emitter.emit(memref.StoreOp.get(initial, storage, []))
         return replace(variable, storage=storage)
 
+    def walking(self, declarator: syntax.Declarator, initial: Value | None) -> ScalarVariable:
+        """Return the variable of ``declarator`` as a formula. Raises CannotWalkError."""
+        variable = ScalarVariable(
+            declarator.name,
+            scalar_type(declarator),
+            declarator.type.const,
+            declarator.location,
+            walks=declarator,
+        )
+        return variable if initial is None else walked(variable, initial)
+
     def _variable(self, declarator: syntax.Declarator, usage: VariableUsage) -> Variable:
         derivations = declarator.type.derivations
         if derivations and isinstance(derivations[0], syntax.PointerTo):
@@ -109,6 +120,8 @@ class DeclarationLowering:
         assert not isinstance(initializer, syntax.InitializerList)
         kind = scalar_type(declarator)
         value = self._expressions.converted(initializer, kind) if initializer is not None else None
+        if usage.walks(declarator):
+            return self.walking(declarator, value)
         if usage.needs_memory(declarator):
             ssa = self._arithmetic.materialise(value) if value is not None else None
             return self.scalar(declarator, ssa, usage)
@@ -116,34 +129,20 @@ class DeclarationLowering:
             declarator.name, kind, declarator.type.const, declarator.location, value=value
         )
 
-    def _pointer(self, declarator: syntax.Declarator) -> ArrayVariable:
-        """Return the part of an array that a pointer variable, which never moves, points to."""
+    def _pointer(self, declarator: syntax.Declarator) -> ArrayVariable | UnsetPointer:
+        """Return the part of an array that a pointer variable points to at first."""
         initializer = declarator.initializer
-        if initializer is None or isinstance(initializer, syntax.InitializerList):
+        kind = scalar_type(declarator)
+        pointer = UnsetPointer(declarator.name, kind, declarator.type.const, declarator.location)
+        if initializer is None:
+            return pointer
+        if isinstance(initializer, syntax.InitializerList):
             raise Diagnostic(
                 f"pointer '{declarator.name}' does not start in an array",
                 declarator.location,
                 hint="start it in an array parameter, as in 'const int8_t *row = A[i];'",
             )
-        target = self._expressions.array(initializer)
-        if target.element != declarator.type.base:
-            raise Diagnostic(
-                f"mismatched types: '{declarator.name}' points to {declarator.type.base}, "
-                f"'{target.name}' holds {target.element}",
-                declarator.location,
-            )
-        if target.const and not declarator.type.const:
-            raise Diagnostic(
-                f"mismatched types: '{declarator.name}' would drop the const of '{target.name}'",
-                declarator.location,
-                hint="declare the pointer with 'const'",
-            )
-        return replace(
-            target,
-            name=declarator.name,
-            const=declarator.type.const,
-            location=declarator.location,
-        )
+        return pointed(pointer, self._expressions.array(initializer), declarator.location)
 
     # ---- arrays ---------------------------------------------------------------------------------
     def _array(self, declarator: syntax.Declarator) -> ArrayVariable:

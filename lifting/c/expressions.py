@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.dialects import arith, memref, scf
 from xdsl.ir import Block, Region, SSAValue
@@ -24,7 +24,8 @@ from .types import (
     CVoid,
     usual_arithmetic_conversions,
 )
-from .values import ArrayVariable, ScalarVariable, Scopes, Value, Variable
+from .values import ArrayVariable, ScalarVariable, Scopes, UnsetPointer, Value, Variable
+from .walking import CannotWalkError
 from .wording import counted
 
 CallLowering = Callable[[syntax.Call], "Value | None"]
@@ -78,6 +79,10 @@ class ExpressionLowering:
             case syntax.Call():
                 with self._emitter.at(expression.location):
                     self._call(expression)
+            case syntax.Increment(target=target) | syntax.Assignment(target=target) if (
+                self._is_pointer(target)
+            ):
+                self.array(expression)
             case syntax.Cast(type=syntax.TypeName(base=CVoid()), operand=operand):
                 if not self._is_array(operand):
                     self.effect(operand)
@@ -279,6 +284,8 @@ class ExpressionLowering:
             operation = memref.LoadOp.get(place.array.memref, place.indices)
             kind, is_safe = place.array.element, place.is_safe
         else:
+            if place.walks is not None:
+                return self._formula(place)
             if place.storage is None:
                 return self._constant_variable(place)
             operation = memref.LoadOp.get(place.storage, [])
@@ -292,6 +299,9 @@ class ExpressionLowering:
         """Store ``value``, converted to the type of ``place``; return the converted value."""
         kind = place.array.element if isinstance(place, Element) else place.type
         converted = self._arithmetic.convert(value, kind)
+        if isinstance(place, ScalarVariable) and place.walks is not None:
+            self.scopes.rebind(walked(place, converted))
+            return converted
         ssa = self._arithmetic.materialise(converted)
         if isinstance(place, Element):
             self._emitter.emit(memref.StoreOp.get(ssa, place.array.memref, place.indices))
@@ -299,6 +309,18 @@ class ExpressionLowering:
             assert place.storage is not None
             self._emitter.emit(memref.StoreOp.get(ssa, place.storage, []))
         return converted
+
+    def _formula(self, variable: ScalarVariable) -> Value:
+        """Return the value of a variable that walks, computed here from its formula."""
+        assert variable.walks is not None
+        if variable.value is None or variable.value.polynomial is None:
+            raise CannotWalkError(variable.walks)
+        polynomial = variable.value.polynomial
+        if (number := polynomial.constant_value) is not None:
+            return self._arithmetic.constant(number, variable.type)
+        assert isinstance(variable.type, CInteger)
+        ssa = self._arithmetic.from_index(self._emitter.index(polynomial), variable.type)
+        return Value(variable.type, ssa=ssa, polynomial=polynomial)
 
     def find(self, name: str, location: SourceLocation) -> Variable:
         """Return the variable called ``name``. Raises Diagnostic if there is none."""
@@ -333,6 +355,12 @@ class ExpressionLowering:
                 variable = self.find(name, location)
                 if isinstance(variable, ArrayVariable):
                     return variable
+                if isinstance(variable, UnsetPointer):
+                    raise Diagnostic(
+                        f"cannot tell where pointer '{name}' points",
+                        location,
+                        hint="set it before, and move it by the same distance in each iteration",
+                    )
                 raise Diagnostic(f"mismatched types: '{name}' is not an array", location)
             case syntax.Subscript(base=base, index=index):
                 whole = self._outer_array(base, expression)
@@ -348,14 +376,50 @@ class ExpressionLowering:
                     left, right = right, left
                 distance = self.index(right, "the distance")
                 return self.array(left).moved(distance if operator == "+" else -distance)
-            case syntax.Increment() | syntax.Assignment():
-                raise _moving_pointer(expression.location)
+            case syntax.Increment(target=target, step=step, prefix=prefix):
+                before = self._pointer(target)
+                self.scopes.rebind(after := before.moved(Polynomial.constant(step)))
+                return after if prefix else before
+            case syntax.Assignment():
+                return self._pointer_assignment(expression)
             case _:
                 raise Diagnostic(
                     "mismatched types: an array is needed here",
                     expression.location,
                     hint="give the name of an array, a row of one, or the address of an element",
                 )
+
+    def _is_pointer(self, target: syntax.Expression) -> bool:
+        """Tell whether ``target`` is a variable that points into an array."""
+        if not isinstance(target, syntax.Identifier):
+            return False
+        return isinstance(self.scopes.find(target.name), ArrayVariable | UnsetPointer)
+
+    def _pointer(self, target: syntax.Expression) -> ArrayVariable:
+        """Return the pointer variable ``target``. Raises Diagnostic if it cannot move."""
+        if not isinstance(target, syntax.Identifier):
+            raise _moving_pointer(target.location)
+        array = self.array(target)
+        if not array.movable:
+            raise _moving_pointer(target.location)
+        return array
+
+    def _pointer_assignment(self, expression: syntax.Assignment) -> ArrayVariable:
+        target, operator = expression.target, expression.operator
+        if not isinstance(target, syntax.Identifier):
+            raise _moving_pointer(expression.location)
+        if operator in ("+", "-"):
+            distance = self.index(expression.value, "the distance")
+            after = self._pointer(target).moved(distance if operator == "+" else -distance)
+        elif operator:
+            raise _moving_pointer(expression.location)
+        else:
+            variable = self.find(target.name, target.location)
+            if isinstance(variable, ScalarVariable) or not variable.movable:
+                raise _moving_pointer(expression.location)
+            after = pointed(variable, self.array(expression.value), expression.location)
+        self.scopes.rebind(after)
+        return after
 
     def _converted_pointer(
         self, type_name: syntax.TypeName, operand: syntax.Expression
@@ -444,6 +508,12 @@ class ExpressionLowering:
                 expression.location,
                 hint="only arrays and pointers take subscripts",
             )
+        if isinstance(variable, UnsetPointer):
+            return Diagnostic(
+                f"mismatched types: '{root.name}' points to scalars",
+                expression.location,
+                hint="give one subscript",
+            )
         return Diagnostic(
             _wrong_subscripts(variable, count),
             expression.location,
@@ -458,6 +528,8 @@ class ExpressionLowering:
         match expression:
             case syntax.Identifier(name=name, location=location):
                 variable = self.find(name, location)
+                if isinstance(variable, UnsetPointer):
+                    return 1
                 return variable.rank if isinstance(variable, ArrayVariable) else 0
             case syntax.Subscript(base=base) | syntax.Unary(operator="*", operand=base):
                 return max(0, self._rank(base) - 1)
@@ -474,7 +546,7 @@ class ExpressionLowering:
 
     def _load_variable(self, expression: syntax.Identifier) -> Value:
         variable = self.find(expression.name, expression.location)
-        if isinstance(variable, ArrayVariable):
+        if not isinstance(variable, ScalarVariable):
             raise Diagnostic(
                 f"mismatched types: the array '{variable.name}' is used as a scalar",
                 expression.location,
@@ -516,7 +588,7 @@ class ExpressionLowering:
                 raise _write_to_const(place.array.name, target.location)
             return place
         variable = self.find(target.name, target.location)
-        if isinstance(variable, ArrayVariable):
+        if not isinstance(variable, ScalarVariable):
             raise _moving_pointer(target.location)
         if variable.const:
             raise _write_to_const(target.name, target.location)
@@ -546,6 +618,35 @@ def _memory_subscripts(
             )
         digits.extend(parts)
     return tuple(digits), tuple(extent for layout in array.layouts for extent in layout.extents)
+
+
+def walked(variable: ScalarVariable, value: Value) -> ScalarVariable:
+    """Return ``variable`` with a new value. Raises CannotWalkError if that has no formula."""
+    assert variable.walks is not None
+    if value.polynomial is None:
+        raise CannotWalkError(variable.walks)
+    return replace(variable, value=Value(variable.type, polynomial=value.polynomial))
+
+
+def pointed(
+    pointer: ArrayVariable | UnsetPointer, target: ArrayVariable, location: SourceLocation
+) -> ArrayVariable:
+    """Return ``pointer`` set to ``target``. Raises Diagnostic if their types do not agree."""
+    if target.element != pointer.element:
+        raise Diagnostic(
+            f"mismatched types: '{pointer.name}' points to {pointer.element}, "
+            f"'{target.name}' holds {target.element}",
+            location,
+        )
+    if target.const and not pointer.const:
+        raise Diagnostic(
+            f"mismatched types: '{pointer.name}' would drop the const of '{target.name}'",
+            location,
+            hint="declare the pointer with 'const'",
+        )
+    return replace(
+        target, name=pointer.name, const=pointer.const, location=pointer.location, movable=True
+    )
 
 
 def _moving_pointer(location: SourceLocation) -> Diagnostic:

@@ -18,7 +18,8 @@ from .loops import LoopLowering
 from .returns import Statements, always_returns, returns_last
 from .types import CType, CVoid
 from .usage import VariableUsage, descendants
-from .values import ArrayVariable, ScalarVariable, Scopes, Value
+from .values import ArrayVariable, Bindings, ScalarVariable, Scopes, Value
+from .walking import merged
 from .wording import counted
 
 CALL_LIMIT = 1000
@@ -32,7 +33,14 @@ class FunctionLowering:
     declarations: DeclarationLowering
     loops: LoopLowering
 
-    def __init__(self, emitter: Emitter, unit: syntax.TranslationUnit) -> None:
+    def __init__(
+        self,
+        emitter: Emitter,
+        unit: syntax.TranslationUnit,
+        in_memory: frozenset[syntax.Declarator] = frozenset(),
+    ) -> None:
+        """Lower functions of ``unit``; the scalars ``in_memory`` are known to have no formula."""
+        self._in_memory = in_memory
         self._emitter = emitter
         self._unit = unit
         self._arithmetic = Arithmetic(emitter)
@@ -46,7 +54,7 @@ class FunctionLowering:
     def usage(self, function: syntax.Function) -> VariableUsage:
         """Return what ``function`` does with its variables."""
         if function.name not in self._usages:
-            self._usages[function.name] = VariableUsage(function)
+            self._usages[function.name] = VariableUsage(function, self._in_memory)
         return self._usages[function.name]
 
     def file_scope(self) -> None:
@@ -110,9 +118,24 @@ class FunctionLowering:
                 self.statement(syntax.Compound(taken.location, (taken,)))
             return
         truth = self._arithmetic.truth(condition)
-        regions = [Region(self._branch(branch)) for branch in branches if branch is not None]
-        otherwise = regions[1] if len(regions) > 1 else None
-        self._emitter.emit(scf.IfOp(truth, [], regions[0], otherwise))
+        scopes = self.expressions.scopes
+        before = scopes.bindings()
+        then, otherwise = Region(self._branch(statement.then)), None
+        after = scopes.bindings()
+        scopes.restore(before)
+        if statement.otherwise is not None:
+            otherwise = Region(self._branch(statement.otherwise))
+        self._merge(after)
+        self._emitter.emit(scf.IfOp(truth, [], then, otherwise))
+
+    def _merge(self, other: Bindings) -> None:
+        """Make each variable what it is on both paths of a condition, the other being ``other``."""
+        scopes = self.expressions.scopes
+        here = scopes.bindings()
+        for scope, others in zip(here, other, strict=True):
+            for name, variable in scope.items():
+                scope[name] = merged(others[name], variable)
+        scopes.restore(here)
 
     def _branch(self, branch: syntax.Statement) -> Block:
         with self.expressions.paths.branch() as block:
@@ -164,7 +187,9 @@ class FunctionLowering:
     def _returning_if(self, statement: syntax.If, kind: CType) -> Value | None:
         condition = self.expressions.value(statement.condition)
         arms: list[tuple[Block, Value | None]] = []
+        before = self.expressions.scopes.bindings()
         for branch in (statement.then, statement.otherwise):
+            self.expressions.scopes.restore(before)
             with self.expressions.paths.branch() as block:
                 inner = (branch,) if branch is not None else ()
                 result = self._returning((syntax.Compound(statement.location, inner),), kind)
@@ -239,6 +264,8 @@ class FunctionLowering:
     ) -> ScalarVariable:
         kind = scalar_type(parameter)
         value = self.expressions.converted(argument, kind)
+        if usage.walks(parameter):
+            return self.declarations.walking(parameter, value)
         if usage.needs_memory(parameter):
             ssa = self._arithmetic.materialise(value)
             return self.declarations.scalar(parameter, ssa, usage)

@@ -17,6 +17,7 @@ from .declarations import constant_extent, scalar_type
 from .emitter import Emitter, mlir_location
 from .functions import FunctionLowering
 from .loop_forms import counted_loops
+from .named import NamedPolynomial
 from .paths import is_computation
 from .polynomial import Atom, Interval, Polynomial
 from .shapes import Dimension, reached_elements
@@ -24,6 +25,7 @@ from .structures import without_structures
 from .types import CInteger, CScalar, to_mlir
 from .usage import VariableUsage
 from .values import ArrayVariable, Layout, ScalarVariable, Value
+from .walking import CannotWalkError
 
 UNKNOWN_EXTENT = "?"
 """Stands in ``liftproof.extents`` for the extent of what a pointer parameter points to."""
@@ -41,9 +43,14 @@ def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleO
     unit = counted_loops(without_structures(unit))
     kernel = find_kernel(unit, filename)
     shapes: Shapes = {}
+    in_memory: frozenset[syntax.Declarator] = frozenset()
     while True:
-        builder = _KernelBuilder(unit, kernel, filename, shapes)
-        module = builder.build()
+        builder = _KernelBuilder(unit, kernel, filename, shapes, in_memory)
+        try:
+            module = builder.build()
+        except CannotWalkError as error:
+            in_memory |= {error.declarator}
+            continue
         new = {n: s for n, s in builder.shapes().items() if n not in shapes}
         if not new:
             return module
@@ -59,6 +66,7 @@ class _KernelBuilder:
         kernel: syntax.Function,
         filename: str,
         shapes: Shapes,
+        in_memory: frozenset[syntax.Declarator],
     ) -> None:
         self._shapes = shapes
         self._parameters: dict[Atom, str] = {}
@@ -66,7 +74,7 @@ class _KernelBuilder:
         self._filename = filename
         self._emitter = Emitter(kernel.location)
         self._arithmetic = Arithmetic(self._emitter)
-        self._functions = FunctionLowering(self._emitter, unit)
+        self._functions = FunctionLowering(self._emitter, unit, in_memory)
         self._c_types: list[str] = []
         self._extents: list[list[Attribute]] = []
 
@@ -107,6 +115,9 @@ class _KernelBuilder:
         self._describe(("const " if parameter.type.const else "") + str(kind), [])
         argument = self._argument(parameter.name, to_mlir(kind))
         value = self._scalar_value(argument, kind, parameter.name)
+        if usage.walks(parameter):
+            declarations.declare(declarations.walking(parameter, value))
+            return
         if usage.needs_memory(parameter):
             declarations.declare(declarations.scalar(parameter, argument, usage))
             return
@@ -166,6 +177,7 @@ class _KernelBuilder:
             parameter.location,
             argument,
             tuple(extents),
+            movable=extents[0] is None,
         )
 
     def _lay_out_pointers(self) -> None:
@@ -241,6 +253,9 @@ class _KernelBuilder:
             attributes["c_result"] = strings(str(self._kernel.result))
         if assumptions := self._functions.loops.assumptions:
             attributes["assumptions"] = builtin.ArrayAttr([strings(a) for a in assumptions])
+        required = [NamedPolynomial.of(p, self._parameters) for p in self._functions.loops.required]
+        if facts := [strings(str(fact)) for fact in required if fact and fact.is_linear]:
+            attributes["preconditions"] = builtin.ArrayAttr(facts)
         for name, attribute in attributes.items():
             function.attributes[f"liftproof.{name}"] = attribute
         module = builtin.ModuleOp([function])

@@ -20,10 +20,23 @@ from .constants import COMPARISONS
 from .emitter import Emitter
 from .expressions import ExpressionLowering
 from .loop_header import LoopHeader, loop_header
-from .polynomial import Atom, Interval, LoopRange, Polynomial
+from .named import surely_nonnegative
+from .polynomial import Atom, Interval, LoopRange, Polynomial, next_serial
 from .types import INT, LONG, CInteger, usual_arithmetic_conversions
 from .usage import assigned_names, descendants, root_name
-from .values import ArrayVariable, ScalarVariable, Value
+from .values import ScalarVariable, Value, Variable
+from .walking import (
+    Motion,
+    after_loop,
+    at_iteration,
+    lost,
+    mark_of,
+    motion_of,
+    moving_names,
+    placed,
+    position,
+    walking_variables,
+)
 
 _ONE = Polynomial.constant(1)
 
@@ -47,6 +60,8 @@ class LoopLowering:
 
     assumptions: list[str]
     """What a loop needs to terminate as C says, where that depends on parameters."""
+    required: list[Polynomial]
+    """What must be at least 0, for the formulas of variables after loops to hold."""
 
     def __init__(
         self,
@@ -55,6 +70,7 @@ class LoopLowering:
         body: Callable[[syntax.Statement], None],
     ) -> None:
         self.assumptions = []
+        self.required = []
         self._emitter = emitter
         self._arithmetic = Arithmetic(emitter)
         self._expressions = expressions
@@ -68,6 +84,8 @@ class LoopLowering:
             self._emit(loop, counter)
             if counter.variable.storage is not None:
                 self._store_final_value(counter)
+            elif counter.variable.walks is not None:
+                self._expressions.scopes.rebind(self._final_formula(counter))
 
     # ---- header ---------------------------------------------------------------------------------
     def _counter(self, loop: syntax.For, header: LoopHeader) -> _Counter:
@@ -105,7 +123,7 @@ class LoopLowering:
                 )
             return ScalarVariable(declared.name, declared.type.base, False, declared.location)
         variable = self._expressions.find(header.variable, loop.location)
-        if isinstance(variable, ArrayVariable):
+        if not isinstance(variable, ScalarVariable):
             raise Diagnostic(
                 f"the loop variable '{header.variable}' is not a scalar", loop.location
             )
@@ -240,6 +258,11 @@ class LoopLowering:
         if text not in self.assumptions:
             self.assumptions.append(text)
 
+    def _require(self, distance: Polynomial) -> None:
+        self._assume(f"{distance} >= 0", self._emitter.location)
+        if not any(distance.same_as(other) for other in self.required):
+            self.required.append(distance)
+
     # ---- loop -----------------------------------------------------------------------------------
     def _emit(self, loop: syntax.For, counter: _Counter) -> None:
         zero = Polynomial.constant(0)
@@ -248,25 +271,85 @@ class LoopLowering:
             lower, upper = zero, counter.initial - counter.bound
         start, stop = self._emitter.index(lower), self._emitter.index(upper)
         step = self._emitter.index_constant(counter.step)
+        loop_range = LoopRange(lower, upper, counter.step)
+        motions = self._motions(loop, counter, loop_range)
         body = Block(arg_types=[builtin.IndexType()])
         body.args[0].name_hint = counter.variable.name
-        loop_range = LoopRange(lower, upper, counter.step)
         runs = surely_runs(loop_range)
+        newest = next_serial()
+        scopes = self._expressions.scopes
         with self._expressions.paths.branch(certain=runs is not False) as block:
-            self._expressions.scopes.push()
-            self._expressions.scopes.declare(self._bound_variable(counter, body, loop_range))
+            variable, atom = self._bound_variable(counter, body, loop_range)
+            number = _iteration_number(Polynomial.atom(atom), loop_range)
+            for motion in motions.values():
+                scopes.rebind(at_iteration(motion, number))
+            scopes.push()
+            scopes.declare(variable)
             self._body(loop.body)
-            self._expressions.scopes.pop()
+            scopes.pop()
         for op in list(block.ops):
             op.detach()
             body.add_op(op)
         body.add_op(scf.YieldOp())
         self._emitter.emit(scf.ForOp(start, stop, step, [], Region(body)))
+        self._finish_motions(motions, atom, loop_range, newest)
+
+    # ---- variables that walk --------------------------------------------------------------------
+    def _motions(
+        self, loop: syntax.For, counter: _Counter, loop_range: LoopRange
+    ) -> dict[str, Motion]:
+        """Return what an iteration does to each variable that walks, by a trial."""
+        scopes = self._expressions.scopes
+        starts = walking_variables(scopes, moving_names(loop.body))
+        starts = {n: v for n, v in starts.items() if n != counter.variable.name}
+        if not starts:
+            return {}
+        before, newest = scopes.bindings(), next_serial()
+        zero = self._emitter.index_constant(0)
+        marks = {n: mark_of(n, zero) for n, v in starts.items() if position(v) is not None}
+        trial = Block(arg_types=[builtin.IndexType()])
+        with self._expressions.paths.branch() as block, self._expressions.accesses.paused():
+            for name, mark in marks.items():
+                scopes.rebind(placed(starts[name], Polynomial.atom(mark)))
+            variable, _ = self._bound_variable(counter, trial, loop_range)
+            scopes.push()
+            scopes.declare(variable)
+            self._body(loop.body)
+            scopes.pop()
+            ends = {name: scopes.find(name) for name in starts}
+        self._expressions.paths.discard(block)
+        scopes.restore(before)
+        return {
+            name: motion_of(starts[name], marks.get(name), end, newest)
+            for name, end in ends.items()
+            if end is not None
+        }
+
+    def _finish_motions(
+        self, motions: dict[str, Motion], atom: Atom, loop_range: LoopRange, newest: int
+    ) -> None:
+        """Move each variable that walks to where it stands after the loop."""
+        if not motions:
+            return
+        distance = loop_range.upper - loop_range.lower
+        trips = _trips(loop_range)
+        if (
+            trips is not None
+            and trips.constant_value is None
+            and any(motion.step is not None and motion.step.terms for motion in motions.values())
+        ):
+            self._require(distance)
+        last = None
+        if trips is not None and surely_nonnegative(trips - _ONE):
+            steps = (trips - _ONE) * Polynomial.constant(loop_range.step)
+            last = (atom, loop_range.lower + steps)
+        for motion in motions.values():
+            self._expressions.scopes.rebind(after_loop(motion, trips, last, newest))
 
     def _bound_variable(
         self, counter: _Counter, body: Block, loop_range: LoopRange
-    ) -> ScalarVariable:
-        """Return the variable as the body sees it: a value that only the loop changes."""
+    ) -> tuple[ScalarVariable, Atom]:
+        """Return the variable as the body sees it, a value that only the loop changes."""
         lower, upper = loop_range.lower.interval, loop_range.upper.interval
         interval = Interval(lower.low, max(lower.low, upper.high - 1))
         name = counter.variable.name
@@ -278,7 +361,22 @@ class LoopLowering:
         index = self._emitter.index(polynomial)
         ssa = self._arithmetic.from_index(index, counter.kind)
         value = Value(counter.kind, ssa=ssa, polynomial=polynomial)
-        return replace(counter.variable, storage=None, value=value, is_loop_variable=True)
+        variable = counter.variable
+        bound = replace(variable, storage=None, walks=None, value=value, is_loop_variable=True)
+        return bound, atom
+
+    def _final_formula(self, counter: _Counter) -> Variable:
+        """Return the variable, which walks, as it is after the loop."""
+        distance = counter.bound - counter.initial
+        if not counter.upward:
+            distance = -distance
+        trips = _trips(LoopRange(Polynomial.constant(0), distance, counter.step))
+        if trips is None:
+            return lost(counter.variable)
+        if trips.constant_value is None:
+            self._require(distance)
+        moved = trips * Polynomial.constant(counter.step if counter.upward else -counter.step)
+        return placed(counter.variable, counter.initial + moved)
 
     def _store_final_value(self, counter: _Counter) -> None:
         """Store what the variable, declared before the loop, holds after it."""
@@ -297,6 +395,19 @@ class LoopLowering:
         final = emit((arith.AddiOp if counter.upward else arith.SubiOp)(start, moved))
         ssa = self._arithmetic.from_index(final, counter.kind)
         self._emitter.emit(memref.StoreOp.get(ssa, counter.variable.storage, []))
+
+
+def _iteration_number(variable: Polynomial, loop_range: LoopRange) -> Polynomial | None:
+    """Return how many iterations came before; ``None`` if that is no polynomial."""
+    return (variable - loop_range.lower) if loop_range.step == 1 else None
+
+
+def _trips(loop_range: LoopRange) -> Polynomial | None:
+    """Return the number of iterations, for a loop whose bounds are in order."""
+    distance = loop_range.upper - loop_range.lower
+    if (length := distance.constant_value) is not None:
+        return Polynomial.constant(max(0, -(-length // loop_range.step)))
+    return distance if loop_range.step == 1 else None
 
 
 def _endless(header: LoopHeader, reason: str, location: SourceLocation) -> Diagnostic:

@@ -39,6 +39,11 @@ class NamedPolynomial:
             return None
         return self.terms[0][1] if self.terms else 0
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether no product of parameters occurs."""
+        return all(len(names) <= 1 for names, _ in self.terms)
+
     def bind(self, parameter: Callable[[str], Polynomial]) -> Polynomial:
         """Return the polynomial with ``parameter(name)`` in the place of each name."""
         total = Polynomial.constant(0)

@@ -18,6 +18,11 @@ TERM_LIMIT = 64
 _serial = count()
 
 
+def next_serial() -> int:
+    """Return a serial number; all atoms that are made from now on have larger ones."""
+    return next(_serial)
+
+
 @dataclass(frozen=True, order=True)
 class Interval:
     """The integers from ``low`` to ``high``, both included."""

@@ -8,7 +8,8 @@ What that takes for granted (rows that do not overlap, say) is stated as an assu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
@@ -44,9 +45,22 @@ class AccessLog:
         default_factory=dict[str, list[tuple[Polynomial, ...]]]
     )
 
+    _is_paused: bool = False
+
     def add(self, name: str, subscripts: tuple[Polynomial, ...]) -> None:
         """Note one access."""
+        if self._is_paused:
+            return
         self.accesses.setdefault(name, []).append(subscripts)
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Note nothing within the ``with`` statement, where code is lowered on trial."""
+        before, self._is_paused = self._is_paused, True
+        try:
+            yield
+        finally:
+            self._is_paused = before
 
     def shapes(self, parameters: Mapping[Atom, str]) -> dict[str, tuple[Dimension, ...]]:
         """Return the dimensions of each array for which they could be found.

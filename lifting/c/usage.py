@@ -12,12 +12,21 @@ from typing import Any, cast
 
 from . import syntax
 from .loop_header import LoopHeader, loop_header
+from .types import CInteger
 
 
 class VariableUsage:
     """The variables of one function that need memory; its declarators are the keys."""
 
-    def __init__(self, function: syntax.Function | None) -> None:
+    def __init__(
+        self,
+        function: syntax.Function | None,
+        in_memory: frozenset[syntax.Declarator] = frozenset(),
+    ) -> None:
+        """Analyse ``function``; the scalars ``in_memory`` are known to have no formula."""
+        self._in_memory = in_memory
+        self._indexing: set[syntax.Declarator] = set()
+        self._sources: dict[syntax.Declarator, set[syntax.Declarator]] = {}
         self._needs_memory: set[syntax.Declarator] = set()
         self._scopes: list[dict[str, syntax.Declarator]] = [{}]
         self._counting: list[syntax.Declarator] = []
@@ -28,11 +37,34 @@ class VariableUsage:
         for parameter in function.parameters:
             self._scopes[-1][parameter.name] = parameter
         self._visit(function.body)
+        self._spread_indexing()
 
     def needs_memory(self, declarator: syntax.Declarator) -> bool:
         """Tell whether the variable is assigned other than by counting loops around its uses."""
         read_after_counting = declarator in self._counted and declarator in self._read
         return declarator in self._needs_memory or read_after_counting
+
+    def walks(self, declarator: syntax.Declarator) -> bool:
+        """Tell whether the variable may have a formula: a changing integer used in subscripts."""
+        is_integer = isinstance(declarator.type.base, CInteger) and not declarator.type.derivations
+        is_index = declarator in self._indexing and declarator not in self._in_memory
+        return is_integer and is_index and self.needs_memory(declarator)
+
+    def _spread_indexing(self) -> None:
+        """What a subscript is computed from is used in subscripts, too."""
+        pending = list(self._indexing)
+        while pending:
+            for source in self._sources.get(pending.pop(), ()):
+                if source not in self._indexing:
+                    self._indexing.add(source)
+                    pending.append(source)
+
+    def _note_indexing(self, expression: syntax.Expression) -> None:
+        self._indexing.update(self._variables_in(expression))
+
+    def _variables_in(self, expression: syntax.Node) -> set[syntax.Declarator]:
+        names = {n.name for n in descendants(expression) if isinstance(n, syntax.Identifier)}
+        return {found for name in names if (found := self._find(name)) is not None}
 
     def _find(self, name: str) -> syntax.Declarator | None:
         return next((scope[name] for scope in reversed(self._scopes) if name in scope), None)
@@ -43,8 +75,16 @@ class VariableUsage:
                 found = self._find(name)
                 if found is not None and found not in self._counting:
                     self._read.add(found)
+            case syntax.Subscript(index=index):
+                self._note_indexing(index)
+                self._visit_children(node)
+            case syntax.Unary(operator="*" | "&", operand=operand):
+                self._note_indexing(operand)
+                self._visit_children(node)
             case syntax.Assignment(operator=operator, target=target, value=value):
                 self._assigned(target, reads=operator != "")
+                if isinstance(target, syntax.Identifier) and (found := self._find(target.name)):
+                    self._sources.setdefault(found, set()).update(self._variables_in(value))
                 self._visit(value)
             case syntax.Increment(target=target):
                 self._assigned(target, reads=True)
@@ -56,6 +96,8 @@ class VariableUsage:
                 self._scopes.pop()
             case syntax.Declarator():
                 self._visit_children(node)
+                if node.initializer is not None:
+                    self._sources[node] = self._variables_in(node.initializer)
                 self._scopes[-1][node.name] = node
             case _:
                 self._visit_children(node)
@@ -86,6 +128,7 @@ class VariableUsage:
             self._counted.add(variable)
             if header.initial is None:
                 self._read.add(variable)
+                self._indexing.add(variable)
         self._counting.extend([variable] if variable is not None else [])
         self._visit(loop.body)
         if variable is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from xdsl.ir import SSAValue
 
 from ...diagnostics import SourceLocation
+from . import syntax
 from .constants import Number
 from .polynomial import Interval, Polynomial
 from .types import LONG, CInteger, CScalar
@@ -61,6 +62,8 @@ class ScalarVariable:
     """A ``memref`` of rank 0."""
     value: Value | None = None
     is_loop_variable: bool = False
+    walks: syntax.Declarator | None = None
+    """Its declaration, if each assignment changes ``value``, which then has a polynomial."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,10 @@ class ArrayVariable:
     """Leading subscripts that are already given."""
     offset: Polynomial = Polynomial.constant(0)  # noqa: RUF009 - never changed in place
     """Added to the next subscript."""
+    movable: bool = False
+    """Whether it is a pointer, which may be set and moved, and no array."""
+    length: Polynomial | None = None
+    """How many elements a growing vector has so far."""
     layouts: tuple[Layout, ...] | None = None
     """If ``memref`` has more dimensions than C subscripts lead to an element: one per subscript."""
 
@@ -108,7 +115,20 @@ class ArrayVariable:
         return replace(self, offset=self.offset + distance)
 
 
-Variable = ScalarVariable | ArrayVariable
+@dataclass(frozen=True, eq=False)
+class UnsetPointer:
+    """A pointer in scope that does not point anywhere, or not to a known place."""
+
+    name: str
+    element: CScalar
+    const: bool
+    location: SourceLocation
+    movable: bool = True
+
+
+Variable = ScalarVariable | ArrayVariable | UnsetPointer
+Bindings = list[dict[str, Variable]]
+"""The variables of each scope."""
 
 
 class Scopes:
@@ -132,6 +152,14 @@ class Scopes:
         previous = self._scopes[-1].get(variable.name)
         self._scopes[-1][variable.name] = variable
         return previous
+
+    def bindings(self) -> Bindings:
+        """Return what each name means now."""
+        return [dict(scope) for scope in self._scopes]
+
+    def restore(self, bindings: Bindings) -> None:
+        """Go back to what the names meant when ``bindings`` was taken, in the same scope."""
+        self._scopes = [dict(scope) for scope in bindings]
 
     def rebind(self, variable: Variable) -> None:
         """Put ``variable`` in the place of the innermost one of its name."""

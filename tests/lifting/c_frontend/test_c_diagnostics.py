@@ -21,7 +21,11 @@ NOT_AFFINE = [
     ("void k(int A[99]) { for (int i = 0; i < 9; i++) A[i * i] = 1; }", 49, "loop variables"),
     ("void k(int A[9], const int B[9]) { for (int i = 0; i < 9; i++) A[B[i]] = 1; }", 64, "'B'"),
     ("void k(int n, int A[99]) { for (int i = 0; i < 9; i++) A[i * n + 3] = 1; }", 56, "parameter"),
-    ("void k(int A[9]) { int x = 0; for (int i = 0; i < 9; i++) A[x++] = 1; }", 59, "'x'"),
+    (
+        "void k(int A[9]) { int x = 0; for (int i = 0; i < 9; i++) { x += i; A[x] = 1; } }",
+        69,
+        "'x'",
+    ),
     ("void k(int A[9]) { for (int i = 0; i < 9; i++) A[i & 5] = 1; }", 48, "not computed by"),
     ("void k(int n, int *A) { for (int i = 0; i < n * n; i++) A[i] = 1; }", 25, "parameter"),
 ]
