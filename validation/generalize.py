@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
@@ -24,18 +25,23 @@ class Generalized:
     sizes: tuple[str, ...]
 
 
-def generalize(source: ModuleOp, target: ModuleOp) -> Generalized:
-    """Extract loop or tensor IR with symbols for its sizes.
+def generalizations(source: ModuleOp, target: ModuleOp) -> Iterator[Generalized]:
+    """Extract loop or tensor IR with symbols for its sizes, the most general form first.
 
+    In the second form the sizes of windows (stencils, kernels of convolutions) stay numbers.
     Raises ``Unsupported`` for other levels, where sizes are part of the schedule.
     """
     names = parameter_names(single_function(source))
-    first, second = plan_sizes(_extract(source, CONCRETE), _extract(target, CONCRETE), names)
-    return Generalized(
-        _extract(source, first).program,
-        _extract(target, second).program,
-        tuple(first.meaning.values()),
-    )
+    programs = _extract(source, CONCRETE), _extract(target, CONCRETE)
+    tried: list[tuple[str, ...]] = []
+    for windows in (True, False):
+        first, second = plan_sizes(*programs, names, windows=windows)
+        if first.meaning in tried:
+            continue
+        tried.append(first.meaning)
+        yield Generalized(
+            _extract(source, first).program, _extract(target, second).program, first.meaning
+        )
 
 
 def _extract(module: ModuleOp, plan: SizePlan) -> Extraction:

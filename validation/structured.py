@@ -51,8 +51,8 @@ class Extractor:
     def __init__(self, plan: SizePlan = CONCRETE) -> None:
         self.plan = plan
         self.program = Program(symbols=plan.symbols, context=plan.context)
-        self.loops: dict[str, scf.ForOp] = {}
-        """Loops by the name of their counter, if they count from 0 by 1."""
+        self.loops: dict[str, tuple[scf.ForOp, int, int]] = {}
+        """Loops from number to number, their upper bound and step, by their counter's name."""
         self.same_extents: list[tuple[tuple[Array, int], tuple[Array, int]]] = []
         """Dimensions of arrays that an operation forces to be equal."""
         self.values: dict[SSAValue, Value] = {}
@@ -136,8 +136,8 @@ class Extractor:
         greatest = trips.interval[1]
         counter = Variable(self.fresh("t"), 0, None if greatest is None else greatest - 1)
         position = Index.of(counter) * step.constant + low
-        if position == Index.of(counter):
-            self.loops[counter.name] = loop
+        if low.is_constant and high.is_constant:
+            self.loops[counter.name] = loop, high.constant, step.constant
         self.values[loop.body.block.args[0]] = position
         carried = self._carry_in(loop)
         outer = self.scope

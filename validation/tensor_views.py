@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xdsl.dialects import tensor
-from xdsl.dialects.builtin import DYNAMIC_INDEX
+from xdsl.dialects.builtin import DYNAMIC_INDEX, TensorType
 from xdsl.ir import Operation, SSAValue
 
 from .index import Index, NotAffine, constant_index
@@ -41,7 +41,13 @@ def insert_slice(extractor: TensorExtractor, operation: tensor.InsertSliceOp) ->
     here = tuple(Index.of(dim) for dim in copied)
     extractor.assign(result, copied, extractor.read_element(into, here), operation)
     sizes = _slice_sizes(extractor, operation)
-    if _kept(sizes, operation) != source.extents:
+    kept = _kept(sizes, operation)
+    assert isinstance(operation.source.type, TensorType)
+    shape = operation.source.type.get_shape()
+    if len(kept) != len(shape) or not all(
+        size.constant == number if size.is_constant else size == extent
+        for size, number, extent in zip(kept, shape, source.extents, strict=True)
+    ):
         raise Unsupported("a slice of another size than what is put in", operation)
     dims = extractor.counters(source.extents)
     indices = [Index.of(dim) for dim in dims]

@@ -26,7 +26,7 @@ from .engine import Analysed, Run, analyse, prove
 from .explain import Explanation, explain, last_writer
 from .extraction import extract
 from .from_loops import symbol_name
-from .generalize import generalize
+from .generalize import generalizations
 from .limits import ValidationOptions
 from .polyhedral import Unsupported, describe
 from .query_log import begin_part
@@ -145,17 +145,22 @@ def validate_generalized(
     are validated at the sizes they have, and an assumption says so.
     """
     options = options or ValidationOptions()
-    run = Run(options.solver())
+    start = time.perf_counter()
     try:
-        programs = generalize(source, target)
-        assumed = prove(analyse(programs.source, run.solver), programs.target, run)
-    except (Unsupported, Violation):
-        result = validate(source, target, config=config, options=options)
-        seconds = time.perf_counter() - run.start
-        return replace(result, assumptions=(*result.assumptions, ONE_SIZE), seconds=seconds)
-    sizes = "; ".join(programs.sizes)
-    scope = f"sizes >= 1 of {sizes}" if sizes else "values of the size parameters"
-    return _verdict(run, "proved", (*assumed, f"proved for all {scope}"))
+        for programs in generalizations(source, target):
+            run = Run(options.solver())
+            try:
+                assumed = prove(analyse(programs.source, run.solver), programs.target, run)
+            except Violation:
+                continue
+            sizes = "; ".join(programs.sizes)
+            scope = f"sizes >= 1 of {sizes}" if sizes else "values of the size parameters"
+            return _verdict(run, "proved", (*assumed, f"proved for all {scope}"))
+    except Unsupported:
+        pass  # what one size cannot do either is the reason below
+    result = validate(source, target, config=config, options=options)
+    seconds = time.perf_counter() - start
+    return replace(result, assumptions=(*result.assumptions, ONE_SIZE), seconds=seconds)
 
 
 @dataclass(frozen=True)
