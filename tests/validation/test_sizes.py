@@ -1,11 +1,10 @@
-"""Sizes become symbols: related extents stay related, and the programs at hand stay what they are."""
+"""Sizes become symbols: what is related stays related, and the programs at hand stay the same."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.lifting.prove import lift_and_prove
