@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,6 +80,13 @@ def compare(expression: Index, is_equality: bool = False) -> Condition:
     digits = _digits_of(expression) if is_equality else None
     if digits is not None:
         return all_of([compare(Index.of(atom) - value, is_equality=True) for atom, value in digits])
+    factor = math.gcd(*(factor for _, factor in expression.terms))
+    if factor > 1:
+        if is_equality and expression.constant % factor:
+            return FALSE
+        # Σ c·x + k >= 0 with integers says (Σ c·x) / g >= -k / g, rounded up.
+        terms = tuple((atom, amount // factor) for atom, amount in expression.terms)
+        expression = Index(terms, expression.constant // factor)
     comparison = Comparison(expression, is_equality)
     decided = comparison.decided
     if decided is None:

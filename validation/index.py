@@ -9,6 +9,7 @@ Part of the trusted core: the checker takes these texts at their word.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -241,6 +242,11 @@ class Index:
         low, high = remainder.interval
         if low is not None and high is not None and low // divisor == high // divisor:
             return result + low // divisor
+        common = math.gcd(divisor, *(factor for _, factor in remainder.terms))
+        if common > 1:
+            # ⌊(g·x + c) / (g·d)⌋ = ⌊(x + ⌊c / g⌋) / d⌋
+            terms = tuple((atom, factor // common) for atom, factor in remainder.terms)
+            return result + Index(terms, remainder.constant // common) // (divisor // common)
         inner = remainder.terms[0]
         # A remainder without terms was decided by its range above.
         if len(remainder.terms) == 1 and isinstance(inner[0], FloorDivision) and inner[1] == 1:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from liftproof.validation.condition import (
+    FALSE,
     Condition,
     Connective,
     all_of,
@@ -140,3 +141,13 @@ def test_nested_divisions_become_one() -> None:
     x = Index.of(Variable("x", 0, 1000))
     assert (x // 8 + 1) // 4 == (x + 8) // 32
     assert (x // 8) % 4 + (x // 32) * 4 == x // 8
+
+
+def test_common_factors_are_divided_out() -> None:
+    """Divisions and conditions that say the same become the same expression."""
+    x = Index.of(Variable("x", 0))
+    y = Index.of(Variable("y", 0))
+    assert (x * 2 + 2) // 4 == (x + 1) // 2
+    assert (x * 6 + y * 4 + 3) // 8 == (x * 3 + y * 2 + 1) // 4
+    assert at_least(x * 2 - y * 4, 3) == at_least(x - y * 2, 2)
+    assert equal(x * 2 - y * 4, 3) == FALSE
