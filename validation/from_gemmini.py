@@ -48,6 +48,7 @@ from .gemmini_state import (
 )
 from .gemmini_values import scale_and_saturate, scaled_float, store_value, widened, zero
 from .index import Index, Variable, constant_index
+from .initialised import require_initialised
 from .polyhedral import Array, Program, Unsupported, all_within
 from .pure_operations import as_condition
 from .structured import Extractor, single_function
@@ -293,6 +294,7 @@ class GemminiExtractor(Extractor):
         condition: Sequence[Condition],
     ) -> None:
         """Assign where ``accumulate`` is false, add where it is true."""
+        require_initialised(self, memory, cell, operation, dims, [*condition, accumulate])
         for adds, when in ((False, negate(accumulate)), (True, accumulate)):
             if when != FALSE:
                 self.emit(

@@ -12,6 +12,7 @@ from .condition import TRUE, Condition, less_than, negate
 from .from_loops import extract_memrefs
 from .gemmini_values import product, store_value, widened, zero
 from .index import Index, Variable
+from .initialised import require_initialised
 from .polyhedral import Array, Program, Unsupported, all_within
 from .pure_operations import as_condition
 from .structured import Extractor, single_function
@@ -115,6 +116,7 @@ class TileExtractor(Extractor):
         dims, conditions, (i, j) = self._counters(operation, i=operation.m, j=operation.n)
         target = (*self.indices(operation.c_slot, operation), i, j)
         self._require(c, target, operation, dims, conditions)
+        require_initialised(self, c, target, operation, dims, [*conditions, accumulate])
         fresh = [*conditions, negate(accumulate)]
         self.emit(c, target, zero(c.element_type), operation, dims=dims, condition=fresh)
         k_dim, k_condition, k = self._counter("k", self.index(operation.depth, operation))

@@ -20,6 +20,7 @@ from .gemmini_values import (
     zero,
 )
 from .index import Index, Variable
+from .initialised import require_initialised
 from .polyhedral import Array, Unsupported, all_within
 from .terms import Term, is_float
 
@@ -139,6 +140,7 @@ class _Computation:
         cell = self._cell(direct, i, j)
         if direct:
             self._require_within(cells, cell, dims, conditions)
+            self._require_initialised(cells, cell, dims, conditions)
             conditions = [*conditions, negate(self.target.address.accumulate)]
         self._emit(cells, cell, zero(cells.element_type), dims, conditions)
 
@@ -188,6 +190,7 @@ class _Computation:
             value = spad_result(value, self._relu(), self.extractor.input_type)
             self._emit(self.target_memory, place, value, dims, conditions)
             return
+        self._require_initialised(self.target_memory, place, dims, conditions)
         accumulate = self.target.address.accumulate
         for adds, when in ((False, negate(accumulate)), (True, accumulate)):
             if when != FALSE:
@@ -228,6 +231,16 @@ class _Computation:
         text = f"operand within {memory.name}"
         holds = all_within(cell, memory.extents)
         self.extractor.require(holds, text, self.operation, dims, where)
+
+    def _require_initialised(
+        self,
+        memory: Array,
+        cell: tuple[Index, Index],
+        dims: Sequence[Variable],
+        conditions: Sequence[Condition],
+    ) -> None:
+        where = [self.preload.condition, *conditions, self.target.address.accumulate]
+        require_initialised(self.extractor, memory, cell, self.operation, dims, where)
 
     def _emit(
         self,
