@@ -57,7 +57,7 @@ func.func @f(%A: memref<2x2xi8>, %B: memref<2x5xi8>, %C: memref<2x5xi32>)
   %sum = gemmini.acc %c0 accumulate %on
   %none = gemmini.none
   {products}
-  %result = gemmini.acc %c0 {{full}}
+  %result = gemmini.acc %c0 full
   gemmini.mvout %result[%c2, %c5] to %C[%c0, %c0] : !gemmini.local<acc>, memref<2x5xi32>
   gemmini.fence
   func.return
