@@ -7,8 +7,11 @@ from dataclasses import replace
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
+from .explain import explain
 from .extraction import Level, level_of
-from .polyhedral import Unsupported
+from .final_fence import store_without_fence, with_final_fence
+from .polyhedral import Unsupported, describe
+from .structured import single_function
 from .validate import PreparedSource, Validation, ValidationOptions, validate
 
 
@@ -22,10 +25,36 @@ def decide(
     """``validate``; where its verdict is ``unknown`` and the target is ISA IR, run it symbolically.
 
     A verdict of the second engine says ``proved at size`` in its assumptions. Where neither engine
-    decides, the reasons of both are given.
+    decides, the reasons of both are given. A program that only lacks the fence at its end is
+    refuted as such.
     """
+    if not _is_instructions(target):
+        return validate(source, target, config=config, options=options)
+    store = store_without_fence(single_function(target).body.block)
+    if store is None:
+        return _by_either_engine(source, target, config, options)
+    fenced = _by_either_engine(source, with_final_fence(target), config, options)
+    if fenced.verdict != "proved":
+        return fenced
+    return replace(
+        fenced,
+        verdict="refuted",
+        reason="hazard: no fence follows the last store, so the host may read too early; "
+        "with a fence at its end the program is proved",
+        instruction=describe(store),
+        explanation=explain(store, None),
+        certificate=None,
+    )
+
+
+def _by_either_engine(
+    source: ModuleOp | PreparedSource,
+    target: ModuleOp,
+    config: GemminiConfig | None,
+    options: ValidationOptions | None,
+) -> Validation:
     first = validate(source, target, config=config, options=options)
-    if first.verdict != "unknown" or not _is_instructions(target):
+    if first.verdict != "unknown":
         return first
     from .trace import validate_unrolled
 

@@ -33,6 +33,7 @@ from ..dialects.gemmini import (
 from ..hw.gemmini import semantics
 from ..hw.gemmini.config import GemminiConfig
 from .condition import FALSE, TRUE, Condition, all_of, any_of, less_than, negate, within
+from .final_fence import store_without_fence
 from .from_loops import extract_memrefs
 from .gemmini_execute import emit_computation
 from .gemmini_state import (
@@ -106,10 +107,9 @@ class GemminiExtractor(Extractor):
         """What must hold at the end: no preload is pending, and a fence comes last."""
         for preload in self.registers.preloads:
             self.demand(negate(preload.condition), "a computation follows", preload.origin)
-        last = [op for op in body.walk() if op.name.startswith("gemmini.mvout")]
-        fences = [op for op in body.ops if isinstance(op, FenceOp)]
-        if last and not any(_follows(fence, last[-1]) for fence in fences):
-            raise Unsupported("no `gemmini.fence` after the last move-out", last[-1])
+        store = store_without_fence(body)
+        if store is not None:
+            raise Unsupported("no `gemmini.fence` after the last store", store)
 
     # Addresses and registers.
 
@@ -425,14 +425,3 @@ def dram_element(
         place = dimension - 1
     subscripts[place] = subscripts[place] + row * (steps // size)
     return tuple(subscripts)
-
-
-def _follows(fence: FenceOp, operation: Operation) -> bool:
-    """Whether a fence at the top level comes after the operation or the loop around it."""
-    block = fence.parent_block()
-    while operation.parent_block() is not block:
-        parent = operation.parent_op()
-        if parent is None:
-            return False
-        operation = parent
-    return operation.is_before_in_block(fence)
