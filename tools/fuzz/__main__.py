@@ -2,6 +2,7 @@
 
 ``python -m liftproof.tools.fuzz --cases 2000`` prints a table per mutation operator and every case
 that deserves a look; the exit status is 1 if anything wrong was proved or anything right refuted.
+``--operators 1`` tries every operator once on every program of a fixed corpus instead.
 With ``--log``, each kernel's counts are appended to a file as one line, and a later run with the
 same file goes on where the last one stopped.
 """
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 
 from ...validation.fuzz import Report
+from .corpus import try_operators
 from .programs import Plan, fuzz_kernel
 
 
@@ -23,7 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, help="file of counts, to go on from")
     parser.add_argument("--instructions", type=int, default=Plan.instructions)
+    parser.add_argument("--operators", type=int, metavar="TRIES", help="mutate the fixed corpus")
     options = parser.parse_args(arguments)
+    if options.operators is not None:
+        report = Report()
+        for name, found in try_operators(options.operators, options.seed):
+            print(f"{name}: {found.summary()}", flush=True)
+            report.merge(found)
+        return _show(report)
+    return _show(_fuzz(options))
+
+
+def _fuzz(options: argparse.Namespace) -> Report:
     report, number = _resume(options.log)
     plan = Plan(instructions=options.instructions)
     while report.total < options.cases:
@@ -33,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
             with options.log.open("a") as log:
                 log.write(json.dumps({"kernel": number, **found.to_json()}) + "\n")
         number += 1
+    return report
+
+
+def _show(report: Report) -> int:
     print(report.table())
     for note in report.notes:
         print(note)
