@@ -150,7 +150,7 @@ class OpenAIClient:
             too_large = _cause(error, ResponseTooLargeError)
             cause = too_large or error.__cause__ or error
             return Answer(error=f"cannot talk to {service.base_url}: {cause}")
-        except (openai.APIError, ValueError, TypeError, AttributeError) as error:
+        except (openai.APIError, ValueError, TypeError, AttributeError, RecursionError) as error:
             # The SDK builds its objects from whatever JSON arrives: wrong types surface here.
             words = scrub(str(error), self.options.api_key)[:300]
             return Answer(error=f"not an answer of a chat endpoint: {words}")

@@ -21,6 +21,9 @@ class Price:
         return total / PER_MILLION
 
 
+FREE = Price()
+
+
 @dataclass
 class Ledger:
     """A hard budget: a request is sent only if its worst case still fits.
@@ -31,7 +34,7 @@ class Ledger:
 
     max_tokens: int | None = None
     max_cost: float | None = None
-    price: Price = Price()
+    price: Price = FREE
     prompt_tokens: int = 0
     completion_tokens: int = 0
     requests: int = 0

@@ -60,7 +60,7 @@ def read_proposal(problem: Problem, proposal: Proposal) -> Program:
         passes = read_pipeline(proposal.text, problem.config)
         pipeline = ",".join(str(each.spec()) for each in passes)
         return Program(lower(problem.tensor_ir, passes), pipeline)
-    kernel = _kernel(problem)
+    kernel = kernel_function(problem)
     if proposal.kind == "c":
         module, pipeline = _read_c(proposal.text, kernel, problem), TIDY
     else:
@@ -91,8 +91,15 @@ def _apply(module: ModuleOp, passes: tuple[ModulePass, ...]) -> ModuleOp:
 
 
 @lru_cache(maxsize=8)
-def _kernel(problem: Problem) -> func.FuncOp:
+def kernel_function(problem: Problem) -> func.FuncOp:
     """The kernel's function over arrays in memory, as every program for the machine has it."""
     module = Parser(shared_context(), problem.tensor_ir).parse_module()
     LowerLinalgPass(problem.config).apply(shared_context(), module)
     return kernel_of(module)
+
+
+def restore(problem: Problem, program: str) -> ModuleOp:
+    """The ISA IR of an accepted proposal with the names of the kernel in ``problem``."""
+    module = Parser(shared_context(), program).parse_module()
+    adopt_signature(module, kernel_function(problem))
+    return module

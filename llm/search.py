@@ -1,19 +1,24 @@
-"""Offline search: a deterministic beam over the neighbours of schedules, scored by cycles.
+"""The search: a deterministic beam over the neighbours of schedules, scored by cycles.
 
 A proposal wins only if it is proven equal to the source kernel: each new best is validated before
 it counts, and ``unknown`` counts as refused. The result depends on the problem, the first
 pipelines, the budget and the seed, and on nothing else: not on the number of workers or the clock.
+
+An advisor, such as a language model, may add proposals of its own to each round. The search needs
+none: where the advisor ends, it goes on with the neighbours alone.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .evaluate import Outcome, Problem, evaluate
 from .moves import neighbours
+from .proposal import Proposal
 
 BEAM_WIDTH = 4
 BATCH = 8
@@ -21,6 +26,8 @@ BATCH = 8
 REFUSALS = 8
 """Proposals that may be refused by a pass, or repeat a program, for each one of the budget: they
 cost milliseconds, so they are not counted against it."""
+ADVISED = 4
+"""Of these, proposals that an advisor may make. An advisor's have been proven when they come."""
 DROPOUT = 0.5
 """Share of neighbours left out at random on each expansion: it keeps the beam diverse."""
 
@@ -46,6 +53,22 @@ class SearchState:
     """Proposals refused by a pass, the simulator or the validator."""
 
 
+class Advisor(Protocol):
+    """Proposes programs from what is known, and hears what became of them."""
+
+    @property
+    def ended(self) -> str:
+        """Why there will be no more proposals; empty while there may be."""
+        ...
+
+    def propose(self, beam: Sequence[Outcome], room: int) -> list[Proposal]: ...
+
+    def learn(self, results: Sequence[tuple[Proposal, Outcome]]) -> None: ...
+
+
+Examine = Callable[[Sequence[Proposal]], Sequence[Outcome]]
+"""Checks proposals to the end, in their order; only what is proven has cycles."""
+
 Certify = Callable[[str], str]
 """Validates the program that a pipeline gives; returns "" when proved, else the reason."""
 
@@ -60,6 +83,8 @@ class Search:
     budget: int = 64
     seed: int = 0
     progress: Callable[[SearchState], None] = lambda state: None
+    advisor: Advisor | None = None
+    examine: Examine = lambda proposals: ()
 
     def run(self, first: Sequence[str]) -> SearchState:
         """Search from the pipelines ``first``; raises ``NothingProvedError`` if none holds."""
@@ -72,7 +97,7 @@ class Search:
         self._evaluate(list(first))
         while self._room() > 0:
             batch = self._next_batch()
-            if not batch:
+            if not batch and not self._advised_room():
                 break
             self._evaluate(batch)
         if self.state.best is None:
@@ -81,7 +106,8 @@ class Search:
 
     def _next_batch(self) -> list[str]:
         """Unseen neighbours, one parent of the beam after the other."""
-        unexpanded = [o.pipeline for o in self.beam if o.pipeline not in self.queues]
+        parents = [o for o in self.beam if not o.text]
+        unexpanded = [o.pipeline for o in parents if o.pipeline not in self.queues]
         count = len(unexpanded)
         expansions = self.executor.map(
             neighbours, [self.problem] * count, unexpanded, [self.seed] * count
@@ -89,10 +115,10 @@ class Search:
         for pipeline, found in zip(unexpanded, expansions, strict=True):
             kept = [text for text in found if self.random.random() >= DROPOUT]
             self.queues[pipeline] = kept[::-1]
-        room = min(BATCH, self._room())
+        room = min(BATCH, self._room()) - self._advised_room()
         batch: list[str] = []
-        while len(batch) < room and any(self.queues[o.pipeline] for o in self.beam):
-            for parent in self.beam:
+        while len(batch) < room and any(self.queues[o.pipeline] for o in parents):
+            for parent in parents:
                 queue = self.queues[parent.pipeline]
                 if queue and len(batch) < room and (text := queue.pop()) not in self.seen:
                     self.seen.add(text)
@@ -105,15 +131,41 @@ class Search:
         left = self.budget * (1 + REFUSALS) - len(state.outcomes)
         return min(self.budget - state.evaluated, left)
 
+    def _advised_room(self) -> int:
+        """Proposals of this round that are the advisor's to make; none before the first beam."""
+        if self.advisor is None or self.advisor.ended or not self.beam:
+            return 0
+        return min(ADVISED, (self._room() + 1) // 2)
+
     def _evaluate(self, batch: list[str]) -> None:
+        """Evaluate pipelines, and meanwhile ask the advisor."""
         batch = batch[: self._room()]
         self.seen.update(batch)
-        for outcome in self.executor.map(evaluate, [self.problem] * len(batch), batch):
-            self.state.outcomes.append(self._judge(outcome))
-            self.progress(self.state)
+        pending = self.executor.map(evaluate, [self.problem] * len(batch), batch)
+        advised = self._advised()
+        self._take(map(self._judge, pending))
+        self._take(map(self._judge_advised, advised))
         self.beam = sorted(self.beam, key=lambda o: o.cycles or 0)[:BEAM_WIDTH]
 
-    def _judge(self, outcome: Outcome) -> Outcome:
+    def _take(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            self.state.outcomes.append(outcome)
+            self.progress(self.state)
+
+    def _advised(self) -> Sequence[Outcome]:
+        room = self._advised_room()
+        if self.advisor is None or not room:
+            return ()
+        proposals = self.advisor.propose(self.beam, room)
+        outcomes = self.examine(proposals)
+        self.advisor.learn(list(zip(proposals, outcomes, strict=True)))
+        return outcomes
+
+    def _judge_advised(self, outcome: Outcome) -> Outcome:
+        self.seen.add(outcome.pipeline)
+        return self._judge(outcome, proven=True)
+
+    def _judge(self, outcome: Outcome, proven: bool = False) -> Outcome:
         """Put an outcome into the beam and, if it is the fastest so far and proven, on top."""
         if outcome.cycles is None:
             self.state.rejected += 1
@@ -124,7 +176,7 @@ class Search:
         self.state.evaluated += 1
         best = self.state.best
         if best is None or best.cycles is None or outcome.cycles < best.cycles:
-            reason = self.certify(outcome.pipeline)
+            reason = "" if proven else self.certify(outcome.pipeline)
             if reason:
                 self.state.rejected += 1
                 return Outcome(outcome.pipeline, None, digest=outcome.digest, diagnostic=reason)

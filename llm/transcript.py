@@ -33,12 +33,18 @@ class Transcript:
         self.path = Path(path)
         self._keyed: dict[str, Answer] = {}
         self._in_order: deque[Answer] = deque()
+        self._models: dict[str, None] = {}
         for number, line in enumerate(_lines(self.path), start=1):
             if line.strip():
                 self._read(line, SourceLocation(str(self.path), number, 1))
 
     def __len__(self) -> int:
         return len(self._keyed) + len(self._in_order)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that were asked, in the order of their first turns."""
+        return tuple(self._models)
 
     def _read(self, line: str, place: SourceLocation) -> None:
         try:
@@ -52,6 +58,8 @@ class Transcript:
                 place,
                 hint='each line is {"format": 1, "key": …, "request": …, "answer": {"text": …}}',
             ) from error
+        if isinstance(request := row.get("request"), dict):
+            self._models[str(request.get("model"))] = None
         key = row.get("key")
         if key is None:
             self._in_order.append(answer)

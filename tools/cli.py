@@ -28,6 +28,7 @@ COMMANDS = {
     "lift": "lift a C kernel to tensor IR, with a proof",
     "validate": "is the second program a refinement of the first?",
     "simulate": "run a program on the machine model and count its cycles",
+    "grammar": "print the grammar of pass pipelines, for constrained decoding",
     "bench": "run the regression suite of cycle counts",
 }
 INTERRUPTED = 130

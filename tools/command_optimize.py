@@ -11,8 +11,9 @@ from ..hw.gemmini.config import DEFAULT_CONFIG
 from .arguments import positive
 from .exit_status import ACCEPTED
 from .optimize import OptimizeOptions, Result, optimize
+from .proposer_arguments import add_proposer_arguments, models_of
 from .terminal import TerminalListener
-from .workers import worker_pool
+from .workers import usable_cores, worker_pool
 from .write import FORMATS, write_result
 
 
@@ -20,9 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
     parser.add_argument("--budget", type=positive, default=64, help="proposals to evaluate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the search")
-    parser.add_argument(
-        "--proposer", default="offline", choices=["offline"], help="who proposes schedules"
-    )
+    add_proposer_arguments(parser)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +57,8 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
             seed=options.seed,
             dram_latency=options.dram_latency,
             warm=options.warm,
+            models=models_of(options),
+            jobs=options.jobs or usable_cores(),
         ),
     )
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.linalg import ops as linalg
-from xdsl.dialects.linalg.attrs import IteratorType
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
@@ -28,8 +25,11 @@ from ..hw.stream import CommandStream
 from ..lifting.c.affine import check_affine
 from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.prove import LiftResult, lift_and_prove
+from ..llm.advice import ModelOptions
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
-from ..llm.search import NothingProvedError, Search, SearchState
+from ..llm.proposal import restore
+from ..llm.search import Certify, NothingProvedError, Search, SearchState
+from ..llm.work import multiply_accumulates
 from ..passes.pipelines import baseline_pipeline, first_pipelines
 from ..validation.checker import Violation
 from ..validation.decide import decide
@@ -50,6 +50,10 @@ class OptimizeOptions:
     """A fixed pipeline instead of a search."""
     dram_latency: int | None = None
     warm: bool = False
+    models: ModelOptions | None = None
+    """Language models that propose too; None searches without any."""
+    jobs: int = 1
+    """Processes that check what models propose."""
 
 
 class Listener:
@@ -82,6 +86,8 @@ class Result:
     seconds: float
     explanation: str
     stage_seconds: dict[str, float] = field(default_factory=dict[str, float])
+    proposer: dict[str, Any] = field(default_factory=lambda: {"name": "offline"})
+    """Who proposed, what it used, and what became of its proposals."""
 
     @property
     def utilization(self) -> float:
@@ -106,6 +112,8 @@ class Result:
             "pipeline": self.best.pipeline,
             "evaluated": self.state.evaluated,
             "rejected": self.state.rejected,
+            "proposal": self.best.kind,
+            "proposer": self.proposer,
             "explanation": self.explanation,
             "seed": self.options.seed,
             "budget": self.options.budget,
@@ -138,6 +146,7 @@ class _Job:
         self.config = load_config(options.config)
         self.started = self.last = time.perf_counter()
         self.stage_seconds: dict[str, float] = {}
+        self.proposer: dict[str, Any] = {"name": "offline"}
 
     def run(self) -> Result:
         source = read_text(self.path)
@@ -156,9 +165,9 @@ class _Job:
         baseline = evaluate(problem, baseline_pipeline(self.options.config))
         if baseline.cycles is None:
             raise Diagnostic(f"{self.path}: cannot be lowered: {baseline.diagnostic}")
-        state = self._search(problem, prepared)
+        state = self._search(problem, prepared, str(loops), baseline.cycles)
         assert state.best is not None
-        program = lower(problem.tensor_ir, parse_pipeline(state.best.pipeline))
+        program = self._program(problem, state.best)
         validation = decide(prepared, program, config=self.config)
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
@@ -187,7 +196,13 @@ class _Job:
             seconds=time.perf_counter() - self.started,
             explanation=explain(timing, stream, self.config, layout),
             stage_seconds=self.stage_seconds,
+            proposer=self.proposer,
         )
+
+    def _program(self, problem: Problem, best: Outcome) -> ModuleOp:
+        if best.text:
+            return restore(problem, best.program)
+        return lower(problem.tensor_ir, parse_pipeline(best.pipeline))
 
     def _lift(self, loops: ModuleOp) -> LiftResult:
         lifted = lift_and_prove(loops)
@@ -202,7 +217,38 @@ class _Job:
         except (Unsupported, Violation) as error:
             raise Diagnostic(f"{self.path}: cannot be validated: {error}") from error
 
-    def _search(self, problem: Problem, prepared: PreparedSource) -> SearchState:
+    def _search(
+        self, problem: Problem, prepared: PreparedSource, source_ir: str, baseline_cycles: int
+    ) -> SearchState:
+        budget = 1 if self.options.pipeline is not None else max(1, self.options.budget)
+        first: Sequence[str] = (
+            [self.options.pipeline]
+            if self.options.pipeline is not None
+            else first_pipelines(problem.tensor_ir, self.options.config)
+        )
+
+        def progress(state: SearchState) -> None:
+            self.listener.searching(state, budget)
+
+        try:
+            if self.options.models is None:
+                certify = self._certify(problem, prepared)
+                search = Search(
+                    problem, certify, self.executor, budget, self.options.seed, progress
+                )
+                state = search.run(first)
+            else:
+                state = self._advised_search(
+                    problem, source_ir, baseline_cycles, budget, first, progress
+                )
+        except NothingProvedError as error:
+            raise Diagnostic(f"{self.path}: no program could be accepted: {error}") from error
+        assert state.best is not None
+        candidates = f"{state.evaluated}/{budget} candidates"
+        self._ended("search", f"{candidates}   best {state.best.cycles:,} cycles")
+        return state
+
+    def _certify(self, problem: Problem, prepared: PreparedSource) -> Certify:
         def certify(pipeline: str) -> str:
             program = lower(problem.tensor_ir, parse_pipeline(pipeline))
             validation = decide(prepared, program, config=self.config)
@@ -210,23 +256,39 @@ class _Job:
                 return ""
             return f"{validation.verdict}: {validation.reason}"
 
-        def progress(state: SearchState) -> None:
-            self.listener.searching(state, budget)
+        return certify
 
-        first: Sequence[str] = (
-            [self.options.pipeline]
-            if self.options.pipeline is not None
-            else first_pipelines(problem.tensor_ir, self.options.config)
-        )
-        budget = 1 if self.options.pipeline is not None else max(1, self.options.budget)
-        search = Search(problem, certify, self.executor, budget, self.options.seed, progress)
-        try:
-            state = search.run(first)
-        except NothingProvedError as error:
-            raise Diagnostic(f"{self.path}: no program could be accepted: {error}") from error
-        assert state.best is not None
-        candidates = f"{state.evaluated}/{budget} candidates"
-        self._ended("search", f"{candidates}   best {state.best.cycles:,} cycles")
+    def _advised_search(
+        self,
+        problem: Problem,
+        source_ir: str,
+        baseline_cycles: int,
+        budget: int,
+        first: Sequence[str],
+        progress: Callable[[SearchState], None],
+    ) -> SearchState:
+        """Search with language models, on a copy of the kernel without the user's names."""
+        from ..llm.advised import Advice
+
+        assert self.options.models is not None
+        advice = Advice(self.options.models, problem, source_ir, baseline_cycles, self.options.seed)
+        prepared = self._prepare(advice.source())
+        with advice.opened(self.executor, self.options.jobs) as (guide, examine):
+            search = Search(
+                advice.problem,
+                self._certify(advice.problem, prepared),
+                self.executor,
+                budget,
+                self.options.seed,
+                progress,
+                guide,
+                examine,
+            )
+            try:
+                state = search.run(first)
+            finally:
+                self.proposer = advice.report()
+        self.listener.stage("proposer", advice.summary())
         return state
 
     def _ended(self, name: str, text: str) -> None:
@@ -252,14 +314,4 @@ def describe_validation(validation: Validation) -> str:
     return (
         f"{validation.verdict} ({validation.obligations} obligations,"
         f" Z3 {validation.solver_seconds:.1f} s)"
-    )
-
-
-def multiply_accumulates(tensor_ir: ModuleOp) -> int:
-    """Multiply-accumulates of all contractions of a lifted kernel."""
-    contractions = (op for op in tensor_ir.walk() if isinstance(op, linalg.GenericOp))
-    return sum(
-        prod(contraction.get_static_loop_ranges())
-        for contraction in contractions
-        if IteratorType.REDUCTION in (kind.data for kind in contraction.iterator_types)
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.rocc import write_rocc
+from ..llm.evaluate import Outcome
 from ..passes.emit_c import emit_c
 from .optimize import Result
 
@@ -31,10 +32,9 @@ def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> d
         texts["kernel.c"] = emit_c(result.program, "\n".join(provenance))
     if "rocc" in formats:
         texts["kernel.rocc"] = write_rocc(result.stream)
-    texts["search.jsonl"] = "\n".join(
-        json.dumps({"pipeline": o.pipeline, "cycles": o.cycles, "diagnostic": o.diagnostic})
-        for o in result.state.outcomes
-    )
+    if result.best.text:
+        texts[f"proposal.{'c' if result.best.kind == 'c' else 'mlir'}"] = result.best.text
+    texts["search.jsonl"] = "\n".join(json.dumps(_row(o)) for o in result.state.outcomes)
     files = [str(directory / name) for name in (*texts, "report.json")]
     report = {**result.report(), "files": files}
     texts["report.json"] = json.dumps(report, indent=2)
@@ -45,6 +45,16 @@ def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> d
     except OSError as error:
         raise Diagnostic(f"{directory}: cannot write: {error.strerror}") from error
     return report
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    """What the search's log says of one proposal."""
+    row = {
+        "pipeline": outcome.pipeline,
+        "cycles": outcome.cycles,
+        "diagnostic": outcome.diagnostic,
+    }
+    return row | {"kind": outcome.kind, "text": outcome.text} if outcome.text else row
 
 
 def write_atomically(path: Path, text: str) -> None:
