@@ -9,6 +9,7 @@ from itertools import product
 from math import prod
 
 from ..hw.gemmini.config import GemminiConfig
+from .index_math import is_power_of_two
 
 PRODUCT_DISPATCH = 10
 """Core cycles to issue one product in the innermost loop (fitted to schedules of 512×512×512)."""
@@ -54,7 +55,7 @@ def _estimate(counts: list[int], sizes: tuple[int, int, int], config: GemminiCon
     i, j, k = sizes
     products = prod(counts)
     chunks = prod(-(-count // size) for count, size in zip(counts, sizes, strict=True))
-    around = LOOP_DISPATCH * (1 if _is_power_of_two(k) and _is_power_of_two(j) else 2)
+    around = LOOP_DISPATCH * (1 if is_power_of_two(k) and is_power_of_two(j) else 2)
     core = products * (PRODUCT_DISPATCH + around / i)
     tile = config.dim * config.dim * config.input_bytes / config.bus_bytes
     wide = config.max_blocks
@@ -64,10 +65,6 @@ def _estimate(counts: list[int], sizes: tuple[int, int, int], config: GemminiCon
     exposed = DRAM_FACTOR * chunk + i * j * stored + chunks * CHUNK_OVERHEAD
     ragged = any(count % size for count, size in zip(counts, sizes, strict=True))
     return (max(products * config.dim, core, moves) + exposed) * (RAGGED_FACTOR if ragged else 1)
-
-
-def _is_power_of_two(number: int) -> bool:
-    return number & (number - 1) == 0
 
 
 def _share(tiles: int, wide: int) -> float:

@@ -8,7 +8,7 @@ remainder by a positive constant of values that are not negative, minimum and ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -128,10 +128,9 @@ class IndexBuilder:
         self.builder = Builder(at)
         self._constants: dict[tuple[int, bool], SSAValue] = {}
         for op in entry.ops:
-            if (
-                isinstance(op, arith.ConstantOp)
-                and (number := constant_value(op.result)) is not None
-            ):
+            if not isinstance(op, arith.ConstantOp):
+                break  # what follows may not be defined yet where a constant is wanted
+            if (number := constant_value(op.result)) is not None:
                 self._constants.setdefault((number, op.result.type == i1), op.result)
 
     def at(self, point: InsertPoint) -> None:
@@ -212,6 +211,14 @@ class IndexBuilder:
         ):
             return a
         return self._value(arith.RemSIOp(a, self.constant(divisor)))
+
+    def carry(self, a: SSAValue, limit: int) -> SSAValue:
+        """1 where ``a`` has reached ``limit``, else 0, for ``a`` from 0 to ``2 · limit - 1``."""
+        if is_power_of_two(limit):
+            return self.floordiv(a, limit)
+        # The core divides by a power of two only in one cycle; a comparison takes two.
+        beyond = self.maximum(self.add(a, 1 - limit), self.constant(0))
+        return self.minimum(beyond, self.constant(1))
 
     def minimum(self, a: SSAValue, b: SSAValue) -> SSAValue:
         x, y = range_of(a), range_of(b)
@@ -358,6 +365,36 @@ def depends_on(value: SSAValue, argument: SSAValue) -> bool:
         return True
     owner = value.owner
     return isinstance(owner, Operation) and any(depends_on(o, argument) for o in owner.operands)
+
+
+def is_power_of_two(number: int) -> bool:
+    """Whether ``number`` is 1, 2, 4, …: the core divides by it in one cycle."""
+    return number > 0 and number & (number - 1) == 0
+
+
+def merged_digits(terms: Iterable[tuple[SSAValue, int]]) -> list[tuple[SSAValue, int]]:
+    """Terms ``value · factor`` of a sum, with ``x / n · n · f + x % n · f`` joined to ``x · f``.
+
+    So does an address that the two digits of a loop variable tell apart not divide.
+    """
+    merged: list[tuple[SSAValue, int]] = []
+    for value, factor in terms:
+        if merged and (whole := _whole_of(merged[-1], (value, factor))) is not None:
+            merged[-1] = whole
+        else:
+            merged.append((value, factor))
+    return merged
+
+
+def _whole_of(high: tuple[SSAValue, int], low: tuple[SSAValue, int]) -> tuple[SSAValue, int] | None:
+    quotient, remainder = high[0].owner, low[0].owner
+    if not isinstance(quotient, arith.FloorDivSIOp) or not isinstance(remainder, arith.RemSIOp):
+        return None
+    divisor = constant_value(remainder.rhs)
+    same = quotient.lhs is remainder.lhs and constant_value(quotient.rhs) == divisor
+    if not same or divisor is None or high[1] != divisor * low[1]:
+        return None
+    return remainder.lhs, low[1]
 
 
 def loop_depth(value: SSAValue) -> int:

@@ -15,7 +15,14 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from .index_math import IndexBuilder, constant_value, is_index_math, name, range_of
+from .index_math import (
+    IndexBuilder,
+    constant_value,
+    is_index_math,
+    is_power_of_two,
+    name,
+    range_of,
+)
 from .kernel import (
     accesses,
     config_of,
@@ -267,7 +274,8 @@ class _Interleaving:
         if each > 1:
             _, copy = insert_loop(index, index.constant(each), "n")
             number = index.add(index.mul(number, each), copy)
-            insert_if(index, index.less(number, index.constant(moves)))
+            if moves % each:
+                insert_if(index, index.less(number, index.constant(moves)))
         self._issue(nest, number, sizes)
 
     def _guards(self, nest: MoveNest) -> SSAValue:
@@ -280,17 +288,22 @@ class _Interleaving:
         return condition
 
     def _issue(self, nest: MoveNest, number: SSAValue, sizes: Sequence[int]) -> None:
-        """Insert move ``number`` of ``nest``."""
+        """Insert move ``number`` of ``nest``, whose loops have ``sizes``.
+
+        The moves are independent, so they may be counted in any order: with sizes that are no
+        powers of two first, where there is a single one, the core need not divide by it.
+        """
         index = self.index
         mapping: dict[SSAValue, SSAValue] = {}
         following = prod(sizes)
-        variables: list[SSAValue] = []
-        for position, size in enumerate(sizes):
-            following //= size
+        variables: dict[int, SSAValue] = {}
+        order = sorted(range(len(sizes)), key=lambda place: is_power_of_two(sizes[place]))
+        for rank, place in enumerate(order):
+            following //= sizes[place]
             quotient = index.floordiv(number, following)
-            # The outermost one needs no remainder: the guards bound the number of the move.
-            variables.append(index.rem(quotient, size) if position else quotient)
-        remaining = iter(variables)
+            # The first one needs no remainder: the guards bound the number of the move.
+            variables[place] = index.rem(quotient, sizes[place]) if rank else quotient
+        remaining = iter(sorted(variables.items()))
         outside = True
         for op in nest.around:
             if isinstance(op, scf.IfOp):
@@ -298,9 +311,10 @@ class _Interleaving:
                     insert_if(index, index.copy(op.cond, mapping, nest.statement))
                 continue
             outside = False
-            variable = index.mul(next(remaining), _step(op))
+            variable = index.mul(next(remaining)[1], _step(op))
             mapping[iv_of(op)] = variable
-            insert_if(index, index.less(variable, index.copy(op.ub, mapping, nest.statement)))
+            if constant_value(op.ub) is None:  # else the number of the move bounds the variable
+                insert_if(index, index.less(variable, index.copy(op.ub, mapping, nest.statement)))
         copy_move(index, nest.move, mapping, nest.statement)
 
 

@@ -57,7 +57,7 @@ class IterationSpace:
             if loop is self.loops[0]:
                 values[iv_of(loop)] = name(total, f"next_{loop_name(loop)}")
                 return name(index.less(total, index.constant(count)), "has_next"), values
-            carry = index.floordiv(total, count)
+            carry = index.carry(total, count)
             following = index.sub(total, index.mul(carry, count))
             values[iv_of(loop)] = name(following, f"next_{loop_name(loop)}")
         raise AssertionError("an iteration space has a loop")
@@ -75,7 +75,7 @@ class IterationSpace:
                 values[iv_of(loop)] = name(previous, f"previous_{loop_name(loop)}")
                 return name(index.positive(position), "has_previous"), values
             total = index.add(total, count)
-            stays = index.floordiv(total, count)
+            stays = index.carry(total, count)
             previous = index.sub(total, index.mul(stays, count))
             values[iv_of(loop)] = name(previous, f"previous_{loop_name(loop)}")
         raise AssertionError("an iteration space has a loop")

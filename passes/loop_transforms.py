@@ -78,11 +78,11 @@ def permute(index: IndexBuilder, band: Sequence[scf.ForOp], order: Sequence[scf.
         mapping[iv_of(loop)] = body.args[0]
         assert body.last_op is not None
         index.at(InsertPoint.before(body.last_op))
-    _move_body(index, band[-1], mapping, old)
+    move_body(index, band[-1], mapping, old)
     erase(old)
 
 
-def _move_body(
+def move_body(
     index: IndexBuilder, source: scf.ForOp, mapping: dict[SSAValue, SSAValue], old: Operation
 ) -> None:
     """Move the body of ``source`` to the insertion point and let it read the new variables."""

@@ -39,7 +39,7 @@ from ..dialects.gemmini import (
     SpadOp,
 )
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
-from .index_math import IndexBuilder, constant_value, loop_depth
+from .index_math import IndexBuilder, constant_value, loop_depth, merged_digits
 from .kernel import accesses, buffer_type, config_of, kernel_of, refusal, space_of_buffer
 from .loop_transforms import index_builder, tidy
 from .nests import erase
@@ -121,10 +121,8 @@ class _Lowering:
         first, strides = alloc.attributes.get(ROW), alloc.attributes.get(STRIDES)
         if not isinstance(first, IntegerAttr) or not isinstance(strides, DenseArrayBase):
             raise refusal(alloc, "has no place in its memory: gemmini-place gives it one")
-        terms = [
-            self.index.mul(number, int(stride))
-            for number, stride in zip(slot, strides.get_values(), strict=True)
-        ]
+        numbers = merged_digits(zip(slot, map(int, strides.get_values()), strict=True))
+        terms = [self.index.mul(number, stride) for number, stride in numbers]
         # Terms of outer loops come first, so that their sum can leave the inner loops.
         row = self.index.constant(first.value.data)
         for term in sorted(terms, key=loop_depth):

@@ -48,13 +48,13 @@ def largest_trip_count(loop: scf.ForOp) -> int:
 
 
 def insert_loop(
-    index: IndexBuilder, upper: SSAValue, name: str, step: int = 1
+    index: IndexBuilder, upper: SSAValue, name: str, step: int = 1, *, lower: int = 0
 ) -> tuple[scf.ForOp, SSAValue]:
-    """Insert an empty loop from 0 to ``upper`` and continue inside of it."""
+    """Insert an empty loop from ``lower`` to ``upper`` and continue inside of it."""
     body = Block(arg_types=[IndexType()])
     body.args[0].name_hint = name
-    zero, one = index.constant(0), index.constant(step)
-    loop = scf.ForOp(zero, upper, one, [], body)
+    first, one = index.constant(lower), index.constant(step)
+    loop = scf.ForOp(first, upper, one, [], body)
     index.insert(loop)
     Builder(InsertPoint.at_end(body)).insert(scf.YieldOp())
     assert body.last_op is not None
@@ -138,6 +138,33 @@ def replace_product(
     )
     Builder(InsertPoint.before(op)).insert(new)
     erase(op)
+    return new
+
+
+def copy_product(
+    index: IndexBuilder,
+    op: MatmulOp,
+    mapping: Mapping,
+    scope: Operation,
+    keep: SSAValue | None,
+) -> MatmulOp:
+    """Insert ``op`` again with values replaced, and with another ``keep`` flag."""
+
+    def copy(values: Sequence[SSAValue]) -> list[SSAValue]:
+        return [index.copy(value, mapping, scope) for value in values]
+
+    m, n, depth = copy([op.m, op.n, op.depth])
+    new = MatmulOp(
+        (op.a, copy(op.a_slot)),
+        (op.b, copy(op.b_slot)),
+        (op.c, copy(op.c_slot)),
+        (m, n, depth),
+        None if op.accumulate is None else copy([op.accumulate])[0],
+        keep,
+        a_transpose=op.a_transpose is not None,
+        b_transpose=op.b_transpose is not None,
+    )
+    index.insert(new)
     return new
 
 

@@ -13,6 +13,7 @@ PASSES = {
     "gemmini-tile": ("tile_loops", "TilePass"),
     "gemmini-stage": ("stage", "StagePass"),
     "gemmini-interchange": ("interchange", "InterchangePass"),
+    "gemmini-fuse": ("fuse", "FusePass"),
     "gemmini-widen-moves": ("widen_moves", "WidenMovesPass"),
     "gemmini-double-buffer": ("double_buffer", "DoubleBufferPass"),
     "gemmini-sink": ("sink", "SinkPass"),
@@ -22,6 +23,8 @@ PASSES = {
     "gemmini-place": ("place", "PlacePass"),
     "gemmini-lower-tiles": ("lower_tiles", "LowerTilesPass"),
     "gemmini-hoist-config": ("hoist_config", "HoistConfigPass"),
+    "apply-proven-pattern": ("apply_proven_pattern", "ApplyProvenPatternPass"),
+    "gemmini-scale-loops": ("scale_loops", "ScaleLoopsPass"),
 }
 """Module and class of each pass, in the order of the road."""
 

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from xdsl.context import Context
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from ..dialects.tile import MatmulOp
-from .index_math import IndexBuilder, constant_value, depends_on, name
+from .index_math import (
+    IndexBuilder,
+    constant_value,
+    depends_on,
+    is_index_math,
+    name,
+    range_of,
+)
 from .kernel import accesses, iv_of, kernel_of, products, refusal
-from .loop_transforms import index_builder
-from .nests import replace_product, touches, trip_count
+from .loop_transforms import index_builder, tidy
+from .nests import (
+    copy_product,
+    erase,
+    insert_loop,
+    perfect_band,
+    replace_product,
+    touches,
+    trip_count,
+)
 from .schedule_space import applicable
 
 
@@ -23,12 +40,17 @@ from .schedule_space import applicable
 class ReuseWeightsPass(ModulePass):
     """Mark products whose tile of B the array still holds from the product before.
 
-    Needs a product, alone in its innermost loop, whose tile of B does not change in that loop (nor
-    is loaded in it). Guarantees the same sums. Frees the scratchpad bank of B for the DMA; short
-    tiles take as few cycles as they have rows.
+    Needs a product whose tile of B does not change in the loops directly around it (nor is loaded
+    in them). With ``apart`` the product that loads the tile stands in front of loops over the
+    others, which needs loops that contain nothing else; without, a flag tells them apart.
+    Guarantees the same sums. Frees the scratchpad bank of B for the DMA; short tiles take as few
+    cycles as they have rows. Costs the core a branch for each product, or with ``apart`` a longer
+    program.
     """
 
     name = "gemmini-reuse-weights"
+
+    apart: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
@@ -36,25 +58,30 @@ class ReuseWeightsPass(ModulePass):
         for product in products(function):
             if product.keep is not None:
                 raise refusal(product, "has a keep flag already")
-            _mark(index, product)
+            loops = _loops_with_same_weights(product)
+            if self.apart:
+                _set_apart(index, product, loops)
+            else:
+                _mark(index, product, loops)
+        tidy(function)
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        return applicable(ctx, module_op, [cls()])
+        return applicable(ctx, module_op, [cls(apart=True), cls()])
 
 
-def _mark(index: IndexBuilder, product: MatmulOp) -> None:
+def _loops_with_same_weights(product: MatmulOp) -> list[scf.ForOp]:
+    """The loops directly around ``product`` whose iterations share a tile of B, outermost first."""
     if product.a_transpose is not None and product.b_transpose is not None:
         raise refusal(product, "is output-stationary: the array holds sums, not weights")
-    index.at(InsertPoint.before(product))
-    passed = index.constant(0)
+    found: list[scf.ForOp] = []
     loop = product.parent_op()
     while isinstance(loop, scf.ForOp) and _leaves_weights(loop, product):
-        passed = index.add(passed, iv_of(loop))
+        found.append(loop)
         loop = loop.parent_op()
-    if constant_value(passed) is not None:
+    if all(trip_count(loop) == 1 for loop in found):
         raise refusal(product, "uses another tile of B in each iteration of its innermost loop")
-    replace_product(product, keep=name(index.positive(passed), "keep"))
+    return found[::-1]
 
 
 def _leaves_weights(loop: scf.ForOp, product: MatmulOp) -> bool:
@@ -63,8 +90,49 @@ def _leaves_weights(loop: scf.ForOp, product: MatmulOp) -> bool:
     if constant_value(loop.lb) != 0 or any(depends_on(w, iv_of(loop)) for w in weights):
         return False
     inside = list(accesses(loop))
-    if sum(isinstance(op, MatmulOp) for op in inside) != 1 or trip_count(loop) == 1:
+    if sum(isinstance(op, MatmulOp) for op in inside) != 1:
         return False
     return not any(
         touch.memory is product.b and touch.writes for op in inside for touch in touches(op)
     )
+
+
+def _mark(index: IndexBuilder, product: MatmulOp, loops: Sequence[scf.ForOp]) -> None:
+    index.at(InsertPoint.before(product))
+    passed = index.constant(0)
+    for loop in reversed(loops):
+        passed = index.add(passed, iv_of(loop))
+    replace_product(product, keep=name(index.positive(passed), "keep"))
+
+
+def _set_apart(index: IndexBuilder, product: MatmulOp, loops: Sequence[scf.ForOp]) -> None:
+    """Rebuild ``loops`` as the very first product, and loops over the others from the inside out.
+
+    The first iterations of all loops but one are in front of the rest of that one.
+    """
+    nest = loops[0]
+    if product not in _only_effects(loops):
+        raise refusal(nest, "contains more than products with one tile of B")
+    for loop in loops:
+        if (range_of(loop.ub).low or 0) < 1:
+            raise refusal(loop, "may not run at all")
+    index.at(InsertPoint.before(nest))
+    first = {iv_of(loop): index.constant(0) for loop in loops}
+    copy_product(index, product, dict(first), nest, keep=None)
+    for position in reversed(range(len(loops))):
+        mapping = {iv_of(loop): first[iv_of(loop)] for loop in loops[:position]}
+        index.at(InsertPoint.before(nest))
+        for depth, loop in enumerate(loops[position:]):
+            upper = index.copy(loop.ub, mapping, nest)
+            hint = iv_of(loop).name_hint or "x"
+            _, mapping[iv_of(loop)] = insert_loop(index, upper, hint, lower=int(depth == 0))
+        copy_product(index, product, mapping, nest, keep=index.flag(True))
+    erase(nest)
+
+
+def _only_effects(loops: Sequence[scf.ForOp]) -> list[Operation]:
+    """What the innermost of ``loops`` does, if each of the others does nothing but the next one."""
+    if perfect_band(loops[0])[: len(loops)] != list(loops):
+        return []
+    body = [op for op in loops[-1].body.block.ops if not is_index_math(op)]
+    return body[:-1] if len(body) == 2 else []

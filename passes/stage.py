@@ -116,10 +116,13 @@ class _Staging:
             if not self.scope.is_ancestor(op):
                 raise refusal(op, "uses the buffer outside of the loop")
         common = self._common_loops()
-        needed = self._needed(common)
+        needed = self._needed(common) if common else []
         if not common or not self.moves:
             raise refusal(self.buffer, "is already loaded and stored there")
         self._check(common, needed)
+        for loop in needed:
+            if constant_value(loop.step) != 1:
+                raise refusal(loop, "does not run in steps of 1")
         return common, {loop: largest_trip_count(loop) for loop in needed}
 
     def run(self) -> None:
@@ -154,7 +157,7 @@ class _Staging:
         ]
 
     def _needed(self, common: Sequence[scf.ForOp]) -> list[scf.ForOp]:
-        """The common loops that tell tiles apart: those of rows first, then those of columns."""
+        """The common loops that tell tiles apart: if it can be, those of rows before columns."""
         values: list[SSAValue] = []
         columns: list[SSAValue] = []
         for move in self.moves:
@@ -162,11 +165,13 @@ class _Staging:
                 values += [*move.indices]
                 columns.append(move.indices[-1])
             values += [move.rows, move.cols]
+            values += [loop.ub for loop in enclosing_loops(move, common[-1])]
         needed = loops_it_needs(values, common)
         by_column = [
             loop for loop in needed if any(depends_on(column, iv_of(loop)) for column in columns)
         ]
-        return [loop for loop in needed if loop not in by_column] + by_column
+        order = [loop for loop in needed if loop not in by_column] + by_column
+        return order if _bounds_come_first(order) else needed
 
     def _check(self, common: Sequence[scf.ForOp], needed: Sequence[scf.ForOp]) -> None:
         body = common[-1]
@@ -219,6 +224,15 @@ class _Staging:
 
         slot = [*(mapping[iv_of(loop)] for loop in needed), *(copy(s) for s in move.slot)]
         index.insert(with_slot(move, new.memref, slot, copy))
+
+
+def _bounds_come_first(order: Sequence[scf.ForOp]) -> bool:
+    """Whether no loop's bound depends on a loop behind it."""
+    return not any(
+        depends_on(loop.ub, iv_of(inner))
+        for position, loop in enumerate(order)
+        for inner in order[position + 1 :]
+    )
 
 
 def _step(loop: scf.ForOp) -> int:

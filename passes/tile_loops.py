@@ -1,4 +1,4 @@
-"""``gemmini-tile``: strip-mine the loops i, j and k for the local memories."""
+"""``gemmini-tile``: strip-mine loops over array tiles for the local memories."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ OUTER = "o"
 """Ending of the name of a loop over blocks."""
 
 
+TILED = "ghijrsk"
+"""The loops that can be split, outermost first."""
+
+
 @dataclass(frozen=True)
 class TilePass(ModulePass):
-    """Split the loops i, j and k (array tiles) into loops over blocks and loops inside a block.
+    """Split the loops over array tiles into loops over blocks and loops inside a block.
 
-    Options are block sizes in array tiles; 0 leaves a loop alone. The new loops over blocks, called
-    ``io``, ``jo``, ``ko``, move outward as far as the nest is perfect. Needs loops from 0 to a
-    constant, not split yet. Guarantees the same tiles for any sizes: the last block is shorter
-    where the size does not divide the trip count. Costs nothing by itself.
+    Options are block sizes in iterations of the loop of that name; 0 leaves a loop alone. ``i``,
+    ``j`` and ``k`` count array tiles, ``g`` and ``h`` repeat tiles around ``i``, ``r`` and ``s``
+    around ``k``. The new loops over blocks, called ``io``, ``jo``, ``ko`` and so on, move outward
+    as far as the nest is perfect. Needs loops from 0 to a constant, not split yet.
+    Guarantees the same tiles for any sizes: the last block is shorter where the size does not
+    divide the trip count. Costs nothing by itself.
     """
 
     name = "gemmini-tile"
@@ -40,12 +46,16 @@ class TilePass(ModulePass):
     i: int = 0
     j: int = 0
     k: int = 0
+    h: int = 0
+    g: int = 0
+    r: int = 0
+    s: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
-        sizes = {"i": self.i, "j": self.j, "k": self.k}
+        sizes = {name: getattr(self, name) for name in TILED}
         if not any(sizes.values()):
-            raise refusal(function, "gemmini-tile needs a size for i, j or k")
+            raise refusal(function, f"gemmini-tile needs a size for one of {', '.join(TILED)}")
         index = index_builder(function)
         for name, size in sizes.items():
             if size:

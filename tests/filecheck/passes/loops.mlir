@@ -57,7 +57,7 @@ func.func @kernel(%A: memref<80x112xi8>, %B: memref<112x64xi8>, %C: memref<80x64
 // ORDER: scf.for %j =
 // ORDER: tile.zero
 
-// SIZES: func.func: gemmini-tile needs a size for i, j or k
+// SIZES: func.func: gemmini-tile needs a size for one of g, h, i, j, r, s, k
 // TWICE: func.func: loop 'i' is split already
 // NEST: scf.for 'j': the loops j, k are not perfectly nested
 // SAME: scf.for 'i': is already in the order i,j
