@@ -11,6 +11,7 @@ from random import Random
 
 from xdsl.dialects.builtin import ModuleOp
 
+from ...diagnostics import Diagnostic
 from ...lifting.c.frontend import parse_c_kernel
 from ...lifting.lift import lift
 from ...llm.evaluate import lower, parse_pipeline
@@ -65,6 +66,16 @@ KERNELS = {
     "A transposed": _product((16, 20, 24), a="A[k][i]"),
     "B transposed": _product((24, 33, 17), b="B[j][k]", value=SCALED),
     "convolution": """
+void kernel(const int8_t X[7][7][4], const int8_t W[3][3][4][5], int32_t Y[3][3][5]) {
+  for (int y = 0; y < 3; y++) for (int x = 0; x < 3; x++) for (int o = 0; o < 5; o++) {
+    int32_t sum = 0;
+    for (int a = 0; a < 3; a++) for (int b = 0; b < 3; b++) for (int c = 0; c < 4; c++)
+      sum += X[2 * y + a][2 * x + b][c] * W[a][b][c][o];
+    Y[y][x][o] = sum;
+  }
+}
+""",
+    "padded convolution": """
 void kernel(const int8_t X[6][6][4], const int8_t W[3][3][4][5], int32_t Y[3][3][5]) {
   for (int y = 0; y < 3; y++) for (int x = 0; x < 3; x++) for (int o = 0; o < 5; o++) {
     int32_t sum = 0;
@@ -100,10 +111,14 @@ void kernel(const int8_t x[41], const int16_t y[40], int8_t r[40]) {
 def programs(text: str) -> tuple[ModuleOp, dict[str, ModuleOp]]:
     """A kernel as loops, and all programs that should be equal to it."""
     loops = parse_c_kernel(HEADER + text, "kernel.c")
-    tensors = lift(loops)
-    found = {"loops": loops, "tensors": tensors}
+    found = {"loops": loops}
+    try:
+        found["tensors"] = lift(loops)
+    except Diagnostic:
+        # Not everything that can be validated can be lifted.
+        return loops, found
     if "C[i][j]" in text:
-        written = str(tensors)
+        written = str(found["tensors"])
         for name, pipeline in (
             ("simple", baseline_pipeline()),
             ("scheduled", first_pipelines(written)[0]),
