@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
-from .usage import descendants
+from .traversal import descendants
 
 CALL_DEPTH_LIMIT = 16
 """Functions that may call each other in a chain; each level is lowered inside the one above."""

@@ -13,9 +13,10 @@ from .arithmetic import Arithmetic
 from .emitter import Emitter
 from .expressions import ExpressionLowering, pointed, walked
 from .polynomial import Polynomial
-from .types import CScalar, CStruct, CVoid, to_mlir
+from .types import INT, CScalar, CStruct, CVoid, to_mlir
 from .usage import VariableUsage
 from .values import ArrayVariable, ScalarVariable, UnsetPointer, Value, Variable
+from .vectors import VectorLowering
 
 EXTENT_LIMIT = 1 << 31
 """Elements of an array along one dimension."""
@@ -57,7 +58,10 @@ def constant_extent(extent: Polynomial, name: str, location: SourceLocation) -> 
 class DeclarationLowering:
     """Declares local variables in the scopes of an ``ExpressionLowering``."""
 
-    def __init__(self, emitter: Emitter, expressions: ExpressionLowering) -> None:
+    def __init__(
+        self, emitter: Emitter, expressions: ExpressionLowering, vectors: VectorLowering
+    ) -> None:
+        self._vectors = vectors
         self._emitter = emitter
         self._arithmetic = Arithmetic(emitter)
         self._expressions = expressions
@@ -106,6 +110,8 @@ class DeclarationLowering:
 
     def _variable(self, declarator: syntax.Declarator, usage: VariableUsage) -> Variable:
         derivations = declarator.type.derivations
+        if derivations and isinstance(derivations[0], syntax.VectorOf):
+            return self._vectors.declared(declarator, scalar_type(declarator))
         if derivations and isinstance(derivations[0], syntax.PointerTo):
             return self._pointer(declarator)
         if derivations:
@@ -123,6 +129,9 @@ class DeclarationLowering:
         if usage.walks(declarator):
             return self.walking(declarator, value)
         if usage.needs_memory(declarator):
+            if value is None and usage.is_set_first(declarator):
+                # Nothing can read this value; with it, both sides of a condition have one.
+                value = self._arithmetic.convert(self._arithmetic.constant(0, INT), kind)
             ssa = self._arithmetic.materialise(value) if value is not None else None
             return self.scalar(declarator, ssa, usage)
         return ScalarVariable(

@@ -30,6 +30,8 @@ from .wording import counted
 
 CallLowering = Callable[[syntax.Call], "Value | None"]
 """Lowers a call; None is the result of a ``void`` function."""
+MethodLowering = Callable[[syntax.MethodCall], "Value | None"]
+"""Lowers the call of a method; None is the result of one that returns nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,16 @@ class ExpressionLowering:
     accesses: AccessLog
     """The accesses of arrays whose extents C does not state."""
 
-    def __init__(self, emitter: Emitter, scopes: Scopes, call: CallLowering) -> None:
+    def __init__(
+        self, emitter: Emitter, scopes: Scopes, call: CallLowering, method: MethodLowering
+    ) -> None:
         self.scopes = scopes
         self.paths = Paths(emitter)
         self.accesses = AccessLog()
         self._emitter = emitter
         self._arithmetic = Arithmetic(emitter)
         self._call = call
+        self._method = method
 
     # ---- values ---------------------------------------------------------------------------------
     def value(self, expression: syntax.Expression) -> Value:
@@ -79,6 +84,9 @@ class ExpressionLowering:
             case syntax.Call():
                 with self._emitter.at(expression.location):
                     self._call(expression)
+            case syntax.MethodCall():
+                with self._emitter.at(expression.location):
+                    self._method(expression)
             case syntax.Increment(target=target) | syntax.Assignment(target=target) if (
                 self._is_pointer(target)
             ):
@@ -152,8 +160,16 @@ class ExpressionLowering:
                     expression.location,
                     hint="structures may only be parameters",
                 )
-            case syntax.MethodCall() | syntax.Construct():
-                raise Diagnostic("a vector is not supported here", expression.location)
+            case syntax.MethodCall(method=name):
+                result = self._method(expression)
+                if result is None:
+                    raise Diagnostic(
+                        f"mismatched types: '{name}' returns nothing, a value is needed here",
+                        expression.location,
+                    )
+                return result
+            case syntax.Construct():
+                raise Diagnostic("a new vector is not supported here", expression.location)
             case syntax.StringLiteral():
                 raise Diagnostic(
                     "strings are not supported",
@@ -336,8 +352,8 @@ class ExpressionLowering:
     def element(self, array: ArrayVariable, index: Polynomial, location: SourceLocation) -> Element:
         """Return ``array[index]``, where ``array`` has one dimension left, its indices emitted."""
         subscripts = array.subscripts(index)
-        if None in array.extents:
-            self.accesses.add(array.memref.name_hint or array.name, subscripts)
+        if array.key:
+            self.accesses.add(array.key, subscripts)
         subscripts, extents = _memory_subscripts(array, subscripts, location)
         safe = check_access(array, subscripts, extents, self.paths.certain, location)
         key = (array.memref, tuple(frozenset(part.terms.items()) for part in subscripts))

@@ -16,9 +16,11 @@ from .expressions import ExpressionLowering
 from .library import LIBRARY
 from .loops import LoopLowering
 from .returns import Statements, always_returns, returns_last
-from .types import CType, CVoid
-from .usage import VariableUsage, descendants
+from .traversal import descendants
+from .types import VOID, CType, CVoid
+from .usage import VariableUsage
 from .values import ArrayVariable, Bindings, ScalarVariable, Scopes, Value
+from .vectors import Interface, VectorLowering, VectorUse
 from .walking import merged
 from .wording import counted
 
@@ -32,11 +34,13 @@ class FunctionLowering:
     expressions: ExpressionLowering
     declarations: DeclarationLowering
     loops: LoopLowering
+    vectors: VectorLowering
 
     def __init__(
         self,
         emitter: Emitter,
         unit: syntax.TranslationUnit,
+        interface: Interface,
         in_memory: frozenset[syntax.Declarator] = frozenset(),
     ) -> None:
         """Lower functions of ``unit``; the scalars ``in_memory`` are known to have no formula."""
@@ -47,8 +51,9 @@ class FunctionLowering:
         self._usages: dict[str, VariableUsage] = {}
         self._inlined = 0
         self._usage = VariableUsage(None)
-        self.expressions = ExpressionLowering(emitter, Scopes(), self.call)
-        self.declarations = DeclarationLowering(emitter, self.expressions)
+        self.expressions = ExpressionLowering(emitter, Scopes(), self.call, self._method)
+        self.vectors = VectorLowering(emitter, self.expressions, interface)
+        self.declarations = DeclarationLowering(emitter, self.expressions, self.vectors)
         self.loops = LoopLowering(emitter, self.expressions, self.statement)
 
     def usage(self, function: syntax.Function) -> VariableUsage:
@@ -80,11 +85,13 @@ class FunctionLowering:
                 function.location,
                 hint="return a value on every path",
             )
-        outer, self._usage = self._usage, self.usage(function)
+        outer = self._usage, self.vectors.use
+        self._usage, self.vectors.use = self.usage(function), VectorUse.of(function)
         try:
-            return self._returning(statements, function.result)
+            kind = VOID if function.vector_rank else function.result
+            return self._returning(statements, kind)
         finally:
-            self._usage = outer
+            self._usage, self.vectors.use = outer
 
     # ---- statements -----------------------------------------------------------------------------
     def statement(self, statement: syntax.Statement) -> None:
@@ -169,7 +176,11 @@ class FunctionLowering:
 
     def _return(self, statement: syntax.Return, kind: CType) -> Value | None:
         if isinstance(kind, CVoid):
-            if statement.value is not None:
+            if isinstance(statement.value, syntax.Identifier) and (
+                statement.value.name in self.vectors.use.returned
+            ):
+                self.expressions.array(statement.value)
+            elif statement.value is not None:
                 raise Diagnostic(
                     "mismatched types: a void function returns a value",
                     statement.location,
@@ -211,6 +222,9 @@ class FunctionLowering:
         return self.expressions.choose(condition, (then_block, then), (else_block, otherwise), kind)
 
     # ---- calls ----------------------------------------------------------------------------------
+    def _method(self, call: syntax.MethodCall) -> Value | None:
+        return self.vectors.call(call)
+
     def call(self, call: syntax.Call) -> Value | None:
         """Emit what the called function does. Raises Diagnostic if it is not known."""
         if call.function in self._unit.functions:
@@ -236,6 +250,12 @@ class FunctionLowering:
 
     def _inline(self, call: syntax.Call, function: syntax.Function) -> Value | None:
         self._check_count(call, len(function.parameters))
+        if function.vector_rank:
+            raise Diagnostic(
+                f"helper '{function.name}' returns a vector",
+                call.location,
+                hint="let it write to a vector that it takes by reference",
+            )
         self._inlined += 1
         if self._inlined > CALL_LIMIT:
             raise Diagnostic(
@@ -286,14 +306,20 @@ class FunctionLowering:
                 argument.location,
                 hint="element types and numbers of dimensions must agree",
             )
-        if array.const and not parameter.type.const:
+        is_value = isinstance(parameter.type.derivations[0], syntax.VectorOf)
+        is_value = is_value and not parameter.type.reference
+        if array.const and not parameter.type.const and not is_value:
             raise Diagnostic(
                 f"mismatched types: '{array.name}' is const, parameter '{parameter.name}' is not",
                 argument.location,
                 hint="declare the parameter with 'const'",
             )
         return replace(
-            array, name=parameter.name, const=parameter.type.const, location=parameter.location
+            array,
+            name=parameter.name,
+            const=parameter.type.const or is_value,
+            location=parameter.location,
+            movable=isinstance(parameter.type.derivations[0], syntax.PointerTo),
         )
 
     def _check_count(self, call: syntax.Call, expected: int) -> None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from xdsl.dialects import builtin, func, memref
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from ...diagnostics import Diagnostic
+from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
 from .arithmetic import Arithmetic
 from .call_graph import find_kernel
@@ -20,11 +20,12 @@ from .loop_forms import counted_loops
 from .named import NamedPolynomial
 from .paths import is_computation
 from .polynomial import Atom, Interval, Polynomial
-from .shapes import Dimension, reached_elements
+from .shapes import Dimension, reached_elements, untouched
 from .structures import without_structures
-from .types import CInteger, CScalar, to_mlir
+from .types import INT, CInteger, CScalar, to_mlir
 from .usage import VariableUsage
 from .values import ArrayVariable, Layout, ScalarVariable, Value
+from .vectors import Extents, VectorUse, local_storage
 from .walking import CannotWalkError
 
 UNKNOWN_EXTENT = "?"
@@ -74,8 +75,12 @@ class _KernelBuilder:
         self._filename = filename
         self._emitter = Emitter(kernel.location)
         self._arithmetic = Arithmetic(self._emitter)
-        self._functions = FunctionLowering(self._emitter, unit, in_memory)
+        self._functions = FunctionLowering(self._emitter, unit, self, in_memory)
+        self._names: list[str] = []
+        self._unknown: dict[str, tuple[int, str]] = {}
+        """Rank of each array parameter of unknown extents, and its name if it is a vector."""
         self._c_types: list[str] = []
+        self._use = VectorUse.of(kernel)
         self._extents: list[list[Attribute]] = []
 
     def build(self) -> builtin.ModuleOp:
@@ -101,7 +106,13 @@ class _KernelBuilder:
 
     def shapes(self) -> Shapes:
         """Return what the accesses say about the arrays of unknown extents."""
-        return self._functions.expressions.accesses.shapes(self._parameters)
+        accesses = self._functions.expressions.accesses
+        unused = {
+            name: tuple(untouched(vector, place) for place in range(rank))
+            for name, (rank, vector) in self._unknown.items()
+            if name not in accesses.accesses
+        }
+        return {**accesses.shapes(self._parameters), **unused}
 
     # ---- parameters -----------------------------------------------------------------------------
     def _parameter(self, parameter: syntax.Declarator, usage: VariableUsage) -> None:
@@ -131,7 +142,64 @@ class _KernelBuilder:
         head = self._emitter.head
         argument = head.insert_arg(mlir_type, len(head.args))
         argument.name_hint = name
+        self._names.append(name)
         return argument
+
+    def size_parameter(self, name: str) -> Polynomial:
+        """Return the size of a vector, a scalar parameter that C++ does not have."""
+        for atom, known in self._parameters.items():
+            if known == name:
+                return Polynomial.atom(atom)
+        self._describe(str(INT), [])
+        argument = self._argument(name, to_mlir(INT))
+        with self._emitter.inside(self._emitter.head):
+            index = self._arithmetic.as_index(argument, INT)
+            index.name_hint = f"{name}_index"
+        atom = Atom(name, index, Interval(0, INT.highest))
+        self._parameters[atom] = name
+        return Polynomial.atom(atom)
+
+    def result_array(
+        self, name: str, element: CScalar, extents: Extents, location: SourceLocation
+    ) -> ArrayVariable:
+        """Return the array for a vector that the kernel returns: one more parameter."""
+        if name in self._names:
+            raise Diagnostic(
+                f"two vectors called '{name}' are returned",
+                location,
+                hint="return one vector",
+            )
+        dimensions = self._shapes.get(name)
+        if dimensions is not None and None in extents:
+            shape = self._describe_found(_vector_type(element, len(extents)), dimensions)
+        else:
+            shape = [
+                builtin.DYNAMIC_INDEX if e is None else constant_extent(e, name, location)
+                for e in extents
+            ]
+            self._describe(_vector_type(element, len(extents)), list(extents))
+        argument = self._argument(name, builtin.MemRefType(to_mlir(element), shape))
+        layouts = self._layouts(dimensions) if None in extents and dimensions else None
+        key = name if None in extents else ""
+        return ArrayVariable(
+            name, element, False, location, argument, extents, key=key, layouts=layouts
+        )
+
+    def local_array(
+        self, name: str, element: CScalar, extents: Extents, location: SourceLocation
+    ) -> ArrayVariable:
+        """Return an array for a vector of the kernel's own."""
+        key = f"{name}@{location.line}:{location.column}" if None in extents else ""
+        dimensions = self._shapes.get(key)
+        layouts = self._layouts(dimensions) if dimensions is not None else None
+        if layouts is not None:
+            sizes = [extent for layout in layouts for extent in layout.extents]
+        else:
+            sizes = [Polynomial.constant(1) if e is None else e for e in extents]
+        storage = local_storage(self._emitter, name, element, sizes).memref
+        return ArrayVariable(
+            name, element, False, location, storage, extents, key=key, layouts=layouts
+        )
 
     def _scalar_value(self, argument: SSAValue, kind: CScalar, name: str) -> Value:
         if not isinstance(kind, CInteger):
@@ -158,6 +226,9 @@ class _KernelBuilder:
                     parameter.location,
                     hint="use an array with more dimensions, as in 'int8_t A[N][M]'",
                 )
+        is_vector = isinstance(parameter.type.derivations[0], syntax.VectorOf)
+        is_value = is_vector and not parameter.type.reference
+        is_const = parameter.type.const or (is_value and parameter.name not in self._use.returned)
         c_type = _array_type(parameter, kind, extents)
         if parameter.name in self._shapes:
             shape = self._describe_found(c_type, self._shapes[parameter.name])
@@ -170,32 +241,39 @@ class _KernelBuilder:
             ]
             self._describe(c_type, extents)
         argument = self._argument(parameter.name, builtin.MemRefType(to_mlir(kind), shape))
+        if None in extents:
+            self._unknown[parameter.name] = len(extents), parameter.name if is_vector else ""
         return ArrayVariable(
             parameter.name,
             kind,
-            parameter.type.const,
+            is_const,
             parameter.location,
             argument,
             tuple(extents),
-            movable=extents[0] is None,
+            movable=isinstance(parameter.type.derivations[0], syntax.PointerTo),
+            vector=parameter.name if is_vector else "",
+            key=parameter.name if None in extents else "",
         )
 
     def _lay_out_pointers(self) -> None:
         """Split the subscripts of the pointers whose dimensions are known."""
-        by_name = {name: Polynomial.atom(atom) for atom, name in self._parameters.items()}
         scopes, loops = self._functions.expressions.scopes, self._functions.loops
         for name, dimensions in self._shapes.items():
             variable = scopes.find(name)
-            assert isinstance(variable, ArrayVariable)
-            layouts = tuple(
-                Layout(
-                    tuple(stride.bind(by_name.__getitem__) for stride in dimension.strides),
-                    tuple(extent.bind(by_name.__getitem__) for extent in dimension.extents),
-                )
-                for dimension in dimensions
+            if isinstance(variable, ArrayVariable):
+                scopes.rebind(replace(variable, layouts=self._layouts(dimensions)))
+            if "@" not in name:
+                loops.assumptions.extend(reached_elements(name, dimensions))
+
+    def _layouts(self, dimensions: tuple[Dimension, ...]) -> tuple[Layout, ...]:
+        """Return dimensions that were found earlier in terms of this lowering's parameters."""
+        return tuple(
+            Layout(
+                tuple(stride.bind(self.size_parameter) for stride in dimension.strides),
+                tuple(extent.bind(self.size_parameter) for extent in dimension.extents),
             )
-            scopes.rebind(replace(variable, layouts=layouts))
-            loops.assumptions.extend(reached_elements(name, dimensions))
+            for dimension in dimensions
+        )
 
     def _describe_found(self, c_type: str, dimensions: tuple[Dimension, ...]) -> list[int]:
         """Enter the extents that were found for a pointer; return the shape of its memref."""
@@ -241,7 +319,7 @@ class _KernelBuilder:
         function = func.FuncOp(self._kernel.name, (inputs, results), body)
         function.location = mlir_location(self._kernel.location)
         strings = builtin.StringAttr
-        names = [strings(parameter.name) for parameter in self._kernel.parameters]
+        names = [strings(name) for name in self._names]
         attributes: dict[str, Attribute] = {
             "c_types": builtin.ArrayAttr([strings(c_type) for c_type in self._c_types]),
             "parameters": builtin.ArrayAttr(names),
@@ -266,10 +344,16 @@ class _KernelBuilder:
 def _is_pointer_chain(derivations: tuple[syntax.Derivation, ...]) -> bool:
     """Tell whether each dimension but the first, which may be ``[]``, is behind a pointer."""
     first, *others = derivations
+    if all(isinstance(part, syntax.VectorOf) for part in derivations):
+        return True
     starts = isinstance(first, syntax.PointerTo) or (
         isinstance(first, syntax.ArrayOf) and first.extent is None
     )
     return starts and all(isinstance(part, syntax.PointerTo) for part in others)
+
+
+def _vector_type(element: CScalar, rank: int) -> str:
+    return f"{element} " + "*" * rank
 
 
 def _extent_text(extent: Polynomial | None) -> str:

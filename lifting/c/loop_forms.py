@@ -12,8 +12,8 @@ from ...diagnostics import Diagnostic
 from . import syntax
 from .returns import returns_last
 from .rewrite_tree import rebuilt, with_new_children
+from .traversal import assigned_names, descendants, root_name
 from .types import BOOL, INT, VOID
-from .usage import assigned_names, descendants, root_name
 
 _COUNTING = "write it as 'for', or step the variable of its condition at the end of its body"
 _COMPARISONS = ("<", "<=", ">", ">=", "!=")

@@ -22,8 +22,8 @@ from .expressions import ExpressionLowering
 from .loop_header import LoopHeader, loop_header
 from .named import surely_nonnegative
 from .polynomial import Atom, Interval, LoopRange, Polynomial, next_serial
+from .traversal import assigned_names, descendants, root_name
 from .types import INT, LONG, CInteger, usual_arithmetic_conversions
-from .usage import assigned_names, descendants, root_name
 from .values import ScalarVariable, Value, Variable
 from .walking import (
     Motion,
@@ -139,6 +139,7 @@ class LoopLowering:
 
     def _check_bound_is_fixed(self, header: LoopHeader, body: syntax.Statement) -> None:
         changed = assigned_names(body) | {header.variable}
+        changed -= _sized_only(header.bound) - moving_names(body)
         for node in descendants(header.bound):
             if isinstance(node, (syntax.Assignment, syntax.Increment)):
                 raise Diagnostic("a loop condition may not assign", node.location)
@@ -395,6 +396,16 @@ class LoopLowering:
         final = emit((arith.AddiOp if counter.upward else arith.SubiOp)(start, moved))
         ssa = self._arithmetic.from_index(final, counter.kind)
         self._emitter.emit(memref.StoreOp.get(ssa, counter.variable.storage, []))
+
+
+def _sized_only(bound: syntax.Expression) -> set[str]:
+    """Return the vectors whose size, which no store changes, is all that ``bound`` uses of them."""
+    return {
+        name
+        for node in descendants(bound)
+        if isinstance(node, syntax.MethodCall)
+        for name in root_name(node.target)
+    }
 
 
 def _iteration_number(variable: Polynomial, loop_range: LoopRange) -> Polynomial | None:

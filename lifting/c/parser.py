@@ -18,9 +18,9 @@ from .constants import evaluate_constant
 from .macros import TOKEN_LIMIT, location_of
 from .preprocess import KERNEL_KEYWORDS, Preprocessor
 from .syntax_errors import syntax_error
+from .traversal import children
 from .tree_builder import TreeBuilder
 from .types import CType
-from .usage import children
 
 EXPRESSION_DEPTH_LIMIT = 150
 """Operators nested in each other; ``a + b + c`` nests as deep as it has operators."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...diagnostics import Diagnostic
 from . import syntax
-from .usage import descendants
+from .traversal import descendants
 
 PATH_LIMIT = 200
 """Branches that may be made for one function: statements after a partial return are repeated."""

@@ -79,6 +79,18 @@ class AccessLog:
         return found
 
 
+def size_name(vector: str, place: int) -> str:
+    """Return the name of the parameter for the size of a C++ vector along one dimension."""
+    return vector + "_0" * place + "_size"
+
+
+def untouched(vector: str, place: int) -> Dimension:
+    """Return a dimension that no access uses: as large as ``vector``, if it is one, else 1."""
+    one = NamedPolynomial.constant(1)
+    size = NamedPolynomial((((size_name(vector, place),), 1),))
+    return Dimension((one,), (size if vector else one,))
+
+
 def split_subscript(
     subscript: Polynomial, strides: Sequence[Polynomial]
 ) -> tuple[Polynomial, ...] | None:
@@ -240,7 +252,7 @@ def _extent(digits: Sequence[Polynomial]) -> Polynomial | None:
 def reached_elements(name: str, dimensions: Sequence[Dimension]) -> list[str]:
     """Return in words what is taken for granted about the array ``name``."""
     extents = " × ".join(str(extent) for part in dimensions for extent in part.extents)
-    facts = [f"'{name}' points to {extents} elements"]
+    facts = [f"'{name}' points to {extents} {'element' if extents == '1' else 'elements'}"]
     for part in dimensions:
         facts.extend(f"rows of '{name}' do not overlap: {fact}" for fact in part.assumptions)
     return facts

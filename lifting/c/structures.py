@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
 from .rewrite_tree import rebuilt
+from .traversal import descendants
 from .types import CStruct
-from .usage import descendants
 
 Structures = dict[str, CStruct]
 """The parameters of a function that are structures, with their types."""

@@ -207,6 +207,8 @@ class TypeName(Node):
     base: CType
     const: bool
     derivations: tuple[Derivation, ...]
+    reference: bool = False
+    """Whether it is a C++ reference to such a value."""
 
 
 @dataclass(frozen=True, eq=False)

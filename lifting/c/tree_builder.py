@@ -259,11 +259,14 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         return syntax.Declaration(self._at(meta), (*specifiers.enumerators, *declarators))
 
     def _type(self, specifiers: _Specifiers, declared: _DeclaredName) -> syntax.TypeName:
+        derivations = (*declared.derivations, *specifiers.derivations)
+        plain = tuple(p for p in derivations if not isinstance(p, syntax.ReferenceTo))
         return syntax.TypeName(
             specifiers.location,
             specifiers.base,
             specifiers.const,
-            (*declared.derivations, *specifiers.derivations),
+            plain,
+            reference=len(plain) < len(derivations),
         )
 
     def init_declarator(self, meta: Meta, children: list[Any]) -> tuple[Any, ...]:
@@ -387,9 +390,11 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def subscript(self, meta: Meta, children: list[Any]) -> syntax.Subscript:
         return syntax.Subscript(self._at(meta), children[0], children[1])
 
-    def call(self, meta: Meta, children: list[Any]) -> syntax.Call | syntax.MethodCall:
+    def call(self, meta: Meta, children: list[Any]) -> syntax.Expression:
         function, arguments = children
         if isinstance(function, syntax.Member):
+            if (element := _element_of(function, arguments)) is not None:
+                return element
             return syntax.MethodCall(self._at(meta), function.structure, function.name, arguments)
         if not isinstance(function, syntax.Identifier):
             raise Diagnostic(
@@ -418,3 +423,23 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def string(self, meta: Meta, children: list[Any]) -> syntax.StringLiteral:
         return syntax.StringLiteral(self._at(children[0]))
+
+
+def _element_of(
+    method: syntax.Member, arguments: tuple[syntax.Expression, ...]
+) -> syntax.Expression | None:
+    """Return a method call such as ``v.at(i)`` that only names an element as a subscript."""
+    place = method.location
+    match (method.name, arguments):
+        case ("at", (index,)):
+            return syntax.Subscript(place, method.structure, index)
+        case ("front", ()):
+            return syntax.Subscript(place, method.structure, syntax.Literal(place, 0, INT))
+        case ("back", ()):
+            size = syntax.MethodCall(place, method.structure, "size", ())
+            last = syntax.Binary(place, "-", size, syntax.Literal(place, 1, INT))
+            return syntax.Subscript(place, method.structure, last)
+        case ("data", ()):
+            return method.structure
+        case _:
+            return None

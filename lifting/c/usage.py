@@ -6,12 +6,10 @@ that is declared outside of it needs memory only if it is also read where the lo
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-from typing import Any, cast
-
 from . import syntax
+from .first_use import set_before_read
 from .loop_header import LoopHeader, loop_header
+from .traversal import children, descendants
 from .types import CInteger
 
 
@@ -25,6 +23,7 @@ class VariableUsage:
     ) -> None:
         """Analyse ``function``; the scalars ``in_memory`` are known to have no formula."""
         self._in_memory = in_memory
+        self._set_first: set[syntax.Declarator] = set()
         self._indexing: set[syntax.Declarator] = set()
         self._sources: dict[syntax.Declarator, set[syntax.Declarator]] = {}
         self._needs_memory: set[syntax.Declarator] = set()
@@ -34,6 +33,7 @@ class VariableUsage:
         self._read: set[syntax.Declarator] = set()
         if function is None:  # file scope, where nothing is assigned
             return
+        self._set_first = set_before_read(function)
         for parameter in function.parameters:
             self._scopes[-1][parameter.name] = parameter
         self._visit(function.body)
@@ -43,6 +43,10 @@ class VariableUsage:
         """Tell whether the variable is assigned other than by counting loops around its uses."""
         read_after_counting = declarator in self._counted and declarator in self._read
         return declarator in self._needs_memory or read_after_counting
+
+    def is_set_first(self, declarator: syntax.Declarator) -> bool:
+        """Tell whether the variable, which has no initial value, is surely set before any read."""
+        return declarator in self._set_first
 
     def walks(self, declarator: syntax.Declarator) -> bool:
         """Tell whether the variable may have a formula: a changing integer used in subscripts."""
@@ -134,53 +138,3 @@ class VariableUsage:
         if variable is not None:
             self._counting.pop()
         self._scopes.pop()
-
-
-def children(node: syntax.Node) -> Iterator[syntax.Node]:
-    """Yield the nodes directly below ``node``, in source order."""
-    for field in dataclasses.fields(node):
-        value = getattr(node, field.name)
-        for item in cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,):
-            if isinstance(item, syntax.Node):
-                yield item
-            elif isinstance(item, syntax.ArrayOf) and item.extent is not None:
-                yield item.extent
-
-
-def descendants(node: syntax.Node) -> Iterator[syntax.Node]:
-    """Yield ``node`` and every node below it."""
-    pending = [node]
-    while pending:
-        current = pending.pop()
-        yield current
-        pending.extend(children(current))
-
-
-def assigned_names(node: syntax.Node) -> set[str]:
-    """Return the names of scalars and arrays that ``node`` may change.
-
-    An array that is handed to a function counts, since the function may write it.
-    """
-    names: set[str] = set()
-    for current in descendants(node):
-        if isinstance(current, (syntax.Assignment, syntax.Increment)):
-            names.update(root_name(current.target))
-        elif isinstance(current, syntax.Call):
-            for argument in current.arguments:
-                names.update(root_name(argument))
-    return names
-
-
-def root_name(expression: syntax.Expression) -> set[str]:
-    """Return the name of the variable that an assignment to ``expression`` changes."""
-    match expression:
-        case syntax.Identifier(name=name):
-            return {name}
-        case syntax.Subscript(base=base):
-            return root_name(base)
-        case syntax.Unary(operand=operand) | syntax.Cast(operand=operand):
-            return root_name(operand)
-        case syntax.Binary(left=left, right=right):
-            return root_name(left) | root_name(right)
-        case _:
-            return set()

@@ -92,6 +92,10 @@ class ArrayVariable:
     """Added to the next subscript."""
     movable: bool = False
     """Whether it is a pointer, which may be set and moved, and no array."""
+    vector: str = ""
+    """The parameter, a C++ vector, that it is or is a part of; its sizes are parameters, too."""
+    key: str = ""
+    """Under which name its accesses are noted; empty if its extents are known."""
     length: Polynomial | None = None
     """How many elements a growing vector has so far."""
     layouts: tuple[Layout, ...] | None = None
@@ -108,7 +112,8 @@ class ArrayVariable:
 
     def part(self, index: Polynomial) -> ArrayVariable:
         """Return the sub-array ``self[index]``."""
-        return replace(self, fixed=self.subscripts(index), offset=Polynomial.constant(0))
+        start = Polynomial.constant(0)
+        return replace(self, fixed=self.subscripts(index), offset=start, length=None)
 
     def moved(self, distance: Polynomial) -> ArrayVariable:
         """Return what the pointer ``self + distance`` reaches."""

@@ -13,8 +13,8 @@ from xdsl.ir import SSAValue
 
 from . import syntax
 from .polynomial import Atom, Interval, Polynomial
+from .traversal import descendants, root_name
 from .types import LONG
-from .usage import descendants, root_name
 from .values import ArrayVariable, ScalarVariable, Scopes, UnsetPointer, Value, Variable
 
 _ANYWHERE = Interval(LONG.lowest, LONG.highest)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ...diagnostics import Diagnostic, SourceLocation
 from ..c import syntax
 from ..c.loop_header import LoopHeader, loop_header
+from ..c.traversal import descendants
 from ..c.types import CInteger
-from ..c.usage import descendants
 from . import arithmetic
 from .algebra import choice, compare, quotient
 from .expressions import Expressions
