@@ -22,6 +22,7 @@ class TileExecutor(LoopExecutor):
 
     def __init__(self) -> None:
         super().__init__()
+        self._masks: dict[int, tuple[NDArray[Any], NDArray[np.bool_]]] = {}
         self.handlers |= {
             LoadOp: self._tile_load,
             ZeroOp: self._tile_zero,
@@ -36,13 +37,31 @@ class TileExecutor(LoopExecutor):
         self, buffer: NDArray[Any], slot: list[int], column: int, operation: Operation
     ) -> NDArray[Any]:
         """The tile that holds ``column`` of a move: columns go on in the following slots."""
+        return buffer[self._place(buffer, slot, column, operation)]
+
+    def _written(
+        self, buffer: NDArray[Any], slot: list[int], column: int, operation: Operation
+    ) -> NDArray[np.bool_]:
+        """Which elements of that tile have been written."""
+        known = self._masks.get(id(buffer))
+        if known is None or known[0] is not buffer:
+            known = self._masks[id(buffer)] = buffer, np.zeros(buffer.shape, np.bool_)
+        return known[1][self._place(buffer, slot, column, operation)]
+
+    def _require_written(self, written: NDArray[np.bool_], operation: Operation) -> None:
+        if not written.all():
+            raise ExecutionFault(f"reads elements that nothing has written in `{operation}`")
+
+    def _place(
+        self, buffer: NDArray[Any], slot: list[int], column: int, operation: Operation
+    ) -> tuple[int, ...]:
         place = [*slot]
         if place:
             place[-1] += column // buffer.shape[-1]
         for number, extent in zip(place, buffer.shape, strict=False):
             if not 0 <= number < extent:
                 raise ExecutionFault(f"slot out of bounds in `{operation}`")
-        return buffer[tuple(place)]
+        return tuple(place)
 
     def _pieces(self, buffer: NDArray[Any], cols: int) -> range:
         return range(0, cols, buffer.shape[-1])
@@ -63,7 +82,7 @@ class TileExecutor(LoopExecutor):
         last[dimension] += (rows - 1) * step
         last[-1] += cols - 1
         pairs = zip(indices, last, array.shape, strict=True)
-        if not all(0 <= low and high < extent for low, high, extent in pairs):
+        if not all(low >= 0 and high < extent for low, high, extent in pairs):
             raise ExecutionFault(f"tile out of bounds in `{operation}`")
         place: list[int | slice] = [*indices]
         place[dimension] = slice(indices[dimension], last[dimension] + 1, step)
@@ -88,6 +107,7 @@ class TileExecutor(LoopExecutor):
         for column in self._pieces(buffer, cols):
             part = window[:, column : column + buffer.shape[-1]]
             self._tile(buffer, slot, column, operation)[:rows, : part.shape[1]] = part
+            self._written(buffer, slot, column, operation)[:rows, : part.shape[1]] = True
 
     def _tile_zero(self, operation: ZeroOp) -> None:
         rows, cols = self._numbers([operation.rows, operation.cols])
@@ -99,29 +119,53 @@ class TileExecutor(LoopExecutor):
         for column in self._pieces(buffer, cols):
             width = min(buffer.shape[-1], cols - column)
             self._tile(buffer, slot, column, operation)[:rows, :width] = 0
+            self._written(buffer, slot, column, operation)[:rows, :width] = True
 
     def _tile_matmul(self, operation: MatmulOp) -> None:
         m, n, depth = self._numbers([operation.m, operation.n, operation.depth])
-        c_buffer = self.array(operation.c, operation)
-        c = self._tile(c_buffer, self._numbers(operation.c_slot), 0, operation)
-        a = self._operand(operation.a, operation.a_slot, operation, operation.a_transpose)
-        b = self._operand(operation.b, operation.b_slot, operation, operation.b_transpose)
-        shapes = ((m, a.shape[0]), (depth, a.shape[1]), (depth, b.shape[0]), (n, b.shape[1]))
-        if any(size > extent for size, extent in (*shapes, (m, c.shape[0]), (n, c.shape[1]))):
+        if m <= 0 or n <= 0:
+            return
+        flag = operation.accumulate
+        accumulate = flag is not None and bool(self.number(flag))
+        buffer, slot = self.array(operation.c, operation), self._numbers(operation.c_slot)
+        c = self._tile(buffer, slot, 0, operation)
+        written = self._written(buffer, slot, 0, operation)
+        if m > c.shape[0] or n > c.shape[1]:
             raise ExecutionFault(f"sizes beyond the tile in `{operation}`")
-        m, n, depth = max(m, 0), max(n, 0), max(depth, 0)
         wide = c.dtype if c.dtype.kind == "f" else np.dtype(np.int64)
-        product = a[:m, :depth].astype(wide) @ b[:depth, :n].astype(wide)
-        accumulate = operation.accumulate
-        if accumulate is not None and bool(self.number(accumulate)):
+        product = np.zeros((m, n), wide)
+        if depth > 0:
+            a = self._operand(
+                operation.a, operation.a_slot, operation, operation.a_transpose, (m, depth)
+            )
+            b = self._operand(
+                operation.b, operation.b_slot, operation, operation.b_transpose, (depth, n)
+            )
+            product = a.astype(wide) @ b.astype(wide)
+        if accumulate:
+            self._require_written(written[:m, :n], operation)
             product = product + c[:m, :n]
         c[:m, :n] = product.astype(c.dtype)
+        written[:m, :n] = True
 
     def _operand(
-        self, value: SSAValue, slot: Sequence[SSAValue], operation: Operation, flag: object
+        self,
+        value: SSAValue,
+        slots: Sequence[SSAValue],
+        operation: MatmulOp,
+        transposed: object,
+        shape: tuple[int, int],
     ) -> NDArray[Any]:
-        tile = self._tile(self.array(value, operation), self._numbers(slot), 0, operation)
-        return tile.T if flag is not None else tile
+        """The elements of a tile that a product uses, as it uses them."""
+        buffer, slot = self.array(value, operation), self._numbers(slots)
+        tile = self._tile(buffer, slot, 0, operation)
+        written = self._written(buffer, slot, 0, operation)
+        if transposed is not None:
+            tile, written = tile.T, written.T
+        if any(size > extent for size, extent in zip(shape, tile.shape, strict=True)):
+            raise ExecutionFault(f"sizes beyond the tile in `{operation}`")
+        self._require_written(written[: shape[0], : shape[1]], operation)
+        return tile[: shape[0], : shape[1]]
 
     def _tile_store(self, operation: StoreOp) -> None:
         rows, cols = self._numbers([operation.rows, operation.cols])
@@ -136,6 +180,8 @@ class TileExecutor(LoopExecutor):
         for column in self._pieces(buffer, cols):
             width = min(buffer.shape[-1], cols - column)
             tile = self._tile(buffer, slot, column, operation)[:rows, :width]
+            written = self._written(buffer, slot, column, operation)
+            self._require_written(written[:rows, :width], operation)
             window[:, column : column + width] = _stored(operation, tile)
 
 
