@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
+from .condition import TRUE, Comparison, Condition
+from .from_loops import symbol_name
+from .index import Index, Variable
 from .structured import single_function
 from .trial_sizes import parameter_names, size_parameters
 
@@ -26,3 +31,34 @@ def assumptions_of(*modules: ModuleOp) -> tuple[str, ...]:
         if isinstance(stated, ArrayAttr):
             found |= {entry.data: None for entry in stated.data if isinstance(entry, StringAttr)}
     return tuple(found)
+
+
+def precondition_of(condition: Condition, module: ModuleOp) -> tuple[str, ...]:
+    """The sizes to which a proof is limited, in words."""
+    if condition == TRUE:
+        return ()
+    names = parameter_names(single_function(module))
+    known = {symbol_name(position): name for position, name in enumerate(names)}
+    return (f"sizes for which the source stays within its arrays: {in_words(condition, known)}",)
+
+
+def in_words(condition: Condition, names: Mapping[str, str]) -> str:
+    """The condition for people, with the names of the parameters."""
+    if isinstance(condition, Comparison):
+        return _comparison_in_words(condition, names)
+    if condition.kind == "or":
+        return " or ".join(f"({in_words(part, names)})" for part in condition.parts)
+    return " and ".join(in_words(part, names) for part in condition.parts)
+
+
+def _comparison_in_words(comparison: Comparison, names: Mapping[str, str]) -> str:
+    expression = comparison.expression
+    if len(expression.terms) == 1 and not comparison.is_equality:
+        atom, factor = expression.terms[0]
+        if isinstance(atom, Variable) and abs(factor) == 1:
+            name = names.get(atom.name, atom.name)
+            if factor == 1:
+                return f"{name} >= {-expression.constant}"
+            return f"{name} <= {expression.constant}"
+    renamed = expression.replace({old: Index.of(Variable(new)) for old, new in names.items()})
+    return f"{renamed.isl} {'=' if comparison.is_equality else '>='} 0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .condition import Condition
+from .condition import TRUE, Condition
 from .index import Index
 
 
@@ -62,9 +62,10 @@ class ProofCertificate:
     """All that the oracle contributed to a proof; with it, the proof needs no oracle.
 
     ``sums`` maps an output parameter, a read of the source and a read of the target to the pairing
-    of what the two reads sum up.
+    of what the two reads sum up. ``precondition`` limits the sizes that the proof is about.
     """
 
     source: FlowCertificate
     target: FlowCertificate
     sums: dict[tuple[int, ReadName, ReadName], SumCertificate]
+    precondition: Condition = TRUE

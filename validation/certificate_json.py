@@ -33,6 +33,7 @@ def certificate_text(certificate: ProofCertificate, about: dict[str, str]) -> st
         "about": about,
         "source": _flow(certificate.source),
         "target": _flow(certificate.target),
+        "precondition": _condition(certificate.precondition),
         "sums": [
             {
                 "output": position,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .certificate import FlowCertificate, ProofCertificate, ReadName, SumCertificate
 from .checker import Checker
+from .condition import TRUE, Condition, all_of
 from .dataflow import Dataflow
 from .dram_order import check_dram_order
 from .lemmas import equal_for_all
 from .matching import Matcher
 from .pairing import SummandMaps
 from .polyhedral import Program, Unsupported
+from .preconditions import defined_sizes
 from .proposal import Proposer
 from .query_log import begin_part
 from .smt import Solver
@@ -28,6 +30,8 @@ class Analysed:
     flow: Dataflow
     certificate: FlowCertificate
     summands: SummandMaps
+    precondition: Condition = TRUE
+    """Sizes for which the program stays within its arrays."""
 
 
 @dataclass
@@ -40,6 +44,13 @@ class Run:
     target: Analysed | None = None
     certificate: ProofCertificate | None = None
     """What the oracle claimed, once everything is proved."""
+
+
+def analyse_source(program: Program, solver: Solver) -> Analysed:
+    """``analyse`` for the sizes for which the program is defined."""
+    precondition = defined_sizes(program)
+    program.context = all_of([program.context, precondition])
+    return replace(analyse(program, solver), precondition=precondition)
 
 
 def analyse(program: Program, solver: Solver) -> Analysed:
@@ -55,6 +66,8 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
     """Discharge all obligations; returns what was assumed, or raises ``Violation``."""
     if target.outputs.keys() != source.program.outputs.keys():
         raise Unsupported("the programs do not write the same parameters")
+    # Integer parameters are the same symbols in both programs.
+    target.context = all_of([target.context, source.precondition])
     begin_part("target")
     analysed = analyse(target, run.solver)
     run.target = analysed
@@ -81,5 +94,7 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
     )
     for position in source.program.outputs:
         matcher.output(position)
-    run.certificate = ProofCertificate(source.certificate, analysed.certificate, sums)
+    run.certificate = ProofCertificate(
+        source.certificate, analysed.certificate, sums, source.precondition
+    )
     return tuple(matcher.assumptions)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
-from .assumptions import ASSUMPTIONS, assumptions_of
+from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .certificate import ProofCertificate, ReadName, SumCertificate
 from .checker import Checker, Violation
+from .condition import all_of
 from .dram_order import check_dram_order
 from .extraction import extract
 from .lemmas import equal_for_all
@@ -52,7 +53,12 @@ def check_certificate(
     except (KeyError, ValueError) as error:
         # Claims about statements or counters that these programs do not have.
         raise Violation(f"the certificate fits the programs ({error})", None) from error
-    assumptions = (*ASSUMPTIONS, *assumed, *assumptions_of(source, target))
+    assumptions = (
+        *ASSUMPTIONS,
+        *assumed,
+        *assumptions_of(source, target),
+        *precondition_of(certificate.precondition, source),
+    )
     return Rechecked(assumptions, solver.queries, solver.seconds)
 
 
@@ -70,6 +76,8 @@ def _check(
     ):
         begin_part(part)
         program = extract(module, config)
+        # The source's requirements are proved under it, and that some sizes meet it.
+        program.context = all_of([program.context, certificate.precondition])
         Checker(program, flow, solver).run()
         check_dram_order(program, solver)
         sides.append(Side(program, flow))

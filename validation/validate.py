@@ -18,11 +18,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from ..hw.gemmini.config import GemminiConfig, load_config
-from .assumptions import ASSUMPTIONS, assumptions_of
+from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .certificate import ProofCertificate
 from .checker import Violation
 from .counterexample import Counterexample, find_counterexample
-from .engine import Analysed, Run, analyse, prove
+from .engine import Analysed, Run, analyse, analyse_source, prove
 from .explain import Explanation, explain, last_writer
 from .extraction import extract
 from .from_loops import symbol_name
@@ -84,7 +84,7 @@ def prepare(
     config = config or load_config()
     solver = (options or ValidationOptions()).solver()
     begin_part("source")
-    analysed = analyse(extract(source, config), solver)
+    analysed = analyse_source(extract(source, config), solver)
     return PreparedSource(source, config, analysed, solver.queries, solver.seconds)
 
 
@@ -128,7 +128,8 @@ def validate(
             )
         refuted = _not_proved(run, reason, found, describe(violation.origin))
         return _explained(refuted, prepared, run, violation.origin)
-    assumed = (*assumed, *assumptions_of(prepared.module, target))
+    limits = precondition_of(prepared.analysed.precondition, prepared.module)
+    assumed = (*assumed, *assumptions_of(prepared.module, target), *limits)
     return replace(_verdict(run, "proved", assumed), certificate=run.certificate)
 
 
