@@ -5,6 +5,7 @@ The estimate ranks; it promises nothing. The cycle model measures.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from math import prod
 
@@ -27,20 +28,36 @@ LARGEST_BLOCK = 64
 """Tiles along one side of a block; larger ones do not fit any memory in two phases."""
 
 
-def block_sizes(counts: list[int], config: GemminiConfig) -> list[tuple[int, int, int]]:
-    """Block sizes for ``counts`` tiles in i, j and k that fit, the fewest estimated cycles first.
+SUMMED = "rsk"
+"""Loops that add to sums; the others on the menu tell sums apart."""
 
-    A block of C fills at most half of the accumulator, and a chunk of A or of B a quarter of the
-    scratchpad, so that there is room for two phases in banks of their own.
+
+def block_sizes(
+    counts: Mapping[str, int], config: GemminiConfig, rows: int = 0
+) -> list[dict[str, int]]:
+    """Block sizes of the loops h, i, j and k that fit, the fewest estimated cycles first.
+
+    ``counts`` are the iterations of all loops over tiles, by name; ``rows`` is the height of a tile
+    if it is less than the array's. A block of C fills at most half of the accumulator, and a chunk
+    of A or of B a quarter of the scratchpad, so that there is room for two phases in banks of their
+    own. A block has several iterations of ``h`` only where it has all of ``i``, so that its tiles
+    are neighbours.
     """
     block = config.acc_rows // config.dim // 2
     chunk = config.spad_rows // config.dim // 4
-    fitting = [
-        (i, j, k)
-        for i, j, k in product(*(_choices(count) for count in counts))
-        if i * j <= block and i * k <= chunk and k * j <= chunk
-    ]
-    return sorted(fitting, key=lambda sizes: (_estimate(counts, sizes, config), sizes))
+    blocked = [name for name in "hijk" if name in counts]
+    fitting: list[dict[str, int]] = []
+    for choice in product(*(_choices(counts[name]) for name in blocked)):
+        sizes = dict(zip(blocked, choice, strict=True))
+        h, i, j, k = (sizes.get(name, 1) for name in "hijk")
+        if h * i * j > block or h * i * k > chunk or k * j > chunk:
+            continue
+        if h == 1 or i == counts["i"]:
+            fitting.append(sizes)
+    height = rows or config.dim
+    return sorted(
+        fitting, key=lambda sizes: (_estimate(counts, sizes, config, height), *sizes.values())
+    )
 
 
 def _choices(count: int) -> list[int]:
@@ -50,21 +67,26 @@ def _choices(count: int) -> list[int]:
     return sorted(powers | {size for size in range(1, limit + 1) if count % size == 0})
 
 
-def _estimate(counts: list[int], sizes: tuple[int, int, int], config: GemminiConfig) -> float:
+def _estimate(
+    counts: Mapping[str, int], sizes: Mapping[str, int], config: GemminiConfig, height: int
+) -> float:
     """Cycles of the busiest of array, core and DMA, plus the moves that nothing hides."""
-    i, j, k = sizes
-    products = prod(counts)
-    chunks = prod(-(-count // size) for count, size in zip(counts, sizes, strict=True))
+    i, j, k = sizes.get("h", 1) * sizes["i"], sizes["j"], sizes["k"]
+    products = prod(counts.values())
+    sums = prod(count for name, count in counts.items() if name not in SUMMED)
+    chunks = prod(-(-count // sizes.get(name, 1)) for name, count in counts.items())
     around = LOOP_DISPATCH * (1 if is_power_of_two(k) and is_power_of_two(j) else 2)
     core = products * (PRODUCT_DISPATCH + around / i)
+    # Only the first product with a tile of weights takes as long as the array is wide.
+    array = products * (height + (config.dim - height) / i)
     tile = config.dim * config.dim * config.input_bytes / config.bus_bytes
     wide = config.max_blocks
     chunk = (i * k / _share(k, wide) + k * j / _share(j, wide)) * tile
     stored = tile * STORE_FACTOR / _share(j, wide)
-    moves = chunks * chunk + counts[0] * counts[1] * stored
+    moves = chunks * chunk + sums * stored
     exposed = DRAM_FACTOR * chunk + i * j * stored + chunks * CHUNK_OVERHEAD
-    ragged = any(count % size for count, size in zip(counts, sizes, strict=True))
-    return (max(products * config.dim, core, moves) + exposed) * (RAGGED_FACTOR if ragged else 1)
+    ragged = any(counts[name] % size for name, size in sizes.items())
+    return (max(array, core, moves) + exposed) * (RAGGED_FACTOR if ragged else 1)
 
 
 def _share(tiles: int, wide: int) -> float:

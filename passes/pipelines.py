@@ -21,6 +21,7 @@ from ..dialects.tile import TILE
 from ..hw.gemmini.config import DEFAULT_CONFIG
 from .block_sizes import block_sizes
 from .double_buffer import DoubleBufferPass
+from .fuse import FusePass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
 from .kernel import config_of, kernel_of, named_loops
@@ -28,9 +29,10 @@ from .lower_linalg import LowerLinalgPass
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
+from .reuse_weights import ReuseWeightsPass
 from .sink import SinkPass
 from .stage import StagePass
-from .tile_loops import TilePass
+from .tile_loops import TilePass, tile_height
 from .widen_moves import WidenMovesPass
 
 TO_INSTRUCTIONS = (
@@ -58,12 +60,13 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     module = Parser(context, tensor_ir).parse_module()
     lowering.apply(context, module)
     function = kernel_of(module)
-    counts = [trip_count(loop) or 1 for loop in named_loops(function).values()]
-    sizes = block_sizes(counts, config_of(function))
+    counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
+    sizes = block_sizes(counts, config_of(function), tile_height(function))
     found: dict[str, None] = {}
-    shapes = [(size, ("io", "jo")) for size in sizes[:BLOCK_SHAPES]]
-    for size, order in (*shapes, (sizes[0], ("jo", "io"))):
-        passes = _applied(context, module.clone(), _schedule(size, order))
+    choices = [(size, False) for size in sizes[:BLOCK_SHAPES]]
+    for size, columns_outside in (*choices, (sizes[0], True)):
+        plan = _schedule(list(counts), size, columns_outside=columns_outside)
+        passes = _applied(context, module.clone(), plan)
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
     return [*found, baseline_pipeline(config)]
 
@@ -97,15 +100,34 @@ def _applied(
     return applied
 
 
-def _schedule(size: tuple[int, int, int], order: tuple[str, str]) -> list[ModulePass]:
+def _schedule(
+    loops: Sequence[str], size: dict[str, int], *, columns_outside: bool
+) -> list[ModulePass]:
     """The plan of this module for one block shape and one order of the blocks of C."""
-    outward = [] if order == ("io", "jo") else [InterchangePass(order)]
+    repeated = [name for name in loops[: loops.index("i")] if name not in size]
+    blocks = [*repeated, *(f"{name}o" for name in size if name in ("h", "i")), "jo"]
+    outward = []
+    if columns_outside:
+        blocks = ["jo", *blocks[:-1]]
+        outward = [InterchangePass(tuple(blocks))]
+    chunks = [*(name for name in loops[loops.index("j") + 1 :] if name != "k"), "ko"]
+    inside = ["k", "j", *(name for name in ("h", "i") if name in loops)]
     return [
         OverwriteFirstPass(),
-        TilePass(*size),
+        TilePass(**size),
         *outward,
-        StagePass("c", order[1]),
-        InterchangePass(("ko", "k", "j", "i")),
+        StagePass("c", blocks[-1]),
+        InterchangePass((*chunks, *inside)),
+        *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
+        FusePass("h"),
+        PeelPass("i"),
+        *([ReuseWeightsPass(apart=True)] if len(chunks) > 1 else []),
+    ]
+
+
+def _moves_of_matrices() -> list[ModulePass]:
+    """All moves are issued between the products of a chunk; those of C in the first chunk."""
+    return [
         StagePass("a", "ko"),
         StagePass("b", "ko"),
         WidenMovesPass(),
@@ -114,5 +136,22 @@ def _schedule(size: tuple[int, int, int], order: tuple[str, str]) -> list[Module
         DoubleBufferPass("a"),
         DoubleBufferPass("b"),
         InterleavePass("j"),
-        PeelPass("i"),
+    ]
+
+
+def _moves_of_windows() -> list[ModulePass]:
+    """Moves of A and B are issued between the products of a chunk, those of C between chunks.
+
+    The terms of a window make many chunks of each sum.
+    """
+    return [
+        WidenMovesPass(),
+        DoubleBufferPass("c"),
+        InterleavePass("ko"),
+        StagePass("a", "ko"),
+        StagePass("b", "ko"),
+        WidenMovesPass(),
+        DoubleBufferPass("a"),
+        DoubleBufferPass("b"),
+        InterleavePass("j"),
     ]

@@ -13,8 +13,16 @@ from xdsl.utils.exceptions import PassFailedException
 
 from .block_sizes import block_sizes
 from .dependence import require_permutable
-from .index_math import IndexBuilder
-from .kernel import config_of, kernel_of, loop_name, named_loop, named_loops, refusal
+from .index_math import IndexBuilder, constant_value
+from .kernel import (
+    config_of,
+    kernel_of,
+    loop_name,
+    named_loop,
+    named_loops,
+    products,
+    refusal,
+)
 from .loop_transforms import index_builder, permute, strip_mine, tidy
 from .nests import perfect_band, trip_count
 from .schedule_space import applicable
@@ -75,12 +83,18 @@ class TilePass(ModulePass):
             loops = named_loops(function)
         except PassFailedException:
             return ()
-        counts = [trip_count(loops[name]) if name in loops else None for name in "ijk"]
-        if any(count is None for count in counts) or any(name + OUTER in loops for name in "ijk"):
+        counts = {name: trip_count(loop) for name, loop in loops.items()}
+        known = {name: count for name, count in counts.items() if count}
+        if known != counts or not set("ijk") <= set(counts) or not set(counts) <= set(TILED):
             return ()
-        whole = [count for count in counts if count is not None]
-        sizes = block_sizes(whole, config)[:MAX_LISTED]
-        return applicable(ctx, module_op, [cls(*size) for size in sizes])
+        sizes = block_sizes(known, config, tile_height(function))[:MAX_LISTED]
+        return applicable(ctx, module_op, [cls(**size) for size in sizes])
+
+
+def tile_height(function: func.FuncOp) -> int:
+    """Rows of the tiles of C where all have the same number, else 0."""
+    heights = {constant_value(product.m) for product in products(function)}
+    return next(iter(heights)) or 0 if len(heights) == 1 else 0
 
 
 def _move_outward(index: IndexBuilder, function: func.FuncOp, name: str) -> None:
