@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from xdsl.ir import Operation
@@ -66,6 +66,8 @@ class _Computation:
         """C = A · mesh + D, where the mesh may first take the preloaded B."""
         if preloaded:
             self._load_mesh(self.extractor.mesh, self.config.b_transpose)
+        self._read_whole(a, self._a_cell, self._covers(a.rows))
+        self._read_whole(bias, _plain_cell, self._covers(bias.rows, bias.cols))
         if not self.target.exists:
             return
         # Results for the accumulator are formed there; others in cells of their own.
@@ -82,6 +84,8 @@ class _Computation:
         sums = self.extractor.sums
         if preloaded:
             self._load_mesh(sums, transpose=False)
+        self._read_whole(a, self._a_cell, covered=False)
+        self._read_whole(b, self._b_cell, covered=False)
         i, k, j = (self._counter(label) for label in "ikj")
         conditions = [
             less_than(i[1], a.rows),
@@ -92,8 +96,7 @@ class _Computation:
         if a.exists and b.exists:
             dims = [i[0], k[0], j[0]]
             left = self._read(a.address, self._a_cell(i[1], k[1]), dims, conditions)
-            right_cell = semantics.b_cell(k[1], j[1], self.config.b_transpose)
-            right = self._read(b.address, right_cell, dims, conditions)
+            right = self._read(b.address, self._b_cell(k[1], j[1]), dims, conditions)
             value = product(left, right, sums.element_type)
             self._emit(sums, (i[1], j[1]), value, dims, conditions, accumulates=True)
         if self.target.exists:
@@ -113,6 +116,31 @@ class _Computation:
             self._emit(mesh, place, widened(value, mesh.element_type), dims, [inside])
         outside = negate(inside) if operand.exists else all_of([])
         self._emit(mesh, place, zero(mesh.element_type), dims, [outside])
+
+    def _covers(self, rows: Index, cols: Index | None = None) -> bool:
+        """Whether the result has as many rows (and columns), so that all of an operand is used."""
+        if not self.target.exists or (self.target.cols.interval[0] or 0) < 1:
+            return False
+        return rows == self.target.rows and cols in (None, self.target.cols)
+
+    def _read_whole(
+        self, operand: Operand, cell: Callable[[Index, Index], tuple[Index, Index]], covered: bool
+    ) -> None:
+        """The machine fetches all of an operand, also what does not reach the result."""
+        if not operand.exists or covered:
+            return
+        i, k = self._counter("i"), self._counter("k")
+        dims = [i[0], k[0]]
+        inside = [less_than(i[1], operand.rows), less_than(k[1], operand.cols)]
+        memory = self.extractor.local(operand.address)
+        row, column = cell(i[1], k[1])
+        place = (operand.address.row + row, column)
+        self._require_within(memory, place, dims, inside)
+        where = [self.preload.condition, *inside]
+        require_initialised(self.extractor, memory, place, self.operation, dims, where)
+
+    def _b_cell(self, k: Index, j: Index) -> tuple[Index, Index]:
+        return semantics.b_cell(k, j, self.config.b_transpose)
 
     def _a_cell(self, i: Index, k: Index) -> tuple[Index, Index]:
         return semantics.a_cell(i, k, self.config.a_stride, self.config.a_transpose)
@@ -264,3 +292,7 @@ class _Computation:
             dims=dims,
             condition=where,
         )
+
+
+def _plain_cell(row: Index, column: Index) -> tuple[Index, Index]:
+    return row, column

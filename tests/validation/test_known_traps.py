@@ -65,18 +65,28 @@ func.func @f(%A: memref<2x2xi8>, %B: memref<2x5xi8>, %C: memref<2x5xi32>)
 
 ONE_PRODUCT = """
   gemmini.preload %b[%c2, %c5] to %sum[{rows}, %c5] : !gemmini.local<spad>, !gemmini.local<acc>
-  gemmini.compute_preloaded %a[%c2, %c2], %none[%c2, %c5]
+  gemmini.compute_preloaded %a[{a_rows}, %c2], %none[%c2, %c5]
     : !gemmini.local<spad>, !gemmini.local<none>"""
+
+
+def product(rows: str, a_rows: str = "%c2") -> str:
+    return ONE_PRODUCT.format(rows=rows, a_rows=a_rows)
 
 
 @pytest.mark.parametrize(
     ("products", "verdict"),
     [
-        (ONE_PRODUCT.format(rows="%c2"), "proved"),
-        (ONE_PRODUCT.format(rows="%c5"), "refuted"),
-        (2 * ONE_PRODUCT.format(rows="%c2"), "refuted"),
+        (product("%c2"), "proved"),
+        (product("%c5"), "refuted"),
+        (product("%c2", a_rows="%c5"), "refuted"),
+        (2 * product("%c2"), "refuted"),
     ],
-    ids=["right", "adds to rows that nobody wrote or reads", "a second statement adds it again"],
+    ids=[
+        "right",
+        "adds to rows that nobody wrote or reads",
+        "fetches rows of A that nobody wrote or uses",
+        "a second statement adds it again",
+    ],
 )
 def test_both_engines_on_accumulated_products(products: str, verdict: str) -> None:
     """Adding to uninitialised rows, and the same product in two statements, are refuted."""
