@@ -17,15 +17,14 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-WALL_FACTOR = 4
-"""Waiting time over processor time: other programs may hold the cores."""
-
 
 @dataclass(frozen=True)
 class Limits:
     """What one call may take."""
 
     cpu_seconds: int = 120
+    wall_seconds: int = 600
+    """Longer, as other programs may hold the cores."""
     memory_bytes: int = 6 << 30
     """Address space of a process."""
 
@@ -89,12 +88,12 @@ class _Worker:
             self._start()
         try:
             self._connection.send((function, arguments))
-            if self._connection.poll(self._limits.cpu_seconds * WALL_FACTOR):
+            if self._connection.poll(self._limits.wall_seconds):
                 return self._connection.recv()
         except (EOFError, ConnectionError):
             return Killed(self._obituary())
         self.stop()
-        return Killed(f"took over {self._limits.cpu_seconds * WALL_FACTOR} seconds")
+        return Killed(f"took over {self._limits.wall_seconds} seconds")
 
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")

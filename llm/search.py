@@ -27,7 +27,7 @@ REFUSALS = 8
 """Proposals that may be refused by a pass, or repeat a program, for each one of the budget: they
 cost milliseconds, so they are not counted against it."""
 ADVISED = 4
-"""Of these, proposals that an advisor may make. An advisor's have been proven when they come."""
+"""Proposals that an advisor may add to a batch."""
 DROPOUT = 0.5
 """Share of neighbours left out at random on each expansion: it keeps the beam diverse."""
 
@@ -115,7 +115,7 @@ class Search:
         for pipeline, found in zip(unexpanded, expansions, strict=True):
             kept = [text for text in found if self.random.random() >= DROPOUT]
             self.queues[pipeline] = kept[::-1]
-        room = min(BATCH, self._room()) - self._advised_room()
+        room = min(BATCH, self._room() - self._advised_room())
         batch: list[str] = []
         while len(batch) < room and any(self.queues[o.pipeline] for o in parents):
             for parent in parents:

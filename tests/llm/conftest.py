@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,20 +26,12 @@ def service() -> Iterator[ChatService]:
     found.close()
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """A small kernel, ready to check proposals against."""
-
-    problem: Problem
-    task: Task
-
-
 @pytest.fixture(scope="session")
-def kernel() -> Kernel:
-    """A ragged product, 17 × 16 × 16."""
+def task() -> Task:
+    """A ragged product, 17 × 16 × 16, to check proposals against."""
     loops = read_c_kernel(str(KERNEL))
     problem = Problem(str(lift_and_prove(loops).module), CONFIG)
-    return Kernel(problem, Task(problem, str(loops), 1 << 16))
+    return Task(problem, str(loops), 1 << 16)
 
 
 @pytest.fixture
