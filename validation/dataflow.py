@@ -13,6 +13,7 @@ import islpy as isl
 
 from .certificate import FlowCertificate, Source
 from .condition import Condition, all_of, negate
+from .initialised import UNREAD
 from .inverse import solve
 from .polyhedral import Array, Program, Role, Statement
 from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
@@ -114,8 +115,13 @@ class Dataflow:
             last = last.union(_flow_by_relations(lost, kills, None, schedule))
         seen: dict[str, isl.Set] = {}
         if additions:
+            # Whether additions lie in between does not matter where nobody reads the value.
+            demands = {f"{s.name}_r{n}" for s, n in readers if s.array.name.startswith(UNREAD)}
+            sinks = {m.get_tuple_name(isl.dim_type.in_): m for m in maps_of(reads)}
+            seen = {name: m.domain() for name, m in sinks.items() if name in demands}
+            rest = [m.to_union_map() for name, m in sinks.items() if name not in demands]
             adds = _union(m.to_union_map() for m in additions.values())
-            visible = _flow(reads, kills, adds, schedule)
+            visible = _flow(_union(rest), kills, adds, schedule)
             added = visible.intersect_domain(adds.domain())
             added.range().foreach_set(lambda points: seen.update({points.get_tuple_name(): points}))
             for dependence in maps_of(added):

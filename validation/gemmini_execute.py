@@ -9,7 +9,7 @@ from xdsl.ir import Operation
 
 from ..dialects.gemmini import ComputeAccumulatedOp, ComputePreloadedOp
 from ..hw.gemmini import semantics
-from .condition import FALSE, Condition, all_of, less_than, negate
+from .condition import FALSE, Condition, all_of, at_least, less_than, negate
 from .gemmini_state import EXECUTE, ExecuteConfig, LocalAddress, Operand, Preload
 from .gemmini_values import (
     clipped,
@@ -66,8 +66,8 @@ class _Computation:
         """C = A · mesh + D, where the mesh may first take the preloaded B."""
         if preloaded:
             self._load_mesh(self.extractor.mesh, self.config.b_transpose)
-        self._read_whole(a, self._a_cell, self._covers(a.rows))
-        self._read_whole(bias, _plain_cell, self._covers(bias.rows, bias.cols))
+        self._read_rest(a, self._a_cell, self._result_uses_a)
+        self._read_rest(bias, _plain_cell, self._result_uses_bias)
         if not self.target.exists:
             return
         # Results for the accumulator are formed there; others in cells of their own.
@@ -84,8 +84,8 @@ class _Computation:
         sums = self.extractor.sums
         if preloaded:
             self._load_mesh(sums, transpose=False)
-        self._read_whole(a, self._a_cell, covered=False)
-        self._read_whole(b, self._b_cell, covered=False)
+        self._read_rest(a, self._a_cell, _never)
+        self._read_rest(b, self._b_cell, _never)
         i, k, j = (self._counter(label) for label in "ikj")
         conditions = [
             less_than(i[1], a.rows),
@@ -117,17 +117,14 @@ class _Computation:
         outside = negate(inside) if operand.exists else all_of([])
         self._emit(mesh, place, zero(mesh.element_type), dims, [outside])
 
-    def _covers(self, rows: Index, cols: Index | None = None) -> bool:
-        """Whether the result has as many rows (and columns), so that all of an operand is used."""
-        if not self.target.exists or (self.target.cols.interval[0] or 0) < 1:
-            return False
-        return rows == self.target.rows and cols in (None, self.target.cols)
-
-    def _read_whole(
-        self, operand: Operand, cell: Callable[[Index, Index], tuple[Index, Index]], covered: bool
+    def _read_rest(
+        self,
+        operand: Operand,
+        cell: Callable[[Index, Index], tuple[Index, Index]],
+        used: Callable[[Index, Index], Condition],
     ) -> None:
         """The machine fetches all of an operand, also what does not reach the result."""
-        if not operand.exists or covered:
+        if not operand.exists:
             return
         i, k = self._counter("i"), self._counter("k")
         dims = [i[0], k[0]]
@@ -136,8 +133,16 @@ class _Computation:
         row, column = cell(i[1], k[1])
         place = (operand.address.row + row, column)
         self._require_within(memory, place, dims, inside)
-        where = [self.preload.condition, *inside]
+        where = [self.preload.condition, *inside, negate(used(i[1], k[1]))]
         require_initialised(self.extractor, memory, place, self.operation, dims, where)
+
+    def _result_uses_a(self, i: Index, k: Index) -> Condition:
+        reaches = [less_than(i, self.target.rows), at_least(self.target.cols, 1)]
+        return all_of(reaches) if self.target.exists else FALSE
+
+    def _result_uses_bias(self, i: Index, j: Index) -> Condition:
+        reaches = [less_than(i, self.target.rows), less_than(j, self.target.cols)]
+        return all_of(reaches) if self.target.exists else FALSE
 
     def _b_cell(self, k: Index, j: Index) -> tuple[Index, Index]:
         return semantics.b_cell(k, j, self.config.b_transpose)
@@ -296,3 +301,7 @@ class _Computation:
 
 def _plain_cell(row: Index, column: Index) -> tuple[Index, Index]:
     return row, column
+
+
+def _never(i: Index, k: Index) -> Condition:
+    return FALSE

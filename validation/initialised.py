@@ -11,6 +11,9 @@ from .index import Index, Variable, constant_index
 from .polyhedral import Array
 from .structured import Extractor
 
+UNREAD = "unread"
+"""How the names of the arrays begin that nobody reads."""
+
 
 def require_initialised(
     extractor: Extractor,
@@ -30,6 +33,6 @@ def require_initialised(
         return
     extents = tuple(constant_index((dim.high or 0) + 1) for dim in dims)
     places = tuple(Index.of(dim) for dim in dims)
-    unread = Array(extractor.fresh("unread"), memory.element_type, extents)
+    unread = Array(extractor.fresh(UNREAD), memory.element_type, extents)
     value = extractor.read_element(memory, cell)
     extractor.emit(unread, places, value, operation, dims=dims, condition=condition)
