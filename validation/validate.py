@@ -58,6 +58,8 @@ class Validation:
     """The operations that a refutation is about."""
     certificate: ProofCertificate | None = field(default=None, compare=False, repr=False)
     """What the oracle claimed, for a proof by the first engine (see ``recheck``)."""
+    target: PreparedSource | None = field(default=None, compare=False, repr=False)
+    """The target of a proof by the first engine, ready to be the source of the next one."""
 
 
 @dataclass
@@ -69,6 +71,8 @@ class PreparedSource:
     analysed: Analysed
     obligations: int
     solver_seconds: float
+    derived: dict[str, object] = field(default_factory=dict[str, object], repr=False)
+    """What the second engine derives from the analysis, kept for the next target."""
 
 
 def prepare(
@@ -130,7 +134,10 @@ def validate(
         return _explained(refuted, prepared, run, violation.origin)
     limits = precondition_of(prepared.analysed.precondition, prepared.module)
     assumed = (*assumed, *assumptions_of(prepared.module, target), *limits)
-    return replace(_verdict(run, "proved", assumed), certificate=run.certificate)
+    assert run.target is not None
+    known = PreparedSource(target, prepared.config, run.target, 0, 0.0)
+    verdict = _verdict(run, "proved", assumed)
+    return replace(verdict, certificate=run.certificate, target=known)
 
 
 def validate_generalized(

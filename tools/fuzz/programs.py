@@ -22,10 +22,10 @@ class Plan:
     loops: int = 6
     tensors: int = 6
     tiles: int = 4
-    instructions: int = 30
-    faults: int = 6
+    instructions: int = 60
+    faults: int = 10
     schedules: int = 2
-    at_size: float = 0.8
+    at_size: float = 0.85
     """Share of the instruction programs that only the second engine validates."""
 
 

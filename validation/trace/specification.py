@@ -114,13 +114,18 @@ def specify(source: PreparedSource) -> Specification:
     """The specification of an analysed source at any level of IR, proved to be one.
 
     Raises ``Unsupported`` for sources whose outputs are not functions of one sum of input elements
-    and products of two, and ``Violation`` if the proof fails.
+    and products of two, and ``Violation`` if the proof fails. Proved once per prepared source.
     """
+    known = source.derived.get("specification")
+    if isinstance(known, Specification):
+        return known
     program, solver = source.analysed.program, Solver()
     if program.symbols:
         raise Unsupported("a source with symbolic sizes or scalar parameters")
     outputs = tuple(_output(source, final, solver) for final in program.outputs.values())
-    return Specification(outputs, solver.queries, solver.seconds)
+    found = Specification(outputs, solver.queries, solver.seconds)
+    source.derived["specification"] = found
+    return found
 
 
 def _output(source: PreparedSource, final: Statement, solver: Solver) -> Output:
