@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,12 +20,20 @@ from ..validation.query_log import QueryLog, logging_queries
 from .arguments import positive
 from .exit_status import EXIT_OF_VERDICT
 from .read import read_module, read_text
-from .validation_report import print_report, report_of
+from .validation_report import print_extras, print_report, report_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="the program that says what is right (.c or .mlir)")
-    parser.add_argument("target", help="the program to be validated (.c or .mlir)")
+    parser.add_argument(
+        "source", nargs="?", help="the program that says what is right (.c or .mlir)"
+    )
+    parser.add_argument("target", nargs="?", help="the program to be validated (.c or .mlir)")
+    parser.add_argument(
+        "--pattern",
+        metavar="FILE.mlir",
+        help="instead of two programs: prove the pdl.pattern rewrite rules in a file",
+    )
+    parser.set_defaults(usage_error=parser.error)
     parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
     parser.add_argument(
         "--rlimit",
@@ -85,20 +94,40 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
         require_solvers()
     if options.dump_smt is not None and next(options.dump_smt.glob("*.smt2"), None) is not None:
         raise Diagnostic(f"{options.dump_smt} already holds .smt2 files", hint="give a new folder")
+    if (options.pattern is None) != (options.target is not None):
+        options.usage_error("give a source and a target, or --pattern")
+    if options.pattern is not None:
+        return _patterns(config, options)
     source, target = (read_module(path, config) for path in (options.source, options.target))
     if options.replay is not None:
         from .replay import replay
 
         report = replay(source, target, config, options)
         return _told(report, options)
+    report = _logged(lambda: _validate(source, target, config, options), options)
+    return _told(report, options)
+
+
+def _patterns(config: GemminiConfig, options: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from .pattern_report import pattern_report, print_pattern_report
+
+    report = _logged(lambda: pattern_report(config, options), options)
+    if not options.json:
+        print_pattern_report(report)
+        print_extras(report)
+    return report, EXIT_OF_VERDICT[report["verdict"]]
+
+
+def _logged(make: Callable[[], dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
+    """A report, with what is asked for of all queries that were made for it."""
     needs_log = options.cross_check or options.dump_smt is not None
     with logging_queries() if needs_log else contextlib.nullcontext(QueryLog()) as log:
-        report = _validate(source, target, config, options)
+        report = make()
     if options.dump_smt is not None:
         report["smt_files"] = _dump(log, options.dump_smt)
     if options.cross_check:
         _cross_check(log, options.cross_check_seconds, report)
-    return _told(report, options)
+    return report
 
 
 def _told(report: dict[str, Any], options: argparse.Namespace) -> tuple[dict[str, Any], int]:

@@ -88,6 +88,11 @@ def print_report(report: dict[str, Any]) -> None:
         _print_counterexample(report["counterexample"])
     for assumption in report["assumptions"]:
         print(f"assuming: {assumption}")
+    print_extras(report)
+
+
+def print_extras(report: dict[str, Any]) -> None:
+    """What other solvers say, and which files were written."""
     for name, tally in report.get("cross_check", {}).items():
         print(
             f"cross-check: {name} agreed on {tally['agreed']}, left {tally['unknown']} open,"

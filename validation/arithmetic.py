@@ -84,6 +84,13 @@ def _truncating_quotient(left: Values, right: Values) -> Values:
     return np.where(inexact & ((left < 0) != (divisor < 0)), quotient + 1, quotient)
 
 
+def _quotient_rounded_up(left: Values, right: Values) -> Values:
+    divisor = np.where(right == 0, 1, right)
+    quotient = left // divisor
+    # Negating the dividend instead would overflow for the smallest number.
+    return np.where(quotient * divisor != left, quotient + 1, quotient)
+
+
 def _truncating_remainder(left: Values, right: Values) -> Values:
     return left - _truncating_quotient(left, right) * right
 
@@ -148,7 +155,7 @@ _RULES: dict[str, Callable[..., Any]] = {
     "divsi": _plain(_truncating_quotient),
     "remsi": _plain(_truncating_remainder),
     "floordivsi": _plain(lambda a, b: a // np.where(b == 0, 1, b)),
-    "ceildivsi": _plain(lambda a, b: -((-a) // np.where(b == 0, 1, b))),
+    "ceildivsi": _plain(_quotient_rounded_up),
     "divui": _on_unsigned(lambda a, b: a // np.where(b == 0, 1, b)),
     "remui": _on_unsigned(lambda a, b: a % np.where(b == 0, 1, b)),
     "shli": _plain(_shift(np.left_shift)),

@@ -75,6 +75,8 @@ def _ask_cvc5(script: str, seconds: float) -> str:
     cvc5: Any = importlib.import_module("cvc5")
     solver = cvc5.Solver()
     solver.setOption("tlimit-per", str(max(1, int(seconds * 1000))))
+    # Half precision counts as experimental there.
+    solver.setOption("fp-exp", "true")
     parser = cvc5.InputParser(solver)
     parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, script, "query")
     symbols = parser.getSymbolManager()

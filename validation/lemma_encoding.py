@@ -34,12 +34,12 @@ def equality_query(
     a, b = encoder.encode(left), encoder.encode(right)
     # Premises that contradict each other would prove anything.
     can_be_met = "premises: the ranges of the values can be met"
-    if encoder.premises and _ask(encoder.premises, can_be_met, resource_limit)[0] != z3.sat:
+    if encoder.premises and ask(encoder.premises, can_be_met, resource_limit)[0] != z3.sat:
         return Answer.UNKNOWN, {}
     if z3.is_fp(a) != z3.is_fp(b) or a.sort() != b.sort():
         raise NoEncoding("terms of different types")
     states = f"{left!r} equals {right!r} for all values in range"
-    result, solver = _ask([*encoder.premises, z3.Not(a == b)], states, resource_limit)
+    result, solver = ask([*encoder.premises, z3.Not(a == b)], states, resource_limit)
     witness: dict[Term, int] = {}
     if result == z3.sat:
         model = solver.model()
@@ -50,7 +50,7 @@ def equality_query(
     return Answer(str(result)), witness
 
 
-def _ask(
+def ask(
     assertions: Sequence[Any], states: str, resource_limit: int
 ) -> tuple[z3.CheckSatResult, z3.Solver]:
     """The answer to a query, noted in the log, and the solver that may have a model."""

@@ -18,7 +18,10 @@ INTEGERS = "QF_LIA"
 """Linear integer arithmetic, with divisions by numbers: all obligations about programs."""
 BIT_VECTORS = "QF_BV"
 BIT_VECTORS_AND_FLOATS = "QF_BVFP"
+ANYTHING = "ALL"
 
+_FUNCTION = re.compile(r"\(declare-fun \S+ \((?!\))")
+"""The declaration of a function that is not a constant."""
 _SLUG_LENGTH = 70
 
 
@@ -145,6 +148,8 @@ def note_lemma(states: str, body: str, answer: str) -> None:
     """``note`` for a query about bit-vectors and floats."""
     is_float = "FloatingPoint" in body or "fp" in body
     logic = BIT_VECTORS_AND_FLOATS if is_float else BIT_VECTORS
+    if _FUNCTION.search(body):
+        logic = ANYTHING
     note(states, logic, lambda: body, answer, part="lemma")
 
 
