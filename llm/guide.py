@@ -48,6 +48,8 @@ REASON_SHOWN = 600
 """Characters of a diagnostic that go back to the model."""
 QUIET_ROUNDS = 3
 """Rounds without any new proposal after which the model has nothing more to say."""
+FRUITLESS_ROUNDS = 8
+"""Rounds after which a model is left alone whose proposals are not faster than their parents."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Guide:
     statistics: Statistics = field(default_factory=Statistics)
 
     def __post_init__(self) -> None:
-        self._round = self._turn = self._quiet = 0
+        self._round = self._turn = self._quiet = self._fruitless = 0
         self._seen: set[Proposal] = set()
         self._open: dict[Proposal, Attempt] = {}
         self._to_repair: list[Attempt] = []
@@ -123,7 +125,11 @@ class Guide:
         """Why there will be no more proposals; empty while there may be."""
         if self.asker.ended:
             return self.asker.ended
-        return "the model proposes nothing new" if self._quiet >= QUIET_ROUNDS else ""
+        if self._quiet >= QUIET_ROUNDS:
+            return "the model proposes nothing new"
+        if self._fruitless >= FRUITLESS_ROUNDS:
+            return f"nothing faster was proposed in {FRUITLESS_ROUNDS} rounds"
+        return ""
 
     def propose(self, beam: Sequence[Outcome], room: int) -> list[Proposal]:
         """At most ``room`` new proposals that start from the best programs of ``beam``."""
@@ -149,7 +155,8 @@ class Guide:
         return proposals
 
     def learn(self, results: Sequence[tuple[Proposal, Outcome]]) -> None:
-        """Hear what became of proposals."""
+        """Hear what became of the proposals of a round."""
+        self._fruitless += 1
         for proposal, outcome in results:
             attempt = self._open.pop(proposal)
             if outcome.cycles is None:
@@ -157,6 +164,8 @@ class Guide:
                 self._refuse(attempt, outcome.diagnostic)
                 continue
             self.statistics.proved += 1
+            if outcome.cycles < (attempt.step.parent.cycles or 0):
+                self._fruitless = 0
             done = _with(attempt, cycles=outcome.cycles)
             self._history.append(done)
             self._origin.setdefault(outcome.name, done)

@@ -16,6 +16,7 @@ from random import Random
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.universe import XDSL_UNIVERSE
+from xdsl.utils.exceptions import PassFailedException
 
 from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context, universe
 
@@ -40,8 +41,11 @@ def is_on_menu(pass_type: type[ModulePass]) -> bool:
 
 
 def instances(pass_type: type[ModulePass], module: ModuleOp) -> tuple[ModulePass, ...]:
-    """Applicable instances on ``module``, the most promising first."""
-    return pass_type.schedule_space(shared_context(), module)[:INSTANCES_PER_PASS]
+    """Applicable instances on ``module``, the most promising first; none where it refuses."""
+    try:
+        return pass_type.schedule_space(shared_context(), module)[:INSTANCES_PER_PASS]
+    except PassFailedException:
+        return ()
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ class Search:
         self.digests: set[str] = set()
         self.beam: list[Outcome] = []
         self.queues: dict[str, list[str]] = {}
+        self.advised = 0
         self._evaluate(list(first))
         while self._room() > 0:
             batch = self._next_batch()
@@ -126,16 +127,17 @@ class Search:
         return batch
 
     def _room(self) -> int:
-        """Proposals that may still be evaluated."""
+        """Proposals that may still be evaluated; an advisor's refusals are counted apart."""
         state = self.state
-        left = self.budget * (1 + REFUSALS) - len(state.outcomes)
+        left = self.budget * (1 + REFUSALS) - (len(state.outcomes) - self.advised)
         return min(self.budget - state.evaluated, left)
 
     def _advised_room(self) -> int:
         """Proposals of this round that are the advisor's to make; none before the first beam."""
         if self.advisor is None or self.advisor.ended or not self.beam:
             return 0
-        return min(ADVISED, (self._room() + 1) // 2)
+        left = self.budget * (1 + REFUSALS) - self.advised
+        return min(ADVISED, (self._room() + 1) // 2, left)
 
     def _evaluate(self, batch: list[str]) -> None:
         """Evaluate pipelines, and meanwhile ask the advisor."""
@@ -158,6 +160,7 @@ class Search:
             return ()
         proposals = self.advisor.propose(self.beam, room)
         outcomes = self.examine(proposals)
+        self.advised += len(outcomes)
         self.advisor.learn(list(zip(proposals, outcomes, strict=True)))
         return outcomes
 
