@@ -82,15 +82,17 @@ def _rule(pattern: pdl.PatternOp, number: int) -> Rule:
     rewrite = pattern.body.block.last_op
     if not isinstance(rewrite, pdl.RewriteOp) or not rewrite.body.blocks or rewrite.root is None:
         raise PatternError(f"{name}: a pattern ends with `pdl.rewrite` of a root, with a body")
+    root = rewrite.root.owner
+    assert isinstance(root, pdl.OperationOp)
     for op in matched:
         if not isinstance(op, _MATCHED):
             raise PatternError(f"{name}: `{op.name}` is not supported in a match")
-        if isinstance(op, pdl.AttributeOp) and op.value is None:
+        if isinstance(op, pdl.AttributeOp) and (op.value is None or op.value_type is not None):
             raise PatternError(f"{name}: an attribute is open", hint="give its value")
+        if isinstance(op, pdl.ResultOp) and op.parent_.owner is root:
+            raise PatternError(f"{name}: results of the root are part of the match")
         if isinstance(op, pdl.TypeOp | pdl.OperandOp) and not list(op.results[0].uses):
             raise PatternError(f"{name}: `{op.name}` is not part of what is matched")
-    root = rewrite.root.owner
-    assert isinstance(root, pdl.OperationOp)
     body = tuple(rewrite.body.block.ops)
     _check_rewrite(name, root, body)
     operations = tuple(op for op in matched if isinstance(op, pdl.OperationOp))
@@ -147,6 +149,8 @@ def _check_rewrite(name: str, root: pdl.OperationOp, body: Sequence[Operation]) 
             raise PatternError(f"{name}: an attribute of the rewrite has no value")
         if isinstance(op, pdl.TypeOp) and op.constantType is None:
             raise PatternError(f"{name}: a type of the rewrite is not given")
+        if isinstance(op, pdl.ResultOp) and op.parent_.owner is root:
+            raise PatternError(f"{name}: what replaces the root may not use its results")
         if isinstance(op, pdl.ReplaceOp) and op.op_value.owner is not root:
             raise PatternError(f"{name}: only the root can be replaced")
         if isinstance(op, pdl.EraseOp):
@@ -154,6 +158,16 @@ def _check_rewrite(name: str, root: pdl.OperationOp, body: Sequence[Operation]) 
             assert isinstance(owner, pdl.OperationOp)
             if owner is not root and owner.type_values:
                 raise PatternError(f"{name}: only the root and operations without results go away")
+    gone = [op.operands[0] for op in body if isinstance(op, pdl.ReplaceOp | pdl.EraseOp)]
+    if len(set(gone)) < len(gone):
+        raise PatternError(f"{name}: an operation is removed twice")
+    last = body[-1] if body else None
+    if root.op in gone and (gone[-1] is not root.op or last is None or not _removes(last)):
+        raise PatternError(f"{name}: the root is replaced or erased last")
+
+
+def _removes(step: Operation) -> bool:
+    return isinstance(step, pdl.ReplaceOp | pdl.EraseOp)
 
 
 def _type_of(found: Operation | Attribute | SSAValue) -> Attribute:

@@ -157,3 +157,20 @@ void total(int m, const float *a, const float b[m], float c[m]) {
     expected = ("do not overlap", "extents", "m >= 1", "'a' points to m elements", "reassociated")
     for words in expected:
         assert words in stated
+
+
+def test_a_command_imports_what_it_needs_only(files: Path) -> None:
+    """Neither help nor a proof loads the second solvers, and help loads no solver at all."""
+    script = (
+        "import sys; from liftproof.tools.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('cvc5', 'bitwuzla', 'z3', 'islpy', 'numba') if m in sys.modules])"
+    )
+    for arguments, loaded in ((["--help"], "[]"), (["validate", "source.c", "right.c"], None)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+        )
+        shown = done.stdout.splitlines()[-1]
+        assert "cvc5" not in shown
+        assert "bitwuzla" not in shown
+        assert loaded in (None, shown)

@@ -204,6 +204,19 @@ UNSUPPORTED = {
         + "pdl.rewrite %r {\npdl.replace %r with (%x : !pdl.value)\n}\n}",
         "the only constraint",
     ),
+    "root in its replacement": (
+        HEAD
+        + NEGATE
+        + "pdl.rewrite %r {\n%v = pdl.result 0 of %r\n"
+        + "pdl.replace %r with (%v : !pdl.value)\n}\n}",
+        "may not use its results",
+    ),
+    "removed twice": (
+        HEAD
+        + NEGATE
+        + "pdl.rewrite %r {\npdl.replace %r with (%x : !pdl.value)\npdl.erase %r\n}\n}",
+        "removed twice",
+    ),
     "unknown operation": (
         HEAD
         + NEGATE.replace("arith.addi", "arith.no_such")
