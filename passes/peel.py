@@ -14,8 +14,10 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from .index_math import IndexBuilder, Linear, constant_value, linear_form
-from .kernel import iv_of, kernel_of, loop_name, named_loop, named_loops, refusal
+from ..dialects.tile import MatmulOp
+from .dependence import require_permutable
+from .index_math import IndexBuilder, Linear, constant_value, depends_on, linear_form
+from .kernel import accesses, iv_of, kernel_of, loop_name, named_loop, named_loops, refusal
 from .loop_transforms import index_builder, tidy
 from .nests import insert_if
 from .schedule_space import applicable
@@ -23,16 +25,20 @@ from .schedule_space import applicable
 
 @dataclass(frozen=True)
 class PeelPass(ModulePass):
-    """Run ``loop`` over full tiles only, and the short tile at the edge of the array behind it.
+    """Run ``loop`` over full tiles only, and the short tile at the edge of the array apart.
 
-    Needs an innermost loop from 0 whose body takes the minimum of the tile size and of what is left
-    of the array. Guarantees the same operations in the same order. Extents in the loop become
-    constants, which saves the core several cycles per instruction; the body is there twice.
+    The short tile comes behind the loop, or with ``first`` in front of it, where it costs no more
+    cycles than it has rows if the others reuse its weights (gemmini-reuse-weights): the next
+    weights come in behind a full tile. Needs an innermost loop from 0 whose body takes the minimum
+    of the tile size and of what is left of the array. Guarantees the same operations. Extents in
+    the loop become constants, which saves the core several cycles per instruction; the body is
+    there twice.
     """
 
     name = "gemmini-peel"
 
     loop: str
+    first: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
@@ -44,7 +50,10 @@ class PeelPass(ModulePass):
         edge = _edge_of(loop)
         if edge is None:
             raise refusal(loop, "has no short tile at an edge")
-        _peel(index_builder(function), loop, edge)
+        if self.first:
+            require_permutable([loop])
+            _require_own_sums(loop)
+        _peel(index_builder(function), loop, edge, first=self.first)
         tidy(function)
 
     @classmethod
@@ -53,7 +62,15 @@ class PeelPass(ModulePass):
             loops = named_loops(kernel_of(module_op))
         except PassFailedException:
             return ()
-        return applicable(ctx, module_op, [cls(name) for name in reversed(loops)])
+        instances = [cls(name, first) for name in reversed(loops) for first in (True, False)]
+        return applicable(ctx, module_op, instances)
+
+
+def _require_own_sums(loop: scf.ForOp) -> None:
+    """Refuse a loop whose iterations add to one sum: the first of them may have to begin it."""
+    for op in accesses(loop):
+        if isinstance(op, MatmulOp) and not any(depends_on(s, iv_of(loop)) for s in op.c_slot):
+            raise refusal(op, f"{loop_name(loop)!r} adds to the same sum in each iteration")
 
 
 @dataclass(frozen=True)
@@ -97,7 +114,7 @@ def _rest_of_array(op: arith.MinSIOp, variable: SSAValue) -> tuple[int, Linear] 
     return None
 
 
-def _peel(index: IndexBuilder, loop: scf.ForOp, edge: _Edge) -> None:
+def _peel(index: IndexBuilder, loop: scf.ForOp, edge: _Edge, *, first: bool) -> None:
     index.at(InsertPoint.before(loop))
     full = index.constant(edge.extent // edge.size)
     for atom, factor in edge.start.items():
@@ -106,7 +123,7 @@ def _peel(index: IndexBuilder, loop: scf.ForOp, edge: _Edge) -> None:
     upper = loop.ub
     body = [op for op in loop.body.block.ops if not isinstance(op, scf.YieldOp)]
     if edge.extent % edge.size:
-        index.at(InsertPoint.after(loop))
+        index.at(InsertPoint.before(loop) if first else InsertPoint.after(loop))
         insert_if(index, index.less(full, upper))
         mapping: dict[SSAValue, SSAValue] = {iv_of(loop): full}
         for minimum in edge.minima:

@@ -120,8 +120,8 @@ def _schedule(
         InterchangePass((*chunks, *inside)),
         *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
         FusePass("h"),
-        PeelPass("i"),
-        *([ReuseWeightsPass(apart=True)] if len(chunks) > 1 else []),
+        PeelPass("i", first=True),
+        ReuseWeightsPass(apart=True),
     ]
 
 

@@ -30,6 +30,7 @@ from .nests import (
     insert_loop,
     perfect_band,
     replace_product,
+    same_tile,
     touches,
     trip_count,
 )
@@ -55,19 +56,53 @@ class ReuseWeightsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
         index = index_builder(function)
-        for product in products(function):
-            if product.keep is not None:
-                raise refusal(product, "has a keep flag already")
-            loops = _loops_with_same_weights(product)
-            if self.apart:
-                _set_apart(index, product, loops)
-            else:
-                _mark(index, product, loops)
+        marked = [self._reuse(index, product) for product in products(function)]
+        if not any(marked):
+            raise refusal(
+                products(function)[-1],
+                "uses another tile of B than the product before, in its innermost loop too",
+            )
         tidy(function)
+
+    def _reuse(self, index: IndexBuilder, product: MatmulOp) -> bool:
+        if product.keep is not None:
+            raise refusal(product, "has a keep flag already")
+        loops = _loops_with_same_weights(product)
+        if _has_weights_before(loops[0] if loops else product, product):
+            replace_product(product, keep=index.flag(True))
+        elif all(trip_count(loop) == 1 for loop in loops):
+            return False
+        elif self.apart:
+            _set_apart(index, product, loops)
+        else:
+            _mark(index, product, loops)
+        return True
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         return applicable(ctx, module_op, [cls(apart=True), cls()])
+
+
+def _has_weights_before(statement: Operation, product: MatmulOp) -> bool:
+    """Whether a product with the same weights always ran last before ``statement``.
+
+    It stands directly in front of it, alone or in loops, as gemmini-peel leaves them.
+    """
+    while isinstance(parent := statement.parent_op(), scf.IfOp):
+        statement = parent
+    op = statement.prev_op
+    while op is not None and is_index_math(op):
+        op = op.prev_op
+    while isinstance(op, scf.ForOp) and (range_of(op.ub).low or 0) > (constant_value(op.lb) or 0):
+        op = next((x for x in reversed(op.body.block.ops) if not _is_silent(x)), None)
+    if not isinstance(op, MatmulOp) or op.b is not product.b:
+        return False
+    weights = (*product.b_slot, product.depth, product.n)
+    return same_tile(weights, (*op.b_slot, op.depth, op.n))
+
+
+def _is_silent(op: Operation) -> bool:
+    return is_index_math(op) or isinstance(op, scf.YieldOp)
 
 
 def _loops_with_same_weights(product: MatmulOp) -> list[scf.ForOp]:
@@ -79,8 +114,6 @@ def _loops_with_same_weights(product: MatmulOp) -> list[scf.ForOp]:
     while isinstance(loop, scf.ForOp) and _leaves_weights(loop, product):
         found.append(loop)
         loop = loop.parent_op()
-    if all(trip_count(loop) == 1 for loop in found):
-        raise refusal(product, "uses another tile of B in each iteration of its innermost loop")
     return found[::-1]
 
 

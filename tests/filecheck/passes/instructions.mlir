@@ -87,7 +87,7 @@ func.func @kernel(%A: memref<40x32xi8>, %B: memref<32x16xi8>, %C: memref<40x16xi
 // REUSE: gemmini.compute_accumulated
 // REUSE: else
 // REUSE: gemmini.compute_preloaded
-// OTHER: tile.matmul: uses another tile of B in each iteration of its innermost loop
+// OTHER: tile.matmul: uses another tile of B than the product before, in its innermost loop too
 
 // Two full tiles in the loop, the last eight rows behind it.
 // PEEL: scf.for %i{{.*}} = %c0 to %c2
