@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.fuzz import parse_module
+from liftproof.validation.limits import ValidationOptions
 from liftproof.validation.trace import validate_unrolled
 from liftproof.validation.validate import validate
+from xdsl.context import Context
+from xdsl.dialects import affine, arith, builtin, func, memref, scf
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+from xdsl.transforms.lower_affine import LowerAffinePass
 
 PRODUCT = """
 func.func @f(%A: memref<2x2xi8>, %B: memref<2x5xi8>, %C: memref<2x5xi32>)
@@ -95,3 +102,125 @@ def test_both_engines_on_accumulated_products(products: str, verdict: str) -> No
         result = engine(source, target)
         assert result.verdict == verdict, (engine, result.reason)
         assert (result.counterexample is not None) == (verdict == "refuted")
+
+
+HEADER = """#include <math.h>
+#include <stdint.h>
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+"""
+
+
+def element_wise(value: str, kind: str = "int32_t") -> ModuleOp:
+    return parse_c_kernel(
+        f"{HEADER}void f(const {kind} X[9], const {kind} Y[9], int32_t R[9]) {{"
+        f" for (int i = 0; i < 9; i++) R[i] = {value}; }}",
+        "f.c",
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "kind"),
+    [
+        ("X[i] + Y[i]", "X[i] - Y[i]", "int32_t"),
+        ("X[i] - Y[i]", "Y[i] - X[i]", "int8_t"),
+        ("X[i]", "X[8 - i]", "int32_t"),
+        ("X[i] / 2", "X[i] >> 1", "int8_t"),
+        ("X[i] * Y[i] / 32", "(X[i] * Y[i]) >> 5", "int32_t"),
+        ("X[i] % 4", "X[i] & 3", "int32_t"),
+        ("(uint8_t)(X[i] + 200)", "X[i] + 200", "int8_t"),
+        ("(int8_t)X[i]", "X[i]", "int32_t"),
+        ("Y[i] == 0 ? 0 : X[i] / Y[i]", "X[i] / Y[i]", "int8_t"),
+        ("X[i] > 127 ? 127 : X[i]", "(int8_t)X[i]", "int32_t"),
+    ],
+)
+def test_integers_are_those_of_the_machine(source: str, target: str, kind: str) -> None:
+    """Inconsistent axioms, unbounded or tiny integers, and C's division proved such pairs."""
+    result = validate(element_wise(source, kind), element_wise(target, kind))
+    assert result.verdict == "refuted", result.reason
+    assert result.counterexample is not None
+
+
+def test_overflow_is_not_forgotten() -> None:
+    """``x + 1 > x`` holds for a promoted int8, and is not proved for an int32 that may wrap."""
+    always, compared = "1", "X[i] + 1 > X[i] ? 1 : 0"
+    narrow = validate(element_wise(always, "int8_t"), element_wise(compared, "int8_t"))
+    wide = validate(element_wise(always), element_wise(compared))
+    assert narrow.verdict == "proved"
+    assert wide.verdict != "proved"
+
+
+def test_an_unanswered_query_proves_nothing() -> None:
+    """Where the solver gives up at its limit, the verdict is ``unknown``."""
+    source = parse_module(PRODUCT)
+    starved = ValidationOptions(resource_limit=1)
+    result = validate(source, parse_module(PRODUCT), options=starved)
+    assert result.verdict == "unknown"
+    assert "not decided" in result.reason
+
+
+ROUNDED_SHIFT = "(sum >> 18) + (((sum >> 17) & 1) & (((sum & 131071) != 0) | ((sum >> 18) & 1)))"
+
+
+def scaled_product(depth: int, statement: str) -> ModuleOp:
+    return parse_c_kernel(
+        f"""{HEADER}
+        void f(const int8_t A[2][{depth}], const int8_t B[{depth}][3], int8_t C[2][3]) {{
+          for (int i = 0; i < 2; i++)
+            for (int j = 0; j < 3; j++) {{
+              int32_t sum = 0;
+              for (int k = 0; k < {depth}; k++) sum += A[i][k] * B[k][j];
+              {statement}
+              C[i][j] = (int8_t)MIN(MAX(q, -128), 127);
+            }}
+        }}""",
+        "f.c",
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "verdict"), [(1024, "proved"), (1032, "proved"), (1200, "refuted")]
+)
+def test_scaling_by_2_to_minus_18_is_a_shift_while_float32_is_exact(
+    depth: int, verdict: str
+) -> None:
+    """The first sum that float32 rounds across a tie is 64.5 · 2^18 + 1 > 1032 · 2^14."""
+    exact = scaled_product(depth, f"int32_t q = {ROUNDED_SHIFT};")
+    scaled = scaled_product(depth, f"float q = rintf(sum * {2.0**-18!r}f);")
+    result = validate(exact, scaled)
+    assert result.verdict == verdict, result.reason
+    assert (result.counterexample is not None) == (verdict == "refuted")
+
+
+REMAINDER = """
+#shifted = affine_map<(i) -> ((i - 3) mod 4)>
+func.func @f(%A: memref<4xi32>, %R: memref<8xi32>)
+    attributes {{"liftproof.outputs" = array<i64: 1>}} {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %c8 = arith.constant 8 : index
+  scf.for %i = %c0 to %c8 step %c1 {{
+    {remainder}
+    %x = memref.load %A[%m] : memref<4xi32>
+    memref.store %x, %R[%i] : memref<8xi32>
+  }}
+  func.return
+}}"""
+FLOORED = """
+    %d = arith.addi %i, %c1 : index
+    %m = arith.remsi %d, %c4 : index"""
+
+
+def test_a_remainder_of_negative_numbers_lowered_wrongly() -> None:
+    """xDSL 0.74 lowers ``mod`` of a negative number to one that may be negative."""
+    context = Context()
+    for dialect in (affine.Affine, arith.Arith, func.Func, memref.MemRef, scf.Scf, builtin.Builtin):
+        context.load_dialect(dialect)
+    text = REMAINDER.format(remainder="%m = affine.apply #shifted(%i)")
+    lowered = Parser(context, text).parse_module()
+    LowerAffinePass().apply(context, lowered)
+    source = parse_module(REMAINDER.format(remainder=FLOORED))
+    assert validate(source, source).verdict == "proved"
+    assert validate(source, lowered).verdict == "refuted"
