@@ -7,11 +7,15 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ..hw.gemmini.config import GemminiConfig
+
+if TYPE_CHECKING:
+    from ..validation.validate import PreparedSource
 
 UNCHANGED = "unchanged"
 
@@ -49,6 +53,8 @@ class EachPass:
         self.report = report
         self.steps: list[Step] = []
         self._before: ModuleOp | None = None
+        self._prepared: PreparedSource | None = None
+        """The same program, analysed when it was the target of the last proof."""
         self._started = time.perf_counter()
 
     def step(self, previous: ModulePass | None, module: ModuleOp) -> None:
@@ -56,7 +62,7 @@ class EachPass:
         pass_seconds = time.perf_counter() - self._started
         before, self._before = self._before, module.clone()
         if previous is not None and before is not None:
-            step = self._validated(previous, before, module, pass_seconds)
+            step = self._validated(previous, before, self._before, pass_seconds)
             self.steps.append(step)
             name = previous.name
             print(
@@ -74,7 +80,8 @@ class EachPass:
             return Step(text, UNCHANGED, pass_seconds=pass_seconds)
         from ..validation.decide import decide
 
-        result = decide(before, after, config=self.config)
+        result = decide(self._prepared or before, after, config=self.config)
+        self._prepared = result.target
         found = result.counterexample
         return Step(
             text,

@@ -74,6 +74,8 @@ def extract_gemmini(module: ModuleOp, config: GemminiConfig) -> Program:
 class GemminiExtractor(Extractor):
     """The machine's instructions on top of structured control flow."""
 
+    inlines_single_iterations = True
+
     def __init__(self, config: GemminiConfig) -> None:
         super().__init__()
         self.config = config

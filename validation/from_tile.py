@@ -30,6 +30,8 @@ def extract_tiles(module: ModuleOp) -> Program:
 class TileExtractor(Extractor):
     """Tile operations on top of structured control flow."""
 
+    inlines_single_iterations = True
+
     def __init__(self) -> None:
         super().__init__()
         self.handlers |= {

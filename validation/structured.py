@@ -48,6 +48,9 @@ class _Scope:
 class Extractor:
     """Walks the operations of one function and collects a ``Program``."""
 
+    inlines_single_iterations = False
+    """Whether loops of one iteration leave no counter; their number must not become a symbol."""
+
     def __init__(self, plan: SizePlan = CONCRETE) -> None:
         self.plan = plan
         self.program = Program(symbols=plan.symbols, context=plan.context)
@@ -133,6 +136,9 @@ class Extractor:
         if not step.is_constant or step.constant <= 0:
             raise Unsupported("a loop step that is not a positive constant", loop)
         trips = (high - low + (step.constant - 1)) // step.constant
+        if self.inlines_single_iterations and trips == constant_index(1):
+            self._once(loop, low)
+            return
         greatest = trips.interval[1]
         counter = Variable(self.fresh("t"), 0, None if greatest is None else greatest - 1)
         position = Index.of(counter) * step.constant + low
@@ -161,6 +167,17 @@ class Extractor:
         self.leave_loop(loop, before, runs=least is not None and least >= 1)
         for result, cell in zip(loop.results, carried, strict=True):
             self.values[result] = self.read_element(cell, ())
+
+    def _once(self, loop: scf.ForOp, low: Index) -> None:
+        """A loop of one iteration is its body."""
+        starts = [self.value(start, loop) for start in loop.iter_args]
+        for argument, value in zip(loop.body.block.args, (low, *starts), strict=True):
+            self.values[argument] = value
+        self.walk(loop.body.block)
+        last = loop.body.block.last_op
+        ends = last.operands if isinstance(last, scf.YieldOp) else ()
+        for result, end in zip(loop.results, ends, strict=True):
+            self.values[result] = self.value(end, loop)
 
     # State that a level keeps during the walk, such as configuration registers.
 

@@ -9,13 +9,13 @@ any order is an assumption which the proof lists.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from .normal_form import NormalForm, integer, number
 from .ranges import Ranges, type_range
 from .terms import Term, bit_width, constant_value, is_float, substitute, subterms, term
-from .values import slot_kind
+from .values import numbered, slot_kind, slots_of
 
 FLOAT_TOTAL = 0
 """Stands for the number of bits of a total in floating point."""
@@ -28,14 +28,8 @@ class Part:
 
     factor: Term
     total: Term | None
-    copy: int = 0
-    """Tells equal parts of a floating-point total apart."""
-
-    @property
-    def text(self) -> str:
-        """What tells the part from others of its total."""
-        factor = structure(self.factor) + "'" * self.copy
-        return factor if self.total is None else f"{factor}*{structure(self.total)}"
+    text: str
+    """What tells the part from others of its total."""
 
 
 def is_sum(value: Term) -> bool:
@@ -80,8 +74,9 @@ def parts_of(value: Term, bits: int) -> list[Part]:
     """The parts of a value as a total modulo 2^bits; parts that are zero are left out."""
     if bits == FLOAT_TOTAL:
         parts = list(_float_parts(value, number(1.0, value.type)))
-        kept = [part for part in parts if part.total is not None or not _is_zero(part.factor)]
-        return [replace(part, copy=kept[:place].count(part)) for place, part in enumerate(kept)]
+        kept = [part for part in parts if part[1] is not None or not _is_zero(part[0])]
+        copies = [kept[:place].count(part) for place, part in enumerate(kept)]
+        return [_part(value, *part, "'" * copy) for part, copy in zip(kept, copies, strict=True)]
     amounts: dict[tuple[Term | None, Term], int] = {}
     for factor, base, total in _integer_parts(value, 1, (), bits):
         amounts[total, base] = amounts.get((total, base), 0) + factor
@@ -90,8 +85,21 @@ def parts_of(value: Term, bits: int) -> list[Part]:
     for (total, base), amount in amounts.items():
         factor = integer(_signed(amount, bits))
         if not _is_zero(factor):
-            found.append(Part(form.multiply(base, factor), total))
+            found.append(_part(value, form.multiply(base, factor), total))
     return found
+
+
+def _part(value: Term, factor: Term, total: Term | None, mark: str = "") -> Part:
+    """A part of ``value``; slots are numbered as they appear there, whatever else is around."""
+    own = _own_numbers(value)
+    text = structure(substitute(factor, own)) + mark
+    if total is not None:
+        text = f"{text}*{structure(own[total])}"
+    return Part(factor, total, text)
+
+
+def _own_numbers(value: Term) -> dict[Term, Term]:
+    return {slot: numbered(slot, place) for place, slot in enumerate(slots_of(value))}
 
 
 def _integer_parts(
@@ -148,7 +156,7 @@ def _is_zero(value: Term) -> bool:
     return constant_value(value) == 0
 
 
-def _float_parts(value: Term, sign: Term) -> Iterator[Part]:
+def _float_parts(value: Term, sign: Term) -> Iterator[tuple[Term, Term | None]]:
     form = NormalForm()
     minus = number(-1.0, value.type)
     if value.operation in ("addf", "subf"):
@@ -160,9 +168,9 @@ def _float_parts(value: Term, sign: Term) -> Iterator[Part]:
     elif _is_negation(value):
         yield from _float_parts(value.operands[0], form.float_product(sign, minus))
     elif is_sum(value):
-        yield Part(sign, value)
+        yield sign, value
     else:
-        yield Part(form.float_product(value, sign), None)
+        yield form.float_product(value, sign), None
 
 
 def scaled(factor: Term, value: Term) -> Term:
@@ -273,4 +281,4 @@ def total_name(value: Term) -> TotalName:
         key = slot_kind(value)[1]
         assert isinstance(key, tuple)
         return key[0], key[1]
-    return structure(value), 0
+    return structure(substitute(value, _own_numbers(value))), 0
