@@ -86,6 +86,8 @@ class Matcher:
                 both = query.copy()
                 both.add(first.guard)
                 both.add(second.guard)
+                if len(mine) * len(theirs) > 1 and self._is_impossible(both, right):
+                    continue
                 self.equal(
                     context,
                     both,
@@ -93,6 +95,11 @@ class Matcher:
                     Valued(self.target, second.shape, second.slots),
                     SAME_ELEMENTS,
                 )
+
+    def _is_impossible(self, query: Query, final: Statement) -> bool:
+        """Whether two cases never meet, which spares all that would be proved about both."""
+        text = "both cases of the value occur?"
+        return self.solver.check(query, text, final.origin)[0] is Answer.UNSAT
 
     def _context(self, left: Statement, right: Statement) -> tuple[Query, dict[str, str]]:
         query, symbols = with_symbols(self.source.program)
