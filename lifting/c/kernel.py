@@ -20,7 +20,7 @@ from .loop_forms import counted_loops
 from .named import NamedPolynomial
 from .paths import is_computation
 from .polynomial import Atom, Interval, Polynomial
-from .shapes import Dimension, reached_elements, untouched
+from .shapes import Dimension, equal_sizes, reached_elements, untouched
 from .structures import without_structures
 from .types import INT, CInteger, CScalar, to_mlir
 from .usage import VariableUsage
@@ -44,18 +44,21 @@ def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleO
     unit = counted_loops(without_structures(unit))
     kernel = find_kernel(unit, filename)
     shapes: Shapes = {}
+    equal: dict[str, str] = {}
     in_memory: frozenset[syntax.Declarator] = frozenset()
     while True:
-        builder = _KernelBuilder(unit, kernel, filename, shapes, in_memory)
+        builder = _KernelBuilder(unit, kernel, filename, shapes, equal, in_memory)
         try:
             module = builder.build()
         except CannotWalkError as error:
             in_memory |= {error.declarator}
             continue
         new = {n: s for n, s in builder.shapes().items() if n not in shapes}
-        if not new:
+        same = builder.equal_sizes()
+        if not new and not same:
             return module
-        shapes = {**shapes, **new}
+        # Once sizes are known to be equal, all that was found before is said in other terms.
+        shapes, equal = ({}, {**equal, **same}) if same else ({**shapes, **new}, equal)
 
 
 class _KernelBuilder:
@@ -67,9 +70,12 @@ class _KernelBuilder:
         kernel: syntax.Function,
         filename: str,
         shapes: Shapes,
+        equal: dict[str, str],
         in_memory: frozenset[syntax.Declarator],
     ) -> None:
         self._shapes = shapes
+        self._equal = equal
+        self._extent_names = unit.extents
         self._parameters: dict[Atom, str] = {}
         self._kernel = kernel
         self._filename = filename
@@ -77,6 +83,8 @@ class _KernelBuilder:
         self._arithmetic = Arithmetic(self._emitter)
         self._functions = FunctionLowering(self._emitter, unit, self, in_memory)
         self._names: list[str] = []
+        self._sizes: list[str] = []
+        self._facts: list[str] = []
         self._unknown: dict[str, tuple[int, str]] = {}
         """Rank of each array parameter of unknown extents, and its name if it is a vector."""
         self._c_types: list[str] = []
@@ -113,6 +121,13 @@ class _KernelBuilder:
             if name not in accesses.accesses
         }
         return {**accesses.shapes(self._parameters), **unused}
+
+    def equal_sizes(self) -> dict[str, str]:
+        """Return which sizes of vectors and tensors the accesses want to be equal."""
+        sizes = self._extent_names | set(self._sizes)
+        log = self._functions.expressions.accesses
+        found = equal_sizes(log, self._parameters, frozenset(sizes))
+        return {n: first for n, first in found.items() if n not in self._equal and first != n}
 
     # ---- parameters -----------------------------------------------------------------------------
     def _parameter(self, parameter: syntax.Declarator, usage: VariableUsage) -> None:
@@ -155,9 +170,23 @@ class _KernelBuilder:
         with self._emitter.inside(self._emitter.head):
             index = self._arithmetic.as_index(argument, INT)
             index.name_hint = f"{name}_index"
+        self._sizes.append(name)
+        if (same := self._same(name)) is not None:
+            return same
         atom = Atom(name, index, Interval(0, INT.highest))
         self._parameters[atom] = name
         return Polynomial.atom(atom)
+
+    def _same(self, name: str) -> Polynomial | None:
+        """Return the parameter that the parameter ``name`` equals, if there is one."""
+        first = self._equal.get(name)
+        if first is None:
+            return None
+        text = f"{name} == {first}"
+        if text not in self._functions.loops.assumptions:
+            self._functions.loops.assumptions.append(text)
+            self._facts += [f"{name} - {first}", f"{first} - {name}"]
+        return self.size_parameter(first)
 
     def result_array(
         self, name: str, element: CScalar, extents: Extents, location: SourceLocation
@@ -207,6 +236,8 @@ class _KernelBuilder:
         with self._emitter.inside(self._emitter.head):
             index = self._arithmetic.as_index(argument, kind)
             index.name_hint = f"{name}_index"
+        if (same := self._same(name)) is not None:
+            return Value(kind, ssa=argument, polynomial=same)
         atom = Atom(name, index, Interval(kind.lowest, kind.highest))
         self._parameters[atom] = name
         return Value(kind, ssa=argument, polynomial=Polynomial.atom(atom))
@@ -332,7 +363,9 @@ class _KernelBuilder:
         if assumptions := self._functions.loops.assumptions:
             attributes["assumptions"] = builtin.ArrayAttr([strings(a) for a in assumptions])
         required = [NamedPolynomial.of(p, self._parameters) for p in self._functions.loops.required]
-        if facts := [strings(str(fact)) for fact in required if fact and fact.is_linear]:
+        facts = [strings(str(fact)) for fact in required if fact and fact.is_linear]
+        facts.extend(strings(fact) for fact in self._facts)
+        if facts:
             attributes["preconditions"] = builtin.ArrayAttr(facts)
         for name, attribute in attributes.items():
             function.attributes[f"liftproof.{name}"] = attribute

@@ -17,7 +17,7 @@ from . import syntax
 from .arithmetic import Arithmetic
 from .bounds import surely_runs
 from .constants import COMPARISONS
-from .emitter import Emitter
+from .emitter import Emitter, mlir_location
 from .expressions import ExpressionLowering
 from .loop_header import LoopHeader, loop_header
 from .named import surely_nonnegative
@@ -266,6 +266,53 @@ class LoopLowering:
 
     # ---- loop -----------------------------------------------------------------------------------
     def _emit(self, loop: syntax.For, counter: _Counter) -> None:
+        factors = _factors(counter)
+        moving = walking_variables(self._expressions.scopes, moving_names(loop.body))
+        if factors is not None and moving.keys() <= {counter.variable.name}:
+            self._emit_nest(loop, counter, factors)
+        else:
+            self._emit_loop(loop, counter)
+
+    def _emit_nest(
+        self, loop: syntax.For, counter: _Counter, factors: tuple[Polynomial, Polynomial]
+    ) -> None:
+        """Emit a loop over ``rows * columns`` as two: subscripts then tell rows from columns.
+
+        The order of the iterations is the same.
+        """
+        rows, columns = factors
+        for factor in factors:
+            if factor.interval.low < 0:
+                self._require(factor)
+        bodies = [Block(arg_types=[builtin.IndexType()]) for _ in factors]
+        ranges = [LoopRange(Polynomial.constant(0), extent, 1) for extent in factors]
+        atoms = [
+            Atom(f"{counter.variable.name}{place}", body.args[0], _values(range_), range_)
+            for place, (body, range_) in enumerate(zip(bodies, ranges, strict=True))
+        ]
+        for atom, body in zip(atoms, bodies, strict=True):
+            body.args[0].name_hint = atom.name
+        start, step = self._emitter.index_constant(0), self._emitter.index_constant(1)
+        outer_stop, inner_stop = self._emitter.index(rows), self._emitter.index(columns)
+        scopes = self._expressions.scopes
+        with self._expressions.paths.branch(certain=True) as block:
+            position = Polynomial.atom(atoms[0]) * columns + Polynomial.atom(atoms[1])
+            ssa = self._arithmetic.from_index(self._emitter.index(position), counter.kind)
+            value = Value(counter.kind, ssa=ssa, polynomial=position)
+            scopes.push()
+            scopes.declare(_bound(counter.variable, value))
+            self._body(loop.body)
+            scopes.pop()
+        for op in list(block.ops):
+            op.detach()
+            bodies[1].add_op(op)
+        bodies[1].add_op(scf.YieldOp())
+        inner = scf.ForOp(start, inner_stop, step, [], Region(bodies[1]))
+        inner.location = mlir_location(self._emitter.location)
+        bodies[0].add_ops([inner, scf.YieldOp()])
+        self._emitter.emit(scf.ForOp(start, outer_stop, step, [], Region(bodies[0])))
+
+    def _emit_loop(self, loop: syntax.For, counter: _Counter) -> None:
         zero = Polynomial.constant(0)
         lower, upper = counter.initial, counter.bound
         if not counter.upward:
@@ -351,10 +398,8 @@ class LoopLowering:
         self, counter: _Counter, body: Block, loop_range: LoopRange
     ) -> tuple[ScalarVariable, Atom]:
         """Return the variable as the body sees it, a value that only the loop changes."""
-        lower, upper = loop_range.lower.interval, loop_range.upper.interval
-        interval = Interval(lower.low, max(lower.low, upper.high - 1))
         name = counter.variable.name
-        atom = Atom(name, body.args[0], interval, loop_range)
+        atom = Atom(name, body.args[0], _values(loop_range), loop_range)
         polynomial = Polynomial.atom(atom)
         if not counter.upward:
             atom = replace(atom, shown=counter.initial - polynomial)
@@ -362,9 +407,7 @@ class LoopLowering:
         index = self._emitter.index(polynomial)
         ssa = self._arithmetic.from_index(index, counter.kind)
         value = Value(counter.kind, ssa=ssa, polynomial=polynomial)
-        variable = counter.variable
-        bound = replace(variable, storage=None, walks=None, value=value, is_loop_variable=True)
-        return bound, atom
+        return _bound(counter.variable, value), atom
 
     def _final_formula(self, counter: _Counter) -> Variable:
         """Return the variable, which walks, as it is after the loop."""
@@ -396,6 +439,30 @@ class LoopLowering:
         final = emit((arith.AddiOp if counter.upward else arith.SubiOp)(start, moved))
         ssa = self._arithmetic.from_index(final, counter.kind)
         self._emitter.emit(memref.StoreOp.get(ssa, counter.variable.storage, []))
+
+
+def _values(loop_range: LoopRange) -> Interval:
+    """Return bounds of the values that a loop variable takes."""
+    lower, upper = loop_range.lower.interval, loop_range.upper.interval
+    return Interval(lower.low, max(lower.low, upper.high - 1))
+
+
+def _bound(variable: ScalarVariable, value: Value) -> ScalarVariable:
+    """Return the variable of a loop as its body sees it."""
+    return replace(variable, storage=None, walks=None, value=value, is_loop_variable=True)
+
+
+def _factors(counter: _Counter) -> tuple[Polynomial, Polynomial] | None:
+    """Return rows and columns of a loop from 0 to the product of two parameters."""
+    terms = list(counter.bound.terms.items())
+    starts_at_zero = counter.initial.constant_value == 0
+    if not counter.upward or counter.step != 1 or not starts_at_zero or len(terms) != 1:
+        return None
+    (monomial, coefficient) = terms[0]
+    if coefficient != 1 or len(monomial) != 2 or any(atom.loop_range for atom in monomial):
+        return None
+    rows, columns = (Polynomial.atom(atom) for atom in monomial)
+    return rows, columns
 
 
 def _sized_only(bound: syntax.Expression) -> set[str]:

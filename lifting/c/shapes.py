@@ -91,6 +91,49 @@ def untouched(vector: str, place: int) -> Dimension:
     return Dimension((one,), (size if vector else one,))
 
 
+def equal_sizes(
+    log: AccessLog, parameters: Mapping[Atom, str], sizes: frozenset[str]
+) -> dict[str, str]:
+    """Return which of the parameters ``sizes`` are probably equal: each with the one to use.
+
+    They are if arrays can only be given extents when they are.
+    """
+    found: dict[str, str] = {}
+    for accesses in log.accesses.values():
+        for place in range(len(accesses[0])):
+            subscripts = [access[place] for access in accesses]
+            strides = _strides(subscripts, parameters)
+            if strides is None:
+                continue
+            steps = [Polynomial({m: c}) for m, c in (*strides, _UNIT)]
+            digits = [split_subscript(subscript, steps) for subscript in subscripts]
+            known = [digit for digit in digits if digit is not None]
+            if len(known) == len(digits):
+                for position in range(len(steps)):
+                    found.update(_equal([digit[position] for digit in known], parameters, sizes))
+    return found
+
+
+def _equal(
+    digits: Sequence[Polynomial], parameters: Mapping[Atom, str], sizes: frozenset[str]
+) -> dict[str, str]:
+    if _extent(digits) is not None:
+        return {}
+    ends: dict[str, None] = {}
+    for digit in digits:
+        high = extreme(digit, largest=True)
+        named = (
+            NamedPolynomial.of(high.value + Polynomial.constant(1), parameters) if high else None
+        )
+        if named is None or len(named.terms) != 1 or len(named.terms[0][0]) != 1:
+            return {}
+        ends[named.terms[0][0][0]] = None
+    if not sizes.issuperset(ends):
+        return {}
+    first, *others = ends
+    return dict.fromkeys(others, first)
+
+
 def split_subscript(
     subscript: Polynomial, strides: Sequence[Polynomial]
 ) -> tuple[Polynomial, ...] | None:

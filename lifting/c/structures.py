@@ -49,8 +49,10 @@ def without_structures(unit: syntax.TranslationUnit) -> syntax.TranslationUnit:
     if not unit.structures:
         return unit
     uses = _UseCollector(unit)
-    functions = {name: _Flattener(unit, uses, f).flat() for name, f in unit.functions.items()}
-    return replace(unit, functions=functions)
+    flatteners = {name: _Flattener(unit, uses, f) for name, f in unit.functions.items()}
+    functions = {name: flattener.flat() for name, flattener in flatteners.items()}
+    extents = frozenset(e for flattener in flatteners.values() for e in flattener.extents())
+    return replace(unit, functions=functions, extents=extents)
 
 
 class _UseCollector:
@@ -135,6 +137,10 @@ class _Flattener:
                 parameters.append(parameter)
         body = rebuilt(self._function.body, self._replaced)
         return replace(self._function, parameters=tuple(parameters), body=body)
+
+    def extents(self) -> list[str]:
+        """Return the parameters that stand for one element of a member."""
+        return [name for (_, _, element), name in self._names.items() if element is not None]
 
     def _members(self, owner: str, location: SourceLocation) -> list[syntax.Declarator]:
         """Return the parameters that take the place of the parameter ``owner``."""

@@ -333,7 +333,8 @@ class Function(Node):
 class TranslationUnit:
     """A whole file: its functions by name, in source order, and its file-scope declarations.
 
-    ``structures`` has the members of each structure type by the type's name.
+    ``structures`` has the members of each structure type by the type's name; ``extents`` names the
+    scalar parameters that were elements of an array member, such as ``t->dimensions[0]``.
     """
 
     functions: dict[str, Function] = field(default_factory=dict[str, Function])
@@ -341,3 +342,4 @@ class TranslationUnit:
     structures: dict[str, tuple[Declarator, ...]] = field(
         default_factory=dict[str, "tuple[Declarator, ...]"]
     )
+    extents: frozenset[str] = frozenset()

@@ -23,7 +23,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
 from ...diagnostics import Diagnostic
-from ..loops.index import IndexExpression, LoopVariable, is_within
+from ..loops.index import IndexExpression, LoopVariable, Monomial, is_within
 from ..loops.rewrite import substitute
 from ..loops.terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
 from .layout import linear_layout
@@ -161,13 +161,13 @@ class TensorEmitter:
                 continue
             if not is_within(index, extent):
                 raise Diagnostic(f"cannot lift: {_cell(leaf)} may lie outside of the array")
-            exprs.append(_affine(index, dimensions, leaf))
+            exprs.append(_affine(_apart(index)[1], dimensions, leaf))
             groups.append((extent,))
         value = self.parameters[leaf.array]
         if len(exprs) > len(groups):
             value = self._expanded(leaf.array, tuple(groups))
         elif any(_is_partial(i, e) for i, e in zip(leaf.indices, extents, strict=True)):
-            value = self._leading_part(leaf)
+            value = self._part(leaf)
         return Operand(leaf, value, AffineMap(len(dimensions), 0, tuple(exprs)))
 
     def _expanded(self, array: SSAValue, groups: Groups) -> SSAValue:
@@ -185,26 +185,37 @@ class TensorEmitter:
             )
         return self.expanded[key]
 
-    def _leading_part(self, leaf: Read) -> SSAValue:
-        """Return the array cut to the loops that cover only the first part of a dimension.
+    def _part(self, leaf: Read) -> SSAValue:
+        """Return the array cut to what the subscripts of ``leaf`` reach.
 
-        ``linalg`` requires a dimension that is subscripted by one loop to have its extent.
+        ``linalg`` requires a dimension that is subscripted by one loop to have its extent, and has
+        no subscripts that begin at a number that is known at run time only.
         """
+        offsets: list[IndexExpression] = []
         sizes: list[IndexExpression] = []
         for index, extent in zip(leaf.indices, self.extents[leaf.array], strict=True):
-            variable = index.single_variable
-            sizes.append(extent if variable is None else _extent(variable))
-        key = (leaf.array, tuple((size,) for size in sizes))
+            offset, rest = _apart(index)
+            offsets.append(offset)
+            if (variable := rest.single_variable) is not None:
+                sizes.append(_extent(variable))
+            else:
+                sizes.append(extent - offset if rest.variables else rest + 1)
+            if not offset.terms and variable is None:
+                sizes[-1] = extent
+        key = (leaf.array, tuple(zip(offsets, sizes, strict=True)))
         if key not in self.expanded:
             value = self.parameters[leaf.array]
             result = TensorType(_element_type(value), [_static(size) for size in sizes])
-            dynamic = iter(self.dynamic(sizes))
-            shape = [next(dynamic) if s.constant is None else s.constant for s in sizes]
-            zeros, ones = [0] * len(sizes), [1] * len(sizes)
+            first, shape = self._mixed(offsets), self._mixed(sizes)
             self.expanded[key] = self.insert(
-                tensor.ExtractSliceOp(value, zeros, shape, ones, result)
+                tensor.ExtractSliceOp(value, first, shape, [1] * len(sizes), result)
             )
         return self.expanded[key]
+
+    def _mixed(self, numbers: Sequence[IndexExpression]) -> list[SSAValue | int]:
+        """Return numbers as they are known: as such, or as values."""
+        values = iter(self.dynamic(numbers))
+        return [next(values) if n.constant is None else n.constant for n in numbers]
 
     def collapse(self, value: SSAValue, groups: Groups) -> SSAValue:
         """Return the tensor with the dimensions of each group joined into one."""
@@ -273,9 +284,24 @@ def _reassociation(groups: Groups) -> ArrayAttr[ArrayAttr[IntegerAttr]]:
 
 
 def _is_partial(index: IndexExpression, extent: IndexExpression) -> bool:
-    """Return whether the subscript is one loop that does not cover the dimension."""
-    variable = index.single_variable
-    return variable is not None and variable.extent != extent
+    """Return whether the subscript is one loop that does not cover the dimension, or is shifted."""
+    offset, rest = _apart(index)
+    variable = rest.single_variable
+    return bool(offset.terms) or (variable is not None and variable.extent != extent)
+
+
+def _apart(index: IndexExpression) -> tuple[IndexExpression, IndexExpression]:
+    """Split a subscript into what is known at run time only and fixed, and the rest."""
+    fixed = [term for term in index.terms if not _has_loop(term[0])]
+    rest = [term for term in index.terms if _has_loop(term[0])]
+    is_number = all(not monomial for monomial, _ in fixed)
+    if is_number or any(coefficient < 0 for _, coefficient in rest):
+        return IndexExpression(()), index
+    return IndexExpression.from_terms(fixed), IndexExpression.from_terms(rest)
+
+
+def _has_loop(monomial: Monomial) -> bool:
+    return any(isinstance(symbol, LoopVariable) for symbol in monomial)
 
 
 def _leaves(term: Term) -> list[Term]:

@@ -228,3 +228,11 @@ _SPECIAL: dict[type[Operation], Callable[[Operation, list[str]], str]] = {
     arith.NegfOp: lambda op, texts: f"-{parenthesised(texts[0])}",
     math.RoundOp: _round_half_away,
 }
+
+
+def unsigned_type(declared: str) -> str | None:
+    """Return the NumPy type of an unsigned C declaration such as ``uint8_t[4]``."""
+    for bits in (8, 16, 32, 64):
+        if f"uint{bits}_t" in declared:
+            return f"np.uint{bits}"
+    return None

@@ -22,8 +22,17 @@ from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from ...diagnostics import Diagnostic
-from .numpy import cast, dtype, number, parenthesised, scalar_expression, unsigned
+from .numpy import (
+    cast,
+    dtype,
+    number,
+    parenthesised,
+    scalar_expression,
+    unsigned,
+    unsigned_type,
+)
 from .numpy_body import ArrayBody
+from .numpy_definition import definition, parameter_names
 from .numpy_sharing import Sharing
 from .patterns import Contraction, Factor, as_contraction, reduction_body, yielded
 
@@ -53,9 +62,17 @@ def numpy_view(module: ModuleOp) -> str:
 def numpy_function(module: ModuleOp) -> str:
     """Return the text of a Python function with the name and the parameters of the program.
 
-    It takes NumPy arrays and scalars, changes none of them, and returns the new outputs.
+    It takes NumPy arrays and scalars, changes none of them, and returns the new outputs. Where no
+    expression on whole arrays exists, it follows the definition of each operation.
     """
     function = _function_of(module)
+    try:
+        return _with_expressions(function)
+    except Diagnostic:
+        return definition(function)
+
+
+def _with_expressions(function: func.FuncOp) -> str:
     view = _View(function)
     parameters = ", ".join(view.names[argument] for argument in function.body.block.args)
     statements: list[str] = []
@@ -80,15 +97,8 @@ class _View:
     sharing: Sharing = field(default_factory=lambda: Sharing())
 
     def __post_init__(self) -> None:
-        listed = self.function.attributes.get("liftproof.parameters")
-        given = (
-            [n.data for n in listed if isinstance(n, StringAttr)]
-            if isinstance(listed, ArrayAttr)
-            else []
-        )
         arguments = self.function.body.block.args
-        if len(given) != len(arguments):
-            given = [a.name_hint or f"arg{a.index}" for a in arguments]
+        given = parameter_names(self.function)
         self.names = dict(zip(arguments, given, strict=True))
 
     def result(self, statements: list[str] | None) -> str:
@@ -121,7 +131,7 @@ class _View:
             return None
         index = positions.get_values()[position]
         declared = types.data[int(index)]
-        return _unsigned_type(declared.data) if isinstance(declared, StringAttr) else None
+        return unsigned_type(declared.data) if isinstance(declared, StringAttr) else None
 
     def _full(self, value: SSAValue) -> str:
         """Return the expression of a tensor in its whole shape, even if nothing varies there."""
@@ -215,6 +225,8 @@ class _View:
         if isinstance(owner, tensor.EmptyOp):
             dynamic = iter(owner.dynamic_sizes)
             return [str(s) if s >= 0 else self._scalar(next(dynamic)) for s in shape]
+        if not isinstance(value, BlockArgument):
+            raise Diagnostic(f"no NumPy form for the extents of {_name(owner)}")
         name = self.names[value]
         return [str(s) if s >= 0 else f"{name}.shape[{d}]" for d, s in enumerate(shape)]
 
@@ -320,14 +332,6 @@ def _rank(value: SSAValue) -> int:
 def _dtype_of(value: SSAValue) -> str:
     assert isinstance(value.type, TensorType)
     return dtype(value.type.element_type)
-
-
-def _unsigned_type(declared: str) -> str | None:
-    """Return the NumPy type of an unsigned C declaration such as ``uint8_t[4]``."""
-    for bits in (8, 16, 32, 64):
-        if f"uint{bits}_t" in declared:
-            return f"np.uint{bits}"
-    return None
 
 
 def _name(op: Operation | Block) -> str:

@@ -12,8 +12,8 @@ __all__ = ["describe", "numpy_view"]
 
 
 def numpy_view(module: ModuleOp) -> str:
-    """Return the program as one NumPy expression, or as a comment why NumPy has none."""
+    """Return the program as one NumPy expression or, where there is none, as a function."""
     try:
         return _numpy.numpy_view(module)
-    except Diagnostic as problem:
-        return f"# {problem.message}"
+    except Diagnostic:
+        return _numpy.numpy_function(module)
