@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, help="file of counts, to go on from")
     parser.add_argument("--instructions", type=int, default=Plan.instructions)
+    parser.add_argument("--commands", type=int, default=Plan.commands)
     parser.add_argument("--operators", type=int, metavar="TRIES", help="mutate the fixed corpus")
     options = parser.parse_args(arguments)
     if options.operators is not None:
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _fuzz(options: argparse.Namespace) -> Report:
     report, number = _resume(options.log)
-    plan = Plan(instructions=options.instructions)
+    plan = Plan(instructions=options.instructions, commands=options.commands)
     while report.total < options.cases:
         found = fuzz_kernel(options.seed, number, plan)
         report.merge(found)

@@ -23,6 +23,7 @@ class Plan:
     tensors: int = 6
     tiles: int = 4
     instructions: int = 60
+    commands: int = 100
     faults: int = 10
     schedules: int = 2
     at_size: float = 0.85
@@ -64,6 +65,9 @@ def _fuzz_schedule(
     campaign.mutants(tiles, plan.tiles // plan.schedules, rng, f"{case}: tiles")
     count = plan.instructions // plan.schedules
     campaign.mutants(instructions, count, rng, f"{case}: instructions", at_size=plan.at_size)
+    campaign.command_mutants(
+        instructions, plan.commands // plan.schedules, rng, f"{case}: commands"
+    )
     for _ in range(plan.faults // plan.schedules):
         mutant = faulty(schedule, rng)
         if mutant is not None:

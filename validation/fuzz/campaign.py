@@ -8,9 +8,12 @@ from random import Random
 from xdsl.dialects.builtin import ModuleOp
 
 from ...hw.gemmini.config import GemminiConfig, load_config
+from ...hw.gemmini.unroll import stream_of_module
 from ..mutate import apply, mutate
+from ..mutate.commands import COMMAND_OPERATORS, rows_of, stream_of
+from ..trace import validate_stream
 from ..validate import PreparedSource, prepare
-from .judge import Judgement, Outcome, judge
+from .judge import Judgement, Outcome, combine, judge
 from .oracle import Oracle
 from .report import Report
 
@@ -55,6 +58,22 @@ class Campaign:
             if mutant is not None:
                 text = f"{case}, try {number}, {name}: {mutant[1]}"
                 self._judge(mutant[0], name, text, at_size_only=False)
+
+    def command_mutants(self, target: ModuleOp, count: int, rng: Random, case: str) -> None:
+        """Count random mutants of the commands that ISA IR issues, by the second engine."""
+        start = time.perf_counter()
+        stream, layout = stream_of_module(target, self.source.config)
+        rows = rows_of(stream)
+        for number in range(count):
+            operator = rng.choice(list(COMMAND_OPERATORS))
+            changed = COMMAND_OPERATORS[operator](rng, list(rows))
+            if changed is None:
+                continue
+            mutant = stream_of(changed)
+            result = validate_stream(self.source, mutant, layout)
+            judgement = combine([result], self.oracle.stream_agrees(mutant, layout))
+            self.report.add(f"command: {operator}", judgement, f"{case}, command mutant {number}")
+        self.report.seconds += time.perf_counter() - start
 
     def _judge(
         self, target: ModuleOp, operator: str, case: str, *, at_size_only: bool
