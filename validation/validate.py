@@ -120,7 +120,10 @@ def validate(
         assumed = prove(prepared.analysed, extract(target, prepared.config), run)
     except Unsupported as error:
         found = _search(prepared, target, Suspicion(), options)
-        return _explained(_not_proved(run, f"target: {error}", found), prepared, run, None)
+        reason = f"target: {error}"
+        if found.counterexample is not None:
+            reason = f"running both programs shows it, no proof was tried ({reason})"
+        return _explained(_not_proved(run, reason, found), prepared, run, None)
     except Violation as violation:
         found = _search(prepared, target, _suspicion(prepared, violation, run), options)
         reason = str(violation)
