@@ -20,10 +20,11 @@ from xdsl.dialects.func import FuncOp
 from ..hw.gemmini.config import GemminiConfig
 from .execute import execute, random_array
 from .execution import ExecutionFault, TooExpensive
+from .explain import place_of
 from .extraction import Level, level_of
 from .from_loops import output_positions
 from .pairing import Difference
-from .polyhedral import Unsupported
+from .polyhedral import Unsupported, describe
 from .structured import single_function
 from .suspect_inputs import Summand, Suspicion, arrays_for_difference, arrays_for_sum
 from .trial_sizes import Sizes, parameter_names, shapes_at, size_parameters, smallest, trials
@@ -49,6 +50,9 @@ class Counterexample:
     """The target's value of the element."""
     fault: str = ""
     """What the target did that is illegal."""
+    instruction: str = ""
+    """The operation of the target that did it."""
+    instruction_place: str = ""
 
     def describe(self) -> str:
         """One line for people."""
@@ -154,6 +158,15 @@ class _InputSearch:
                 yield arrays
         for magnitude in RANDOM_MAGNITUDES:
             yield fresh(magnitude)
+        for sign in (-1, 1):
+            # A minimum or maximum that starts from the wrong number shows where all are beyond it.
+            yield [_of_sign(array, sign) if array.ndim else array for array in fresh(20)]
+
+
+def _of_sign(array: NDArray[Any], sign: int) -> NDArray[Any]:
+    """Numbers that are all positive or all negative, as far as their type has such."""
+    magnitudes = np.abs(array) + np.ones_like(array)
+    return magnitudes * sign if array.dtype.kind in "if" else magnitudes
 
 
 def replay(
@@ -179,7 +192,13 @@ def _compare(
     try:
         actual = execute(target, inputs, config)
     except ExecutionFault as fault:
-        return Counterexample(names, tuple(inputs), fault=str(fault))
+        return Counterexample(
+            names,
+            tuple(inputs),
+            fault=str(fault),
+            instruction=describe(fault.origin),
+            instruction_place=place_of(fault.origin),
+        )
     except TooExpensive as error:
         raise Unsupported(f"the target is too large to run: {error}") from error
     return compare_runs(names, inputs, expected, actual)

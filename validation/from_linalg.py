@@ -29,6 +29,7 @@ from xdsl.ir.affine import (
 
 from .accumulation import split_accumulation
 from .condition import Condition
+from .folds import ADDITION, split_fold
 from .from_loops import bind_inputs, extent_condition, finish_outputs, output_positions
 from .gemmini_values import product
 from .index import Index, Variable, constant_index
@@ -257,12 +258,24 @@ class TensorExtractor(Extractor):
         if not reduces:
             self.emit(array, place, value, operation, dims=dims, condition=inside)
             return
-        summands = split_accumulation(value, [old], self._reads_array(array))
+        fold, summands = ADDITION, split_accumulation(value, [old], self._reads_array(array))
         if summands is None:
-            raise Unsupported("a reduction that is not a sum", operation)
+            found = split_fold(value, [old], self._reads_array(array))
+            if found is None:
+                raise Unsupported(
+                    "a reduction that is no sum, product, minimum or maximum", operation
+                )
+            fold, summands = found
         for summand in summands:
             self.emit(
-                array, place, summand, operation, accumulates=True, dims=dims, condition=inside
+                array,
+                place,
+                summand,
+                operation,
+                accumulates=True,
+                dims=dims,
+                condition=inside,
+                fold=fold,
             )
 
     def _body(self, block: Block, dims: Sequence[Variable]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from .certificate import SumCertificate
 from .checker import Violation
+from .folds import FOLDS, fold_assumption
 from .lemmas import LemmaResult
 from .polyhedral import Statement
 from .ranges import Range, Ranges
@@ -31,7 +32,7 @@ from .sum_matching import SumMatcher
 from .sum_ranges import sum_range
 from .summands import Valued, sum_of
 from .terms import Term, is_float, substitute, term
-from .totals import align, is_sum, outermost, structure, total_bits, with_widest_totals
+from .totals import FLOAT_TOTAL, align, is_sum, outermost, structure, total_bits, with_widest_totals
 from .values import Case, Side, Sum, normal_case, slot_kind, slots_of
 
 ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
@@ -161,14 +162,19 @@ class Matcher:
         widths = [total_bits(value.value) for value in (first, second)]
         known = [width for width in widths if width is not None]
         if len(set(known)) > 1:
+            if min(known) < 0:
+                raise Violation("totals of different kinds", None)
             self._fits_both(first, second)
         self._sums.equal(context, query, first, second, max(known))
 
     def _sums_certificate(
-        self, context: Context, left: tuple[str, int], right: tuple[str, int], is_real: bool
+        self, context: Context, left: tuple[str, int], right: tuple[str, int], bits: int
     ) -> SumCertificate:
-        if is_real and REASSOCIATED not in self.assumptions:
-            self.assumptions.append(REASSOCIATED)
+        assumption = fold_assumption(bits) if bits < 0 else None
+        if bits == FLOAT_TOTAL:
+            assumption = REASSOCIATED
+        if assumption is not None and assumption not in self.assumptions:
+            self.assumptions.append(assumption)
         return self.propose(context.position, left, right)
 
     def _fits_both(self, first: Valued, second: Valued) -> None:
@@ -215,7 +221,7 @@ class Matcher:
             if bits is None:
                 continue
             slot = total
-            if not is_sum(total):
+            if total.operation != "slot":
                 kind = f"i{bits}" if bits else total.type
                 slot = term("slot", kind, payload=("total", structure(total), 0))
                 named[total] = slot
@@ -276,7 +282,7 @@ class Matcher:
         a, b = _slot(case, first), _slot(case, second)
         if first.type != second.type or slot_kind(second)[0] != kind:
             return False
-        if kind == "sum":
+        if kind == "sum" or kind in FOLDS:
             return self._same_sum(query, side, sum_of(first, a), sum_of(second, b))
         return slot_kind(first) == slot_kind(second) and self._same_element(query, a, b)
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import islpy as isl
 
 from .dataflow import Dataflow
+from .folds import ADDITION
 from .index import Index, Variable
 from .normal_form import NormalForm
 from .polyhedral import Role, Statement
 from .presburger import aff_to_index, domain_text, simple_map, simple_pieces, tuple_text
 from .terms import Term, is_zero, leaves, substitute, term
-from .values import numbered, slot_number, slots_of
+from .values import numbered, slot_kind_of, slot_number, slots_of
 
 _IN, _OUT = isl.dim_type.in_, isl.dim_type.out
 
@@ -112,7 +113,9 @@ class SummandMaps:
             return
         for writer, function, accumulated in self.flow.sources[statement.name, number]:
             if accumulated:
-                shape = term("slot", leaf.type, payload=("sum", (statement.name, number), 0))
+                fold = self.flow.program.fold_of(read.array) or ADDITION
+                key = (statement.name, number)
+                shape = term("slot", leaf.type, payload=(slot_kind_of(fold), key, 0))
                 here = function.domain()
                 yield ValueCase(shape, here, (here.identity().reset_tuple_id(_OUT),))
                 continue

@@ -14,6 +14,7 @@ from enum import Enum
 from xdsl.ir import Operation
 
 from .condition import TRUE, Condition, all_of, at_least, within
+from .folds import ADDITION
 from .index import Index, Variable
 from .terms import Term
 
@@ -65,6 +66,8 @@ class Read:
 class Statement:
     """``array[indices] = value`` (or ``+=``) for every point of ``dims`` within ``condition``.
 
+    What accumulates is added, or combined by another ``fold``.
+
     The ranges of ``dims`` are part of the domain. ``unordered`` counts the trailing dimensions that
     are not in the schedule: element counters within one instruction.
     """
@@ -80,6 +83,7 @@ class Statement:
     accumulates: bool = False
     unordered: int = 0
     origin: Operation | None = field(default=None, compare=False)
+    fold: str = ADDITION
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,11 @@ class Program:
 
     def writers(self, array: Array) -> Iterator[Statement]:
         return (statement for statement in self.statements if statement.array == array)
+
+    def fold_of(self, array: Array) -> str | None:
+        """How statements combine values in an array; ``None`` if they do in several ways."""
+        folds = {statement.fold for statement in self.writers(array) if statement.accumulates}
+        return folds.pop() if len(folds) == 1 else None
 
     def readers(self) -> Iterator[Statement]:
         """All statements, the final reads of the outputs included."""

@@ -26,6 +26,7 @@ from .condition import (
     less_than,
     negate,
 )
+from .folds import ADDITION, split_fold
 from .index import Index, Variable, constant_index
 from .polyhedral import Array, Program, Read, Requirement, Role, Statement, Unsupported, all_within
 from .pure_operations import Value, as_condition, as_index, as_term, evaluate, type_name
@@ -325,12 +326,34 @@ class Extractor:
                 and self._versions[leaf] == version
             ]
             summands = split_accumulation(chosen, old, self._reads_array(array))
+            fold = ADDITION
+            if summands is None and self._repeats(array, indices):
+                found = split_fold(chosen, old, self._reads_array(array))
+                fold, summands = found or (ADDITION, None)
             if summands is None:
                 self.emit(array, indices, chosen, operation, condition=conditions)
             for summand in summands or ():
                 self.emit(
-                    array, indices, summand, operation, accumulates=True, condition=conditions
+                    array,
+                    indices,
+                    summand,
+                    operation,
+                    accumulates=True,
+                    condition=conditions,
+                    fold=fold,
                 )
+
+    def _repeats(self, array: Array, indices: tuple[Index, ...]) -> bool:
+        """Whether a loop writes the same element again and again, and nothing else sets it there.
+
+        A write that happens once, such as a limit after a sum, is no reduction.
+        """
+        used = {name for index in indices for name in index.variables}
+        assigned = [s for s in self.program.writers(array) if not s.accumulates]
+        return any(
+            loop.name not in used and not any(loop in statement.dims for statement in assigned)
+            for loop in self.scope.loops
+        )
 
     def _reads_array(self, array: Array) -> Callable[[Term], bool]:
         return lambda leaf: self._loads[leaf].array == array
@@ -349,6 +372,7 @@ class Extractor:
         accumulates: bool = False,
         dims: Sequence[Variable] = (),
         condition: Sequence[Condition] = (),
+        fold: str = ADDITION,
     ) -> None:
         """Add a statement at the current point; one per case if its value depends on conditions."""
         cases = list(_by_condition(value))
@@ -363,6 +387,7 @@ class Extractor:
                     accumulates=accumulates,
                     dims=dims,
                     condition=extra,
+                    fold=fold,
                 )
             return
         if array.role is Role.INPUT:
@@ -384,6 +409,7 @@ class Extractor:
             accumulates,
             len(dims),
             operation,
+            fold,
         )
         self.program.statements.append(statement)
 

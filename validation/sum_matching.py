@@ -34,13 +34,13 @@ from .smt import (
 from .sum_ranges import refined
 from .summands import Followed, Summands, Valued, follow, summands_of
 from .terms import Term
-from .totals import FLOAT_TOTAL, TotalName, total_name
+from .totals import TotalName, total_name
 from .values import Side
 
 if TYPE_CHECKING:
     from .matching import Context
 
-Propose = Callable[["Context", TotalName, TotalName, bool], SumCertificate]
+Propose = Callable[["Context", TotalName, TotalName, int], SumCertificate]
 Equal = Callable[["Context", Query, Valued, Valued, str], None]
 SAME_SUMMAND = "paired summands are the same product of input elements"
 
@@ -70,7 +70,7 @@ class SumMatcher:
     def equal(self, context: Context, query: Query, left: Valued, right: Valued, bits: int) -> None:
         """Prove a total of the source and one of the target equal wherever the query holds."""
         names = total_name(left.value), total_name(right.value)
-        claim = self.propose(context, *names, bits == FLOAT_TOTAL)
+        claim = self.propose(context, *names, bits)
         text = "every summand of the other program occurs in {}, once"
         forward = _Direction(
             context, right, bits, claim.forward, claim.backward, text.format("the target"), True

@@ -12,7 +12,7 @@ from .pairing import SummandMaps, ValueCase, normal_value
 from .polyhedral import Statement
 from .summands import SEPARATOR, counter_name, step_text, times
 from .terms import Term, substitute, term
-from .totals import FLOAT_TOTAL, Part, is_sum, outermost, parts_of, structure, total_bits
+from .totals import FLOAT_TOTAL, Part, is_fold, is_sum, outermost, parts_of, structure, total_bits
 from .values import Case, numbered, slot_kind, slot_number, slots_of
 
 _IN, _OUT, _SET = isl.dim_type.in_, isl.dim_type.out, isl.dim_type.set
@@ -198,7 +198,7 @@ def single_subscripts(summand: SummandClass, symbols: list[str]) -> list[Index] 
     """The subscripts as one expression each, for a summand of one statement and no total."""
     if summand.statement is None or summand.case is None:
         return None
-    if any(is_sum(slot) for slot in slots_of(summand.shape)):
+    if any(is_sum(slot) or is_fold(slot) for slot in slots_of(summand.shape)):
         return None
     return summand.case.subscripts(summand.statement, symbols)
 
@@ -208,4 +208,4 @@ def is_lone_sum(total: Term, bits: int) -> bool:
     parts = parts_of(total, bits)
     if len(parts) != 1 or parts[0].total is None:
         return False
-    return not slots_of(parts[0].factor) and (bits == FLOAT_TOTAL or is_sum(total))
+    return not slots_of(parts[0].factor) and (bits <= FLOAT_TOTAL or is_sum(total))

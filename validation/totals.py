@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .folds import FOLDS, fold_code
 from .normal_form import NormalForm, integer, number
 from .ranges import Ranges, type_range
 from .terms import Term, bit_width, constant_value, is_float, substitute, subterms, term
@@ -36,8 +37,18 @@ def is_sum(value: Term) -> bool:
     return value.operation == "slot" and slot_kind(value)[0] == "sum"
 
 
+def is_fold(value: Term) -> bool:
+    """Whether a value is a product, minimum or maximum: a total that has no other parts."""
+    return value.operation == "slot" and slot_kind(value)[0] in FOLDS
+
+
 def total_bits(value: Term) -> int | None:
-    """Modulo which power of two a value is a total; ``None`` if it is none."""
+    """Modulo which power of two a value is a total; ``None`` if it is none.
+
+    Totals of other folds than addition have negative codes instead.
+    """
+    if is_fold(value):
+        return fold_code(slot_kind(value)[0], value.type)
     if is_sum(value):
         return FLOAT_TOTAL if is_float(value.type) else bit_width(value.type)
     if value.operation == "wrap" and value.operands[0].operation in ("add", "mul"):
@@ -72,6 +83,10 @@ def _is_negation(value: Term) -> bool:
 
 def parts_of(value: Term, bits: int) -> list[Part]:
     """The parts of a value as a total modulo 2^bits; parts that are zero are left out."""
+    if bits < 0:
+        one = number(1.0, value.type) if is_float(value.type) else integer(1)
+        is_total = total_bits(value) == bits
+        return [_part(value, one, value) if is_total else _part(value, value, None)]
     if bits == FLOAT_TOTAL:
         parts = list(_float_parts(value, number(1.0, value.type)))
         kept = [part for part in parts if part[1] is not None or not _is_zero(part[0])]
@@ -186,6 +201,8 @@ def align(left: Term, right: Term) -> list[tuple[Term, Term]] | None:
     if left is right and not left.operands and left.operation != "slot":
         return []
     bits = [total_bits(left), total_bits(right)]
+    if any(width is not None and width < 0 for width in bits):
+        return [(left, right)] if bits[0] == bits[1] and left.type == right.type else None
     if bits != [None, None]:
         fits = all(_fits(v, next(b for b in bits if b is not None)) for v in (left, right))
         return [(left, right)] if fits else None
@@ -277,7 +294,7 @@ TotalName = tuple[str, int]
 
 
 def total_name(value: Term) -> TotalName:
-    if is_sum(value):
+    if is_sum(value) or is_fold(value):
         key = slot_kind(value)[1]
         assert isinstance(key, tuple)
         return key[0], key[1]

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from .certificate import FlowCertificate, Source
 from .checker import Violation
+from .folds import ADDITION
 from .index import Index
 from .normal_form import NormalForm
 from .polyhedral import Program, Role, Statement
@@ -133,7 +134,8 @@ class Side:
             guard = holds(source.condition, names)
             if source.accumulated:
                 key = (statement.name, number)
-                shape = term("slot", read.array.element_type, payload=("sum", key, 0))
+                kind = self.total_kind(statement, number)
+                shape = term("slot", read.array.element_type, payload=(kind, key, 0))
                 point = tuple(names[dim.name] for dim in statement.dims)
                 cases.append(Case(guard, shape, (point,)))
                 continue
@@ -147,6 +149,15 @@ class Side:
         return _merge(query, cases)
 
     # Sums.
+
+    def total_kind(self, statement: Statement, number: int) -> str:
+        """The kind of slot for what a read sees of an array that values are combined in."""
+        array = statement.reads[number].array
+        fold = self.program.fold_of(array)
+        if fold is None:
+            reason = f"an array that is summed up and also combined otherwise, {array.name}"
+            raise Violation(reason, None, statement.origin)
+        return slot_kind_of(fold)
 
     def families(self, total: Sum) -> list[Family]:
         """All statements that may contribute to a sum."""
@@ -232,13 +243,18 @@ def _merge(query: Query, cases: Sequence[Case]) -> list[Case]:
     return merged
 
 
+def slot_kind_of(fold: str) -> str:
+    """The kind of the slots that stand for values combined by a fold."""
+    return "sum" if fold == ADDITION else fold
+
+
 def slots_of(shape: Term) -> list[Term]:
     """The slots of a shape in order of first appearance."""
     return leaves(shape, "slot")
 
 
 def slot_kind(slot: Term) -> tuple[str, object]:
-    """``("input", position)``, ``("sum", (reader, number))`` or ``("index", 0)``."""
+    """``("input", position)``, ``("index", 0)``, ``("sum", (reader, number))`` or another fold."""
     payload = slot.payload
     assert isinstance(payload, tuple)
     return payload[0], payload[1]

@@ -1,0 +1,114 @@
+"""Products, minima and maxima: reductions that are proved, and those that are not the same."""
+
+from __future__ import annotations
+
+import pytest
+from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.lift import lift
+from liftproof.validation.validate import Validation, validate
+
+KERNEL = """
+#include <stdint.h>
+void kernel(const {type} A[5][7], {type} y[5]) {{
+  for (int i = 0; i < 5; i++) {{
+    {type} m = {start};
+    for (int j = {first}; j < 7; j++) {{ {step} }}
+    y[i] = m;
+  }}
+}}
+"""
+MAXIMUM = "if (A[i][j] > m) m = A[i][j];"
+MINIMUM = "m = A[i][j] < m ? A[i][j] : m;"
+PRODUCT = "m *= A[i][j];"
+
+
+def _kernel(type: str, start: str, step: str, first: int = 0) -> str:
+    return KERNEL.format(type=type, start=start, step=step, first=first)
+
+
+def _compared(left: str, right: str) -> Validation:
+    source = parse_c_kernel(left, "left.c")
+    return validate(source, lift(parse_c_kernel(right, "right.c")))
+
+
+@pytest.mark.parametrize("type", ["int8_t", "uint8_t", "int32_t", "uint32_t"])
+@pytest.mark.parametrize(
+    ("start", "step", "first"),
+    [("A[i][0]", MAXIMUM, 1), ("A[i][0]", MINIMUM, 1), ("0", MAXIMUM, 0)],
+)
+def test_integer_limits_are_proved(type: str, start: str, step: str, first: int) -> None:
+    """A lifted minimum or maximum equals the loop, with no more assumptions."""
+    text = _kernel(type, start, step, first)
+    result = _compared(text, text)
+    assert result.verdict == "proved"
+    assert not any("NaN" in text for text in result.assumptions)
+
+
+@pytest.mark.parametrize("type", ["int32_t", "uint32_t"])
+def test_integer_products_are_proved(type: str) -> None:
+    """A lifted product equals the loop modulo 2^32, with no more assumptions."""
+    text = _kernel(type, "1", PRODUCT)
+    result = _compared(text, text)
+    assert result.verdict == "proved"
+    assert not any("reassociated" in text for text in result.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("step", "assumption"), [(MAXIMUM, "NaN"), (MINIMUM, "NaN"), (PRODUCT, "reassociated")]
+)
+def test_float_reductions_name_what_they_assume(step: str, assumption: str) -> None:
+    """Order matters in floating point: the verdict says what is taken for granted."""
+    text = _kernel("float", "A[i][0]", step, 1)
+    result = _compared(text, text)
+    assert result.verdict == "proved"
+    assert any(assumption in text for text in result.assumptions)
+
+
+def test_the_order_of_a_maximum_does_not_matter() -> None:
+    """Columns from last to first have the same maximum."""
+    backwards = MAXIMUM.replace("[j]", "[6 - j]")
+    right = _kernel("int32_t", "A[i][6]", backwards, 1)
+    assert _compared(_kernel("int32_t", "A[i][0]", MAXIMUM, 1), right).verdict == "proved"
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "first"),
+    [
+        ("A[i][0]", MINIMUM, 1),
+        ("A[i][0]", MAXIMUM, 2),
+        ("A[i][1]", MAXIMUM, 1),
+        ("0", MAXIMUM, 0),
+        ("A[i][0]", MAXIMUM.replace("A[i][j]", "A[0][j]"), 1),
+        ("A[i][0]", PRODUCT, 1),
+        ("A[i][0]", "m += A[i][j];", 1),
+    ],
+)
+def test_other_reductions_are_refuted(start: str, step: str, first: int) -> None:
+    """Another operation, a missing element or another start gives inputs that differ."""
+    left = _kernel("int32_t", "A[i][0]", MAXIMUM, 1)
+    result = _compared(left, _kernel("int32_t", start, step, first))
+    assert result.verdict == "refuted"
+    assert result.counterexample is not None
+
+
+def test_signed_and_unsigned_maxima_differ() -> None:
+    """The same bits have another maximum when they count as unsigned."""
+    signed = _kernel("int8_t", "A[i][0]", MAXIMUM, 1)
+    unsigned = signed.replace("> m", "> (uint8_t)m").replace("if (A", "if ((uint8_t)A")
+    assert _compared(signed, unsigned).verdict != "proved"
+
+
+def test_a_limit_after_a_sum_is_no_reduction() -> None:
+    """A cell that is summed up and then limited once keeps its sum."""
+    text = _kernel("int32_t", "0", "m += A[i][j];")
+    text = text.replace("y[i] = m", "if (m < 0) m = 0; y[i] = m")
+    result = _compared(text, text)
+    assert result.verdict == "proved"
+
+
+def test_sums_and_maxima_in_one_cell_are_not_mixed() -> None:
+    """A running sum that is limited at every step is neither a sum nor a maximum."""
+    text = _kernel("int32_t", "0", "m += A[i][j]; if (m < 0) m = 0;")
+    source = parse_c_kernel(text, "left.c")
+    plain = _kernel("int32_t", "0", "m += A[i][j];")
+    assert validate(source, lift(parse_c_kernel(plain, "right.c"))).verdict != "proved"

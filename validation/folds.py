@@ -1,0 +1,141 @@
+"""Reductions other than sums: products, minima and maxima (trusted core).
+
+``cell = max(cell, x)`` combines ``x`` with what is in the cell. Integer products (modulo 2^w) and
+integer minima and maxima may be combined in any order and grouping, exactly; in floating point that
+is an assumption, which the proof lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .terms import Term, bit_width, is_float, leaves, term
+
+ADDITION = "add"
+_OPERATIONS = {
+    "muli": "mul",
+    "mulf": "mulf",
+    "maxsi": "max signed",
+    "minsi": "min signed",
+    "maxui": "max unsigned",
+    "minui": "min unsigned",
+    "maximumf": "maxf",
+    "maxnumf": "maxf",
+    "minimumf": "minf",
+    "minnumf": "minf",
+}
+"""Operations on terms, and how they combine; floats are taken to be no NaN."""
+FOLDS = tuple(dict.fromkeys(_OPERATIONS.values()))
+_REASSOCIATED = "floating-point products may be reassociated"
+_NO_NAN = (
+    "floating-point minima and maxima meet no NaN, and zeros of either sign count as equal there"
+)
+_SWAPPED = {"max signed": "min signed", "max unsigned": "min unsigned", "maxf": "minf"}
+
+
+def fold_code(fold: str, type: str) -> int:
+    """A negative number for each fold in each type, where totals have their number of bits."""
+    return -1 - FOLDS.index(fold) - len(FOLDS) * bit_width(type)
+
+
+def fold_assumption(code: int) -> str | None:
+    """What a proof takes for granted that combines values by the fold with this code."""
+    fold = FOLDS[(-1 - code) % len(FOLDS)]
+    if fold == "mulf":
+        return _REASSOCIATED
+    return _NO_NAN if fold in ("maxf", "minf") else None
+
+
+def split_fold(
+    value: Term, old: Sequence[Term], reads_cell: Callable[[Term], bool]
+) -> tuple[str, list[Term]] | None:
+    """The fold and the values that it combines with a cell, if ``value`` is of this form.
+
+    ``old`` are the loads of the cell's value from just before the write; ``reads_cell`` tells
+    whether a load reads the same array, which no combined value may.
+    """
+    for fold in FOLDS:
+        for cell in old:
+            parts = _without(value, cell, fold)
+            if parts and not any(
+                reads_cell(leaf) for part in parts for leaf in leaves(part, "load")
+            ):
+                return fold, parts
+    return None
+
+
+def _without(value: Term, cell: Term, fold: str) -> list[Term] | None:
+    """What is combined with ``cell``, if ``cell`` occurs exactly once in the fold ``value``."""
+    if value is cell:
+        return []
+    operands = value.operands
+    if value.operation == "trunci":
+        return _without_widened(value, cell, fold)
+    if _OPERATIONS.get(value.operation) != fold:
+        if value.operation != "select" or _selected(value) != fold:
+            return None
+        operands = value.operands[1:]
+    if value.type != cell.type or len(operands) != 2:
+        return None
+    left, right = operands
+    for inner, other in ((left, right), (right, left)):
+        rest = _without(inner, cell, fold)
+        if rest is not None:
+            return [*rest, other]
+    return None
+
+
+def _without_widened(value: Term, cell: Term, fold: str) -> list[Term] | None:
+    """What is combined in a wider type, as C does with narrow ones: the low bits are the same."""
+    wide = value.operands[0]
+    for widen, is_signed in (("extsi", True), ("extui", False)):
+        widened = term(widen, wide.type, cell)
+        if fold == "mul":
+            rest = _without(wide, widened, fold)
+            if rest is not None:
+                return [term("trunci", cell.type, part) for part in rest]
+            continue
+        if fold.endswith("unsigned") == is_signed:
+            continue
+        # Zero-extended values are in the same order as signed numbers.
+        for wider in (fold, fold.replace("unsigned", "signed")):
+            rest = _without(wide, widened, wider)
+            if rest and all(p.operation == widen and p.operands[0].type == cell.type for p in rest):
+                return [part.operands[0] for part in rest]
+    return None
+
+
+def _selected(value: Term) -> str | None:
+    """Which of two values ``a < b ? a : b`` and the like select."""
+    condition, then, otherwise = value.operands
+    if condition.operation not in ("cmpi", "cmpf"):
+        return None
+    predicate = condition.payload
+    assert isinstance(predicate, str)
+    left, right = condition.operands
+    kind = _kind(predicate, left, right)
+    left, right = _narrow(left, then.type), _narrow(right, then.type)
+    if kind is None or {left, right} != {then, otherwise}:
+        return None
+    greater = predicate.endswith(("gt", "ge"))
+    return kind if greater == (left is then) else _SWAPPED[kind]
+
+
+def _kind(predicate: str, left: Term, right: Term) -> str | None:
+    """The maximum that belongs to the order of a comparison."""
+    if not predicate.endswith(("gt", "ge", "lt", "le")):
+        return None
+    if is_float(left.type):
+        return "maxf"
+    zero_extended = left.operation == right.operation == "extui"
+    is_signed = predicate.startswith("s") and not zero_extended
+    if not is_signed and "extsi" in (left.operation, right.operation):
+        return None
+    return "max signed" if is_signed else "max unsigned"
+
+
+def _narrow(value: Term, type: str) -> Term:
+    """The value before it was widened for a comparison."""
+    if value.operation in ("extsi", "extui", "extf") and value.operands[0].type == type:
+        return value.operands[0]
+    return value
