@@ -22,6 +22,9 @@ from .exit_status import EXIT_OF_VERDICT
 from .read import read_module, read_text
 from .validation_report import print_extras, print_report, report_of
 
+PROGRAM_OPTIONS = ("counterexample", "replay", "certificate", "check_certificate")
+"""Options that are about two programs, not about rewrite rules."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -97,6 +100,8 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     if (options.pattern is None) != (options.target is not None):
         options.usage_error("give a source and a target, or --pattern")
     if options.pattern is not None:
+        if any(getattr(options, name) is not None for name in PROGRAM_OPTIONS):
+            options.usage_error("--pattern goes with options for queries and limits only")
         return _patterns(config, options)
     source, target = (read_module(path, config) for path in (options.source, options.target))
     if options.replay is not None:

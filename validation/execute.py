@@ -62,12 +62,24 @@ def _simulate(
 ) -> list[NDArray[Any]]:
     # The simulator brings a compiler; proofs should not pay for it.
     from ..diagnostics import Diagnostic
-    from ..hw.gemmini.functional import run_function
+    from ..hw.gemmini.commands import instructions
+    from ..hw.gemmini.findings import CommandError
+    from ..hw.gemmini.functional import run
+    from ..hw.gemmini.unroll import stream_of_module
 
     try:
-        return list(run_function(module, config, arrays))
+        stream, layout = stream_of_module(module, config)
     except (StreamError, Diagnostic) as error:
         raise ExecutionFault(str(error)) from error
+    memory = layout.image(arrays)
+    try:
+        run(stream, config, memory, layout=layout)
+    except CommandError as error:
+        operations = instructions(single_function(module))
+        raise ExecutionFault(str(error), operations[stream.origin[error.index]]) from error
+    except (StreamError, Diagnostic) as error:
+        raise ExecutionFault(str(error)) from error
+    return list(layout.read(memory))
 
 
 def parameter_shapes(function: FuncOp) -> list[tuple[tuple[int, ...], str]]:

@@ -20,6 +20,11 @@ Lanes = NDArray[Any]
 class ExecutionFault(Exception):  # noqa: N818 - it names what happened
     """The program did something undefined: an access out of bounds, an illegal instruction."""
 
+    def __init__(self, message: str, origin: Operation | None = None) -> None:
+        super().__init__(message)
+        self.origin = origin
+        """The operation at fault, where it is known."""
+
 
 class TooExpensive(Exception):  # noqa: N818 - it states a property of the input
     """The run would take more steps than the executor is meant for."""

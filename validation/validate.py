@@ -227,7 +227,14 @@ def _explained(
         operation = last_writer(source.program, source.certificate, *place)
         if instruction is None and run.target is not None:
             instruction = last_writer(run.target.program, run.target.certificate, *place)
-    return replace(result, explanation=explain(instruction, operation))
+    explanation = explain(instruction, operation)
+    if found is not None and found.instruction:
+        explanation = replace(
+            explanation,
+            instruction=found.instruction,
+            instruction_place=found.instruction_place,
+        )
+    return replace(result, explanation=explanation)
 
 
 def _belongs_to(operation: Operation | None, module: ModuleOp) -> bool:

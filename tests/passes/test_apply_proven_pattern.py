@@ -76,3 +76,13 @@ def test_command_reports_each_rule(capsys: pytest.CaptureFixture[str]) -> None:
     assert "halve: refuted" in out
     assert "at x = -1: -1 instead of 0" in out
     assert "assuming: all NaNs" in out
+
+
+def test_options_about_programs_are_refused_for_patterns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An option that would be ignored is a usage error."""
+    with pytest.raises(SystemExit) as stop:
+        liftproof(["validate", "--pattern", str(PATTERNS / "right.mlir"), "--certificate", "x"])
+    assert stop.value.code == 2
+    assert "--pattern goes with" in capsys.readouterr().err

@@ -174,3 +174,35 @@ def test_a_command_imports_what_it_needs_only(files: Path) -> None:
         assert "cvc5" not in shown
         assert "bitwuzla" not in shown
         assert loaded in (None, shown)
+
+
+MATMUL = """
+#include <stdint.h>
+void matmul(const int8_t A[64][64], const int8_t B[64][64], int8_t C[64][64]) {
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 64; j++) {
+            int32_t sum = 0;
+            for (int k = 0; k < 64; k++) sum += A[i][k] * B[k][j];
+            C[i][j] = sum > 127 ? 127 : sum < -128 ? -128 : sum;
+        }
+}
+"""
+MACHINE_C = Path(__file__).parents[2] / "examples" / "machine_c" / "matmul_toggled.c"
+
+
+def test_a_fault_of_the_machine_names_its_line_in_the_program(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The simulator stops at a command; the report says which line of the C issued it."""
+    (files / "matmul.c").write_text(MATMUL)
+    text = MACHINE_C.read_text()
+    line = next(n for n, t in enumerate(text.splitlines(), 1) if "preload(b_sp" in t)
+    assert "phase = !phase" in text
+    bad = text.replace("preload(b_sp", "preload(64 + b_sp").replace("!phase", "k > 16")
+    (files / "bad.c").write_text(bad)
+    status, report = report_of(capsys, "matmul.c", "bad.c")
+    assert (status, report["verdict"]) == (1, "refuted")
+    found = report["counterexample"]
+    assert "nothing has written" in found["fault"]
+    assert found["instruction_place"].startswith(f"bad.c:{line}:")
+    assert found["instruction"].startswith("gemmini.preload")
