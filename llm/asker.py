@@ -20,6 +20,8 @@ class Asker:
         self.models = list(models)
         self.ended = ""
         """Why nothing can be asked any more; empty while something can."""
+        self.last_error = ""
+        """Why the last request that failed did; empty after an answer."""
         self.failures: dict[str, int] = dict.fromkeys(models, 0)
 
     def model(self, turn: int) -> str:
@@ -42,6 +44,7 @@ class Asker:
 
     def _note(self, model: str, answer: Answer) -> None:
         """Drop a model that cannot or does not answer."""
+        self.last_error = answer.error
         self.failures[model] = self.failures[model] + 1 if answer.error else 0
         if model not in self.models:
             return

@@ -126,7 +126,7 @@ class Guide:
         if self.asker.ended:
             return self.asker.ended
         if self._quiet >= QUIET_ROUNDS:
-            return "the model proposes nothing new"
+            return self.asker.last_error or "the model proposes nothing new"
         if self._fruitless >= FRUITLESS_ROUNDS:
             return f"nothing faster was proposed in {FRUITLESS_ROUNDS} rounds"
         return ""

@@ -101,10 +101,12 @@ class ChatService:
         handler.close_connection = True
 
     def close(self) -> None:
-        self.closing.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        """Stop answering; may be called again."""
+        if not self.closing.is_set():
+            self.closing.set()
+            self.server.shutdown()
+            self.server.server_close()
+            self.thread.join()
 
 
 def completion(content: Content, reply: Reply) -> Content:

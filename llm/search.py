@@ -107,6 +107,9 @@ class Search:
 
     def _next_batch(self) -> list[str]:
         """Unseen neighbours, one parent of the beam after the other."""
+        room = min(BATCH, self._room() - self._advised_room())
+        if room < 1:
+            return []
         parents = [o for o in self.beam if not o.text]
         unexpanded = [o.pipeline for o in parents if o.pipeline not in self.queues]
         count = len(unexpanded)
@@ -116,7 +119,6 @@ class Search:
         for pipeline, found in zip(unexpanded, expansions, strict=True):
             kept = [text for text in found if self.random.random() >= DROPOUT]
             self.queues[pipeline] = kept[::-1]
-        room = min(BATCH, self._room() - self._advised_room())
         batch: list[str] = []
         while len(batch) < room and any(self.queues[o.pipeline] for o in parents):
             for parent in parents:

@@ -1,15 +1,16 @@
 """Transcripts: every question and its answer, one JSON object a line, so that a run replays.
 
-A line with a ``key`` answers the request that has this key. A line without one answers the next
-request that no key answers, in the order of the file: such lines can be written by hand, and they
-keep working when prompts change. ``origin`` says where an answer comes from.
+A line with a ``key`` answers the request that has this key. A line with ``for`` (the name of a
+schema: plan or proposal) instead answers the next request of that kind which no key answers, in the
+order of the file: such lines can be written by hand, and they keep working when prompts change.
+``origin`` says where an answer comes from.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -32,14 +33,14 @@ class Transcript:
         """Read a transcript; raises ``Diagnostic`` with the line that is not one."""
         self.path = Path(path)
         self._keyed: dict[str, Answer] = {}
-        self._in_order: deque[Answer] = deque()
+        self._in_order: defaultdict[str, deque[Answer]] = defaultdict(deque)
         self._models: dict[str, None] = {}
         for number, line in enumerate(_lines(self.path), start=1):
             if line.strip():
                 self._read(line, SourceLocation(str(self.path), number, 1))
 
     def __len__(self) -> int:
-        return len(self._keyed) + len(self._in_order)
+        return len(self._keyed) + sum(map(len, self._in_order.values()))
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -52,17 +53,18 @@ class Transcript:
             if row["format"] != FORMAT:
                 raise Diagnostic(f"transcript format {row['format']!r} is not {FORMAT}", place)
             answer = _answer(row["answer"])
+            key = row.get("key")
+            kind = "" if key is not None else str(row["for"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Diagnostic(
                 f"not a line of a transcript: {type(error).__name__}: {error}",
                 place,
-                hint='each line is {"format": 1, "key": …, "request": …, "answer": {"text": …}}',
+                hint='each line is {"format": 1, "key": …, "answer": {…}}, or has "for": "plan"',
             ) from error
         if isinstance(request := row.get("request"), dict):
             self._models[str(request.get("model"))] = None
-        key = row.get("key")
         if key is None:
-            self._in_order.append(answer)
+            self._in_order[kind].append(answer)
         else:
             self._keyed[str(key)] = answer
 
@@ -78,8 +80,8 @@ class Transcript:
         found = self.find(request)
         if found is not None:
             return found
-        if self._in_order:
-            return self._in_order.popleft()
+        if self._in_order[request.schema.name]:
+            return self._in_order[request.schema.name].popleft()
         return Answer(error=f"{self.path}: {NO_ANSWER}", fatal=True)
 
 

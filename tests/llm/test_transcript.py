@@ -94,11 +94,18 @@ def test_scrubbing_leaves_no_secret(text: str, secret: str) -> None:
 def test_answers_written_by_hand_are_given_in_order(tmp_path: Path) -> None:
     """Lines without a key answer whatever is asked, one after the other."""
     path = tmp_path / "t.jsonl"
-    rows = [{"format": 1, "origin": "by hand", "answer": {"text": text}} for text in "xy"]
+    rows = [
+        {"format": 1, "for": kind, "origin": "by hand", "answer": {"text": text}}
+        for kind, text in (("plan", "x"), ("proposal", "z"), ("plan", "y"))
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    answers = Transcript(path).ask([question("1"), question("2"), question("3")])
+    transcript = Transcript(path)
+    assert len(transcript) == 3
+    answers = transcript.ask([question("1"), question("2"), question("3")])
     assert [answer.text for answer in answers[:2]] == ["x", "y"]
     assert answers[2].fatal
+    proposal = Request("m", (Message("user", "4"),), PROPOSAL, 50)
+    assert transcript.ask([proposal])[0].text == "z"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +116,7 @@ def test_answers_written_by_hand_are_given_in_order(tmp_path: Path) -> None:
         "7",
         '{"format": 2, "answer": {}}',
         '{"format": 1}',
+        '{"format": 1, "answer": {"text": "for whom?"}}',
         '{"format": 1, "answer": {"text": 7}}',
         '{"format": 1, "answer": {"code": "x"}}',
         "[" * 10_000,
@@ -117,7 +125,7 @@ def test_answers_written_by_hand_are_given_in_order(tmp_path: Path) -> None:
 def test_bad_line_is_named(line: str, tmp_path: Path) -> None:
     """A file that is no transcript gives a diagnostic with the line."""
     path = tmp_path / "t.jsonl"
-    path.write_text(f'\n{line}\n{{"format": 1, "answer": {{}}}}\n')
+    path.write_text(f'\n{line}\n{{"format": 1, "for": "plan", "answer": {{}}}}\n')
     with pytest.raises(Diagnostic) as caught:
         Transcript(path)
     assert caught.value.location is not None
