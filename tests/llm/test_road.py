@@ -21,7 +21,8 @@ from liftproof.passes.pipelines import baseline_pipeline
 from liftproof.tools.cli import main
 
 FOLDER = Path(__file__).parent
-KERNEL = FOLDER.parents[1] / "examples" / "matmul_17x16x16.c"
+ROOT = FOLDER.parents[1]
+KERNEL = ROOT / "examples" / "matmul_17x16x16.c"
 BETTER_C = (FOLDER / "attacks" / "base.c").read_text()
 WRONG_C = BETTER_C.replace("i < 2", "i < 1")
 COMPARED = ("kernel.mlir", "kernel.c", "schedule.txt", "search.jsonl")
@@ -200,7 +201,7 @@ def test_refusal_goes_back_to_the_model_with_a_counterexample(
 
 def test_transcript_written_by_hand_drives_a_search(service: ChatService, task: Task) -> None:
     """Answers without keys are given in order: right ones, wrong ones, and prose."""
-    path = FOLDER / "transcripts" / "by_hand.jsonl"
+    path = ROOT / "examples" / "transcripts" / "matmul_17x16x16.by_hand.jsonl"
     assert all("by hand" in json.loads(line)["origin"] for line in path.read_text().splitlines())
     state, report = run(service, task, 12, replay=path)
     assert min(report["proved"], report["refused"], report["unreadable"]) >= 1
