@@ -104,7 +104,8 @@ class Harness:
             argument.index
             for module in (self.instance.before, self.instance.after)
             for argument in single_function(module).args
-            if any(use.operation.name == "gemmini.mvout" for use in argument.uses)
+            if isinstance(argument.type, MemRefType)
+            and any(use.operation.name == "gemmini.mvout" for use in argument.uses)
         ]
         outputs = ", ".join(str(n) for n in sorted({*stored, *(more or ())}))
         return f'attributes {{"liftproof.outputs" = array<i64{": " if outputs else ""}{outputs}>}}'

@@ -289,3 +289,87 @@ pdl.pattern @redundant_config : benefit(1) {
     pdl.erase %second_op
   }
 }
+
+// A move whose rows are overwritten at once.
+pdl.pattern @dead_move : benefit(1) {
+  %type = pdl.type : index
+  %type1 = pdl.type : !gemmini.local<spad>
+  %type2 = pdl.type : memref<64x64xi8>
+  %array = pdl.operand : %type2
+  %i = pdl.operand : %type
+  %j = pdl.operand : %type
+  %row = pdl.operand : %type
+  %rows = pdl.operand : %type
+  %i2 = pdl.operand : %type
+  %j2 = pdl.operand : %type
+  %attr0 = pdl.attribute = 64 : i64
+  %attr1 = pdl.attribute = 16 : i64
+  %attr2 = pdl.attribute = 16 : index
+  %config_op = pdl.operation "gemmini.config_ld" {"stride" = %attr0, "block_stride" = %attr1}
+  %dim_op = pdl.operation "arith.constant" {"value" = %attr2} -> (%type : !pdl.type)
+  %dim = pdl.result 0 of %dim_op
+  %at_op = pdl.operation "gemmini.spad" (%row : !pdl.value) -> (%type1 : !pdl.type)
+  %at = pdl.result 0 of %at_op
+  %first_op = pdl.operation "gemmini.mvin" (%array, %i, %j, %at, %rows, %dim : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+  %second_op = pdl.operation "gemmini.mvin" (%array, %i2, %j2, %at, %rows, %dim : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+  pdl.apply_native_constraint "consecutive"(%config_op, %first_op, %second_op : !pdl.operation, !pdl.operation, !pdl.operation)
+  pdl.rewrite %second_op {
+    pdl.erase %first_op
+  }
+}
+
+// Two stores of neighbouring blocks of accumulators.
+pdl.pattern @merge_stores : benefit(1) {
+  %type = pdl.type : index
+  %type1 = pdl.type : !gemmini.local<acc>
+  %type2 = pdl.type : memref<64x64xi8>
+  %array = pdl.operand : %type2
+  %i = pdl.operand : %type
+  %j = pdl.operand : %type
+  %row = pdl.operand : %type
+  %rows = pdl.operand : %type
+  %attr0 = pdl.attribute = 64 : i64
+  %attr1 = pdl.attribute = 16 : index
+  %attr2 = pdl.attribute = 32 : index
+  %config_op = pdl.operation "gemmini.config_st" {"stride" = %attr0}
+  %dim_op = pdl.operation "arith.constant" {"value" = %attr1} -> (%type : !pdl.type)
+  %dim = pdl.result 0 of %dim_op
+  %at_op = pdl.operation "gemmini.acc" (%row : !pdl.value) -> (%type1 : !pdl.type)
+  %at = pdl.result 0 of %at_op
+  %first_op = pdl.operation "gemmini.mvout" (%at, %rows, %dim, %array, %i, %j : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+  %next_row_op = pdl.operation "arith.addi" (%row, %dim : !pdl.value, !pdl.value) -> (%type : !pdl.type)
+  %next_row = pdl.result 0 of %next_row_op
+  %next_j_op = pdl.operation "arith.addi" (%j, %dim : !pdl.value, !pdl.value) -> (%type : !pdl.type)
+  %next_j = pdl.result 0 of %next_j_op
+  %next_at_op = pdl.operation "gemmini.acc" (%next_row : !pdl.value) -> (%type1 : !pdl.type)
+  %next_at = pdl.result 0 of %next_at_op
+  %second_op = pdl.operation "gemmini.mvout" (%next_at, %rows, %dim, %array, %i, %next_j : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+  pdl.apply_native_constraint "consecutive"(%config_op, %first_op, %second_op : !pdl.operation, !pdl.operation, !pdl.operation)
+  pdl.rewrite %second_op {
+    %wide_op = pdl.operation "arith.constant" {"value" = %attr2} -> (%type : !pdl.type)
+    %wide = pdl.result 0 of %wide_op
+    %both_op = pdl.operation "gemmini.mvout" (%at, %rows, %wide, %array, %i, %j : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+    pdl.erase %first_op
+    pdl.replace %second_op with %both_op
+  }
+}
+
+// Zeros once are enough.
+pdl.pattern @zeros_twice : benefit(1) {
+  %type = pdl.type : !gemmini.local<spad>
+  %type1 = pdl.type : index
+  %row = pdl.operand : %type1
+  %rows = pdl.operand : %type1
+  %cols = pdl.operand : %type1
+  %attr0 = pdl.attribute = 64 : i64
+  %attr1 = pdl.attribute = 16 : i64
+  %config_op = pdl.operation "gemmini.config_ld" {"stride" = %attr0, "block_stride" = %attr1}
+  %at_op = pdl.operation "gemmini.spad" (%row : !pdl.value) -> (%type : !pdl.type)
+  %at = pdl.result 0 of %at_op
+  %first_op = pdl.operation "gemmini.mvin_zeros" (%at, %rows, %cols : !pdl.value, !pdl.value, !pdl.value)
+  %second_op = pdl.operation "gemmini.mvin_zeros" (%at, %rows, %cols : !pdl.value, !pdl.value, !pdl.value)
+  pdl.apply_native_constraint "consecutive"(%config_op, %first_op, %second_op : !pdl.operation, !pdl.operation, !pdl.operation)
+  pdl.rewrite %second_op {
+    pdl.erase %second_op
+  }
+}

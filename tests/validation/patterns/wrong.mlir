@@ -272,3 +272,68 @@ pdl.pattern @needed_config : benefit(1) {
     pdl.erase %second_op
   }
 }
+
+// The second move is one row shorter.
+pdl.pattern @dead_move_fewer : benefit(1) {
+  %type = pdl.type : index
+  %type1 = pdl.type : !gemmini.local<spad>
+  %type2 = pdl.type : memref<64x64xi8>
+  %array = pdl.operand : %type2
+  %i = pdl.operand : %type
+  %j = pdl.operand : %type
+  %row = pdl.operand : %type
+  %rows = pdl.operand : %type
+  %i2 = pdl.operand : %type
+  %j2 = pdl.operand : %type
+  %attr0 = pdl.attribute = 64 : i64
+  %attr1 = pdl.attribute = 16 : i64
+  %attr2 = pdl.attribute = 16 : index
+  %attr3 = pdl.attribute = 1 : index
+  %config_op = pdl.operation "gemmini.config_ld" {"stride" = %attr0, "block_stride" = %attr1}
+  %dim_op = pdl.operation "arith.constant" {"value" = %attr2} -> (%type : !pdl.type)
+  %dim = pdl.result 0 of %dim_op
+  %one_op = pdl.operation "arith.constant" {"value" = %attr3} -> (%type : !pdl.type)
+  %one = pdl.result 0 of %one_op
+  %at_op = pdl.operation "gemmini.spad" (%row : !pdl.value) -> (%type1 : !pdl.type)
+  %at = pdl.result 0 of %at_op
+  %first_op = pdl.operation "gemmini.mvin" (%array, %i, %j, %at, %rows, %dim : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+  %less_op = pdl.operation "arith.subi" (%rows, %one : !pdl.value, !pdl.value) -> (%type : !pdl.type)
+  %less = pdl.result 0 of %less_op
+  %second_op = pdl.operation "gemmini.mvin" (%array, %i2, %j2, %at, %less, %dim : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+  pdl.apply_native_constraint "consecutive"(%config_op, %first_op, %second_op : !pdl.operation, !pdl.operation, !pdl.operation)
+  pdl.rewrite %second_op {
+    pdl.erase %first_op
+  }
+}
+
+// An accumulating move is not a plain one.
+pdl.pattern @add_is_set : benefit(1) {
+  %type = pdl.type : index
+  %type1 = pdl.type : i1
+  %type2 = pdl.type : !gemmini.local<acc>
+  %type3 = pdl.type : memref<64x64xi32>
+  %array = pdl.operand : %type3
+  %i = pdl.operand : %type
+  %j = pdl.operand : %type
+  %row = pdl.operand : %type
+  %rows = pdl.operand : %type
+  %attr0 = pdl.attribute = 256 : i64
+  %attr1 = pdl.attribute = 16 : i64
+  %attr2 = pdl.attribute = 16 : index
+  %attr3 = pdl.attribute = true
+  %config_op = pdl.operation "gemmini.config_ld" {"stride" = %attr0, "block_stride" = %attr1}
+  %dim_op = pdl.operation "arith.constant" {"value" = %attr2} -> (%type : !pdl.type)
+  %dim = pdl.result 0 of %dim_op
+  %t_op = pdl.operation "arith.constant" {"value" = %attr3} -> (%type1 : !pdl.type)
+  %t = pdl.result 0 of %t_op
+  %at_op = pdl.operation "gemmini.acc" (%row, %t : !pdl.value, !pdl.value) -> (%type2 : !pdl.type)
+  %at = pdl.result 0 of %at_op
+  %first_op = pdl.operation "gemmini.mvin" (%array, %i, %j, %at, %rows, %dim : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+  pdl.apply_native_constraint "consecutive"(%config_op, %first_op : !pdl.operation, !pdl.operation)
+  pdl.rewrite %first_op {
+    %plain_op = pdl.operation "gemmini.acc" (%row : !pdl.value) -> (%type2 : !pdl.type)
+    %plain = pdl.result 0 of %plain_op
+    %n_op = pdl.operation "gemmini.mvin" (%array, %i, %j, %plain, %rows, %dim : !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value, !pdl.value)
+    pdl.replace %first_op with %n_op
+  }
+}
