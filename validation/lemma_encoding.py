@@ -9,7 +9,7 @@ from typing import Any
 import z3
 
 from .query_log import is_logging, note_lemma
-from .ranges import Range, Ranges
+from .ranges import Range, Ranges, type_range
 from .smt import Answer
 from .terms import Term, bit_width, constant_value
 
@@ -136,6 +136,14 @@ class _Encoder:
         self.variables[value] = variable
         return variable
 
+    def anything(self, value: Term) -> Any:
+        """Some number of the term's type, the same wherever the term occurs."""
+        name = f"any{len(self.premises)}"
+        variable = z3.BitVec(name, self.width)
+        low, high = type_range(value.type)
+        self.premises += [variable >= int(low), variable <= int(high)]
+        return variable
+
     def truth(self, value: Any) -> Any:
         """An encoded ``i1`` as a Boolean."""
         return value if z3.is_bool(value) else value != 0
@@ -182,6 +190,20 @@ def _rounded(mode: Callable[[], Any]) -> Callable[..., Any]:
         return z3.fpToSBV(mode(), whole, z3.BitVecSort(encoder.width))
 
     return rule
+
+
+def _conversion(encoder: _Encoder, value: Term, a: Any) -> Any:
+    """C's conversion to an integer; where the result does not fit, it may be anything."""
+    bits = bit_width(value.type)
+    sort = a.sort()
+    low, high = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1)
+    # The nearest float above -2^(bits-1) - 1 may be -2^(bits-1) itself; then the test is exact.
+    fits = z3.And(
+        z3.fpGEQ(z3.fpRoundToIntegral(z3.RTZ(), a), z3.FPVal(low, sort)),
+        z3.fpLT(a, z3.FPVal(high, sort)),
+    )
+    exact = z3.fpToSBV(z3.RTZ(), a, z3.BitVecSort(encoder.width))
+    return z3.If(fits, exact, encoder.anything(value))
 
 
 def _typed(encoder: _Encoder, value: Term, function: Callable[..., Any], *parts: Any) -> Any:
@@ -269,4 +291,5 @@ _RULES: dict[str, Callable[..., Any]] = {
     "ceil_int": _rounded(z3.RTP),
     "truncate": _rounded(z3.RTZ),
     "cmpf": _compare_floats,
+    "fptosi": _conversion,
 }

@@ -195,28 +195,54 @@ class Matcher:
             return
         if answer is Answer.UNKNOWN:
             raise Violation(self.solver.unproved(obligation, answer), None, origin)
+        failure: Violation | None = None
+        for leaves_of in (slots_of, outermost):
+            try:
+                lemma = self._lemma(context, query, first, second, leaves_of)
+            except Violation as violation:
+                failure = failure or violation
+                continue
+            if lemma.answer is Answer.UNSAT:
+                return
+            known = model if lemma.answer is Answer.SAT else None
+            failure = Violation(obligation, known, origin, lemma.witness)
+            if all(is_sum(v) for v in outermost(first.value) if total_bits(v) is not None):
+                # Totals are the sums themselves: the other way would ask the same.
+                break
+        assert failure is not None
+        raise failure
+
+    def _lemma(
+        self,
+        context: Context,
+        query: Query,
+        first: Valued,
+        second: Valued,
+        leaves_of: Callable[[Term], list[Term]],
+    ) -> LemmaResult:
+        """Whether two values are equal for all values of their sums, or of their totals."""
         first = replace(first, value=with_widest_totals(first.value))
         second = replace(second, value=with_widest_totals(second.value))
-        named, ranges = self._named_totals(first)
-        pairs = self._paired(context, query, first, second)
-        same = {other: named.get(mine, mine) for other, mine in pairs.items()}
+        mine, others = leaves_of(first.value), leaves_of(second.value)
+        named, ranges = self._named_totals(first, mine)
+        pairs = self._paired(context, query, first, second, (mine, others))
+        same = {other: named.get(leaf, leaf) for other, leaf in pairs.items()}
         # What equals nothing of the first value is a value of its own, whatever its name.
         foreign = {
             other: term("slot", other.type, payload=("foreign", structure(other), 0))
-            for other in outermost(second.value)
+            for other in others
             if other not in pairs
         }
         theirs = substitute(second.value, same | foreign)
-        lemma = self.decide(substitute(first.value, named), theirs, ranges)
-        if lemma.answer is not Answer.UNSAT:
-            known = model if lemma.answer is Answer.SAT else None
-            raise Violation(obligation, known, origin, lemma.witness)
+        return self.decide(substitute(first.value, named), theirs, ranges)
 
-    def _named_totals(self, value: Valued) -> tuple[dict[Term, Term], dict[Term, Range]]:
+    def _named_totals(
+        self, value: Valued, leaves: Sequence[Term]
+    ) -> tuple[dict[Term, Term], dict[Term, Range]]:
         """A slot of its own for each total of a value, and the ranges of totals."""
         named: dict[Term, Term] = {}
         ranges: dict[Term, Range] = {}
-        for total in outermost(value.value):
+        for total in leaves:
             bits = total_bits(total)
             if bits is None:
                 continue
@@ -239,13 +265,18 @@ class Matcher:
         return Ranges(known).integer(value.value)
 
     def _paired(
-        self, context: Context, query: Query, first: Valued, second: Valued
+        self,
+        context: Context,
+        query: Query,
+        first: Valued,
+        second: Valued,
+        leaves: tuple[Sequence[Term], Sequence[Term]],
     ) -> dict[Term, Term]:
-        """For each total and slot of the second value the one of the first that it equals."""
+        """For each leaf of the second value the one of the first that it equals."""
         pairs: dict[Term, Term] = {}
-        for theirs in outermost(second.value):
+        for theirs in leaves[1]:
             failure: Violation | None = None
-            for mine in outermost(first.value):
+            for mine in leaves[0]:
                 if align(mine, theirs) is None:
                     continue
                 left, right = replace(first, value=mine), replace(second, value=theirs)

@@ -15,21 +15,14 @@ import math
 from collections.abc import Callable, Mapping
 
 from .arithmetic import FLOATS
+from .normal_terms import has_conversion, integer, is_limited, number, order_key
 from .ranges import EXACT_INTEGERS, Range, Ranges, type_range
 from .terms import Term, bit_width, constant_value, is_float, rewrite, term
 
 WHOLE_OPERATIONS = {"roundeven": "nearest", "floor": "floor_int", "ceil": "ceil_int"}
 """Float operations with a whole result, and the integer operations that give the same number."""
+_ORDER = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 _COMMUTATIVE = frozenset(("add", "mul", "min", "max", "minf", "maxf", "addf", "mulf", "eq"))
-
-
-def integer(value: int) -> Term:
-    """A mathematical integer."""
-    return term("constant", "int", payload=value)
-
-
-def number(value: float, type: str) -> Term:
-    return term("constant", type, payload=float(value))
 
 
 class NormalForm:
@@ -228,6 +221,15 @@ class NormalForm:
             return integer(int(low == least and high == greatest))
         return self._ordered(predicate, "i1", (a, b), None)
 
+    def compare_floats(self, old: Term, a: Term, b: Term) -> Term:
+        """A comparison of whole numbers is one of integers."""
+        whole = [self.whole(value) for value in (a, b)]
+        finite = all(self.ranges.of(value) is not None for value in (a, b))
+        predicate = str(old.payload)[1:]
+        if whole[0] is None or whole[1] is None or not finite or predicate not in _ORDER:
+            return term("cmpf", old.type, a, b, payload=old.payload)
+        return self.compare(predicate, whole[0], whole[1])
+
     def negate(self, truth: Term) -> Term:
         if truth.operation == "constant":
             return integer(1 - int(constant_value(truth) or 0))
@@ -242,6 +244,8 @@ class NormalForm:
             return then if constant_value(condition) else otherwise
         if condition.operation == "not":
             return self.select(type, condition.operands[0], otherwise, then)
+        then = self._under(condition, True, then)
+        otherwise = self._under(condition, False, otherwise)
         if condition.operation == "lt" and not is_float(type):
             limit = self._select_limit(
                 condition.operands[0], condition.operands[1], then, otherwise
@@ -255,6 +259,29 @@ class NormalForm:
         kind = type if is_float(type) else "int"
         return term("select", kind, condition, then, otherwise)
 
+    def _under(self, condition: Term, truth: bool, value: Term) -> Term:
+        """The value where a comparison with a number is known to be true, or false.
+
+        C's clamps convert a float only where the result fits: there, the conversion is exact.
+        """
+        if condition.operation != "lt" or not has_conversion(value):
+            return value
+        a, b = condition.operands
+        above, below = constant_value(a), constant_value(b)
+        if (above is None) == (below is None):
+            return value
+        low, high = -math.inf, math.inf
+        if above is not None:
+            low, high = (int(above) + 1, high) if truth else (low, int(above))
+        elif below is not None:
+            low, high = (low, int(below) - 1) if truth else (int(below), high)
+        limited = b if above is not None else a
+        least, greatest = self.ranges.integer(limited)
+        bounds = max(low, least), min(high, greatest)
+        if bounds[0] > bounds[1]:
+            return value
+        return NormalForm({**self.ranges.given, limited: bounds}).of(value)
+
     def _select_limit(self, a: Term, b: Term, then: Term, otherwise: Term) -> Term | None:
         """``a < b ? a : b`` and its variants, bounds that are off by one included."""
         if then is a and otherwise is b:
@@ -266,9 +293,9 @@ class NormalForm:
         if value_b is not None and then is a and other == value_b - 1:
             return self.minimum(a, otherwise)  # a < c ? a : c - 1
         first = constant_value(then)
-        if value_a is not None and first == value_a and _is_limited(otherwise, "max", b, value_a):
+        if value_a is not None and first == value_a and is_limited(otherwise, "max", b, value_a):
             return self.minimum(otherwise, then)  # c < b ? c : max(b, l) with l <= c
-        if value_b is not None and first == value_b and _is_limited(otherwise, "min", a, value_b):
+        if value_b is not None and first == value_b and is_limited(otherwise, "min", a, value_b):
             return self.maximum(otherwise, then)  # a < c ? c : min(a, h) with h >= c
         if value_b is not None and otherwise is a and first == value_b - 1:
             # a < c ? c - 1 : a: only a < c - 1 changes, and a = c - 1 is the same.
@@ -311,6 +338,14 @@ class NormalForm:
         return (
             self._ordered("mulf", a.type, (a, b), None) if y is None else term("mulf", a.type, a, b)
         )
+
+    def float_quotient(self, old: Term, a: Term, b: Term) -> Term:
+        """Division by a power of two is multiplication with its inverse, which is exact."""
+        divisor = constant_value(b)
+        small = divisor is not None and 2.0**-10 <= abs(divisor) <= 2.0**10
+        if divisor is not None and small and math.frexp(abs(divisor))[0] == 0.5:
+            return self.float_product(a, number(1.0 / divisor, old.type))
+        return term("divf", old.type, a, b)
 
     def float_limit(self, kind: str, a: Term, b: Term) -> Term:
         if constant_value(a) is not None:
@@ -389,28 +424,6 @@ class NormalForm:
         if operation in _COMMUTATIVE:
             operands = tuple(sorted(operands, key=order_key))
         return term(operation, type, *operands, payload=payload)  # pyright: ignore[reportArgumentType]
-
-
-def _is_limited(value: Term, kind: str, inner: Term, bound: float) -> bool:
-    """Whether ``value`` is ``kind(inner, limit)`` with a limit on the far side of ``bound``."""
-    if value.operation != kind or value.operands[0] is not inner:
-        return False
-    limit = constant_value(value.operands[1])
-    return limit is not None and (limit <= bound if kind == "max" else limit >= bound)
-
-
-_KEYS: dict[Term, str] = {}
-
-
-def order_key(value: Term) -> str:
-    """A text by which operands are sorted: constants last, slots without their number."""
-    found = _KEYS.get(value)
-    if found is None:
-        inner = ",".join(order_key(operand) for operand in value.operands)
-        payload = value.payload[:2] if value.operation == "slot" else value.payload  # pyright: ignore
-        first = "~" if value.operation == "constant" else ""
-        found = _KEYS[value] = f"{first}{value.operation}:{value.type}({inner}){payload}"
-    return found
 
 
 def _payload(value: Term) -> int:
@@ -546,6 +559,8 @@ _RULES: dict[str, Callable[..., Term]] = {
     "index_cast": lambda form, old, a: form.wrap(a, old.type),
     "sitofp": lambda form, old, a: form.to_float(a, old.type),
     "uitofp": lambda form, old, a: form.to_float(form.low_bits(a, _bits(old)), old.type),
+    "cmpf": lambda form, old, a, b: form.compare_floats(old, a, b),
+    "divf": lambda form, old, a, b: form.float_quotient(old, a, b),
     "fptosi": lambda form, old, a: form.to_integer(old, a),
     "mulf": lambda form, old, a, b: form.float_product(a, b),
     "negf": _float_negation,

@@ -35,6 +35,7 @@ class Ranges:
     """Computes ranges, given those of some leaves; each term once."""
 
     def __init__(self, known: Mapping[Term, Range]) -> None:
+        self.given = dict(known)
         self._known = dict(known)
 
     def of(self, value: Term) -> Range | None:
