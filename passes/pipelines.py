@@ -21,7 +21,6 @@ from ..dialects.tile import TILE
 from ..hw.gemmini.config import DEFAULT_CONFIG
 from .block_sizes import block_sizes
 from .double_buffer import DoubleBufferPass
-from .fuse import FusePass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
 from .kernel import config_of, kernel_of, named_loops
@@ -119,7 +118,6 @@ def _schedule(
         StagePass("c", blocks[-1]),
         InterchangePass((*chunks, *inside)),
         *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
-        FusePass("h"),
         PeelPass("i", first=True),
         ReuseWeightsPass(apart=True),
     ]
