@@ -23,9 +23,9 @@ MAX_BYTES = 1 << 20
 class ApplyProvenPatternPass(ModulePass):
     """Apply the ``pdl.pattern`` rules of a file, each wherever it matches.
 
-    Works on IR of any level. Refuses unless every rule of the file is proved for all operands
-    (``liftproof validate --pattern``), so the program keeps its meaning. A rule is applied once to
-    each operation of the program, not to what it has just made. A proof costs seconds at most, and
+    Works on IR of any level. Needs every rule of the file to be proved for all operands
+    (``liftproof validate --pattern``) and refuses otherwise. Guarantees that the program keeps its
+    meaning. A rule is applied once to each operation of the program, not to what it has just made. A proof costs seconds at most, and
     is made once for each text of a rule.
     """
 
