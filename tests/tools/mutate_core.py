@@ -157,14 +157,19 @@ def _run_tests(tests: list[str]) -> int:
     import pytest
 
     sink = io.StringIO()
-    with redirect_stdout(sink), redirect_stderr(sink):
-        return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    for test in tests:
+        with redirect_stdout(sink), redirect_stderr(sink):
+            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", test]))
+        if status != 0:
+            return status
+    return 0
 
 
 def _preload() -> None:
     """Import in the parent what no mutant changes: forks then start at once."""
     import hypothesis  # noqa: F401
     import islpy  # noqa: F401
+    import pytest  # noqa: F401
     import z3  # noqa: F401
     from liftproof.hw.gemmini import functional  # noqa: F401
     from xdsl.dialects import affine, func, linalg, math, memref, scf, tensor  # noqa: F401

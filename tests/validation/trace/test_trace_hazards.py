@@ -203,3 +203,87 @@ def test_spilled_partial_sums_need_a_fence(builder, place, config):
         build.fence()
         verdicts.append(validate_stream(kernel, build.stream(), arrays, config).verdict)
     assert verdicts == ["refuted", "proved"]
+
+
+def in_order(build, layout, config):
+    """The verdict on a stream that is right in order, for C = saturated A·B."""
+    kernel = parse_c_kernel(
+        """#include <stdint.h>
+        void product(const int8_t A[16][16], const int8_t B[16][16], int8_t C[16][16]) {
+          for (int i = 0; i < 16; i++) for (int j = 0; j < 16; j++) {
+            int32_t sum = 0;
+            for (int k = 0; k < 16; k++) sum += A[i][k] * B[k][j];
+            C[i][j] = sum > 127 ? 127 : sum < -128 ? -128 : sum;
+          }
+        }""",
+        "product.c",
+    )
+    result = validate_stream(kernel, build.stream(), layout, config)
+    unchecked = validate_stream(kernel, build.stream(), layout, config, hazards=False)
+    assert (unchecked.verdict, unchecked.reason) == ("proved", "")
+    return result
+
+
+@pytest.fixture
+def bytes_only(place):
+    """A, B and C as int8."""
+    return place(A=((16, 16), "int8"), B=((16, 16), "int8"), C=((16, 16), "int8"))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("drained", [False, True])
+def test_a_result_in_flight_makes_the_difference(first, drained, start, bytes_only, config):
+    """A product that starts to read a result at its second row must wait for it explicitly."""
+    a, b, c = (array.address for array in bytes_only.arrays)
+    build = start()
+    build.mvin(a, 0, 16, 16)
+    build.mvin(b, 4096, 16, 16)
+    build.preload((4096, 16, 16), (8192, 16, 16))
+    build.compute((0, 16, 16))
+    if drained:
+        build.fence()
+    build.preload((4096, 16, 16), (ACC, 8, 16))
+    build.compute((8192 + first, 8, 16))
+    build.mvout(c, 8192, 16, 16)
+    build.fence()
+    result = in_order(build, bytes_only, config)
+    safe = drained or first == 0
+    assert result.verdict == ("proved" if safe else "refuted"), result.reason
+    assert ("may not have written yet" in result.reason) == (not safe)
+
+
+@pytest.mark.parametrize("fenced", [False, True])
+def test_what_was_stored_is_loaded_behind_a_fence_only(fenced, start, bytes_only, config):
+    """C is stored, loaded again, and stored once more: the load needs a fence before it."""
+    a, b, c = (array.address for array in bytes_only.arrays)
+    build = start()
+    build.mvin(a, 0, 16, 16)
+    build.mvin(b, 4096, 16, 16)
+    build.preload((4096, 16, 16), (ACC, 16, 16))
+    build.compute((0, 16, 16))
+    build.mvout(c, ACC, 16, 16)
+    if fenced:
+        build.fence()
+    build.mvin(c, 8192, 16, 16)
+    build.mvout(c, 8192, 16, 16)
+    build.fence()
+    result = in_order(build, bytes_only, config)
+    assert result.verdict == ("proved" if fenced else "refuted"), result.reason
+    assert ("without a fence" in result.reason) == (not fenced)
+
+
+@pytest.mark.parametrize("fenced", [False, True])
+def test_the_host_reads_behind_a_fence_only(fenced, start, bytes_only, config):
+    """The last store needs a fence before the kernel returns to the host."""
+    a, b, c = (array.address for array in bytes_only.arrays)
+    build = start()
+    build.mvin(a, 0, 16, 16)
+    build.mvin(b, 4096, 16, 16)
+    build.preload((4096, 16, 16), (ACC, 16, 16))
+    build.compute((0, 16, 16))
+    build.mvout(c, ACC, 16, 16)
+    if fenced:
+        build.fence()
+    result = in_order(build, bytes_only, config)
+    assert result.verdict == ("proved" if fenced else "refuted"), result.reason
+    assert ("before the host reads" in result.reason) == (not fenced)
