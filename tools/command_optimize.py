@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
     parser.add_argument("--budget", type=positive, default=64, help="proposals to evaluate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the search")
+    parser.add_argument(
+        "--library",
+        type=Path,
+        metavar="FILE",
+        help="schedules of earlier kernels, to start from and add to",
+    )
     add_proposer_arguments(parser)
 
 
@@ -58,6 +65,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
             dram_latency=options.dram_latency,
             warm=options.warm,
             models=models_of(options),
+            library=options.library,
             jobs=options.jobs or usable_cores(),
         ),
     )
@@ -68,7 +76,9 @@ def run_with(options: argparse.Namespace, choices: OptimizeOptions) -> tuple[dic
     directory: Path = options.out or Path("out") / Path(options.kernel).stem
     if directory.exists() and not directory.is_dir():
         raise Diagnostic(f"{directory}: not a folder", hint="choose another --out")
-    with TerminalListener(quiet=options.json) as listener, worker_pool(options.jobs) as executor:
+    # One given pipeline is not worth the start of a process.
+    pool = worker_pool(options.jobs) if choices.pipeline is None else ThreadPoolExecutor(1)
+    with TerminalListener(quiet=options.json) as listener, pool as executor:
         result = optimize(options.kernel, choices, executor, listener)
         report = write_result(result, directory, options.emit)
         listener.stage("result", _result_line(result))
