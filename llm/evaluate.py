@@ -16,7 +16,6 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass, PassPipeline
-from xdsl.universe import Universe
 from xdsl.utils.exceptions import (
     ArgSpecParseError,
     DiagnosticException,
@@ -25,6 +24,7 @@ from xdsl.utils.exceptions import (
 )
 
 from ..diagnostics import Diagnostic
+from ..dialects.context import new_context, universe
 from ..hw.gemmini.config import load_config
 from ..hw.gemmini.lower_bound import bound_program
 from ..hw.gemmini.timing import Level, simulate_timing
@@ -90,20 +90,6 @@ class Outcome:
             return self.pipeline
         digest = hashlib.sha256(f"{self.text} {self.pipeline}".encode()).hexdigest()[:12]
         return f"{self.kind}:{digest}"
-
-
-@cache
-def universe() -> Universe:
-    """Every dialect and pass that an installed package registers."""
-    return Universe.get_multiverse()
-
-
-def new_context() -> Context:
-    """A context with every dialect that an installed universe provides."""
-    context = Context()
-    for name, factory in universe().all_dialects.items():
-        context.register_dialect(name, factory)
-    return context
 
 
 @cache

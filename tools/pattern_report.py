@@ -6,8 +6,8 @@ import argparse
 import time
 from typing import Any
 
+from ..dialects.context import new_context
 from ..hw.gemmini.config import GemminiConfig
-from ..llm.evaluate import new_context
 from ..validation.pattern_proof import RESOURCE_LIMIT, InstanceProof, RuleProof, prove_rule
 from ..validation.pattern_rule import rules_of
 from .read import parse_mlir, read_text

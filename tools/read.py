@@ -15,12 +15,12 @@ from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from ..diagnostics import Diagnostic, SourceLocation
+from ..dialects.context import new_context
 from ..hw.gemmini.config import GemminiConfig, load_config
 from ..hw.gemmini.rocc import read_rocc
 from ..hw.stream import CommandStream
 from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.machine_c import is_machine_c, read_machine_c
-from ..llm.evaluate import new_context
 
 MAX_BYTES = 64 << 20
 MAX_NESTING = 400

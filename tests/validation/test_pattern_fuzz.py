@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
+from liftproof.dialects.context import new_context
 from liftproof.hw.gemmini.config import load_config
-from liftproof.llm.evaluate import new_context
 from liftproof.tools.read import parse_mlir
 from liftproof.validation.arithmetic import apply
 from liftproof.validation.pattern_proof import prove_rule

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from liftproof.dialects.context import new_context
 from liftproof.hw.gemmini.config import load_config
-from liftproof.llm.evaluate import new_context
 from liftproof.tools.read import parse_mlir
 from liftproof.validation import pattern_proof
 from liftproof.validation.cross_check import cross_check
@@ -283,3 +283,20 @@ def test_the_same_array_twice_does_not_match_two_arrays() -> None:
 def test_integer_types_of_the_proof_are_exact() -> None:
     """No width is assumed proved because another one is."""
     assert (IntegerType(7),) not in proof_of(RIGHT["add_sub"]).proved_types
+
+
+def test_instructions_that_are_never_legal_prove_nothing() -> None:
+    """From operands that cannot exist anything would follow; the rule stays open."""
+    text = (PATTERNS / "right.mlir").read_text().replace("= 16 : index", "= 17 : index")
+    found = {rule.name: rule for rule in rules_of(parse_mlir(text, "pattern.mlir"))}
+    zeros = text[text.index("pdl.pattern @zeros_twice") :]
+    rows = '%rows_op = pdl.operation "arith.constant" {"value" = %many} -> (%index_t : !pdl.type)'
+    zeros = zeros.replace(
+        "pdl.pattern @zeros_twice : benefit(1) {",
+        "pdl.pattern @zeros_twice : benefit(1) {\n%many = pdl.attribute = 17 : index\n"
+        f"%index_t = pdl.type : index\n{rows}\n%too_many = pdl.result 0 of %rows_op",
+    ).replace("%rows, %cols", "%too_many, %cols")
+    lines = [line for line in zeros.splitlines() if "%rows = pdl.operand" not in line]
+    (rule,) = rules_of(parse_mlir("\n".join(lines), "pattern.mlir"))
+    assert proof_of(rule).verdict == "unknown"
+    assert proof_of(found["zeros_twice"]).verdict == "proved"
