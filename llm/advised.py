@@ -16,6 +16,7 @@ from .anonymize import anonymize
 from .check import Task, check, refused
 from .evaluate import Outcome, Problem, new_context
 from .guide import Guide, GuideOptions
+from .library import Entry
 from .proposal import Proposal
 from .sandbox import Killed, Sandbox
 from .search import Examine
@@ -35,10 +36,12 @@ class Advice:
         source_ir: str,
         baseline_cycles: int,
         seed: int,
+        similar: Sequence[Entry] = (),
     ) -> None:
         """Raises ``Diagnostic`` where ``options`` do not say enough to ask anybody."""
         self.options = options
         self.seed = seed
+        self.similar = "\n".join(entry.describe() for entry in similar)
         self.asker = open_asker(options)
         self.problem = replace(problem, tensor_ir=anonymize(problem.tensor_ir))
         """The kernel without the user's names: all that a model may learn of it."""
@@ -54,7 +57,7 @@ class Advice:
     def opened(self, executor: Executor, jobs: int) -> Generator[tuple[Guide, Examine]]:
         """A guide, and a function that checks what it proposes in ``jobs`` processes."""
         options = GuideOptions(self.seed, self.options.temperature, self.options.answer_tokens)
-        self.guide = Guide(self.problem, self.asker, executor, options)
+        self.guide = Guide(self.problem, self.asker, executor, options, self.similar)
         with Sandbox(jobs) as sandbox:
 
             def examine(proposals: Sequence[Proposal]) -> list[Outcome]:

@@ -27,6 +27,7 @@ from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..llm.advice import ModelOptions
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
+from ..llm.library import Entry, Library
 from ..llm.proposal import restore
 from ..llm.search import Certify, NothingProvedError, Search, SearchState
 from ..llm.work import multiply_accumulates
@@ -54,6 +55,8 @@ class OptimizeOptions:
     """Language models that propose too; None searches without any."""
     jobs: int = 1
     """Processes that check what models propose."""
+    library: Path | None = None
+    """A file of schedules, from which the search starts and to which it adds its own."""
 
 
 class Listener:
@@ -172,6 +175,7 @@ class _Job:
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
+        self._keep(problem, state.best)
         stream, layout = stream_of_module(program, self.config)
         timing = simulate_timing(
             stream,
@@ -221,10 +225,11 @@ class _Job:
         self, problem: Problem, prepared: PreparedSource, source_ir: str, baseline_cycles: int
     ) -> SearchState:
         budget = 1 if self.options.pipeline is not None else max(1, self.options.budget)
+        similar = self._similar(problem)
         first: Sequence[str] = (
             [self.options.pipeline]
             if self.options.pipeline is not None
-            else first_pipelines(problem.tensor_ir, self.options.config)
+            else self._first(problem, similar)
         )
 
         def progress(state: SearchState) -> None:
@@ -239,7 +244,7 @@ class _Job:
                 state = search.run(first)
             else:
                 state = self._advised_search(
-                    problem, source_ir, baseline_cycles, budget, first, progress
+                    problem, source_ir, baseline_cycles, budget, first, similar, progress
                 )
         except NothingProvedError as error:
             raise Diagnostic(f"{self.path}: no program could be accepted: {error}") from error
@@ -247,6 +252,24 @@ class _Job:
         candidates = f"{state.evaluated}/{budget} candidates"
         self._ended("search", f"{candidates}   best {state.best.cycles:,} cycles")
         return state
+
+    def _similar(self, problem: Problem) -> list[Entry]:
+        """Schedules of similar kernels, if there is a library."""
+        if self.options.library is None:
+            return []
+        return Library(self.options.library).nearest(problem)
+
+    def _first(self, problem: Problem, similar: Sequence[Entry]) -> list[str]:
+        """The schedules that the search starts from: known ones, then those made for the kernel."""
+        made = first_pipelines(problem.tensor_ir, self.options.config)
+        return list(dict.fromkeys([*(entry.pipeline for entry in similar), *made]))
+
+    def _keep(self, problem: Problem, best: Outcome) -> None:
+        """Add a proven schedule to the library."""
+        if self.options.library is not None and not best.text and best.cycles is not None:
+            Library(self.options.library).add(
+                problem, best.pipeline, best.cycles, best.lower_bound, version("liftproof")
+            )
 
     def _certify(self, problem: Problem, prepared: PreparedSource) -> Certify:
         def certify(pipeline: str) -> str:
@@ -265,6 +288,7 @@ class _Job:
         baseline_cycles: int,
         budget: int,
         first: Sequence[str],
+        similar: Sequence[Entry],
         progress: Callable[[SearchState], None],
     ) -> SearchState:
         """Search with language models, on a copy of the kernel without the user's names."""
