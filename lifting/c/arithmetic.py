@@ -64,6 +64,18 @@ _FLOAT: dict[str, _BinaryOperation] = {
 _PREDICATES = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 
 
+class SizeTooLargeError(Exception):
+    """The size of a vector is kept in a type that cannot hold all sizes.
+
+    Caught by the lowering of the kernel, which takes for granted that it fits.
+    """
+
+    def __init__(self, name: str, highest: int) -> None:
+        super().__init__(name)
+        self.name = name
+        self.highest = highest
+
+
 class Arithmetic:
     """Emits the operations of C's scalar operators through an ``Emitter``."""
 
@@ -183,6 +195,15 @@ class Arithmetic:
         interval = value.interval
         if kind.bits == LONG.bits or kind.holds(interval.low, interval.high):
             return Value(kind, ssa=resized, polynomial=value.polynomial)
+        if value.polynomial is None or kind.bits > source.bits:
+            return Value(kind, ssa=resized)
+        # The polynomial equals the value modulo 2**source.bits, hence modulo 2**kind.bits, too.
+        interval = value.polynomial.interval
+        if kind.holds(interval.low, interval.high):
+            return Value(kind, ssa=resized, polynomial=value.polynomial)
+        for atom in value.polynomial.atoms():
+            if atom.is_size and atom.interval.high > kind.highest:
+                raise SizeTooLargeError(atom.name, kind.highest)
         return Value(kind, ssa=resized)
 
     def _resize(self, ssa: SSAValue, source: CInteger, kind: CInteger) -> SSAValue:

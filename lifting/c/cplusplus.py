@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from lark import Token
 
@@ -15,12 +16,19 @@ from ...diagnostics import Diagnostic
 from .macros import location_of
 
 _NAMESPACE = re.compile(r"\busing\s+namespace\s+std\s*;|\bstd\s*::|\busing\s+std\s*::\s*\w+\s*;")
+_CPLUSPLUS = re.compile(r"\busing\s+namespace\b|\bstd\s*::|#\s*include\s*<(vector|cmath)>")
 _NOT_BLANK = re.compile(r"\S")
 _CASTS = ("static_cast",)
 _BEFORE_OPERAND = frozenset(
     """= ( , [ + - * / % < > <= >= == != && || ! & | ^ ? : return""".split()  # noqa: SIM905
 )
 """After one of these, a type that is followed by ``(`` converts the value in parentheses."""
+
+
+def is_cplusplus(text: str, filename: str) -> bool:
+    """Tell whether a file is C++: by its name, or by what only C++ has."""
+    is_named = PurePath(filename).suffix in (".cc", ".cpp", ".cxx", ".hpp")
+    return is_named or _CPLUSPLUS.search(text) is not None
 
 
 def blank_namespace(text: str) -> str:

@@ -13,7 +13,7 @@ from .arithmetic import Arithmetic
 from .emitter import Emitter
 from .expressions import ExpressionLowering, pointed, walked
 from .polynomial import Polynomial
-from .types import INT, CScalar, CStruct, CVoid, to_mlir
+from .types import INT, CAuto, CScalar, CStruct, CVoid, to_mlir
 from .usage import VariableUsage
 from .values import ArrayVariable, ScalarVariable, UnsetPointer, Value, Variable
 from .vectors import VectorLowering
@@ -124,8 +124,13 @@ class DeclarationLowering:
                 )
             initializer = initializer.items[0]
         assert not isinstance(initializer, syntax.InitializerList)
+        value: Value | None = None
+        if isinstance(declarator.type.base, CAuto) and initializer is not None:
+            value = self._expressions.value(initializer)
+            declarator = replace(declarator, type=replace(declarator.type, base=value.type))
         kind = scalar_type(declarator)
-        value = self._expressions.converted(initializer, kind) if initializer is not None else None
+        if initializer is not None and value is None:
+            value = self._expressions.converted(initializer, kind)
         if usage.walks(declarator):
             return self.walking(declarator, value)
         if usage.needs_memory(declarator):

@@ -13,11 +13,11 @@ from .arithmetic import Arithmetic
 from .declarations import DeclarationLowering, scalar_type
 from .emitter import Emitter
 from .expressions import ExpressionLowering
-from .library import LIBRARY
+from .library import EXTREMA, LIBRARY, overloaded
 from .loops import LoopLowering
 from .returns import Statements, always_returns, returns_last
 from .traversal import descendants
-from .types import VOID, CType, CVoid
+from .types import VOID, CType, CVoid, usual_arithmetic_conversions
 from .usage import VariableUsage
 from .values import ArrayVariable, Bindings, ScalarVariable, Scopes, Value
 from .vectors import Interface, VectorLowering, VectorUse
@@ -229,6 +229,8 @@ class FunctionLowering:
         """Emit what the called function does. Raises Diagnostic if it is not known."""
         if call.function in self._unit.functions:
             return self._inline(call, self._unit.functions[call.function])
+        if call.function in EXTREMA:
+            return self._extremum(call)
         if call.function in LIBRARY:
             return self._library_call(call)
         raise Diagnostic(
@@ -238,12 +240,25 @@ class FunctionLowering:
             "are supported",
         )
 
+    def _extremum(self, call: syntax.Call) -> Value:
+        """Emit ``std::max`` or ``std::min``: the first argument if both are equal."""
+        self._check_count(call, 2)
+        left, right = (self.expressions.value(argument) for argument in call.arguments)
+        kind = usual_arithmetic_conversions(left.type, right.type)
+        operands = (left, right) if call.function == "max" else (right, left)
+        second_wins = self._arithmetic.binary("<", *operands)
+        return self.expressions.choose(second_wins, (Block(), right), (Block(), left), kind)
+
     def _library_call(self, call: syntax.Call) -> Value:
-        function = LIBRARY[call.function]
+        values = [self.expressions.value(argument) for argument in call.arguments]
+        name = call.function
+        if self._unit.is_cplusplus:
+            name = overloaded(name, [value.type for value in values])
+        function = LIBRARY[name]
         self._check_count(call, len(function.parameters))
         operands = [
-            self._arithmetic.materialise(self.expressions.converted(argument, kind))
-            for argument, kind in zip(call.arguments, function.parameters, strict=True)
+            self._arithmetic.materialise(self._arithmetic.convert(value, kind))
+            for value, kind in zip(values, function.parameters, strict=True)
         ]
         computed = self._arithmetic.computed(function.operation(*operands), function.computed)
         return self._arithmetic.convert(computed, function.result)

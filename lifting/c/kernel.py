@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
-from .arithmetic import Arithmetic
+from .arithmetic import Arithmetic, SizeTooLargeError
 from .call_graph import find_kernel
 from .declarations import constant_extent, scalar_type
 from .emitter import Emitter, mlir_location
@@ -45,13 +45,17 @@ def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleO
     kernel = find_kernel(unit, filename)
     shapes: Shapes = {}
     equal: dict[str, str] = {}
+    largest: dict[str, int] = {}
     in_memory: frozenset[syntax.Declarator] = frozenset()
     while True:
-        builder = _KernelBuilder(unit, kernel, filename, shapes, equal, in_memory)
+        builder = _KernelBuilder(unit, kernel, filename, shapes, equal, largest, in_memory)
         try:
             module = builder.build()
         except CannotWalkError as error:
             in_memory |= {error.declarator}
+            continue
+        except SizeTooLargeError as error:
+            largest[error.name] = error.highest
             continue
         new = {n: s for n, s in builder.shapes().items() if n not in shapes}
         same = builder.equal_sizes()
@@ -71,10 +75,12 @@ class _KernelBuilder:
         filename: str,
         shapes: Shapes,
         equal: dict[str, str],
+        largest: dict[str, int],
         in_memory: frozenset[syntax.Declarator],
     ) -> None:
         self._shapes = shapes
         self._equal = equal
+        self._largest = largest
         self._extent_names = unit.extents
         self._parameters: dict[Atom, str] = {}
         self._kernel = kernel
@@ -83,7 +89,7 @@ class _KernelBuilder:
         self._arithmetic = Arithmetic(self._emitter)
         self._functions = FunctionLowering(self._emitter, unit, self, in_memory)
         self._names: list[str] = []
-        self._sizes: list[str] = []
+        self._sizes: dict[str, Polynomial] = {}
         self._facts: list[str] = []
         self._unknown: dict[str, tuple[int, str]] = {}
         """Rank of each array parameter of unknown extents, and its name if it is a vector."""
@@ -165,16 +171,26 @@ class _KernelBuilder:
         for atom, known in self._parameters.items():
             if known == name:
                 return Polynomial.atom(atom)
+        if name not in self._sizes:
+            self._sizes[name] = self._new_size(name)
+        return self._sizes[name]
+
+    def _new_size(self, name: str) -> Polynomial:
         self._describe(str(INT), [])
         argument = self._argument(name, to_mlir(INT))
+        if (same := self._same(name)) is not None:
+            return same
         with self._emitter.inside(self._emitter.head):
             index = self._arithmetic.as_index(argument, INT)
             index.name_hint = f"{name}_index"
-        self._sizes.append(name)
-        if (same := self._same(name)) is not None:
-            return same
-        atom = Atom(name, index, Interval(0, INT.highest))
+        highest = self._largest.get(name, INT.highest)
+        # Sizes are there before everything else, wherever they are first asked for.
+        serial = -1 - len(self._parameters)
+        atom = Atom(name, index, Interval(0, highest), is_size=True, serial=serial)
         self._parameters[atom] = name
+        if highest < INT.highest:
+            self._functions.loops.assumptions.append(f"{name} <= {highest}")
+            self._facts.append(f"{highest} - {name}")
         return Polynomial.atom(atom)
 
     def _same(self, name: str) -> Polynomial | None:

@@ -6,13 +6,13 @@ by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith, math
 from xdsl.ir import Operation, SSAValue
 
-from .types import DOUBLE, FLOAT, INT, LONG, CScalar
+from .types import DOUBLE, FLOAT, INT, LONG, CFloat, CScalar
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,18 @@ def _library() -> dict[str, LibraryFunction]:
 
 LIBRARY = _library()
 """The library functions by name."""
+
+EXTREMA = ("max", "min")
+"""Functions of ``<algorithm>``, for operands of any arithmetic type."""
+
+
+def overloaded(name: str, arguments: Sequence[CScalar]) -> str:
+    """Return the C function that a call of ``name`` means in C++, where ``<cmath>`` overloads it.
+
+    Functions of ``float`` are computed in ``float``, and ``abs`` is defined for them, too.
+    """
+    are_real = [isinstance(kind, CFloat) for kind in arguments]
+    if name == "abs" and all(are_real) and arguments:
+        name = "fabs"
+    all_single = all(kind == FLOAT for kind in arguments) and bool(arguments)
+    return f"{name}f" if all_single and f"{name}f" in LIBRARY else name

@@ -103,6 +103,8 @@ def _condition(loop: syntax.For, variable: str) -> tuple[str, syntax.Expression]
         left, right = condition.left, condition.right
         if isinstance(left, syntax.Identifier) and left.name == variable:
             return condition.operator, right
+        if (moved := _moved_constant(condition, variable)) is not None:
+            return condition.operator, moved
         if isinstance(right, syntax.Identifier) and right.name == variable:
             return _MIRRORED[condition.operator], left
     raise Diagnostic(
@@ -110,3 +112,17 @@ def _condition(loop: syntax.For, variable: str) -> tuple[str, syntax.Expression]
         condition.location,
         hint=_FORM,
     )
+
+
+def _moved_constant(condition: syntax.Binary, variable: str) -> syntax.Expression | None:
+    """Return ``bound - 1`` for a condition ``variable + 1 < bound``."""
+    match condition.left:
+        case syntax.Binary(
+            operator="+" | "-" as operator,
+            left=syntax.Identifier(name=name),
+            right=syntax.Literal() as constant,
+        ) if name == variable:
+            opposite = "-" if operator == "+" else "+"
+            return syntax.Binary(condition.location, opposite, condition.right, constant)
+        case _:
+            return None

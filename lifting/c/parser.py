@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from lark.utils import TextSlice
 from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
 from .constants import evaluate_constant
+from .cplusplus import is_cplusplus
 from .macros import TOKEN_LIMIT, location_of
 from .preprocess import KERNEL_KEYWORDS, Preprocessor
 from .syntax_errors import syntax_error
@@ -100,6 +102,7 @@ def parse_c(
         return preprocessor.run(text)
 
     unit = cast(syntax.TranslationUnit, _parse(preprocessed, "translation_unit", filename, types))
+    unit = replace(unit, is_cplusplus=is_cplusplus(text, filename))
     for function in unit.functions.values():
         _check_depth(function.body)
     for declaration in unit.declarations:

@@ -64,6 +64,8 @@ class Atom:
     exact: bool = True
     """Whether every integer of ``interval`` (or of ``loop_range``) may occur, whatever the other
     atoms are; a quotient, say, moves with its dividend."""
+    is_size: bool = False
+    """Whether it is the size of a C++ vector."""
     shown: Polynomial | None = None
     """What to print instead of ``name``, in terms of what the programmer wrote."""
     serial: int = field(default_factory=lambda: next(_serial))

@@ -81,10 +81,6 @@ KERNEL_KEYWORDS: Mapping[str, str] = {
     "template": "write the function for the type at hand",
     "namespace": "leave it out",
     "using": "of C++, only 'using namespace std;' is supported",
-    "new": "use a vector, or an array parameter",
-    "delete": "use a vector, or an array parameter",
-    "throw": "a kernel cannot fail; leave it out",
-    "try": "a kernel cannot fail; leave it out",
 }
 """Keywords of constructs that no kernel may use, with what to do instead."""
 

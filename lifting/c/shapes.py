@@ -257,7 +257,10 @@ def _try(
         extent = _extent([digit[place] for digit in known_digits])
         if extent is None or (place > 0 and not _earns_its_place(extent, steps[place - 1])):
             return None
-        if place > 0 and not surely_nonnegative(known_ratios[place - 1] - extent):
+        fits = place > 0 and surely_nonnegative(known_ratios[place - 1] - extent)
+        if fits and extent.constant_value != 1:
+            extent = known_ratios[place - 1]  # whole rows, without gaps between them
+        if place > 0 and not fits:
             if surely_nonnegative(extent - known_ratios[place - 1] - Polynomial.constant(1)):
                 return None
             assumptions.append(f"{extent} <= {known_ratios[place - 1]}")

@@ -343,3 +343,4 @@ class TranslationUnit:
         default_factory=dict[str, "tuple[Declarator, ...]"]
     )
     extents: frozenset[str] = frozenset()
+    is_cplusplus: bool = False

@@ -16,7 +16,9 @@ from lark.visitors import Transformer_NonRecursive
 from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
 from .literals import character_literal, number_literal
+from .range_loops import range_loop
 from .types import (
+    AUTO,
     BOOL,
     CHAR,
     DOUBLE,
@@ -148,14 +150,17 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         keywords = [str(word) for word in words if word.type == "TYPE_KEYWORD"]
         names = [word for word in words if word.type in ("TYPE_NAME", "VECTOR_TYPE")]
         location = self._at(meta)
-        if len(names) + bool(keywords) + len(enums) + len(structures) != 1:
+        is_auto = any(str(word) == "auto" for word in words)
+        if len(names) + bool(keywords) + len(enums) + len(structures) + is_auto != 1:
             raise Diagnostic(
                 "a declaration needs exactly one type",
                 location,
                 hint="for example 'int8_t', 'unsigned int', 'float'",
             )
         named = syntax.TypeName(location, INT, False, ())
-        if structures:
+        if is_auto:
+            named = replace(named, base=AUTO)
+        elif structures:
             named = replace(named, base=structures[0])
         elif names and names[0].type == "VECTOR_TYPE":
             named = self._vector_type(names[0])
@@ -338,6 +343,11 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         if isinstance(initializer, syntax.Empty):
             initializer = None
         return syntax.For(self._at(meta), initializer, condition, step, body)
+
+    def range_statement(self, meta: Meta, children: list[Any]) -> syntax.For:
+        specifiers, declared, vector, body = children
+        kind = self._type(specifiers, declared)
+        return range_loop(self._at(meta), kind, declared.name, vector, body)
 
     def while_statement(self, meta: Meta, children: list[Any]) -> syntax.While:
         return syntax.While(self._at(meta), children[0], children[1], body_first=False)

@@ -80,6 +80,14 @@ class CStruct(CVoid):
         return f"struct {self.name}"
 
 
+@dataclass(frozen=True)
+class CAuto(CVoid):
+    """``auto``: the type of the initial value."""
+
+    def __str__(self) -> str:
+        return "auto"
+
+
 CScalar = CInteger | CFloat
 CType = CScalar | CVoid
 
@@ -92,6 +100,7 @@ UNSIGNED_LONG = CInteger(64, signed=False)
 FLOAT = CFloat(32)
 DOUBLE = CFloat(64)
 VOID = CVoid()
+AUTO = CAuto()
 
 STANDARD_TYPE_NAMES: dict[str, CInteger] = {
     **{f"int{bits}_t": CInteger(bits, signed=True) for bits in (8, 16, 32, 64)},

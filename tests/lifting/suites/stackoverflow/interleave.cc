@@ -1,0 +1,7 @@
+#include <vector>
+using namespace std;
+vector<int> interleave(vector<int> a, vector<int> b) {
+    vector<int> out;
+    for (int i = 0; i < a.size(); i++) { out.push_back(a[i]); out.push_back(b[i]); }
+    return out;
+}

@@ -1,0 +1,3 @@
+void even(int n, int *a) {
+    for (int i = 0; i < n; i += 2) a[i] = 0;
+}
