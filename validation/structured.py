@@ -264,7 +264,11 @@ class Extractor:
 
     def _allocate(self, operation: memref.AllocaOp | memref.AllocOp) -> None:
         type = operation.memref.type
-        extents = self.plan.extents.get(operation.memref) or static_extents(type, operation)
+        sizes = iter(operation.dynamic_sizes)
+        extents = self.plan.extents.get(operation.memref) or tuple(
+            self.index(next(sizes), operation) if extent < 0 else constant_index(extent)
+            for extent in type.get_shape()
+        )
         self.arrays[operation.memref] = Array(self.fresh("local"), element_type(type), extents)
 
     def _load(self, operation: memref.LoadOp) -> None:
@@ -454,13 +458,6 @@ def _decide_selects(value: Term) -> Term:
 
 def element_type(type: MemRefType[Attribute]) -> str:
     return type_name(type.element_type)
-
-
-def static_extents(type: MemRefType[Attribute], operation: Operation) -> tuple[Index, ...]:
-    shape = type.get_shape()
-    if any(extent < 0 for extent in shape):
-        raise Unsupported("a local array without constant extents", operation)
-    return tuple(constant_index(extent) for extent in shape)
 
 
 def single_function(module: ModuleOp) -> FuncOp:
