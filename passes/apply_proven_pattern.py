@@ -25,8 +25,8 @@ class ApplyProvenPatternPass(ModulePass):
 
     Works on IR of any level. Needs every rule of the file to be proved for all operands
     (``liftproof validate --pattern``) and refuses otherwise. Guarantees that the program keeps its
-    meaning. A rule is applied once to each operation of the program, not to what it has just made. A proof costs seconds at most, and
-    is made once for each text of a rule.
+    meaning. A rule is applied once to each operation of the program, not to what it has just made.
+    A proof costs seconds at most, and is made once for each text of a rule.
     """
 
     name = "apply-proven-pattern"

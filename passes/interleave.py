@@ -57,13 +57,15 @@ class InterleavePass(ModulePass):
     that the DMA works all the time and the queues never fill. Needs moves that do not touch what
     the products use (gemmini-double-buffer), in front of a perfect nest around the products. Moves
     that depend on each other keep their order, in consecutive parts of the nest. Guarantees the
-    same moves and products. Costs a remainder, a comparison and a branch per move nest and
-    iteration of ``loop``.
+    same moves and products. With ``wait`` the first iterations issue none, as the array is still
+    busy with the last chunk; without, the moves have more room, which helps where loads are the
+    limit. Costs a remainder, a comparison and a branch per move nest and iteration of ``loop``.
     """
 
     name = "gemmini-interleave"
 
     loop: str
+    wait: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
@@ -74,7 +76,8 @@ class InterleavePass(ModulePass):
         nests = _movable(band[0])
         if not nests:
             raise refusal(band[0], "has no independent moves in front of it")
-        lead = _lead(target, config_of(function).reservation_execute)
+        entries = config_of(function).reservation_execute
+        lead = _lead(target, entries) if self.wait else 0
         _Interleaving(index_builder(function), band, nests, lead).run()
         tidy(function)
 
@@ -86,7 +89,9 @@ class InterleavePass(ModulePass):
             return ()
         # The middle of the nest first: inside the innermost loop, guards cost too much.
         names = list(loops)
-        return applicable(ctx, module_op, [cls(name) for name in names[-2::-1] + names[-1:]])
+        places = names[-2::-1] + names[-1:]
+        instances = [cls(name, wait) for wait in (True, False) for name in places]
+        return applicable(ctx, module_op, instances)
 
 
 def _band_down_to(target: scf.ForOp) -> list[scf.ForOp]:

@@ -8,6 +8,7 @@ stored, chunks of A and B in two phases, moves spread between the products.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects
@@ -62,10 +63,10 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
     sizes = block_sizes(counts, config_of(function), tile_height(function))
     found: dict[str, None] = {}
-    choices = [(size, False) for size in sizes[:BLOCK_SHAPES]]
-    for size, columns_outside in (*choices, (sizes[0], True)):
-        plan = _schedule(list(counts), size, columns_outside=columns_outside)
-        passes = _applied(context, module.clone(), plan)
+    choices = [(size, Plan()) for size in sizes[:BLOCK_SHAPES]]
+    others = [(sizes[0], Plan(columns_outside=True)), (sizes[0], Plan(wait=False))]
+    for size, plan in (*choices, *others):
+        passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
     return [*found, baseline_pipeline(config)]
 
@@ -99,14 +100,22 @@ def _applied(
     return applied
 
 
-def _schedule(
-    loops: Sequence[str], size: dict[str, int], *, columns_outside: bool
-) -> list[ModulePass]:
-    """The plan of this module for one block shape and one order of the blocks of C."""
+@dataclass(frozen=True)
+class Plan:
+    """What the schedules of this module differ in, apart from block sizes."""
+
+    columns_outside: bool = False
+    """Blocks of columns outermost: B stays in the L2 rather than A."""
+    wait: bool = True
+    """Moves wait until the array is through with the last chunk."""
+
+
+def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[ModulePass]:
+    """The passes of this module's plan for one block shape."""
     repeated = [name for name in loops[: loops.index("i")] if name not in size]
     blocks = [*repeated, *(f"{name}o" for name in size if name in ("h", "i")), "jo"]
     outward = []
-    if columns_outside:
+    if plan.columns_outside:
         blocks = ["jo", *blocks[:-1]]
         outward = [InterchangePass(tuple(blocks))]
     chunks = [*(name for name in loops[loops.index("j") + 1 :] if name != "k"), "ko"]
@@ -118,6 +127,7 @@ def _schedule(
         StagePass("c", blocks[-1]),
         InterchangePass((*chunks, *inside)),
         *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
+        InterleavePass("j", plan.wait),
         PeelPass("i", first=True),
         ReuseWeightsPass(apart=True),
     ]
@@ -133,7 +143,6 @@ def _moves_of_matrices() -> list[ModulePass]:
         SinkPass("ko"),
         DoubleBufferPass("a"),
         DoubleBufferPass("b"),
-        InterleavePass("j"),
     ]
 
 
@@ -151,5 +160,4 @@ def _moves_of_windows() -> list[ModulePass]:
         WidenMovesPass(),
         DoubleBufferPass("a"),
         DoubleBufferPass("b"),
-        InterleavePass("j"),
     ]
