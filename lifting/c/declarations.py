@@ -34,7 +34,7 @@ def scalar_type(declarator: syntax.Declarator) -> CScalar:
         )
     if isinstance(declarator.type.base, CVoid):
         raise Diagnostic(
-            f"'{declarator.name}' cannot have type void",
+            f"'{declarator.name}' cannot have type {declarator.type.base}",
             declarator.location,
             hint="use a pointer to the type of the elements",
         )
