@@ -20,15 +20,14 @@ def test_verdicts_on_mutants_are_what_running_them_says(kernel, level: str, coun
     assert report.is_sound, report.notes
 
 
-def test_every_operator_applies(kernel) -> None:
-    """Each operator changes some program of the corpus, and never the original."""
+def test_mutation_leaves_the_original_alone(kernel) -> None:
+    """No operator changes the module that it is given."""
     program = kernel(18, 17, 20)
     originals = [program.module(level) for level in ("instructions", "tiles", "loops", "tensors")]
     texts = [str(module) for module in originals]
     rng = random.Random(5)
-    for name in OPERATORS:
-        mutants = [apply(name, module, rng) for module in originals for _ in range(6)]
-        print(name, sum(m is not None for m in mutants))
+    changed = [apply(name, module, rng) for name in OPERATORS for module in originals]
+    assert sum(mutant is not None for mutant in changed) > len(OPERATORS)
     assert [str(module) for module in originals] == texts
 
 

@@ -58,7 +58,7 @@ def _product(
 
 
 KERNELS = {
-    "plain": _product((32, 16, 32)),
+    "plain": _product((32, 32, 32)),
     "ragged": _product((20, 18, 33)),
     "bias": _product((18, 32, 20), start="D[i][j]", value="sum"),
     "repeated bias, ReLU": _product((33, 17, 16), start="D[j]", relu="sum = MAX(sum, 0);"),
