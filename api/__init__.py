@@ -16,6 +16,7 @@ _HOME = {
     "Diagnostic": "liftproof.diagnostics",
     "decide": "liftproof.validation.decide",
     "GemminiConfig": "liftproof.hw.gemmini.config",
+    "ModelOptions": "liftproof.llm.advice",
     "OptimizeOptions": "liftproof.tools.optimize",
     "lift_and_prove": "liftproof.lifting.prove",
     "load_config": "liftproof.hw.gemmini.config",
