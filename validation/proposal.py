@@ -136,7 +136,11 @@ class Proposer:
                 if rank == 0 and (solved := self._solved(mine, theirs)) is not None:
                     found.append(Pairing(mine.label, theirs.label, *solved))
                     continue
-                pairs = _keys(mine, rank).apply_range(_keys(theirs, rank).reverse())
+                keys, other_keys = _keys(mine, rank), _keys(theirs, rank)
+                if keys.dim(_OUT) != other_keys.dim(_OUT):
+                    # Totals of different forms inside: no pairs by subscripts.
+                    continue
+                pairs = keys.apply_range(other_keys.reverse())
                 if pairs.is_empty():
                     continue
                 if not pairs.is_single_valued():
