@@ -36,7 +36,7 @@ from .tile_loops import TilePass, tile_height
 from .widen_moves import WidenMovesPass
 
 TO_INSTRUCTIONS = (
-    "gemmini-place,gemmini-lower-tiles,gemmini-hoist-config,canonicalize,cse,licm,canonicalize,"
+    "gemmini-place,gemmini-lower-tiles,gemmini-hoist-config,canonicalize,cse,licm,"
     "gemmini-scale-loops"
 )
 """What every pipeline ends with: places, instructions, configuration, and cheap address sums."""
