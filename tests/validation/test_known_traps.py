@@ -224,3 +224,28 @@ def test_a_remainder_of_negative_numbers_lowered_wrongly() -> None:
     source = parse_module(REMAINDER.format(remainder=FLOORED))
     assert validate(source, source).verdict == "proved"
     assert validate(source, lowered).verdict == "refuted"
+
+
+NESTED = """
+void f(const int8_t X[2][17], const int8_t w[17], int32_t t[2], int32_t y[2]) {{
+  for (int i = 0; i < 2; i++) {{
+    t[i] = 0;
+    for (int j = 0; j < 17; j++) t[i] += {first};
+  }}
+  int32_t s = 0;
+  for (int j = 0; j < 17; j++) s += {second};
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 17; j++) y[i] += MIN({total}, X[i][j]);
+}}"""
+
+
+def test_sums_that_are_read_with_other_subscripts_are_no_crash() -> None:
+    """Summands with a sum inside that one program reads by row, and the other once, are compared."""
+
+    def kernel(first: str, second: str, total: str) -> ModuleOp:
+        text = NESTED.format(first=first, second=second, total=total)
+        return parse_c_kernel(HEADER + text, "f.c")
+
+    source = kernel("w[j] * 7", "0", "t[i]")
+    assert validate(source, kernel("w[j] * 7", "w[j] + 7", "s")).verdict == "refuted"
+    assert validate(source, source).verdict == "proved"

@@ -70,16 +70,23 @@ class Campaign:
             if changed is None:
                 continue
             mutant = stream_of(changed)
-            result = validate_stream(self.source, mutant, layout)
-            judgement = combine([result], self.oracle.stream_agrees(mutant, layout))
-            self.report.add(f"command: {operator}", judgement, f"{case}, command mutant {number}")
+            text = f"{case}, command mutant {number}"
+            try:
+                result = validate_stream(self.source, mutant, layout)
+                judgement = combine([result], self.oracle.stream_agrees(mutant, layout))
+            except Exception as error:
+                judgement = Judgement(Outcome.CRASH, repr(error))
+            self.report.add(f"command: {operator}", judgement, text)
         self.report.seconds += time.perf_counter() - start
 
     def _judge(
         self, target: ModuleOp, operator: str, case: str, *, at_size_only: bool
     ) -> Judgement | None:
         start = time.perf_counter()
-        judgement = judge(self.source, target, self.oracle, at_size_only=at_size_only)
+        try:
+            judgement = judge(self.source, target, self.oracle, at_size_only=at_size_only)
+        except Exception as error:
+            judgement = Judgement(Outcome.CRASH, repr(error))
         self.report.seconds += time.perf_counter() - start
         if judgement is not None:
             self.report.add(operator, judgement, case)

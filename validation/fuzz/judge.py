@@ -32,9 +32,11 @@ class Outcome(StrEnum):
     """Proved, and a run differs: the validator is unsound."""
     CONTRADICTION = "contradiction"
     """One engine proves what the other refutes."""
+    CRASH = "crash"
+    """Validation raised an exception, which it never should."""
 
 
-FAULTS = (Outcome.ACCEPTED_WRONG, Outcome.REJECTED_RIGHT, Outcome.CONTRADICTION)
+FAULTS = (Outcome.ACCEPTED_WRONG, Outcome.REJECTED_RIGHT, Outcome.CONTRADICTION, Outcome.CRASH)
 UNDECIDED = (Outcome.UNKNOWN_EQUAL, Outcome.UNKNOWN_WRONG)
 
 

@@ -63,7 +63,8 @@ class Report:
             f"{self.total} cases in {self.seconds:.0f} s, {100 * self.decided:.1f} % decided: "
             f"{self.count(Outcome.ACCEPTED_WRONG)} accepted wrong, "
             f"{self.count(Outcome.REJECTED_RIGHT)} rejected right, "
-            f"{self.count(Outcome.CONTRADICTION)} contradictions of the engines; "
+            f"{self.count(Outcome.CONTRADICTION)} contradictions of the engines, "
+            f"{self.count(Outcome.CRASH)} crashes; "
             f"{len(self.skipped)} sources skipped"
         )
 
