@@ -240,7 +240,7 @@ void f(const int8_t X[2][17], const int8_t w[17], int32_t t[2], int32_t y[2]) {{
 
 
 def test_sums_that_are_read_with_other_subscripts_are_no_crash() -> None:
-    """Summands with a sum inside that one program reads by row, and the other once, are compared."""
+    """Sums inside of summands, read by row in one program and once in the other, are compared."""
 
     def kernel(first: str, second: str, total: str) -> ModuleOp:
         text = NESTED.format(first=first, second=second, total=total)
