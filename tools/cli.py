@@ -29,6 +29,7 @@ COMMANDS = {
     "validate": "is the second program a refinement of the first?",
     "simulate": "run a program on the machine model and count its cycles",
     "grammar": "print the grammar of pass pipelines, for constrained decoding",
+    "mcp": "serve the commands to coding agents (Model Context Protocol)",
     "bench": "run the regression suite of cycle counts",
 }
 INTERRUPTED = 130
