@@ -297,6 +297,10 @@ class NormalForm:
             return self.minimum(otherwise, then)  # c < b ? c : max(b, l) with l <= c
         if value_b is not None and first == value_b and is_limited(otherwise, "min", a, value_b):
             return self.maximum(otherwise, then)  # a < c ? c : min(a, h) with h >= c
+        if value_a is not None and other == value_a and is_limited(then, "min", b, value_a):
+            return self.maximum(then, otherwise)  # c < b ? min(b, h) : c with h >= c
+        if value_b is not None and other == value_b and is_limited(then, "max", a, value_b):
+            return self.minimum(then, otherwise)  # a < c ? max(a, l) : c with l <= c
         if value_b is not None and otherwise is a and first == value_b - 1:
             # a < c ? c - 1 : a: only a < c - 1 changes, and a = c - 1 is the same.
             return self.maximum(a, then)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import islpy as isl
 
@@ -70,13 +71,20 @@ class Proposer:
     def differences(self) -> Iterator[Difference]:
         """Examples of summands that only one of the programs has, in the sums asked for."""
         for question in self._asked:
-            bits = _bits(question)
-            rank = len(question.left.names)
-            mine, theirs = (
-                [(summand.shape, _keys(summand, rank)) for summand in classes_at(place, bits)]
-                for place in (question.left, question.right)
-            )
-            yield from differing(mine, theirs, rank)
+            try:
+                yield from list(islice(self._differences(question), 4))
+            except isl.Error:
+                # Only a hint for the search is lost.
+                continue
+
+    def _differences(self, question: _Question) -> Iterator[Difference]:
+        bits = _bits(question)
+        rank = len(question.left.names)
+        mine, theirs = (
+            [(summand.shape, _keys(summand, rank)) for summand in classes_at(place, bits)]
+            for place in (question.left, question.right)
+        )
+        yield from differing(mine, theirs, rank)
 
     # Where a total is asked for.
 

@@ -99,9 +99,8 @@ LAYERS = """void k(const int8_t A[M][N], const int8_t B[N][M], const int32_t b[M
     for (int k = 0; k < M; k++) Y[i][j] += T[i][k] * C[k][j];
   }
 }"""
-LAYERS_BIAS_LAST = LAYERS.replace("int32_t s = b[j];", "int32_t s = 0;").replace(
-    "    T[i][j] = s", "    s = s + b[j];\n    T[i][j] = s"
-)
+LAYERS_BIAS_LAST = LAYERS.replace("int32_t s = b[j];", "int32_t s = 0;").replace("s < 0", "s <= 0")
+LAYERS_BIAS_LAST = LAYERS_BIAS_LAST.replace("    T[i][j] = s", "    s = s + b[j];\n    T[i][j] = s")
 
 EQUAL = {
     "two accumulators": (TWO_ACCUMULATORS, ONE_ACCUMULATOR),
