@@ -216,7 +216,11 @@ def test_a_limit_is_unknown() -> None:
 
 # Conditions.
 
+LOW, OPEN = Variable("y", -1, 2), Variable("y", 0, None)
 EXPRESSIONS = [
+    X * 4 + Index.of(LOW) - 7,
+    X * 4 + Index.of(OPEN) - 9,
+    X * 2 - Y * 4 + 4,
     X,
     X - 2,
     X * 2 - 3,
@@ -298,6 +302,18 @@ def test_all_and_any() -> None:
         assert isinstance(connective, Connective)
         assert ("or" in connective.isl) == (connective.kind == "or" and connective != FALSE)
     assert (TRUE.isl, FALSE.isl) == ("true", "false")
+    assert all_of([TRUE, a]) == any_of([FALSE, a]) == a
+    assert all_of([TRUE, TRUE]) == TRUE
+
+
+def test_digits_of_a_number_are_equalities_of_their_own() -> None:
+    """A mixed-radix number equals a constant where each digit does, whatever the sign."""
+    digits = all_of([equal(X, 2), equal(Y, 1)])
+    assert equal(X * 4 + Y, 9) == digits
+    assert equal(-(X * 4 + Y), -9) == digits
+    assert equal(X * 8 + Y * 2, 9) == FALSE
+    assert equal(X * 4 + Y, 16) == FALSE
+    assert Comparison(X) == Comparison(X, is_equality=False)
 
 
 # Programs by hand: memory M is written, then read.
