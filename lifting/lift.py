@@ -39,7 +39,13 @@ def lift(module: ModuleOp) -> ModuleOp:
     """
     source = _only_function(module)
     try:
-        return _lift(source)
+        try:
+            return _lift(source)
+        except Diagnostic as problem:
+            try:
+                return _lift(source, conditional=True)
+            except Diagnostic:
+                raise problem from None
     except RecursionError:
         raise Diagnostic(
             "cannot lift: too many operations depend on each other in a row",
@@ -48,9 +54,9 @@ def lift(module: ModuleOp) -> ModuleOp:
         ) from None
 
 
-def _lift(source: func.FuncOp) -> ModuleOp:
+def _lift(source: func.FuncOp, conditional: bool = False) -> ModuleOp:
     names = _parameter_names(source)
-    evaluator = Evaluator(names)
+    evaluator = Evaluator(names, conditional)
     extents: dict[SSAValue, Subscripts] = {
         argument: _extents(source, position, evaluator)
         for position, argument in enumerate(source.body.block.args)

@@ -55,6 +55,8 @@ class Evaluator:
     """Evaluates the body of one function."""
 
     names: dict[SSAValue, str]
+    conditional: bool = False
+    """Whether what an array holds may depend on comparisons of subscripts."""
     sizes: dict[SSAValue, Size] = field(default_factory=dict[SSAValue, Size])
     """The scalar parameters that are used as sizes or in subscripts."""
     extents: dict[SSAValue, Subscripts] = field(default_factory=dict[SSAValue, Subscripts])
@@ -66,7 +68,7 @@ class Evaluator:
 
     def run(self, block: Block) -> ArrayState:
         """Return the state at the end of the function body."""
-        state = ArrayState(0, self.names)
+        state = ArrayState(0, self.names, conditional=self.conditional)
         self._block(block, state)
         return state
 

@@ -124,9 +124,24 @@ def _cells_before_iteration(update: Update, depth: int) -> list[Read]:
 def _dependence(cell: Read, updates: list[Update], variable: LoopVariable) -> Update | None:
     """Return an update that may write ``cell`` in another iteration than the one that reads it."""
     for update in updates:
-        if update.array is cell.array and not _is_private(update, cell.indices, variable):
+        if update.array is not cell.array or _is_private(update, cell.indices, variable):
+            continue
+        if not _is_later(update, cell.indices, variable):
             return update
     return None
+
+
+def _is_later(update: Update, cell: Subscripts, variable: LoopVariable) -> bool:
+    """Return whether ``update`` writes ``cell`` only in iterations after the one that reads it."""
+    if update.indices is None:
+        return False
+    variables, scope = rename((variable, *update.variables), {}, fresh=True)
+    written = tuple(index.substitute(scope) for index in update.indices)
+    solution = solve(variables, written, cell)
+    other = solution.values.get(variables[0])
+    if not solution.unique or other is None:
+        return False
+    return is_positive(other - IndexExpression.of(variable))
 
 
 def _is_private(update: Update, cell: Subscripts, variable: LoopVariable) -> bool:

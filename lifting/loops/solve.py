@@ -66,6 +66,44 @@ def solve(unknowns: tuple[LoopVariable, ...], written: Subscripts, cell: Subscri
     return Solution(_in_ranges(values), values, unique=True)
 
 
+@dataclass(frozen=True)
+class ConditionalSolution:
+    """The only iteration that can write a cell, and what must hold for it to do so."""
+
+    values: dict[LoopVariable, IndexExpression]
+    zeros: tuple[IndexExpression, ...]
+    """Expressions that must be 0."""
+    nonnegative: tuple[IndexExpression, ...]
+    """Expressions that must be at least 0."""
+
+
+def solve_under_conditions(
+    unknowns: tuple[LoopVariable, ...], written: Subscripts, cell: Subscripts
+) -> ConditionalSolution | None:
+    """Solve ``written == cell`` where whether there is a solution depends on the cell.
+
+    ``None`` if the equations do not give the iteration.
+    """
+    values: dict[LoopVariable, IndexExpression] = {}
+    pending = list(zip(written, cell, strict=True))
+    while True:
+        progress = _eliminate(unknowns, pending, values)
+        if progress is None:
+            return None
+        if not progress:
+            break
+    if len(values) < len(unknowns) or any(v in a.symbols for a, _ in pending for v in unknowns):
+        return None
+    while any(not value.symbols.isdisjoint(values) for value in values.values()):
+        values = {variable: value.substitute(values) for variable, value in values.items()}
+    distances: list[IndexExpression] = []
+    for variable, value in values.items():
+        distances.append(value - variable.lower.substitute(values))
+        distances += [upper.substitute(values) - 1 - value for upper in variable.uppers]
+    open_distances = tuple(d for d in distances if not is_nonnegative(d))
+    return ConditionalSolution(values, tuple(a - b for a, b in pending), open_distances)
+
+
 def _eliminate(
     unknowns: tuple[LoopVariable, ...],
     pending: list[tuple[IndexExpression, IndexExpression]],

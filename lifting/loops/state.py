@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import SSAValue
 
 from ...diagnostics import SourceLocation
 from .index import LoopVariable
+from .index_tests import compared
 from .rewrite import rename, replace_reads, substitute
-from .solve import Outcome, Subscripts, solve
+from .simplify import apply
+from .solve import Outcome, Subscripts, solve, solve_under_conditions
 from .terms import Read, Term, read, unliftable
 
 
@@ -47,17 +50,19 @@ class ArrayState:
     depth: int
     names: dict[SSAValue, str]
     updates: dict[SSAValue, list[Update]] = field(default_factory=dict[SSAValue, list[Update]])
+    conditional: bool = False
+    """Whether a read may depend on where in the array it is, as after writes to a triangle."""
     locals: set[SSAValue] = field(default_factory=set[SSAValue])
     """Arrays that begin in this scope, with undefined content."""
 
     def inner(self) -> ArrayState:
         """Return the empty state of a scope inside this one."""
-        return ArrayState(self.depth + 1, self.names)
+        return ArrayState(self.depth + 1, self.names, conditional=self.conditional)
 
     def clone(self) -> ArrayState:
         """Return a copy that can be changed independently."""
         copied = {array: list(updates) for array, updates in self.updates.items()}
-        return ArrayState(self.depth, self.names, copied, set(self.locals))
+        return ArrayState(self.depth, self.names, copied, self.conditional, set(self.locals))
 
     def declare(self, array: SSAValue) -> None:
         """Begin the life of a local array."""
@@ -66,8 +71,14 @@ class ArrayState:
 
     def read(self, array: SSAValue, indices: Subscripts) -> Term:
         """Return what ``array[indices]`` holds now."""
+        return self._read_before(array, indices, len(self.updates.get(array, ())))
+
+    def _read_before(self, array: SSAValue, indices: Subscripts, count: int) -> Term:
+        """Return what ``array[indices]`` holds after the first ``count`` updates of the array."""
         type = element_type(array)
-        for update in reversed(self.updates.get(array, ())):
+        updates = self.updates.get(array, [])
+        for position in range(count - 1, -1, -1):
+            update = updates[position]
             if update.indices is None:
                 return update.value
             variables, indices_of, value = _apart(update, indices)
@@ -78,6 +89,10 @@ class ArrayState:
                 case Outcome.MISS:
                     continue
                 case Outcome.UNKNOWN:
+                    if self.conditional:
+                        found = self._read_under_condition(array, indices, position)
+                        if found is not None:
+                            return found
                     reason = (
                         f"cannot tell which write to '{self.name(array)}' element"
                         f" {self.cell(array, indices)} holds"
@@ -87,6 +102,22 @@ class ArrayState:
             reason = f"'{self.name(array)}' is read before it is written"
             return unliftable(type, reason, None)
         return read(array, indices, self.depth, type)
+
+    def _read_under_condition(
+        self, array: SSAValue, indices: Subscripts, position: int
+    ) -> Term | None:
+        """Return a choice between what an update writes and what was there before."""
+        variables, indices_of, value = _apart(self.updates[array][position], indices)
+        solution = solve_under_conditions(variables, indices_of, indices)
+        if solution is None:
+            return None
+        tests = [compared("eq", zero) for zero in solution.zeros]
+        tests += [compared("sge", distance) for distance in solution.nonnegative]
+        before = self._read_before(array, indices, position)
+        written = substitute(value, solution.values)
+        for test in tests:
+            written = apply(arith.SelectOp, (test, written, before), written.type)
+        return written
 
     def resolve(self, term: Term, depth: int) -> Term:
         """Return the term with the reads of scope ``depth`` replaced by what this state holds."""

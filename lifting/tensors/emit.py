@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from xdsl.builder import Builder
-from xdsl.dialects import tensor
+from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     AffineMapAttr,
@@ -23,8 +23,10 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
 from ...diagnostics import Diagnostic
-from ..loops.index import IndexExpression, LoopVariable, Monomial, is_within
+from ..loops.index import IndexExpression, LoopVariable, Monomial, is_nonnegative, is_within
+from ..loops.index_tests import compared
 from ..loops.rewrite import substitute
+from ..loops.simplify import apply
 from ..loops.terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
 from .layout import linear_layout
 from .scalar import ScalarWriter
@@ -322,18 +324,36 @@ def _leaves(term: Term) -> list[Term]:
 
 
 def _from_zero(term: Reduction) -> tuple[Loops, Term]:
-    """Return variables and body of the reduction with all ranges starting at 0."""
+    """Return variables and body of the reduction with all ranges starting at 0.
+
+    A range that depends on other loops is widened; the body then keeps what it has so far outside.
+    """
     variables: list[LoopVariable] = []
     values: dict[LoopVariable, IndexExpression] = {}
+    inside: list[IndexExpression] = []
     for variable in term.variables:
-        extent = _extent(variable)
-        if variable.lower.constant == 0:
+        lower, upper = variable.lower, _fixed_upper(variable)
+        if lower.variables and is_nonnegative(lower):
+            inside.append(IndexExpression.of(variable) - lower)
+            lower = IndexExpression.of(0)
+        inside += [u - 1 - IndexExpression.of(variable) for u in variable.uppers if u is not upper]
+        if variable.lower.constant == 0 and len(variable.uppers) == 1:
             variables.append(variable)
             continue
-        shifted = LoopVariable(variable.name, IndexExpression.of(0), (extent,))
-        values[variable] = IndexExpression.of(shifted) + variable.lower
+        shifted = LoopVariable(variable.name, IndexExpression.of(0), (upper - lower,))
+        values[variable] = IndexExpression.of(shifted) + lower
         variables.append(shifted)
-    return tuple(variables), substitute(term.body, values)
+    body = substitute(term.body, values)
+    for distance in inside:  # over the widened ranges: nothing is known of the outcome there
+        test = compared("sge", distance.substitute(values))
+        body = apply(arith.SelectOp, (test, body, accumulator(body.type)), body.type)
+    return tuple(variables), body
+
+
+def _fixed_upper(loop: LoopVariable) -> IndexExpression:
+    """Return an upper bound of the loop that does not depend on other loops, if it has one."""
+    fixed = [upper for upper in loop.uppers if not upper.variables]
+    return fixed[0] if fixed else loop.uppers[0]
 
 
 def _extent(loop: LoopVariable) -> IndexExpression:

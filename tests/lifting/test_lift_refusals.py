@@ -102,15 +102,6 @@ REFUSALS = {
         "the range of loop 'j' depends on other loops",
         7,
     ),
-    "triangular_write": (
-        """void kernel(const int32_t A[N][N], int32_t C[N][N]) {
-  for (int i = 0; i < N; i++)
-    for (int j = 0; j <= i; j++)
-      C[i][j] = A[i][j];
-}""",
-        "cannot tell which write to 'C'",
-        6,
-    ),
     "data_dependent_bound": (
         """void kernel(const int32_t A[N], int32_t y[N]) {
   int32_t n = A[0];
