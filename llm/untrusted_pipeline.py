@@ -1,7 +1,7 @@
 """Pipelines from outside: which passes and options they may name.
 
-xDSL's own registry holds passes that run programs or read files, so a proposal may only name the
-passes of this package, of packages that register machines, and a few clean-ups.
+Registries hold passes that run programs or read files, so a proposal may only name passes that are
+on the search's menu, whoever registered them, and those that every schedule needs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ from xdsl.universe import XDSL_UNIVERSE
 from xdsl.utils.exceptions import ArgSpecParseError
 
 from ..diagnostics import Diagnostic
+from ..passes.lower_linalg import LowerLinalgPass
+from ..passes.pipelines import TO_INSTRUCTIONS
 from .evaluate import universe
+from .moves import is_on_menu
 from .untrusted_text import check_text
 
-CLEAN_UPS = ("canonicalize", "cse", "licm")
-"""Passes of xDSL that a proposal may name."""
+NEEDED = (
+    LowerLinalgPass.name,
+    *(spec.partition("{")[0] for spec in TO_INSTRUCTIONS.split(",")),
+)
+"""Passes that a proposal may name although they leave nothing to choose."""
+FILE_OPTIONS = {"file", "path", "files", "paths", "executable", "command"}
+"""A pass with such an option is never proposable."""
 MAX_PASSES = 64
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]*")
 
@@ -28,12 +36,15 @@ _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]*")
 @cache
 def proposable_passes() -> dict[str, Callable[[], type[ModulePass]]]:
     """A factory for each pass that a proposal may name."""
-    own = universe().all_passes
-    return {
-        name: factory
-        for name, factory in own.items()
-        if name in CLEAN_UPS or name not in XDSL_UNIVERSE.all_passes
-    }
+    return {name: factory for name, factory in universe().all_passes.items() if _admitted(name)}
+
+
+def _admitted(name: str) -> bool:
+    if name in XDSL_UNIVERSE.all_passes:
+        return name in NEEDED
+    pass_type = universe().all_passes[name]()
+    options = {field.name for field in fields(pass_type)}
+    return not options & FILE_OPTIONS and (name in NEEDED or is_on_menu(pass_type))
 
 
 def read_pipeline(text: str, config: str) -> tuple[ModulePass, ...]:

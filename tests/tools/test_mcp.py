@@ -95,7 +95,7 @@ def test_agents_cannot_smuggle_options_or_programs() -> None:
 
     async def conversation(client: Client) -> list[Any]:
         shell = 'mlir-opt{executable="/bin/sh" arguments="-c","id"}'
-        right = {"file": KERNEL, "pipeline": "lift-loops,canonicalize"}
+        right = {"file": KERNEL, "pipeline": "canonicalize,cse"}
         return [
             await client.call_tool("lift", {"kernel": "--help"}),
             await client.call_tool("opt", {"file": KERNEL, "pipeline": shell}),
@@ -105,4 +105,4 @@ def test_agents_cannot_smuggle_options_or_programs() -> None:
     option, shell, right = talk(conversation)
     assert option.is_error
     assert shell.is_error
-    assert "linalg.generic" in right.structured_content["ir"]
+    assert "func.func @matmul" in right.structured_content["ir"]
