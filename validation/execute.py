@@ -65,10 +65,13 @@ def _simulate(
     from ..hw.gemmini.commands import instructions
     from ..hw.gemmini.findings import CommandError
     from ..hw.gemmini.functional import run
-    from ..hw.gemmini.unroll import stream_of_module
+    from ..hw.gemmini.unroll import NotUnrollableError, stream_of_module
 
     try:
         stream, layout = stream_of_module(module, config)
+    except NotUnrollableError as error:
+        # Nothing is wrong with such a program; it only cannot be run here.
+        raise Unsupported(str(error)) from error
     except (StreamError, Diagnostic) as error:
         raise ExecutionFault(str(error)) from error
     memory = layout.image(arrays)

@@ -40,6 +40,10 @@ class UnrollError(Diagnostic):
     """ISA IR that cannot be turned into commands; the message names the operation."""
 
 
+class NotUnrollableError(UnrollError):
+    """A limit of ours, not a mistake of the program: too large, or an operation without a rule."""
+
+
 @dataclass
 class _Trace:
     """What one region does, in order, in each of its lanes."""
@@ -166,7 +170,8 @@ class _Walk:
             try:
                 self._operation(op, trace, record)
             except UnknownValueError as error:
-                raise _refused(op, f"the value {error} is not known here") from error
+                reason = f"the value {error} is not known here"
+                raise _refused(op, reason, NotUnrollableError) from error
             except (ValueError, ZeroDivisionError) as error:
                 raise _refused(op, str(error)) from error
 
@@ -185,7 +190,7 @@ class _Walk:
             scope.values[op.results[0]] = value
             return trace.spend(local_address_cycles(op, scope))
         if op.dialect_name() not in ("arith", "affine"):
-            raise _refused(op, "the machine has no such operation")
+            raise _refused(op, "the machine has no such operation", NotUnrollableError)
         return _arithmetic(op, trace)
 
     def _instruction(self, op: Operation, trace: _Trace) -> None:
@@ -203,7 +208,7 @@ class _Walk:
             raise ValueError("the step of a loop must be positive")
         trips = np.maximum(scope.column(ceiling_quotient(upper - lower, step)), 0)
         if int(trips.sum()) > self.max_commands:
-            raise ValueError(f"more than {self.max_commands} iterations")
+            raise _refused(op, f"more than {self.max_commands} iterations", NotUnrollableError)
         body = scope.child(trips, loops=True)
         iteration = np.arange(body.size) - np.repeat(body.bounds[:-1], trips)
         induction = op.body.block.args[0]
@@ -258,7 +263,8 @@ def _arithmetic(op: Operation, trace: _Trace) -> None:
     if value is None:
         if op.name == "arith.constant":
             return  # not an integer: no index or condition can depend on it
-        raise _refused(op, "no index or condition may be computed by it")
+        reason = "no index or condition may be computed by it"
+        raise _refused(op, reason, NotUnrollableError)
     scope.values[op.results[0]] = value
     if not isinstance(value, int):
         trace.spend(core.arithmetic_cycles(op, lambda operand: _constant(scope, operand)))
@@ -274,15 +280,15 @@ def _yielded(block: Block) -> list[SSAValue]:
     return list(last.operands) if isinstance(last, scf.YieldOp) else []
 
 
-def _refused(op: Operation, reason: str) -> UnrollError:
+def _refused(op: Operation, reason: str, kind: type[UnrollError] = UnrollError) -> UnrollError:
     text = str(op).split("\n", 1)[0]
-    return UnrollError(f"{op.name}: {reason}, in {text[:160]!r}")
+    return kind(f"{op.name}: {reason}, in {text[:160]!r}")
 
 
 def _stream_of(trace: _Trace, max_commands: int) -> CommandStream:
     count = int(np.sum(trace.scope.column(trace.commands)))
     if count > max_commands:
-        raise UnrollError(f"the program issues {count} commands, more than {max_commands}")
+        raise NotUnrollableError(f"the program issues {count} commands, more than {max_commands}")
     columns = _Columns(
         np.zeros(count, np.uint8),
         np.zeros(count, np.uint64),

@@ -74,3 +74,14 @@ def test_a_missing_fence_is_reported(config):
     result = validate_unrolled(product(64, 64, 64), target, config)
     assert result.verdict == "refuted"
     assert "hazard: stores to C without a fence" in result.reason
+
+
+def test_a_program_that_is_too_large_is_not_refuted(config):
+    """A limit of the unroller is no fault of the program: the verdict stays open."""
+    text = (EXAMPLES / "matmul_toggled.c").read_text()
+    body = text.replace("fence();", "for (int n = 0; n < 1 << 27; n++) flush(0);\n    fence();")
+    source = product(64, 64, 64)
+    target = read_machine_c(body.replace("flush(0)", "gemmini_flush(0)"), "large.c", config)
+    result = validate_unrolled(source, target, config)
+    assert result.verdict == "unknown"
+    assert "more than" in result.reason
