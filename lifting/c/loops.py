@@ -260,6 +260,8 @@ class LoopLowering:
             self.assumptions.append(text)
 
     def _require(self, distance: Polynomial) -> None:
+        if distance.interval.low >= 0:
+            return
         self._assume(f"{distance} >= 0", self._emitter.location)
         if not any(distance.same_as(other) for other in self.required):
             self.required.append(distance)
@@ -282,8 +284,7 @@ class LoopLowering:
         """
         rows, columns = factors
         for factor in factors:
-            if factor.interval.low < 0:
-                self._require(factor)
+            self._require(factor)
         bodies = [Block(arg_types=[builtin.IndexType()]) for _ in factors]
         ranges = [LoopRange(Polynomial.constant(0), extent, 1) for extent in factors]
         atoms = [

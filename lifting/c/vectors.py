@@ -225,7 +225,7 @@ class VectorLowering:
 
     def _size(self, target: syntax.Expression) -> Value:
         array = self._expressions.array(target)
-        extent = self._extents(array, target.location)[0]
+        extent = self._extent(array, len(array.fixed), target.location)
         ssa = self._arithmetic.from_index(self._emitter.index(extent), UNSIGNED_LONG)
         return Value(UNSIGNED_LONG, ssa=ssa, polynomial=extent)
 
