@@ -49,6 +49,12 @@ EQUIVALENT = {
     "_count += 1": "names stay fresh in steps of two",
     "smt.relevancy": "an option of the solver for speed",
     "if not kept": "the connective of nothing is its neutral element",
+    "a.constant < b.constant else": "the two are different there",
+    "weight <= 0": "no factor is 0",
+    "if part != neutral": "the neutral element has no parts to add",
+    "if 'false' in kept": "a shortcut: the text means the same",
+    "if 'true' in kept": "a shortcut: the text means the same",
+    "query.text() if case": "for the log only",
     "factor > 1": "dividing by one changes nothing",
 }
 """Pieces of code whose change no test can notice, and why."""

@@ -372,6 +372,7 @@ FAR = Variable("i", 3, 6)
 overtaking = write("V", (FAR,), [Index.of(FAR) - 3], [Index.of(FAR) - 1])
 ahead = write("V", (ROW,), [R + 2], [R + 5])
 used_late = replace(USE, reads=(read_of(C, [C + 4]),))
+used_last = replace(USE, reads=(read_of(C, [10, C]),))
 same_time = replace(USE, reads=(read_of(C, [0, C]),))
 just_after = replace(USE, reads=(read_of(C, [0, C, 1]),))
 timed = replace(FIRST, schedule=(constant_index(0), R, constant_index(0)))
@@ -420,6 +421,9 @@ def test_other_writes_that_do_not_matter(accepted) -> None:
         lambda: check(FIRST, between, USE, sources=(replace(HONEST, accumulated=True),)),
         lambda: check(FIRST, adding, USE),
         lambda: check(FIRST, crossing, USE),
+        # Overwritten by a later iteration of a statement that stands earlier, or ahead, in time.
+        lambda: check(replace(FIRST, schedule=(R,)), overtaking, used_last),
+        lambda: check(replace(FIRST, schedule=(constant_index(-1),)), ahead, used_late),
         lambda: check(FIRST, replace(between, condition=equal(R, 1)), USE),
         lambda: check(FIRST, before, USE, sources=(replace(HONEST, writer="V"),)),
         lambda: check(
@@ -509,6 +513,13 @@ def test_premises_can_be_met() -> None:
     query, names = with_symbols(Program(symbols=(variable,), context=less_than(size, 3)))
     query.add(f"(> {names['n']} 2)")
     assert Solver().check(query, "states")[0] is Answer.UNSAT
+
+
+def test_a_violation_says_no_more_than_it_knows() -> None:
+    """Without a model an obligation was not decided, and no finding is certain by default."""
+    assert str(Violation("it holds", None)) == "not decided: it holds"
+    assert str(Violation("it holds", {})) == "it holds"
+    assert Violation("it holds", {}).certain is False
 
 
 def test_an_undecided_obligation_is_a_violation() -> None:
