@@ -50,7 +50,6 @@ EQUIVALENT = {
     "smt.relevancy": "an option of the solver for speed",
     "if not kept": "the connective of nothing is its neutral element",
     "a.constant < b.constant else": "the two are different there",
-    "weight <= 0": "no factor is 0",
     "if part != neutral": "the neutral element has no parts to add",
     "if 'false' in kept": "a shortcut: the text means the same",
     "if 'true' in kept": "a shortcut: the text means the same",
