@@ -11,7 +11,8 @@ from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
 from .arithmetic import Arithmetic
 from .emitter import Emitter
-from .expressions import ExpressionLowering, pointed, walked
+from .expressions import ExpressionLowering
+from .places import pointed, walked
 from .polynomial import Polynomial
 from .types import INT, CAuto, CScalar, CStruct, CVoid, to_mlir
 from .usage import VariableUsage

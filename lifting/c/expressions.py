@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xdsl.dialects import arith, memref, scf
 from xdsl.ir import Block, Region, SSAValue
@@ -14,8 +14,18 @@ from .arithmetic import Arithmetic
 from .bounds import check_access
 from .emitter import Emitter
 from .paths import Paths
+from .places import (
+    known_value,
+    memory_subscripts,
+    moving_pointer,
+    pointed,
+    too_many_subscripts,
+    walked,
+    write_to_const,
+    wrong_subscripts,
+)
 from .polynomial import Polynomial
-from .shapes import AccessLog, split_subscript
+from .shapes import AccessLog
 from .types import (
     INT,
     UNSIGNED_LONG,
@@ -26,7 +36,6 @@ from .types import (
 )
 from .values import ArrayVariable, ScalarVariable, Scopes, UnsetPointer, Value, Variable
 from .walking import CannotWalkError
-from .wording import counted
 
 CallLowering = Callable[[syntax.Call], "Value | None"]
 """Lowers a call; None is the result of a ``void`` function."""
@@ -303,7 +312,7 @@ class ExpressionLowering:
             if place.walks is not None:
                 return self._formula(place)
             if place.storage is None:
-                return self._constant_variable(place)
+                return known_value(place, self._emitter.location)
             operation = memref.LoadOp.get(place.storage, [])
             kind, is_safe = place.type, True
         loaded = self._emitter.emit(operation)
@@ -354,7 +363,7 @@ class ExpressionLowering:
         subscripts = array.subscripts(index)
         if array.key:
             self.accesses.add(array.key, subscripts)
-        subscripts, extents = _memory_subscripts(array, subscripts, location)
+        subscripts, extents = memory_subscripts(array, subscripts, location)
         safe = check_access(array, subscripts, extents, self.paths.certain, location)
         key = (array.memref, tuple(frozenset(part.terms.items()) for part in subscripts))
         safe = self.paths.access(key) or safe
@@ -414,25 +423,25 @@ class ExpressionLowering:
     def _pointer(self, target: syntax.Expression) -> ArrayVariable:
         """Return the pointer variable ``target``. Raises Diagnostic if it cannot move."""
         if not isinstance(target, syntax.Identifier):
-            raise _moving_pointer(target.location)
+            raise moving_pointer(target.location)
         array = self.array(target)
         if not array.movable:
-            raise _moving_pointer(target.location)
+            raise moving_pointer(target.location)
         return array
 
     def _pointer_assignment(self, expression: syntax.Assignment) -> ArrayVariable:
         target, operator = expression.target, expression.operator
         if not isinstance(target, syntax.Identifier):
-            raise _moving_pointer(expression.location)
+            raise moving_pointer(expression.location)
         if operator in ("+", "-"):
             distance = self.index(expression.value, "the distance")
             after = self._pointer(target).moved(distance if operator == "+" else -distance)
         elif operator:
-            raise _moving_pointer(expression.location)
+            raise moving_pointer(expression.location)
         else:
             variable = self.find(target.name, target.location)
             if isinstance(variable, ScalarVariable) or not variable.movable:
-                raise _moving_pointer(expression.location)
+                raise moving_pointer(expression.location)
             after = pointed(variable, self.array(expression.value), expression.location)
         self.scopes.rebind(after)
         return after
@@ -499,7 +508,7 @@ class ExpressionLowering:
         array = self.array(base)
         if array.rank != 1:
             raise Diagnostic(
-                _wrong_subscripts(array, len(array.fixed) + 1),
+                wrong_subscripts(array, len(array.fixed) + 1),
                 expression.location,
                 hint="give a subscript for each dimension",
             )
@@ -509,32 +518,12 @@ class ExpressionLowering:
         return self.element(array, index, expression.location)
 
     def _too_many_subscripts(self, expression: syntax.Expression) -> Diagnostic:
-        count = 0
         root = expression
         while isinstance(root, syntax.Subscript):
-            root, count = root.base, count + 1
-        if not isinstance(root, syntax.Identifier):
-            return Diagnostic(
-                "mismatched types: this is not an array", expression.location, hint="use subscripts"
-            )
-        variable = self.find(root.name, root.location)
-        if isinstance(variable, ScalarVariable):
-            return Diagnostic(
-                f"mismatched types: '{root.name}' is a scalar, not an array",
-                expression.location,
-                hint="only arrays and pointers take subscripts",
-            )
-        if isinstance(variable, UnsetPointer):
-            return Diagnostic(
-                f"mismatched types: '{root.name}' points to scalars",
-                expression.location,
-                hint="give one subscript",
-            )
-        return Diagnostic(
-            _wrong_subscripts(variable, count),
-            expression.location,
-            hint="give a subscript for each dimension",
-        )
+            root = root.base
+        named = isinstance(root, syntax.Identifier)
+        variable = self.find(root.name, root.location) if named else None
+        return too_many_subscripts(variable, expression)
 
     def _is_array(self, expression: syntax.Expression) -> bool:
         return self._rank(expression) > 0
@@ -570,15 +559,6 @@ class ExpressionLowering:
             )
         return self.load(variable)
 
-    def _constant_variable(self, variable: ScalarVariable) -> Value:
-        if variable.value is None:
-            raise Diagnostic(
-                f"'{variable.name}' is used but never set",
-                self._emitter.location,
-                hint="give it a value where it is declared",
-            )
-        return variable.value
-
     # ---- assignments ----------------------------------------------------------------------------
     def _assignment(self, expression: syntax.Assignment) -> Value:
         if not expression.operator:
@@ -601,13 +581,13 @@ class ExpressionLowering:
         if not isinstance(target, syntax.Identifier):
             place = self._element(target)
             if place.array.const:
-                raise _write_to_const(place.array.name, target.location)
+                raise write_to_const(place.array.name, target.location)
             return place
         variable = self.find(target.name, target.location)
         if not isinstance(variable, ScalarVariable):
-            raise _moving_pointer(target.location)
+            raise moving_pointer(target.location)
         if variable.const:
-            raise _write_to_const(target.name, target.location)
+            raise write_to_const(target.name, target.location)
         if variable.is_loop_variable:
             raise Diagnostic(
                 f"the loop variable '{target.name}' is changed in the body of its loop",
@@ -615,74 +595,3 @@ class ExpressionLowering:
                 hint="only the loop's step may change it",
             )
         return variable
-
-
-def _memory_subscripts(
-    array: ArrayVariable, subscripts: tuple[Polynomial, ...], location: SourceLocation
-) -> tuple[tuple[Polynomial, ...], tuple[Polynomial | None, ...]]:
-    """Return the subscripts and extents of ``array.memref`` for the ``subscripts`` of C."""
-    if array.layouts is None:
-        return subscripts, array.extents
-    digits: list[Polynomial] = []
-    for subscript, layout in zip(subscripts, array.layouts, strict=True):
-        parts = split_subscript(subscript, layout.strides)
-        if parts is None:
-            raise Diagnostic(
-                f"cannot tell which row of '{array.name}' the subscript '{subscript}' is in",
-                location,
-                hint="use an array with a subscript for each dimension",
-            )
-        digits.extend(parts)
-    return tuple(digits), tuple(extent for layout in array.layouts for extent in layout.extents)
-
-
-def walked(variable: ScalarVariable, value: Value) -> ScalarVariable:
-    """Return ``variable`` with a new value. Raises CannotWalkError if that has no formula."""
-    assert variable.walks is not None
-    if value.polynomial is None:
-        raise CannotWalkError(variable.walks)
-    return replace(variable, value=Value(variable.type, polynomial=value.polynomial))
-
-
-def pointed(
-    pointer: ArrayVariable | UnsetPointer, target: ArrayVariable, location: SourceLocation
-) -> ArrayVariable:
-    """Return ``pointer`` set to ``target``. Raises Diagnostic if their types do not agree."""
-    if target.element != pointer.element:
-        raise Diagnostic(
-            f"mismatched types: '{pointer.name}' points to {pointer.element}, "
-            f"'{target.name}' holds {target.element}",
-            location,
-        )
-    if target.const and not pointer.const:
-        raise Diagnostic(
-            f"mismatched types: '{pointer.name}' would drop the const of '{target.name}'",
-            location,
-            hint="declare the pointer with 'const'",
-        )
-    return replace(
-        target, name=pointer.name, const=pointer.const, location=pointer.location, movable=True
-    )
-
-
-def _moving_pointer(location: SourceLocation) -> Diagnostic:
-    return Diagnostic(
-        "an array or pointer cannot be assigned or moved",
-        location,
-        hint="use subscripts: A[i] instead of *A++",
-    )
-
-
-def _write_to_const(name: str, location: SourceLocation) -> Diagnostic:
-    return Diagnostic(
-        f"'{name}' is const and cannot be assigned",
-        location,
-        hint="remove 'const' if the kernel writes it",
-    )
-
-
-def _wrong_subscripts(array: ArrayVariable, given: int) -> str:
-    return (
-        f"wrong number of subscripts: '{array.name}' has "
-        f"{counted(len(array.extents), 'dimension')}, {counted(given, 'subscript')} given"
-    )

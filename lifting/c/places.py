@@ -1,0 +1,123 @@
+"""Where variables stand and what may change them: steps and checks of places in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...diagnostics import Diagnostic, SourceLocation
+from . import syntax
+from .polynomial import Polynomial
+from .shapes import split_subscript
+from .values import ArrayVariable, ScalarVariable, UnsetPointer, Value, Variable
+from .walking import CannotWalkError
+from .wording import counted
+
+
+def walked(variable: ScalarVariable, value: Value) -> ScalarVariable:
+    """Return ``variable`` with a new value. Raises CannotWalkError if that has no formula."""
+    assert variable.walks is not None
+    if value.polynomial is None:
+        raise CannotWalkError(variable.walks)
+    return replace(variable, value=Value(variable.type, polynomial=value.polynomial))
+
+
+def pointed(
+    pointer: ArrayVariable | UnsetPointer, target: ArrayVariable, location: SourceLocation
+) -> ArrayVariable:
+    """Return ``pointer`` set to ``target``. Raises Diagnostic if their types do not agree."""
+    if target.element != pointer.element:
+        raise Diagnostic(
+            f"mismatched types: '{pointer.name}' points to {pointer.element}, "
+            f"'{target.name}' holds {target.element}",
+            location,
+        )
+    if target.const and not pointer.const:
+        raise Diagnostic(
+            f"mismatched types: '{pointer.name}' would drop the const of '{target.name}'",
+            location,
+            hint="declare the pointer with 'const'",
+        )
+    return replace(
+        target, name=pointer.name, const=pointer.const, location=pointer.location, movable=True
+    )
+
+
+def moving_pointer(location: SourceLocation) -> Diagnostic:
+    return Diagnostic(
+        "an array or pointer cannot be assigned or moved",
+        location,
+        hint="use subscripts: A[i] instead of *A++",
+    )
+
+
+def write_to_const(name: str, location: SourceLocation) -> Diagnostic:
+    return Diagnostic(
+        f"'{name}' is const and cannot be assigned",
+        location,
+        hint="remove 'const' if the kernel writes it",
+    )
+
+
+def wrong_subscripts(array: ArrayVariable, given: int) -> str:
+    return (
+        f"wrong number of subscripts: '{array.name}' has "
+        f"{counted(len(array.extents), 'dimension')}, {counted(given, 'subscript')} given"
+    )
+
+
+def memory_subscripts(
+    array: ArrayVariable, subscripts: tuple[Polynomial, ...], location: SourceLocation
+) -> tuple[tuple[Polynomial, ...], tuple[Polynomial | None, ...]]:
+    """Return the subscripts and extents of ``array.memref`` for the ``subscripts`` of C."""
+    if array.layouts is None:
+        return subscripts, array.extents
+    digits: list[Polynomial] = []
+    for subscript, layout in zip(subscripts, array.layouts, strict=True):
+        parts = split_subscript(subscript, layout.strides)
+        if parts is None:
+            raise Diagnostic(
+                f"cannot tell which row of '{array.name}' the subscript '{subscript}' is in",
+                location,
+                hint="use an array with a subscript for each dimension",
+            )
+        digits.extend(parts)
+    return tuple(digits), tuple(extent for layout in array.layouts for extent in layout.extents)
+
+
+def too_many_subscripts(variable: Variable | None, expression: syntax.Expression) -> Diagnostic:
+    """Return the diagnostic for an access of ``variable`` with more subscripts than it takes."""
+    if variable is None:
+        return Diagnostic(
+            "mismatched types: this is not an array", expression.location, hint="use subscripts"
+        )
+    if isinstance(variable, ScalarVariable):
+        return Diagnostic(
+            f"mismatched types: '{variable.name}' is a scalar, not an array",
+            expression.location,
+            hint="only arrays and pointers take subscripts",
+        )
+    if isinstance(variable, UnsetPointer):
+        return Diagnostic(
+            f"mismatched types: '{variable.name}' points to scalars",
+            expression.location,
+            hint="give one subscript",
+        )
+    count, place = 0, expression.location
+    while isinstance(expression, syntax.Subscript):
+        expression, count = expression.base, count + 1
+    return Diagnostic(
+        wrong_subscripts(variable, count),
+        place,
+        hint="give a subscript for each dimension",
+    )
+
+
+def known_value(variable: ScalarVariable, location: SourceLocation) -> Value:
+    """Return the value of a variable that never changes. Raises Diagnostic if it has none."""
+    if variable.value is None:
+        raise Diagnostic(
+            f"'{variable.name}' is used but never set",
+            location,
+            hint="give it a value where it is declared",
+        )
+    return variable.value
