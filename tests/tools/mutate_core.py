@@ -31,6 +31,8 @@ TESTS = (
     "tests/validation/test_core.py",
     "tests/validation/test_index.py",
     "tests/validation/test_certificates.py",
+    "tests/validation/test_known_traps.py",
+    "tests/validation/test_validate.py",
 )
 LIMIT = 120
 """Seconds after which a mutant counts as noticed: its queries became too hard."""
