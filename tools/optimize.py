@@ -150,6 +150,8 @@ class _Job:
         self.started = self.last = time.perf_counter()
         self.stage_seconds: dict[str, float] = {}
         self.proposer: dict[str, Any] = {"name": "offline"}
+        self.proofs: dict[str, Validation] = {}
+        """What the search proved of this kernel, by pipeline."""
 
     def run(self) -> Result:
         source = read_text(self.path)
@@ -171,7 +173,9 @@ class _Job:
         state = self._search(problem, prepared, str(loops), baseline.cycles)
         assert state.best is not None
         program = self._program(problem, state.best)
-        validation = decide(prepared, program, config=self.config)
+        validation = self.proofs.get(state.best.pipeline)
+        if validation is None:
+            validation = decide(prepared, program, config=self.config)
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
@@ -237,7 +241,7 @@ class _Job:
 
         try:
             if self.options.models is None:
-                certify = self._certify(problem, prepared)
+                certify = self._certify(problem, prepared, self.proofs)
                 search = Search(
                     problem, certify, self.executor, budget, self.options.seed, progress
                 )
@@ -271,11 +275,14 @@ class _Job:
                 problem, best.pipeline, best.cycles, best.lower_bound, version("liftproof")
             )
 
-    def _certify(self, problem: Problem, prepared: PreparedSource) -> Certify:
+    def _certify(
+        self, problem: Problem, prepared: PreparedSource, proofs: dict[str, Validation]
+    ) -> Certify:
         def certify(pipeline: str) -> str:
             program = lower(problem.tensor_ir, parse_pipeline(pipeline))
             validation = decide(prepared, program, config=self.config)
             if validation.verdict == "proved":
+                proofs[pipeline] = validation
                 return ""
             return f"{validation.verdict}: {validation.reason}"
 
@@ -300,7 +307,7 @@ class _Job:
         with advice.opened(self.executor, self.options.jobs) as (guide, examine):
             search = Search(
                 advice.problem,
-                self._certify(advice.problem, prepared),
+                self._certify(advice.problem, prepared, {}),
                 self.executor,
                 budget,
                 self.options.seed,
@@ -337,5 +344,5 @@ def signature(loops: ModuleOp) -> str:
 def describe_validation(validation: Validation) -> str:
     return (
         f"{validation.verdict} ({validation.obligations} obligations,"
-        f" Z3 {validation.solver_seconds:.1f} s)"
+        f" Z3 {validation.solver_seconds:.1f} s of {validation.seconds:.1f} s)"
     )

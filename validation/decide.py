@@ -53,7 +53,8 @@ def _by_either_engine(
     config: GemminiConfig | None,
     options: ValidationOptions | None,
 ) -> Validation:
-    first = validate(source, target, config=config, options=options)
+    options = options or ValidationOptions()
+    first = validate(source, target, config=config, options=replace(options, only_certain=True))
     if first.verdict != "unknown":
         return first
     from .trace import validate_unrolled
@@ -62,7 +63,12 @@ def _by_either_engine(
     seconds = first.seconds + second.seconds
     if second.verdict != "unknown":
         return replace(second, seconds=seconds)
-    return replace(first, seconds=seconds, reason=f"{first.reason}; at size: {second.reason}")
+    # Neither decides: look for inputs that show a difference, whatever it takes.
+    last = validate(source, target, config=config, options=options)
+    seconds += last.seconds
+    if last.verdict != "unknown":
+        return replace(last, seconds=seconds)
+    return replace(last, seconds=seconds, reason=f"{last.reason}; at size: {second.reason}")
 
 
 def _is_instructions(module: ModuleOp) -> bool:

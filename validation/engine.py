@@ -15,6 +15,7 @@ from .dram_order import check_dram_order
 from .identity import same_program
 from .lemmas import equal_for_all
 from .matching import Matcher
+from .oracle_limit import check_oracle_limit
 from .pairing import SummandMaps
 from .polyhedral import Program, Unsupported
 from .preconditions import defined_sizes
@@ -62,6 +63,7 @@ def analyse(program: Program, solver: Solver) -> Analysed:
         flow = Dataflow(program)
         certificate = flow.certificate()
     except isl.Error as error:
+        check_oracle_limit(error)
         raise Unsupported(f"the dataflow oracle fails: {error}") from error
     Checker(program, certificate, solver).run()
     check_dram_order(program, solver)
@@ -92,7 +94,8 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
     def propose(position: int, left: ReadName, right: ReadName) -> SumCertificate:
         try:
             claimed = proposer.certificate(position, left, right)
-        except isl.Error:
+        except isl.Error as error:
+            check_oracle_limit(error)
             # The oracle may fail; then it claims nothing, and nothing is proved.
             claimed = SumCertificate((), ())
         sums[position, left, right] = claimed

@@ -15,6 +15,8 @@ class ValidationOptions:
     """Z3 resource units per query; deterministic, unlike a time limit."""
     counterexamples: bool = True
     """Search inputs on which the programs differ when the proof fails."""
+    only_certain: bool = False
+    """Search them only where the proof says that they exist: another engine looks at the rest."""
     seed: int = 0
     """Seed of the inputs that the search for a counterexample tries."""
 

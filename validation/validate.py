@@ -28,6 +28,7 @@ from .extraction import extract
 from .from_loops import symbol_name
 from .generalize import generalizations
 from .limits import ValidationOptions
+from .oracle_limit import OracleLimitError, limited_oracle
 from .polyhedral import Unsupported, describe
 from .query_log import begin_part
 from .suspect_inputs import Summand, Suspicion
@@ -88,7 +89,8 @@ def prepare(
     config = config or load_config()
     solver = (options or ValidationOptions()).solver()
     begin_part("source")
-    analysed = analyse_source(extract(source, config), solver)
+    with limited_oracle():
+        analysed = analyse_source(extract(source, config), solver)
     return PreparedSource(source, config, analysed, solver.queries, solver.seconds)
 
 
@@ -104,7 +106,16 @@ def validate(
     Never raises for a program that cannot be validated: the verdict is then ``unknown`` and
     ``reason`` names the construct or the obligation that was not decided.
     """
-    options = options or ValidationOptions()
+    with limited_oracle():
+        return _validate(source, target, config, options or ValidationOptions())
+
+
+def _validate(
+    source: ModuleOp | PreparedSource,
+    target: ModuleOp,
+    config: GemminiConfig | None,
+    options: ValidationOptions,
+) -> Validation:
     run = Run(options.solver())
     prepared: PreparedSource | None = None
     try:
@@ -119,13 +130,17 @@ def validate(
     try:
         assumed = prove(prepared.analysed, extract(target, prepared.config), run)
     except Unsupported as error:
-        found = _search(prepared, target, Suspicion(), options)
+        # A proof that is too long says nothing about the program; the second engine may decide.
+        leave = options.only_certain or isinstance(error, OracleLimitError)
+        found = _Search() if leave else _search(prepared, target, Suspicion(), options)
         reason = f"target: {error}"
         if found.counterexample is not None:
             reason = f"running both programs shows it, no proof was tried ({reason})"
         return _explained(_not_proved(run, reason, found), prepared, run, None)
     except Violation as violation:
-        found = _search(prepared, target, _suspicion(prepared, violation, run), options)
+        found = _Search()
+        if violation.certain or not options.only_certain:
+            found = _search(prepared, target, _suspicion(prepared, violation, run), options)
         reason = str(violation)
         if violation.model is not None and options.counterexamples and found == _Search():
             reason = (
@@ -161,7 +176,8 @@ def validate_generalized(
         for programs in generalizations(source, target):
             run = Run(options.solver())
             try:
-                assumed = prove(analyse(programs.source, run.solver), programs.target, run)
+                with limited_oracle():
+                    assumed = prove(analyse(programs.source, run.solver), programs.target, run)
             except Violation:
                 continue
             sizes = "; ".join(programs.sizes)
