@@ -10,7 +10,7 @@ import islpy as isl
 from .polyhedral import Unsupported
 
 OPERATIONS = 10_000_000
-"""Operations of one validation: seconds to half a minute; the 512³ product takes less than half of it."""
+"""Operations of one validation: at most half a minute; the 512³ product takes less than half."""
 
 
 class OracleLimitError(Unsupported):
