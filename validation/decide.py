@@ -61,11 +61,13 @@ def _by_either_engine(
 
     second = validate_unrolled(source, target, config, options=options)
     seconds = first.seconds + second.seconds
-    if second.verdict != "unknown":
+    if second.verdict == "proved":
         return replace(second, seconds=seconds)
-    # Neither decides: look for inputs that show a difference, whatever it takes.
+    # Look for inputs that show a difference: the first engine knows best what they are about.
     last = validate(source, target, config=config, options=options)
     seconds += last.seconds
+    if last.verdict == "unknown" and second.verdict != "unknown":
+        return replace(second, seconds=seconds)
     if last.verdict != "unknown":
         return replace(last, seconds=seconds)
     return replace(last, seconds=seconds, reason=f"{last.reason}; at size: {second.reason}")
