@@ -45,6 +45,13 @@ Equal = Callable[["Context", Query, Valued, Valued, str], None]
 SAME_SUMMAND = "paired summands are the same product of input elements"
 
 
+class _Counters(dict[str, str]):
+    """Constants that a certificate may name; a claim about any other counter is none."""
+
+    def __missing__(self, name: str) -> str:
+        raise Violation(f"the certificate names the counter {name}, which is not there", None)
+
+
 @dataclass(frozen=True)
 class _Direction:
     """From the summands of one total to those of the other."""
@@ -85,7 +92,7 @@ class SumMatcher:
         """Each non-zero summand of the left total has a partner of its own in the other."""
         depth = direction.context.depth
         for mine in summands_of(query, left, direction.bits, depth, self._refine):
-            here = left.side.symbols | dict(direction.context.names) | dict(mine.names)
+            here = _Counters(left.side.symbols | dict(direction.context.names) | dict(mine.names))
             pairings = [p for p in direction.forward if p.left == mine.label]
             if len(pairings) != 1 or pairings[0].condition != TRUE:
                 some = disjunction(holds(pairing.condition, here) for pairing in pairings)
@@ -158,7 +165,7 @@ def _leads_back(
     mine: Summands, here: Names, partner: Followed, backward: Sequence[Pairing], label: str
 ) -> list[str]:
     """The first backward pairing that applies to the partner gives the summand itself."""
-    there = dict(here) | partner.names
+    there = _Counters(dict(here) | partner.names)
     own = list(mine.names.values())
     back = [pairing for pairing in backward if pairing.left == label]
     if any(p.right == mine.label and len(p.point) != len(own) for p in back):
