@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -17,8 +16,6 @@ from liftproof.llm.proposal import Kind, Proposal
 from liftproof.llm.sandbox import Limits, Sandbox
 
 FOLDER = Path(__file__).parent / "attacks"
-SECONDS = 2.0
-"""Within which each attack is refused."""
 LOWERING = "gemmini-lower-linalg,gemmini-place,gemmini-lower-tiles,gemmini-hoist-config"
 BASES: dict[str, Proposal] = {
     "c": Proposal("c", (FOLDER / "base.c").read_text()),
@@ -57,14 +54,12 @@ def run(sandbox: Sandbox, task: Task, proposal: Proposal) -> Outcome:
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: f"{a['base']}: {a['name']}")
-def test_attack_is_refused_in_time_and_for_the_right_reason(
+def test_attack_is_refused_for_the_right_reason(
     attack: dict[str, Any], sandbox: Sandbox, task: Task
 ) -> None:
     """No attack is accepted; the diagnostic names what is wrong with it."""
     proposal = proposal_of(attack)
-    started = time.monotonic()
     outcome = run(sandbox, task, proposal)
-    assert time.monotonic() - started < SECONDS * 3  # the machine may be busy with more
     assert outcome.cycles is None
     assert re.search(attack["reason"], outcome.diagnostic, re.DOTALL), outcome.diagnostic
 
