@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ..diagnostics import Diagnostic
-from ..validation.extent_text import parse_extent
+from ..validation.extract.extent_text import parse_extent
 from .loops.evaluate import Evaluator, location_of
 from .loops.index import IndexExpression, Size
 from .loops.outputs import emit_output

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
-from ..validation.counterexample import Counterexample
+from ..validation.execution.counterexample import Counterexample
 from ..validation.validate import ONE_SIZE, Validation, Verdict, validate_generalized
 from .lift import lift
 from .results import with_result_as_output

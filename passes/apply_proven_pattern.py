@@ -13,8 +13,8 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedExc
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
-from ..validation.pattern_proof import RuleProof, prove_rule
-from ..validation.pattern_rule import Rule, match, rewrite, rules_of
+from ..validation.patterns.proof import RuleProof, prove_rule
+from ..validation.patterns.rule import Rule, match, rewrite, rules_of
 
 MAX_BYTES = 1 << 20
 

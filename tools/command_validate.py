@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
-from ..validation.certificate_json import certificate_text, read_certificate
+from ..validation.core.certificate_json import certificate_text, read_certificate
 from ..validation.query_log import QueryLog, logging_queries
 from .arguments import positive
 from .exit_status import EXIT_OF_VERDICT

@@ -32,9 +32,9 @@ from ..llm.proposal import restore
 from ..llm.search import Certify, NothingProvedError, Search, SearchState
 from ..llm.work import multiply_accumulates
 from ..passes.pipelines import baseline_pipeline, first_pipelines
-from ..validation.checker import Violation
+from ..validation.core.checker import Violation
+from ..validation.core.polyhedral import Unsupported
 from ..validation.decide import decide
-from ..validation.polyhedral import Unsupported
 from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_text
 

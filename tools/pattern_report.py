@@ -8,8 +8,8 @@ from typing import Any
 
 from ..dialects.context import new_context
 from ..hw.gemmini.config import GemminiConfig
-from ..validation.pattern_proof import RESOURCE_LIMIT, InstanceProof, RuleProof, prove_rule
-from ..validation.pattern_rule import rules_of
+from ..validation.patterns.proof import RESOURCE_LIMIT, InstanceProof, RuleProof, prove_rule
+from ..validation.patterns.rule import rules_of
 from .read import parse_mlir, read_text
 
 

@@ -9,10 +9,10 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
 from ..validation.assumptions import ASSUMPTIONS
-from ..validation.certificate import ProofCertificate
-from ..validation.checker import Violation
+from ..validation.core.certificate import ProofCertificate
+from ..validation.core.checker import Violation
+from ..validation.core.polyhedral import Unsupported
 from ..validation.limits import ValidationOptions
-from ..validation.polyhedral import Unsupported
 from ..validation.recheck import Rechecked, check_certificate
 
 

@@ -11,11 +11,11 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import GemminiConfig
-from ..validation.counterexample import parameter_names
-from ..validation.counterexample import replay as replay_on
-from ..validation.execute import ExecutionFault, TooExpensive
-from ..validation.polyhedral import Unsupported
-from ..validation.structured import single_function
+from ..validation.core.polyhedral import Unsupported
+from ..validation.execution.counterexample import parameter_names
+from ..validation.execution.counterexample import replay as replay_on
+from ..validation.execution.execute import ExecutionFault, TooExpensive
+from ..validation.extract.structured import single_function
 from .read import read_arrays
 from .validation_report import counterexample_report
 

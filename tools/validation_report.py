@@ -11,7 +11,7 @@ from ..diagnostics import Diagnostic
 from ..validation.explain import Explanation
 
 if TYPE_CHECKING:
-    from ..validation.counterexample import Counterexample
+    from ..validation.execution.counterexample import Counterexample
     from ..validation.validate import Validation
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
-from .condition import TRUE, Comparison, Condition
-from .from_loops import symbol_name
-from .index import Index, Variable
-from .structured import single_function
-from .trial_sizes import parameter_names, size_parameters
+from .core.condition import TRUE, Comparison, Condition
+from .core.index import Index, Variable
+from .execution.trial_sizes import parameter_names, size_parameters
+from .extract.from_loops import symbol_name
+from .extract.structured import single_function
 
 ASSUMPTIONS = (
     "array parameters do not overlap",

@@ -7,11 +7,11 @@ from dataclasses import replace
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
+from .core.polyhedral import Unsupported, describe
 from .explain import explain
-from .extraction import Level, level_of
-from .final_fence import store_without_fence, with_final_fence
-from .polyhedral import Unsupported, describe
-from .structured import single_function
+from .extract.extraction import Level, level_of
+from .extract.structured import single_function
+from .hazards.final_fence import store_without_fence, with_final_fence
 from .validate import PreparedSource, Validation, ValidationOptions, validate
 
 

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field, replace
 
 import islpy as isl
 
-from .certificate import FlowCertificate, ProofCertificate, ReadName, SumCertificate
-from .checker import Checker
-from .condition import TRUE, Condition, all_of
-from .dataflow import Dataflow
-from .dram_order import check_dram_order
-from .identity import same_program
-from .lemmas import equal_for_all
-from .matching import Matcher
-from .oracle_limit import check_oracle_limit
-from .pairing import SummandMaps
-from .polyhedral import Program, Unsupported
+from .core.certificate import FlowCertificate, ProofCertificate, ReadName, SumCertificate
+from .core.checker import Checker
+from .core.condition import TRUE, Condition, all_of
+from .core.identity import same_program
+from .core.matching import Matcher
+from .core.polyhedral import Program, Unsupported
+from .core.smt import Solver
+from .core.sum_ranges import refined
+from .core.values import Side
+from .hazards.dram_order import check_dram_order
+from .lemmas.equality import equal_for_all
+from .oracle.dataflow import Dataflow
+from .oracle.oracle_limit import check_oracle_limit
+from .oracle.pairing import SummandMaps
+from .oracle.proposal import Proposer
 from .preconditions import defined_sizes
-from .proposal import Proposer
 from .query_log import begin_part
-from .smt import Solver
-from .sum_ranges import refined
-from .values import Side
 
 
 @dataclass

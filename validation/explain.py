@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import FileLineColLoc
 from xdsl.ir import Operation
 
-from .certificate import FlowCertificate
-from .condition import TRUE
-from .index import constant_index
-from .polyhedral import Program, describe
+from .core.certificate import FlowCertificate
+from .core.condition import TRUE
+from .core.index import constant_index
+from .core.polyhedral import Program, describe
 
 
 @dataclass(frozen=True)

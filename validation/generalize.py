@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
 
-from .counterexample import parameter_names
-from .extraction import Level, level_of
-from .from_linalg import extract_linalg
-from .from_loops import extract_loops
-from .polyhedral import Program, Unsupported
+from .core.polyhedral import Program, Unsupported
+from .execution.counterexample import parameter_names
+from .extract.extraction import Level, level_of
+from .extract.from_linalg import extract_linalg
+from .extract.from_loops import extract_loops
+from .extract.structured import single_function
 from .sizes import CONCRETE, Extraction, SizePlan, plan_sizes
-from .structured import single_function
 
 
 @dataclass(frozen=True)

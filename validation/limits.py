@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .smt import RESOURCE_LIMIT, Solver
+from .core.smt import RESOURCE_LIMIT, Solver
 
 
 @dataclass(frozen=True)

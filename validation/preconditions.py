@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import islpy as isl
 
-from .condition import TRUE, Condition, negate
-from .polyhedral import Program, Requirement
-from .presburger import range_text, set_to_condition, symbol_prefix, tuple_text
+from .core.condition import TRUE, Condition, negate
+from .core.polyhedral import Program, Requirement
+from .oracle.presburger import range_text, set_to_condition, symbol_prefix, tuple_text
 
 
 def defined_sizes(program: Program) -> Condition:

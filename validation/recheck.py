@@ -12,19 +12,19 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
-from .certificate import ProofCertificate, ReadName, SumCertificate
-from .checker import Checker, Violation
-from .condition import all_of
-from .dram_order import check_dram_order
-from .extraction import extract
-from .identity import same_program
-from .lemmas import equal_for_all
+from .core.certificate import ProofCertificate, ReadName, SumCertificate
+from .core.checker import Checker, Violation
+from .core.condition import all_of
+from .core.identity import same_program
+from .core.matching import Matcher
+from .core.polyhedral import Unsupported
+from .core.smt import Solver
+from .core.values import Side
+from .extract.extraction import extract
+from .hazards.dram_order import check_dram_order
+from .lemmas.equality import equal_for_all
 from .limits import ValidationOptions
-from .matching import Matcher
-from .polyhedral import Unsupported
 from .query_log import begin_part
-from .smt import Solver
-from .values import Side
 
 
 @dataclass(frozen=True)

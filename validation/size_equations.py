@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .index import Atom, Index, Variable
+from .core.index import Atom, Index, Variable
 
 Node: TypeAlias = Hashable
 """A dimension of a parameter or of a local array, or a loop, of one of two programs."""

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from xdsl.dialects import scf
 from xdsl.ir import SSAValue
 
-from .condition import Condition, all_of, at_least
-from .index import Index, Variable
+from .core.condition import Condition, all_of, at_least
+from .core.index import Index, Variable
 from .size_equations import Node, SizeEquations, is_parameter
 
 if TYPE_CHECKING:
-    from .polyhedral import Array, Program
-    from .structured import Extractor
+    from .core.polyhedral import Array, Program
+    from .extract.structured import Extractor
 
 SLACK = 64
 """Elements at an end of an array that a loop may leave out and still count as running over it."""

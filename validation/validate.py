@@ -19,20 +19,20 @@ from xdsl.ir import Operation
 
 from ..hw.gemmini.config import GemminiConfig, load_config
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
-from .certificate import ProofCertificate
-from .checker import Violation
-from .counterexample import Counterexample, find_counterexample
+from .core.certificate import ProofCertificate
+from .core.checker import Violation
+from .core.polyhedral import Unsupported, describe
+from .core.values import slot_kind
 from .engine import Analysed, Run, analyse, analyse_source, prove
+from .execution.counterexample import Counterexample, find_counterexample
+from .execution.suspect_inputs import Summand, Suspicion
 from .explain import Explanation, explain, last_writer
-from .extraction import extract
-from .from_loops import symbol_name
+from .extract.extraction import extract
+from .extract.from_loops import symbol_name
 from .generalize import generalizations
 from .limits import ValidationOptions
-from .oracle_limit import OracleLimitError, limited_oracle
-from .polyhedral import Unsupported, describe
+from .oracle.oracle_limit import OracleLimitError, limited_oracle
 from .query_log import begin_part
-from .suspect_inputs import Summand, Suspicion
-from .values import slot_kind
 
 Verdict = Literal["proved", "refuted", "unknown"]
 

@@ -15,7 +15,7 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.lifting.tensors.describe import describe
 from liftproof.lifting.tensors.numpy_view import numpy_function, numpy_view
-from liftproof.validation.execute import execute
+from liftproof.validation.execution.execute import execute
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith
 from xdsl.dialects.builtin import Builtin, ModuleOp

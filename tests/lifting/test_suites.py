@@ -18,7 +18,7 @@ from liftproof.lifting.c.types import CStruct
 from liftproof.lifting.lift import lift
 from liftproof.lifting.results import with_result_as_output
 from liftproof.lifting.tensors.numpy_view import numpy_function
-from liftproof.validation.extent_text import parse_extent
+from liftproof.validation.extract.extent_text import parse_extent
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
 SUITES = Path(__file__).parent / "suites"

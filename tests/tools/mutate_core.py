@@ -25,7 +25,14 @@ from random import Random
 from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
-CORE = ("checker", "smt", "condition", "dram_order", "sum_matching", "matching")
+CORE = (
+    "core.checker",
+    "core.smt",
+    "core.condition",
+    "core.sum_matching",
+    "core.matching",
+    "hazards.dram_order",
+)
 """Modules of ``liftproof.validation``: the certificate checker, and queries as SMT-LIB text."""
 TESTS = (
     "tests/validation/test_core.py",
@@ -165,13 +172,18 @@ class _Mutated(MetaPathFinder, Loader):
         exec(code, module.__dict__)
 
 
+def source_of(module: str) -> Path:
+    """The file of a module, named from ``liftproof.validation`` on."""
+    return ROOT.joinpath("validation", *module.split(".")).with_suffix(".py")
+
+
 def is_noticed(module: str, tree: ast.Module, tests: list[str]) -> bool:
     """Run the tests in a child process with one module replaced."""
     child = os.fork()
     if child == 0:
         signal.alarm(LIMIT)
         finder = _Mutated(
-            f"liftproof.validation.{module}", ROOT / "validation" / f"{module}.py", tree
+            f"liftproof.validation.{module}", source_of(module), tree
         )
         sys.meta_path.insert(0, finder)
         os._exit(_run_tests(tests))
@@ -218,7 +230,7 @@ def main() -> int:
     outcomes: dict[str, bool] = {}
     rng = Random(0)
     for module in options.modules:
-        tree = ast.parse((ROOT / "validation" / f"{module}.py").read_text())
+        tree = ast.parse(source_of(module).read_text())
         for number, (line, change, mutant) in enumerate(mutants(tree)):
             name = f"{module}.py:{line} #{number} {change}"
             if rng.random() >= options.share:

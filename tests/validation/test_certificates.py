@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 from liftproof.hw.gemmini.config import load_config
-from liftproof.validation.certificate import FlowCertificate, SumCertificate
-from liftproof.validation.checker import Checker, Violation
-from liftproof.validation.condition import FALSE, TRUE
-from liftproof.validation.dataflow import Dataflow
+from liftproof.validation.core.certificate import FlowCertificate, SumCertificate
+from liftproof.validation.core.checker import Checker, Violation
+from liftproof.validation.core.condition import FALSE, TRUE
+from liftproof.validation.core.matching import Matcher
+from liftproof.validation.core.smt import Solver
+from liftproof.validation.core.values import Side
 from liftproof.validation.engine import analyse
-from liftproof.validation.extraction import extract
-from liftproof.validation.lemmas import equal_for_all
-from liftproof.validation.matching import Matcher
-from liftproof.validation.proposal import Proposer
-from liftproof.validation.smt import Solver
-from liftproof.validation.values import Side
+from liftproof.validation.extract.extraction import extract
+from liftproof.validation.lemmas.equality import equal_for_all
+from liftproof.validation.oracle.dataflow import Dataflow
+from liftproof.validation.oracle.proposal import Proposer
 
 CONFIG = load_config()
 

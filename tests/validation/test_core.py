@@ -9,9 +9,9 @@ from itertools import pairwise, product
 from types import SimpleNamespace
 
 import pytest
-from liftproof.validation.certificate import FlowCertificate, Pairing, Source, SumCertificate
-from liftproof.validation.checker import Checker, Violation
-from liftproof.validation.condition import (
+from liftproof.validation.core.certificate import FlowCertificate, Pairing, Source, SumCertificate
+from liftproof.validation.core.checker import Checker, Violation
+from liftproof.validation.core.condition import (
     FALSE,
     TRUE,
     Comparison,
@@ -25,9 +25,8 @@ from liftproof.validation.condition import (
     negate,
     within,
 )
-from liftproof.validation.dram_order import check_dram_order
-from liftproof.validation.index import Index, Variable, constant_index
-from liftproof.validation.polyhedral import (
+from liftproof.validation.core.index import Index, Variable, constant_index
+from liftproof.validation.core.polyhedral import (
     Array,
     Program,
     Read,
@@ -36,7 +35,7 @@ from liftproof.validation.polyhedral import (
     Statement,
     Unsupported,
 )
-from liftproof.validation.smt import (
+from liftproof.validation.core.smt import (
     Answer,
     Query,
     Solver,
@@ -51,8 +50,9 @@ from liftproof.validation.smt import (
     values,
     with_symbols,
 )
-from liftproof.validation.sum_matching import _leads_back
-from liftproof.validation.terms import term
+from liftproof.validation.core.sum_matching import _leads_back
+from liftproof.validation.core.terms import term
+from liftproof.validation.hazards.dram_order import check_dram_order
 
 WIDE, HIGH = Variable("x", 0, 3), Variable("y", 0, 3)
 ROW, COLUMN = Variable("i", 0, 3), Variable("j", 0, 2)

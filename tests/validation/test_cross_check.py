@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from liftproof.diagnostics import Diagnostic
 from liftproof.validation import cross_check as module
+from liftproof.validation.core.smt import Answer
+from liftproof.validation.core.terms import constant, term
 from liftproof.validation.cross_check import cross_check
-from liftproof.validation.lemmas import equal_for_all
+from liftproof.validation.lemmas.equality import equal_for_all
 from liftproof.validation.query_log import BIT_VECTORS, INTEGERS, LoggedQuery, logging_queries
-from liftproof.validation.smt import Answer
-from liftproof.validation.terms import constant, term
 from liftproof.validation.validate import validate
 
 pytest.importorskip("cvc5")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from liftproof.hw.gemmini.config import load_config
-from liftproof.validation.arithmetic import apply
-from liftproof.validation.execute import ExecutionFault, execute
+from liftproof.validation.execution.arithmetic import apply
+from liftproof.validation.execution.execute import ExecutionFault, execute
 from liftproof.validation.fuzz import parse_module
 
 CONFIG = load_config()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from liftproof.hw.gemmini.config import load_config
-from liftproof.validation.extraction import extract
+from liftproof.validation.core.identity import same_program
+from liftproof.validation.extract.extraction import extract
 from liftproof.validation.fuzz import parse_module
-from liftproof.validation.identity import same_program
 from liftproof.validation.validate import validate
 
 CONFIG = load_config()

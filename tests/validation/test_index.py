@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from liftproof.validation.condition import (
+from liftproof.validation.core.condition import (
     FALSE,
     Condition,
     Connective,
@@ -18,7 +18,7 @@ from liftproof.validation.condition import (
     negate,
     within,
 )
-from liftproof.validation.index import Index, NotAffine, Variable, constant_index, extremum
+from liftproof.validation.core.index import Index, NotAffine, Variable, constant_index, extremum
 
 NAMES = ("a", "b", "c")
 RANGES = {"a": (0, 3), "b": (0, 15), "c": (-5, 5)}

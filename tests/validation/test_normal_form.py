@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from liftproof.validation.arithmetic import FLOATS, apply
-from liftproof.validation.gemmini_values import round_half_even_shift, saturate, store_value
-from liftproof.validation.lemmas import equal_for_all
-from liftproof.validation.normal_form import NormalForm
-from liftproof.validation.smt import Answer
-from liftproof.validation.terms import Term, constant, constant_value, term
+from liftproof.validation.core.smt import Answer
+from liftproof.validation.core.terms import Term, constant, constant_value, term
+from liftproof.validation.execution.arithmetic import FLOATS, apply
+from liftproof.validation.extract.gemmini_values import round_half_even_shift, saturate, store_value
+from liftproof.validation.lemmas.equality import equal_for_all
+from liftproof.validation.lemmas.normal_form import NormalForm
 
 SUM = term("slot", "i32", payload=("sum", "S", 0))
 OTHER = term("slot", "i32", payload=("sum", "T", 1))

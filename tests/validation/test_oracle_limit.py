@@ -6,7 +6,7 @@ import islpy as isl
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
-from liftproof.validation import oracle_limit
+from liftproof.validation.oracle import oracle_limit
 from liftproof.validation.validate import validate
 
 KERNEL = """

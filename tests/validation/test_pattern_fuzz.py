@@ -9,9 +9,9 @@ import numpy as np
 from liftproof.dialects.context import new_context
 from liftproof.hw.gemmini.config import load_config
 from liftproof.tools.read import parse_mlir
-from liftproof.validation.arithmetic import apply
-from liftproof.validation.pattern_proof import prove_rule
-from liftproof.validation.pattern_rule import rules_of
+from liftproof.validation.execution.arithmetic import apply
+from liftproof.validation.patterns.proof import prove_rule
+from liftproof.validation.patterns.rule import rules_of
 from numpy.typing import NDArray
 
 OPERATIONS = (

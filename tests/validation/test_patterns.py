@@ -8,10 +8,10 @@ import pytest
 from liftproof.dialects.context import new_context
 from liftproof.hw.gemmini.config import load_config
 from liftproof.tools.read import parse_mlir
-from liftproof.validation import pattern_proof
 from liftproof.validation.cross_check import cross_check
-from liftproof.validation.pattern_proof import RuleProof, prove_rule
-from liftproof.validation.pattern_rule import PatternError, Rule, match, rewrite, rules_of
+from liftproof.validation.patterns import proof as pattern_proof
+from liftproof.validation.patterns.proof import RuleProof, prove_rule
+from liftproof.validation.patterns.rule import PatternError, Rule, match, rewrite, rules_of
 from liftproof.validation.query_log import logging_queries
 from xdsl.dialects.builtin import IntegerType, ModuleOp
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
-from liftproof.validation.lemma_encoding import equality_query
-from liftproof.validation.lemma_evaluation import difference
-from liftproof.validation.normal_form import integer, number
-from liftproof.validation.smt import Answer
-from liftproof.validation.terms import Term, term
+from liftproof.validation.core.smt import Answer
+from liftproof.validation.core.terms import Term, term
+from liftproof.validation.lemmas.encoding import equality_query
+from liftproof.validation.lemmas.evaluation import difference
+from liftproof.validation.lemmas.normal_form import integer, number
 from liftproof.validation.validate import validate
 from xdsl.dialects.builtin import ModuleOp
 

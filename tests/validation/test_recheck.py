@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from liftproof.hw.gemmini.config import load_config
-from liftproof.validation.certificate import ProofCertificate
-from liftproof.validation.certificate_json import (
+from liftproof.validation.core.certificate import ProofCertificate
+from liftproof.validation.core.certificate_json import (
     CertificateError,
     certificate_text,
     read_certificate,
 )
-from liftproof.validation.checker import Violation
-from liftproof.validation.polyhedral import Unsupported
+from liftproof.validation.core.checker import Violation
+from liftproof.validation.core.polyhedral import Unsupported
 from liftproof.validation.recheck import check_certificate
 from liftproof.validation.validate import validate
 

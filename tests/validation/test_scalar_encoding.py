@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import z3
-from liftproof.validation.arithmetic import apply, numpy_type
+from liftproof.validation.execution.arithmetic import apply, numpy_type
+from liftproof.validation.extract.pure_operations import FLOAT_PREDICATES, PREDICATES
+from liftproof.validation.extract.structured import single_function
 from liftproof.validation.fuzz import parse_module
-from liftproof.validation.pure_operations import FLOAT_PREDICATES, PREDICATES
-from liftproof.validation.scalar_encoding import Scalar, encode, variable
-from liftproof.validation.structured import single_function
+from liftproof.validation.lemmas.scalar_encoding import Scalar, encode, variable
 
 BINARY = (
     *("addi", "subi", "muli", "andi", "ori", "xori", "divsi", "divui", "remsi", "remui"),

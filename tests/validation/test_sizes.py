@@ -8,8 +8,8 @@ import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.lifting.prove import lift_and_prove
+from liftproof.validation.core.index import Index
 from liftproof.validation.generalize import generalizations
-from liftproof.validation.index import Index
 from liftproof.validation.size_equations import SizeEquations
 
 KERNELS = Path(__file__).parents[1] / "lifting" / "lift_kernels"

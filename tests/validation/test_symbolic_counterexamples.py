@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
-from liftproof.validation.counterexample import find_counterexample, replay
-from liftproof.validation.trial_sizes import smallest
+from liftproof.validation.execution.counterexample import find_counterexample, replay
+from liftproof.validation.execution.trial_sizes import smallest
 from liftproof.validation.validate import Validation, validate
 
 SOURCE = """

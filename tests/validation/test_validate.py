@@ -229,7 +229,7 @@ def test_counterexample_replays(kernel, tmp_path) -> None:
     """The saved inputs of a counterexample show the difference when both programs run again."""
     import numpy as np
     from liftproof.hw.gemmini.config import load_config
-    from liftproof.validation.execute import execute
+    from liftproof.validation.execution.execute import execute
 
     program = kernel(*RAGGED)
     source = program.module("loops")

@@ -8,9 +8,9 @@ from random import Random
 from ...diagnostics import Diagnostic
 from ...lifting.c.frontend import parse_c_kernel
 from ...lifting.lift import lift
-from ...validation.checker import Violation
+from ...validation.core.checker import Violation
+from ...validation.core.polyhedral import Unsupported
 from ...validation.fuzz import Campaign, Report
-from ...validation.polyhedral import Unsupported
 from .kernels import random_kernel
 from .schedules import Schedule, faulty, random_schedule
 

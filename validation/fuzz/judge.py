@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..extraction import Level, level_of
-from ..polyhedral import Unsupported
+from ..core.polyhedral import Unsupported
+from ..extract.extraction import Level, level_of
 from ..trace import validate_unrolled
 from ..validate import PreparedSource, Validation, validate
 from .oracle import Oracle

@@ -18,12 +18,12 @@ from ...hw.gemmini.functional import run
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.unroll import stream_of_module
 from ...hw.stream import CommandStream, StreamError
-from ..counterexample import compare_runs, parameter_names
-from ..execute import execute, parameter_shapes, random_array
-from ..execution import ExecutionFault
-from ..extraction import Level, level_of
-from ..polyhedral import Unsupported
-from ..structured import single_function
+from ..core.polyhedral import Unsupported
+from ..execution.common import ExecutionFault
+from ..execution.counterexample import compare_runs, parameter_names
+from ..execution.execute import execute, parameter_shapes, random_array
+from ..extract.extraction import Level, level_of
+from ..extract.structured import single_function
 
 MAGNITUDES: tuple[int | None, ...] = (1, None, 3, 40)
 """Ranges of random inputs; small ones keep saturation from hiding a difference."""

@@ -15,12 +15,12 @@ from ...hw.gemmini.isa import Funct
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.unroll import stream_of_module
 from ...hw.stream import FENCE, CommandStream, StreamError
-from ..checker import Violation
-from ..counterexample import Counterexample, find_counterexample
-from ..execute import parameter_shapes
-from ..matching import REASSOCIATED
-from ..polyhedral import Unsupported
-from ..structured import single_function
+from ..core.checker import Violation
+from ..core.matching import REASSOCIATED
+from ..core.polyhedral import Unsupported
+from ..execution.counterexample import Counterexample, find_counterexample
+from ..execution.execute import parameter_shapes
+from ..extract.structured import single_function
 from ..validate import (
     ASSUMPTIONS,
     PreparedSource,

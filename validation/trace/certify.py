@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..checker import Violation
-from ..polyhedral import Statement
-from ..smt import (
+from ..core.checker import Violation
+from ..core.polyhedral import Statement
+from ..core.smt import (
     Answer,
     Query,
     Solver,
@@ -27,9 +27,9 @@ from ..smt import (
     smt_integer,
     with_symbols,
 )
-from ..terms import Term, is_zero
+from ..core.terms import Term, is_zero
+from ..core.values import Case, Side, Slot, Sum, slot_kind, slots_of
 from ..validate import PreparedSource
-from ..values import Case, Side, Slot, Sum, slot_kind, slots_of
 
 Row = tuple[int, ...]
 """Coefficients: constant, output subscripts, counters of the statement."""

@@ -15,7 +15,7 @@ from ...hw.gemmini.isa import Activation
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.resolve import Program, resolve
 from ...hw.stream import CommandStream
-from ..polyhedral import Unsupported
+from ..core.polyhedral import Unsupported
 from .transforms import IDENTITY, TransformTable
 
 Column: TypeAlias = Any

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..lemmas import equal_for_all
-from ..normal_form import integer
-from ..smt import Answer
-from ..terms import Term, constant, is_float, substitute, term
+from ..core.smt import Answer
+from ..core.terms import Term, constant, is_float, substitute, term
+from ..lemmas.equality import equal_for_all
+from ..lemmas.normal_form import integer
 from .specification import Output
 from .state import Machine
 from .transforms import Transform

@@ -12,9 +12,9 @@ from ...hw.gemmini.findings import CommandError
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.resolve import Program
 from ...hw.stream import CommandStream
-from ..hazards import find_hazard
-from ..polyhedral import Unsupported
-from ..smt import Answer
+from ..core.polyhedral import Unsupported
+from ..core.smt import Answer
+from ..hazards.check import find_hazard
 from ..validate import PreparedSource
 from .compare import check_outputs, new_scratch
 from .decode import plan_of, resolve_checked

@@ -12,19 +12,19 @@ from ...hw.gemmini.config import GemminiConfig
 from ...hw.gemmini.functional import run
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.stream import CommandStream, StreamError
-from .. import pairing
-from ..counterexample import (
+from ..core.polyhedral import Unsupported
+from ..core.terms import Term, term
+from ..execution.common import ExecutionFault, TooExpensive
+from ..execution.counterexample import (
     RANDOM_MAGNITUDES,
     Counterexample,
     first_difference,
     parameter_names,
 )
-from ..execute import execute, parameter_shapes, random_array
-from ..execution import ExecutionFault, TooExpensive
-from ..polyhedral import Unsupported
-from ..structured import single_function
-from ..suspect_inputs import Summand, arrays_for_difference, arrays_for_sum
-from ..terms import Term, term
+from ..execution.execute import execute, parameter_shapes, random_array
+from ..execution.suspect_inputs import Summand, arrays_for_difference, arrays_for_sum
+from ..extract.structured import single_function
+from ..oracle import pairing
 from ..validate import PreparedSource
 from .difference import Factors
 from .finding import Clue, locate

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import islpy as isl
 
-from ..pairing import SummandMaps
-from ..polyhedral import Program, Statement, Unsupported
-from ..ranges import Range, type_range
-from ..smt import Solver
-from ..terms import Term, is_float, is_zero, leaves, substitute, term
+from ..core.polyhedral import Program, Statement, Unsupported
+from ..core.smt import Solver
+from ..core.terms import Term, is_float, is_zero, leaves, substitute, term
+from ..core.values import slot_kind, slot_number, slots_of
+from ..lemmas.ranges import Range, type_range
+from ..oracle.pairing import SummandMaps
 from ..validate import PreparedSource
-from ..values import slot_kind, slot_number, slots_of
 from .certify import Claim, Row, certify
 
 _SET, _DIV = isl.dim_type.set, isl.dim_type.div

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..polyhedral import Unsupported
+from ..core.polyhedral import Unsupported
 from .specification import Family, Form, Output
 
 LARGEST_TABLE = 1 << 26

@@ -12,8 +12,8 @@ from typing import Literal
 
 from ...hw.gemmini import semantics
 from ...hw.gemmini.config import GemminiConfig
-from .. import gemmini_values
-from ..terms import Term, is_float
+from ..core.terms import Term, is_float
+from ..extract import gemmini_values
 
 IDENTITY = 0
 

@@ -6,7 +6,7 @@ import pytest
 from liftproof.hw.gemmini import isa
 from liftproof.hw.gemmini.resolve import resolve
 from liftproof.lifting.c.frontend import parse_c_kernel
-from liftproof.validation.hazards import Rule, find_hazard
+from liftproof.validation.hazards.check import Rule, find_hazard
 from liftproof.validation.trace import validate_stream
 
 ACC, ADD, FULL, NONE = (

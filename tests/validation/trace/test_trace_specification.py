@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
-from liftproof.validation.checker import Violation
-from liftproof.validation.polyhedral import Unsupported
+from liftproof.validation.core.checker import Violation
+from liftproof.validation.core.polyhedral import Unsupported
 from liftproof.validation.trace import specification
 from liftproof.validation.trace.term_table import expected_terms
 from liftproof.validation.validate import prepare

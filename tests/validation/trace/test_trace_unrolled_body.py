@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from liftproof.hw.gemmini.commands import instructions
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.validation.extract.structured import single_function
 from liftproof.validation.fuzz import parse_module
-from liftproof.validation.structured import single_function
 from liftproof.validation.trace import validate_unrolled
 
 SIZE, CHANNELS, WINDOW, PIXELS, FILTERS = 28, 128, 3, 14, 64

@@ -1,0 +1,235 @@
+"""Concrete inputs on which two programs differ, found by running both.
+
+A failed obligation is only a suspicion. It becomes a refutation when both programs, executed on the
+same arrays, end with different contents (or only the target does something illegal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+
+from ...hw.gemmini.config import GemminiConfig
+from ..core.polyhedral import Unsupported, describe
+from ..explain import place_of
+from ..extract.extraction import Level, level_of
+from ..extract.from_loops import output_positions
+from ..extract.structured import single_function
+from ..oracle.pairing import Difference
+from .common import ExecutionFault, TooExpensive
+from .execute import execute, random_array
+from .suspect_inputs import Summand, Suspicion, arrays_for_difference, arrays_for_sum
+from .trial_sizes import Sizes, parameter_names, shapes_at, size_parameters, smallest, trials
+
+RANDOM_MAGNITUDES: tuple[int | None, ...] = (1, None, 3, 20, None)
+"""Ranges of random inputs: small ones keep saturation from hiding a difference."""
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """Inputs, and where the two programs first differ on them."""
+
+    names: tuple[str, ...]
+    """Names of the parameters, in order."""
+    inputs: tuple[NDArray[Any], ...] = field(compare=False)
+    """Contents of the parameters before the run."""
+    parameter: str = ""
+    """The parameter whose contents differ; empty if the target stopped with a fault."""
+    element: tuple[int, ...] = ()
+    expected: str = ""
+    """The source's value of the element."""
+    actual: str = ""
+    """The target's value of the element."""
+    fault: str = ""
+    """What the target did that is illegal."""
+    instruction: str = ""
+    """The operation of the target that did it."""
+    instruction_place: str = ""
+
+    def describe(self) -> str:
+        """One line for people."""
+        if self.fault:
+            return f"the target is illegal: {self.fault}"
+        place = "".join(f"[{index}]" for index in self.element)
+        return f"{self.parameter}{place} is {self.actual} instead of {self.expected}"
+
+    def save(self, path: Path | str) -> None:
+        """Write the inputs as ``.npz``, by parameter name."""
+        np.savez_compressed(path, **dict(zip(self.names, self.inputs, strict=True)))  # pyright: ignore[reportArgumentType]
+
+
+def find_counterexample(
+    source: ModuleOp,
+    target: ModuleOp,
+    config: GemminiConfig,
+    suspicion: Suspicion | None = None,
+    seed: int = 0,
+) -> Counterexample | None:
+    """Inputs on which the programs differ, or ``None`` if the tries find none.
+
+    Where sizes are parameters, they are as small as the search finds a difference for. Raises
+    ``Unsupported`` if one of the programs cannot be executed.
+    """
+    search = _InputSearch(source, target, config, suspicion or Suspicion(), seed)
+    if not search.sized:
+        return search.at({})
+    if level_of(target) is Level.ISA:
+        raise Unsupported("the machine's programs run at sizes that are numbers only")
+    for sizes in trials(search.sized, dict(search.suspicion.sizes)):
+        found = search.at(sizes)
+        if found is not None:
+            best = smallest(sizes, lambda smaller: search.at(smaller) is not None)
+            return search.at(best)
+    return None
+
+
+@dataclass(frozen=True)
+class _InputSearch:
+    """Runs both programs on suspected and on random inputs."""
+
+    source: ModuleOp
+    target: ModuleOp
+    config: GemminiConfig
+    suspicion: Suspicion
+    seed: int
+
+    @cached_property
+    def function(self) -> FuncOp:
+        return single_function(self.source)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return parameter_names(self.function)
+
+    @cached_property
+    def sized(self) -> tuple[int, ...]:
+        """Positions of the parameters that are sizes."""
+        return size_parameters(self.function, self.names)
+
+    def at(self, sizes: Sizes) -> Counterexample | None:
+        """A counterexample at these sizes, the same one each time."""
+        for inputs in self._tries(sizes):
+            try:
+                expected = execute(self.source, inputs, self.config)
+            except ExecutionFault:
+                # The source is undefined for these inputs; any target would do.
+                continue
+            except TooExpensive as error:
+                raise Unsupported(f"the source is too large to run: {error}") from error
+            found = _compare(self.names, inputs, expected, self.target, self.config)
+            if found is not None:
+                return found
+        return None
+
+    def _tries(self, sizes: Sizes) -> Iterator[list[NDArray[Any]]]:
+        """Inputs to try: first those that show the suspected difference, then random ones."""
+        shapes = shapes_at(self.function, self.names, sizes)
+        outputs = output_positions(self.function)
+        rng = np.random.default_rng(self.seed)
+
+        def fresh(magnitude: int | None) -> list[NDArray[Any]]:
+            arrays = [random_array(rng, shape, type, magnitude) for shape, type in shapes]
+            for position, value in sizes.items():
+                arrays[position] = np.full_like(arrays[position], value)
+            return arrays
+
+        def blank() -> list[NDArray[Any]]:
+            arrays = [np.zeros_like(array) for array in fresh(1)]
+            for position in (*outputs, *sizes):
+                arrays[position] = fresh(None)[position]
+            return arrays
+
+        for difference in self.suspicion.differences[:2]:
+            for magnitude in (1, 127, 11):
+                arrays = arrays_for_difference(blank(), difference, magnitude)
+                if arrays is not None:
+                    yield arrays
+        if self.suspicion.witness is not None:
+            arrays = arrays_for_sum(blank(), self.suspicion.summands, self.suspicion.witness)
+            if arrays is not None:
+                yield arrays
+        for magnitude in RANDOM_MAGNITUDES:
+            yield fresh(magnitude)
+        for sign in (-1, 1):
+            # A minimum or maximum that starts from the wrong number shows where all are beyond it.
+            yield [_of_sign(array, sign) if array.ndim else array for array in fresh(20)]
+
+
+def _of_sign(array: NDArray[Any], sign: int) -> NDArray[Any]:
+    """Numbers that are all positive or all negative, as far as their type has such."""
+    magnitudes = np.abs(array) + np.ones_like(array)
+    return magnitudes * sign if array.dtype.kind in "if" else magnitudes
+
+
+def replay(
+    source: ModuleOp, target: ModuleOp, config: GemminiConfig, inputs: Sequence[NDArray[Any]]
+) -> Counterexample | None:
+    """Where the programs differ on given arrays; ``None`` if they do not.
+
+    Raises ``ExecutionFault`` if the source is undefined for these arrays, and ``Unsupported`` if
+    one of the programs cannot be executed.
+    """
+    names = parameter_names(single_function(source))
+    expected = execute(source, inputs, config)
+    return _compare(names, list(inputs), expected, target, config)
+
+
+def _compare(
+    names: tuple[str, ...],
+    inputs: list[NDArray[Any]],
+    expected: Sequence[NDArray[Any]],
+    target: ModuleOp,
+    config: GemminiConfig,
+) -> Counterexample | None:
+    try:
+        actual = execute(target, inputs, config)
+    except ExecutionFault as fault:
+        return Counterexample(
+            names,
+            tuple(inputs),
+            fault=str(fault),
+            instruction=describe(fault.origin),
+            instruction_place=place_of(fault.origin),
+        )
+    except TooExpensive as error:
+        raise Unsupported(f"the target is too large to run: {error}") from error
+    return compare_runs(names, inputs, expected, actual)
+
+
+def compare_runs(
+    names: tuple[str, ...],
+    inputs: Sequence[NDArray[Any]],
+    expected: Sequence[NDArray[Any]],
+    actual: Sequence[NDArray[Any]],
+) -> Counterexample | None:
+    """The first difference between the contents of all parameters after two runs."""
+    for name, left, right in zip(names, expected, actual, strict=True):
+        element = first_difference(left, right)
+        if element is not None:
+            return Counterexample(
+                names, tuple(inputs), name, element, str(left[element]), str(right[element])
+            )
+    return None
+
+
+def first_difference(left: NDArray[Any], right: NDArray[Any]) -> tuple[int, ...] | None:
+    """The first element, in order of storage, in which two arrays differ; NaN equals NaN."""
+    if np.issubdtype(left.dtype, np.floating):
+        # Sums may be formed in another order; that is an assumption of the verdict.
+        same = np.isclose(left, right, rtol=1e-3, atol=1e-3, equal_nan=True)
+    else:
+        same = left == right
+    if same.all():
+        return None
+    return tuple(int(place[0]) for place in np.nonzero(~np.atleast_1d(same)))[: left.ndim]
+
+
+__all__ = ["Counterexample", "Difference", "Summand", "Suspicion", "find_counterexample"]

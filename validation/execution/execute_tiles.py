@@ -1,0 +1,201 @@
+"""Execute tile IR: loops as in loop IR, tile operations on slices of NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
+from ..extract.pure_operations import type_name
+from .arithmetic import apply
+from .common import ExecutionFault
+from .execute_loops import LoopExecutor
+
+
+class TileExecutor(LoopExecutor):
+    """Executes one function of tile IR; its loops run in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._masks: dict[int, tuple[NDArray[Any], NDArray[np.bool_]]] = {}
+        self.handlers |= {
+            LoadOp: self._tile_load,
+            ZeroOp: self._tile_zero,
+            MatmulOp: self._tile_matmul,
+            StoreOp: self._tile_store,
+        }
+
+    def _numbers(self, values: Sequence[SSAValue]) -> list[int]:
+        return [self.number(value) for value in values]
+
+    def _tile(
+        self, buffer: NDArray[Any], slot: list[int], column: int, operation: Operation
+    ) -> NDArray[Any]:
+        """The tile that holds ``column`` of a move: columns go on in the following slots."""
+        return buffer[self._place(buffer, slot, column, operation)]
+
+    def _written(
+        self, buffer: NDArray[Any], slot: list[int], column: int, operation: Operation
+    ) -> NDArray[np.bool_]:
+        """Which elements of that tile have been written."""
+        known = self._masks.get(id(buffer))
+        if known is None or known[0] is not buffer:
+            known = self._masks[id(buffer)] = buffer, np.zeros(buffer.shape, np.bool_)
+        return known[1][self._place(buffer, slot, column, operation)]
+
+    def _require_written(self, written: NDArray[np.bool_], operation: Operation) -> None:
+        if not written.all():
+            raise ExecutionFault(f"reads elements that nothing has written in `{operation}`")
+
+    def _place(
+        self, buffer: NDArray[Any], slot: list[int], column: int, operation: Operation
+    ) -> tuple[int, ...]:
+        place = [*slot]
+        if place:
+            place[-1] += column // buffer.shape[-1]
+        for number, extent in zip(place, buffer.shape, strict=False):
+            if not 0 <= number < extent:
+                raise ExecutionFault(f"slot out of bounds in `{operation}`")
+        return tuple(place)
+
+    def _pieces(self, buffer: NDArray[Any], cols: int) -> range:
+        return range(0, cols, buffer.shape[-1])
+
+    def _window(
+        self,
+        array: NDArray[Any],
+        indices: list[int],
+        rows: int,
+        cols: int,
+        operation: LoadOp | StoreOp,
+    ) -> NDArray[Any]:
+        """The ``rows`` × ``cols`` elements of a DRAM array that a move begins at ``indices``."""
+        dimension, step = operation.rows_along
+        if len(indices) == 1:
+            array, indices = array.reshape(1, -1), [0, *indices]
+        last = [*indices]
+        last[dimension] += (rows - 1) * step
+        last[-1] += cols - 1
+        pairs = zip(indices, last, array.shape, strict=True)
+        if not all(low >= 0 and high < extent for low, high, extent in pairs):
+            raise ExecutionFault(f"tile out of bounds in `{operation}`")
+        place: list[int | slice] = [*indices]
+        place[dimension] = slice(indices[dimension], last[dimension] + 1, step)
+        place[-1] = slice(indices[-1], last[-1] + 1)
+        return array[tuple(place)]
+
+    def _check_rows(self, buffer: NDArray[Any], rows: int, operation: Operation) -> None:
+        if rows > buffer.shape[-2]:
+            raise ExecutionFault(f"more rows than the tile has in `{operation}`")
+
+    def _tile_load(self, operation: LoadOp) -> None:
+        rows, cols = self._numbers([operation.rows, operation.cols])
+        if rows <= 0 or cols <= 0:
+            return
+        buffer = self.array(operation.buffer, operation)
+        self._check_rows(buffer, rows, operation)
+        indices = self._numbers(operation.indices)
+        height = 1 if operation.broadcast is not None else rows
+        source = self.array(operation.source, operation)
+        window = self._window(source, indices, height, cols, operation).astype(buffer.dtype)
+        slot = self._numbers(operation.slot)
+        for column in self._pieces(buffer, cols):
+            part = window[:, column : column + buffer.shape[-1]]
+            self._tile(buffer, slot, column, operation)[:rows, : part.shape[1]] = part
+            self._written(buffer, slot, column, operation)[:rows, : part.shape[1]] = True
+
+    def _tile_zero(self, operation: ZeroOp) -> None:
+        rows, cols = self._numbers([operation.rows, operation.cols])
+        if rows <= 0 or cols <= 0:
+            return
+        buffer = self.array(operation.buffer, operation)
+        self._check_rows(buffer, rows, operation)
+        slot = self._numbers(operation.slot)
+        for column in self._pieces(buffer, cols):
+            width = min(buffer.shape[-1], cols - column)
+            self._tile(buffer, slot, column, operation)[:rows, :width] = 0
+            self._written(buffer, slot, column, operation)[:rows, :width] = True
+
+    def _tile_matmul(self, operation: MatmulOp) -> None:
+        m, n, depth = self._numbers([operation.m, operation.n, operation.depth])
+        if m <= 0 or n <= 0:
+            return
+        flag = operation.accumulate
+        accumulate = flag is not None and bool(self.number(flag))
+        buffer, slot = self.array(operation.c, operation), self._numbers(operation.c_slot)
+        c = self._tile(buffer, slot, 0, operation)
+        written = self._written(buffer, slot, 0, operation)
+        if m > c.shape[0] or n > c.shape[1]:
+            raise ExecutionFault(f"sizes beyond the tile in `{operation}`")
+        wide = c.dtype if c.dtype.kind == "f" else np.dtype(np.int64)
+        product = np.zeros((m, n), wide)
+        if depth > 0:
+            a = self._operand(
+                operation.a, operation.a_slot, operation, operation.a_transpose, (m, depth)
+            )
+            b = self._operand(
+                operation.b, operation.b_slot, operation, operation.b_transpose, (depth, n)
+            )
+            product = a.astype(wide) @ b.astype(wide)
+        if accumulate:
+            self._require_written(written[:m, :n], operation)
+            product = product + c[:m, :n]
+        c[:m, :n] = product.astype(c.dtype)
+        written[:m, :n] = True
+
+    def _operand(
+        self,
+        value: SSAValue,
+        slots: Sequence[SSAValue],
+        operation: MatmulOp,
+        transposed: object,
+        shape: tuple[int, int],
+    ) -> NDArray[Any]:
+        """The elements of a tile that a product uses, as it uses them."""
+        buffer, slot = self.array(value, operation), self._numbers(slots)
+        tile = self._tile(buffer, slot, 0, operation)
+        written = self._written(buffer, slot, 0, operation)
+        if transposed is not None:
+            tile, written = tile.T, written.T
+        if any(size > extent for size, extent in zip(shape, tile.shape, strict=True)):
+            raise ExecutionFault(f"sizes beyond the tile in `{operation}`")
+        self._require_written(written[: shape[0], : shape[1]], operation)
+        return tile[: shape[0], : shape[1]]
+
+    def _tile_store(self, operation: StoreOp) -> None:
+        rows, cols = self._numbers([operation.rows, operation.cols])
+        if rows <= 0 or cols <= 0:
+            return
+        buffer = self.array(operation.buffer, operation)
+        self._check_rows(buffer, rows, operation)
+        indices = self._numbers(operation.indices)
+        target = self.array(operation.target, operation)
+        window = self._window(target, indices, rows, cols, operation)
+        slot = self._numbers(operation.slot)
+        for column in self._pieces(buffer, cols):
+            width = min(buffer.shape[-1], cols - column)
+            tile = self._tile(buffer, slot, column, operation)[:rows, :width]
+            written = self._written(buffer, slot, column, operation)
+            self._require_written(written[:rows, :width], operation)
+            window[:, column : column + width] = _stored(operation, tile)
+
+
+def _stored(operation: StoreOp, tile: NDArray[Any]) -> NDArray[Any]:
+    """ReLU, then scaling in float32, rounding half to even, and saturation."""
+    assert isinstance(operation.target.type, MemRefType)
+    type = type_name(operation.target.type.element_type)
+    if operation.relu is not None:
+        tile = np.maximum(tile, 0)
+    if operation.scale is None:
+        return tile
+    scale = operation.scale.value.data
+    if tile.dtype.kind == "f":
+        return tile if scale == 1.0 else tile * tile.dtype.type(scale)
+    scaled = np.rint(tile.astype(np.float32) * np.float32(scale)).astype(np.float64)
+    limits = np.iinfo(apply("trunci", type, [np.int64(0)]).dtype)
+    return np.clip(scaled, limits.min, limits.max).astype(limits.dtype)

@@ -1,0 +1,182 @@
+"""The configuration that reaches each Gemmini instruction: registers are state (trusted core).
+
+Configuration operations are followed through the structured control flow. Where different values
+may reach an instruction, using the register is ``Unsupported``; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from xdsl.ir import Operation, Region
+
+from ...dialects.gemmini import ConfigExOp, ConfigLdOp, ConfigStOp, PreloadOp
+from ..core.condition import Condition
+from ..core.index import Index
+from ..core.polyhedral import Unsupported
+
+
+@dataclass(frozen=True)
+class ExecuteConfig:
+    """What CONFIG_EX set."""
+
+    dataflow: str
+    activation: str
+    shift: int
+    a_stride: int
+    c_stride: int
+    a_transpose: bool
+    b_transpose: bool
+
+
+@dataclass(frozen=True)
+class LoadConfig:
+    """What CONFIG_LD set for one channel; ``stride`` is bytes between DRAM rows."""
+
+    stride: int
+    scale: float
+    shrunk: bool
+    block_stride: int
+    pixel_repeats: int
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """What CONFIG_ST set."""
+
+    stride: int
+    activation: str
+    scale: float
+    pools: bool
+
+
+@dataclass(frozen=True)
+class Ambiguous:
+    """More than one value may be in the register here."""
+
+
+Register: TypeAlias = ExecuteConfig | LoadConfig | StoreConfig | Ambiguous
+EXECUTE, STORE = "execute", "store"
+
+
+def load_register(channel: int) -> str:
+    return f"load {channel}"
+
+
+@dataclass(frozen=True)
+class LocalAddress:
+    """A local address: memory (``spad``, ``acc`` or ``none``), row and flags."""
+
+    space: str
+    row: Index
+    accumulate: Condition
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An operand of the array: where it lies, and how many rows and columns of it count."""
+
+    address: LocalAddress
+    rows: Index
+    cols: Index
+
+    @property
+    def exists(self) -> bool:
+        return self.address.space != "none"
+
+
+@dataclass(frozen=True)
+class Preload:
+    """A preload whose computation is still to come, where ``condition`` holds."""
+
+    condition: Condition
+    stationary: Operand
+    target: Operand
+    origin: PreloadOp
+
+
+class Registers:
+    """Register contents at the current point of the walk."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, Register] = {}
+        self.preloads: list[Preload] = []
+
+    def configure(self, operation: Operation) -> None:
+        name, value = _written(operation, self.contents)
+        self.contents[name] = value
+
+    def get(self, name: str, operation: Operation) -> Register:
+        value = self.contents.get(name)
+        if value is None:
+            raise Unsupported(f"the {name} unit is used before it is configured", operation)
+        if isinstance(value, Ambiguous):
+            raise Unsupported(f"different configurations of the {name} unit may reach", operation)
+        return value
+
+    def snapshot(self) -> dict[str, Register]:
+        return dict(self.contents)
+
+    def join(self, *branches: dict[str, Register]) -> None:
+        """After a branch or a loop: what all paths agree on."""
+        names = {name for branch in branches for name in branch}
+        merged: dict[str, Register] = {}
+        for name in names:
+            values = {branch.get(name) for branch in branches}
+            value = values.pop()
+            # A register that only some paths set may hold anything.
+            merged[name] = Ambiguous() if values or value is None else value
+        self.contents = merged
+
+    def enter_loop(self, body: Region) -> None:
+        """At the head of a loop, the registers that the body changes are not known."""
+        for operation in _configurations(body):
+            name, value = _written(operation, self.contents)
+            if self.contents.get(name) != value:
+                self.contents[name] = Ambiguous()
+
+
+def _configurations(body: Region) -> Iterator[Operation]:
+    return (op for op in body.walk() if isinstance(op, ConfigExOp | ConfigLdOp | ConfigStOp))
+
+
+def _written(operation: Operation, before: dict[str, Register]) -> tuple[str, Register]:
+    """The register that a configuration operation writes, and its new value."""
+    if isinstance(operation, ConfigExOp):
+        return EXECUTE, _execute(operation, before.get(EXECUTE))
+    if isinstance(operation, ConfigLdOp):
+        return load_register(operation.channel.value.data), LoadConfig(
+            operation.stride.value.data,
+            operation.scale.value.data,
+            operation.shrunk is not None,
+            operation.block_stride.value.data,
+            max(1, operation.pixel_repeats.value.data),
+        )
+    if isinstance(operation, ConfigStOp):
+        return STORE, StoreConfig(
+            operation.stride.value.data,
+            str(operation.activation.data),
+            operation.scale.value.data,
+            operation.pool_stride.value.data > 0,
+        )
+    raise Unsupported(f"`{operation.name}` is not supported", operation)
+
+
+def _execute(operation: ConfigExOp, before: Register | None) -> Register:
+    a_stride, c_stride = operation.a_stride.value.data, operation.c_stride.value.data
+    if operation.strides_only is not None:
+        if not isinstance(before, ExecuteConfig):
+            return Ambiguous()
+        return replace(before, a_stride=a_stride, c_stride=c_stride)
+    return ExecuteConfig(
+        str(operation.dataflow.data),
+        str(operation.activation.data),
+        operation.shift.value.data,
+        a_stride,
+        c_stride,
+        operation.a_transpose is not None,
+        operation.b_transpose is not None,
+    )

@@ -1,0 +1,61 @@
+"""Order of DRAM accesses that the machine does not keep by itself (trusted core).
+
+Loads and stores have queues of their own, and nothing compares their DRAM addresses. A program that
+moves an array in and out must therefore not depend on the order of two such moves, except where
+they use the same local rows: a store waits for all earlier loads of the rows that it reads
+(ReservationStation.scala:331-375).
+"""
+
+from __future__ import annotations
+
+from ..core.polyhedral import Program, Statement, Unsupported
+from ..core.smt import (
+    Answer,
+    Solver,
+    conjunction,
+    earlier,
+    equalities,
+    in_domain,
+    negation,
+    values,
+    with_symbols,
+)
+
+
+def check_dram_order(program: Program, solver: Solver) -> None:
+    """Raise ``Unsupported`` if a move-in and a move-out of one element need an order.
+
+    No inputs would show it: the simulator runs moves in the order of the program.
+    """
+    moves = [statement for statement in program.statements if statement.name in program.moves]
+    for load in moves:
+        for read in load.reads:
+            for store in moves:
+                if read.array.position is not None and store.array == read.array:
+                    _check(program, solver, load, store)
+
+
+def _check(program: Program, solver: Solver, load: Statement, store: Statement) -> None:
+    query, symbols = with_symbols(program)
+    here = symbols | query.constants(load.dims)
+    there = symbols | query.constants(store.dims)
+    query.add(in_domain(load, here))
+    query.add(in_domain(store, there))
+    from_dram = next(read for read in load.reads if read.array == store.array)
+    query.add(equalities(values(from_dram.indices, here), values(store.indices, there)))
+    local = next(iter(store.reads), None)
+    same_rows = "false"
+    if local is not None and local.array == load.array:
+        same_rows = equalities(values(load.indices, here), values(local.indices, there))
+    stored_first = earlier(store.schedule, there, from_dram.schedule, here)
+    loaded_first = earlier(from_dram.schedule, here, store.schedule, there)
+    cases = [stored_first, conjunction([loaded_first, negation(same_rows)])]
+    texts = (
+        "the hardware may move an element in before an earlier move-out of it",
+        "the hardware may move an element out before an earlier move-in of it",
+    )
+    states = "no move depends on one in the other direction that the hardware may overtake"
+    answers = solver.check_each(query, cases, states, load.origin)
+    for text, (answer, _) in zip(texts, answers, strict=True):
+        if answer is not Answer.UNSAT:
+            raise Unsupported(text, load.origin)

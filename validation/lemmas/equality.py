@@ -1,0 +1,99 @@
+"""Equality of value terms for all values of their slots: normal form first, then Z3.
+
+The query is in the theories of bit-vectors and IEEE floating point, with the ranges of the slots as
+premises. Answers are cached by content: a lemma is proved once per process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..core.smt import Answer
+from ..core.terms import Term
+from ..core.values import slots_of
+from ..query_log import is_logging
+from .encoding import NoEncoding, equality_query
+from .evaluation import difference
+from .normal_form import NormalForm
+from .ranges import Range
+
+RESOURCE_LIMIT = 4_000_000
+"""Z3 resource units for one lemma, some seconds."""
+
+
+@dataclass(frozen=True)
+class LemmaResult:
+    """``UNSAT``: equal for all values; ``SAT``: different for the values in ``witness``."""
+
+    answer: Answer
+    witness: tuple[tuple[Term, int], ...] = ()
+
+
+def equal_for_all(left: Term, right: Term, ranges: Mapping[Term, Range]) -> LemmaResult:
+    """Whether two terms are equal for all values of their slots within the given ranges."""
+    known = {slot: r for slot, r in ranges.items() if slot in slots_of(left) + slots_of(right)}
+    form = NormalForm(known)
+    left, right = form.of(left), form.of(right)
+    if left is right:
+        return LemmaResult(Answer.UNSAT)
+    # A log of queries is complete only if no lemma comes from the cache.
+    decide = _decide.__wrapped__ if is_logging() else _decide
+    return decide(left, right, tuple(sorted(known.items(), key=lambda item: repr(item[0]))))
+
+
+@lru_cache(maxsize=4096)
+def _decide(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> LemmaResult:
+    # A log of queries is to be complete: then the solver is asked first.
+    seen = None if is_logging() else difference(left, right, dict(ranges), exhaustive=False)
+    if seen is not None:
+        return LemmaResult(Answer.SAT, tuple(seen[1].items()))
+    result = _ask(left, right, ranges)
+    if result.answer is Answer.UNKNOWN:
+        # What the solver does not decide in time, all values of one sum may.
+        tried = difference(left, right, dict(ranges), exhaustive=True)
+        if tried is not None:
+            answer = Answer.SAT if tried[0] else Answer.UNSAT
+            return LemmaResult(answer, tuple(tried[1].items()))
+    return result
+
+
+def _ask(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> LemmaResult:
+    common = _common_parts(left, right)
+    for opaque in (common, frozenset[Term]()) if common else (frozenset[Term](),):
+        try:
+            answer, witness = equality_query(left, right, dict(ranges), opaque, RESOURCE_LIMIT)
+        except NoEncoding:
+            continue
+        if answer is Answer.UNSAT or not opaque:
+            return LemmaResult(answer, tuple(witness.items()))
+    return LemmaResult(Answer.UNKNOWN)
+
+
+def _common_parts(left: Term, right: Term) -> frozenset[Term]:
+    """The largest integer-valued subterms with operations that both terms share.
+
+    Equality with these taken as arbitrary numbers in their ranges implies equality.
+    """
+    theirs = _subterms(right)
+    found: set[Term] = set()
+    stack = [left]
+    while stack:
+        current = stack.pop()
+        if current in theirs and current.operands and current.type == "int":
+            found.add(current)
+        else:
+            stack.extend(current.operands)
+    return frozenset(found)
+
+
+def _subterms(root: Term) -> set[Term]:
+    seen: set[Term] = set()
+    stack = [root]
+    while stack:
+        current = stack.pop()
+        if current not in seen:
+            seen.add(current)
+            stack.extend(current.operands)
+    return seen

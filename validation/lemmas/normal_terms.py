@@ -1,0 +1,41 @@
+"""Small terms in normal form, and the order of operands (trusted core)."""
+
+from __future__ import annotations
+
+from ..core.terms import Term, constant_value, leaves, term
+
+
+def integer(value: int) -> Term:
+    """A mathematical integer."""
+    return term("constant", "int", payload=value)
+
+
+def number(value: float, type: str) -> Term:
+    return term("constant", type, payload=float(value))
+
+
+def has_conversion(value: Term) -> bool:
+    """Whether a float that may not fit is converted somewhere in the term."""
+    return bool(leaves(value, "fptosi"))
+
+
+def is_limited(value: Term, kind: str, inner: Term, bound: float) -> bool:
+    """Whether ``value`` is ``kind(inner, limit)`` with a limit on the far side of ``bound``."""
+    if value.operation != kind or value.operands[0] is not inner:
+        return False
+    limit = constant_value(value.operands[1])
+    return limit is not None and (limit <= bound if kind == "max" else limit >= bound)
+
+
+_KEYS: dict[Term, str] = {}
+
+
+def order_key(value: Term) -> str:
+    """A text by which operands are sorted: constants last, slots without their number."""
+    found = _KEYS.get(value)
+    if found is None:
+        inner = ",".join(order_key(operand) for operand in value.operands)
+        payload = value.payload[:2] if value.operation == "slot" else value.payload  # pyright: ignore
+        first = "~" if value.operation == "constant" else ""
+        found = _KEYS[value] = f"{first}{value.operation}:{value.type}({inner}){payload}"
+    return found

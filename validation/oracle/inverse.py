@@ -1,0 +1,79 @@
+"""Invert subscripts that are digits: where isl would search, arithmetic suffices (untrusted).
+
+``row = 128·a + 16·b + c`` with ``0 <= b < 8`` and ``0 <= c < 16`` has one solution:
+``a = row // 128``, ``b = row // 16 - 8·(row // 128)``, ``c = row - 16·(row // 16)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..core.condition import Comparison, Condition, Connective, all_of, compare
+from ..core.index import Index, Variable
+from ..core.polyhedral import Statement
+
+
+def solve(
+    statement: Statement, equations: Sequence[tuple[Index, Index]]
+) -> tuple[Condition, tuple[Index, ...]] | None:
+    """The point of a statement at which each left side equals the right side.
+
+    Left sides are over the statement's counters, right sides over other ones. Returns a condition
+    for the point to be in the domain, and the point; ``None`` if the left sides are not digits or
+    leave a counter open.
+    """
+    found: dict[str, Index] = dict(_fixed(statement.condition))
+    for left, right in equations:
+        digits = _digits(left)
+        if digits is None:
+            return None
+        for variable, value in _values(digits, right - left.constant):
+            found.setdefault(variable.name, value)
+    if any(dim.name not in found for dim in statement.dims):
+        return None
+    point = tuple(found[dim.name] for dim in statement.dims)
+    inside = [statement.condition.replace(found)]
+    for dim, value in zip(statement.dims, point, strict=True):
+        if dim.low is not None:
+            inside.append(compare(value - dim.low))
+        if dim.high is not None:
+            inside.append(compare(-value + dim.high))
+    inside += [compare(left.replace(found) - right, is_equality=True) for left, right in equations]
+    return all_of(inside), point
+
+
+def _fixed(condition: Condition) -> Iterator[tuple[str, Index]]:
+    """Counters that the condition sets to a number."""
+    is_and = isinstance(condition, Connective) and condition.kind == "and"
+    for part in condition.parts if isinstance(condition, Connective) and is_and else (condition,):
+        if isinstance(part, Comparison) and part.is_equality and len(part.expression.terms) == 1:
+            atom, factor = part.expression.terms[0]
+            if isinstance(atom, Variable) and abs(factor) == 1:
+                yield atom.name, Index((), -part.expression.constant * factor)
+
+
+def _digits(left: Index) -> list[tuple[int, Variable]] | None:
+    """Weights and counters, highest first, if lower ones together stay below each weight."""
+    digits: list[tuple[int, Variable]] = []
+    for atom, weight in left.terms:
+        if not isinstance(atom, Variable) or atom.low != 0 or atom.high is None or weight <= 0:
+            return None
+        digits.append((weight, atom))
+    digits.sort(key=lambda digit: -digit[0])
+    below = 0
+    for weight, variable in reversed(digits):
+        if below >= weight:
+            return None
+        below += weight * (variable.high or 0)
+    return digits
+
+
+def _values(digits: list[tuple[int, Variable]], number: Index) -> Iterator[tuple[Variable, Index]]:
+    above = Index((), 0)
+    for weight, variable in digits:
+        quotient = number // weight
+        # ``above`` is what the higher digits stand for; a lower weight may not divide it.
+        exact = all(factor % weight == 0 for _, factor in above.terms)
+        value = quotient - above // weight if exact else (number - above) // weight
+        yield variable, value
+        above = quotient * weight

@@ -1,0 +1,228 @@
+"""Which summand of one program is which of the other: the oracle's proposals (untrusted)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import islpy as isl
+
+from ..core.certificate import Pairing, SumCertificate
+from ..core.condition import TRUE, Condition
+from ..core.index import Index
+from ..core.terms import subterms
+from ..core.totals import TotalName, align, total_bits, total_name
+from ..core.values import slots_of
+from .inverse import solve
+from .pairing import Difference, SummandMaps, differing
+from .presburger import pieces_of
+from .summand_maps import (
+    Place,
+    SummandClass,
+    classes_alone,
+    classes_at,
+    is_lone_sum,
+    single_subscripts,
+    subscripts_of,
+)
+
+_IN, _OUT = isl.dim_type.in_, isl.dim_type.out
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Two totals that must be equal at the same points."""
+
+    left: Place
+    right: Place
+
+
+class Proposer:
+    """Pairs the sums of a source and a target program."""
+
+    def __init__(self, source: SummandMaps, target: SummandMaps) -> None:
+        self._source = source
+        self._target = target
+        self._symbols = target.flow.symbols
+        self._asked: list[_Question] = []
+        self._alone: dict[tuple[TotalName, TotalName], SumCertificate | None] = {}
+        self._inner: dict[tuple[TotalName, TotalName], _Question] = {}
+        """Totals within summands that were paired."""
+
+    def certificate(self, position: int, left: TotalName, right: TotalName) -> SumCertificate:
+        """Propose the partner of each summand of a total, in both directions.
+
+        Most terms occur once in the whole program; their partners do not depend on where the total
+        is asked for. Else summands are paired for each output element by itself.
+        """
+        questions = list(self._questions(position, left, right))
+        self._asked += questions[:1]
+        for question in questions:
+            key = left, right
+            if key not in self._alone:
+                self._alone[key] = self._pair_alone(question)
+            found = self._alone[key] or self._pair_at(question)
+            if found is not None:
+                return found
+        return SumCertificate((), ())
+
+    def differences(self) -> Iterator[Difference]:
+        """Examples of summands that only one of the programs has, in the sums asked for."""
+        for question in self._asked:
+            try:
+                yield from list(islice(self._differences(question), 4))
+            except isl.Error:
+                # Only a hint for the search is lost.
+                continue
+
+    def _differences(self, question: _Question) -> Iterator[Difference]:
+        bits = _bits(question)
+        rank = len(question.left.names)
+        mine, theirs = (
+            [(summand.shape, _keys(summand, rank)) for summand in classes_at(place, bits)]
+            for place in (question.left, question.right)
+        )
+        yield from differing(mine, theirs, rank)
+
+    # Where a total is asked for.
+
+    def _questions(self, position: int, left: TotalName, right: TotalName) -> Iterator[_Question]:
+        inner = self._inner.get((left, right))
+        if inner is not None:
+            yield inner
+        for mine in self._places(self._source, position, left):
+            for theirs in self._places(self._target, position, right):
+                yield _Question(mine, theirs)
+
+    def _places(self, maps: SummandMaps, position: int, name: TotalName) -> Iterator[Place]:
+        """The places in the value of an output element where the total occurs."""
+        final = maps.flow.program.outputs[position]
+        names = tuple(dim.name for dim in final.dims)
+        for case in maps.value(final):
+            points = case.domain.reset_tuple_id()
+            slots = tuple(slot.reset_tuple_id(_IN) for slot in case.slots)
+            for value in subterms(case.shape):
+                if total_name(value) == name:
+                    yield Place(maps, names, 0, points, value, slots)
+
+    # Pairing.
+
+    def _pair_alone(self, question: _Question) -> SumCertificate | None:
+        """Pairs by the terms alone; ``None`` if a term has more than one partner."""
+        bits = _bits(question)
+        left, right = question.left, question.right
+        if not (is_lone_sum(left.value, bits) and is_lone_sum(right.value, bits)):
+            return None
+        mine = classes_alone(left.maps, left.value, bits, left.depth)
+        theirs = classes_alone(right.maps, right.value, bits, right.depth)
+        forward = self._pairs(mine, theirs, 0, unique=True)
+        backward = self._pairs(theirs, mine, 0, unique=True) if forward is not None else None
+        if forward is None or backward is None:
+            return None
+        return SumCertificate(tuple(forward), tuple(backward))
+
+    def _pair_at(self, question: _Question) -> SumCertificate | None:
+        """Pairs for each point at which the totals are asked for."""
+        bits, rank = _bits(question), len(question.left.names)
+        mine = list(classes_at(question.left, bits))
+        theirs = list(classes_at(question.right, bits))
+        forward = self._pairs(mine, theirs, rank, unique=False)
+        backward = self._pairs(theirs, mine, rank, unique=False)
+        if forward is None or backward is None:
+            return None
+        return SumCertificate(tuple(forward), tuple(backward))
+
+    def _pairs(
+        self, left: list[SummandClass], right: list[SummandClass], rank: int, *, unique: bool
+    ) -> list[Pairing] | None:
+        """Partners of the left summands; ``rank`` coordinates of each point are the context's."""
+        found: list[Pairing] = []
+        for mine in left:
+            for theirs in _candidates(mine, right):
+                if rank == 0 and (solved := self._solved(mine, theirs)) is not None:
+                    found.append(Pairing(mine.label, theirs.label, *solved))
+                    continue
+                keys, other_keys = _keys(mine, rank), _keys(theirs, rank)
+                if keys.dim(_OUT) != other_keys.dim(_OUT):
+                    # Totals of different forms inside: no pairs by subscripts.
+                    continue
+                pairs = keys.apply_range(other_keys.reverse())
+                if pairs.is_empty():
+                    continue
+                if not pairs.is_single_valued():
+                    if unique:
+                        return None
+                    pairs = pairs.lexmin()
+                self._note_inner(mine, theirs, pairs)
+                points = pairs.project_out(_OUT, 0, rank)
+                names = mine.place.names
+                for condition, point in pieces_of(points, names, self._symbols):
+                    found.append(Pairing(mine.label, theirs.label, condition, point))
+        return _unconditional(found)
+
+    def _solved(
+        self, mine: SummandClass, theirs: SummandClass
+    ) -> tuple[Condition, tuple[Index, ...]] | None:
+        """The partner, where the subscripts are digits of the partner's counters."""
+        if mine.place.depth > 1 or theirs.place.depth > 1 or theirs.statement is None:
+            # Counters inside other totals have other names.
+            return None
+        left = single_subscripts(mine, self._symbols)
+        right = single_subscripts(theirs, self._symbols)
+        if left is None or right is None:
+            return None
+        return solve(theirs.statement, list(zip(right, left, strict=True)))
+
+    def _note_inner(self, mine: SummandClass, theirs: SummandClass, pairs: isl.Map) -> None:
+        """Remember which totals within these summands must be equal."""
+        for left, right in align(mine.shape, theirs.shape) or ():
+            if total_bits(left) is None and total_bits(right) is None:
+                continue
+            points = pairs.domain()
+            there = replace(
+                theirs.place,
+                names=mine.place.names,
+                points=points,
+                value=right,
+                slots=tuple(pairs.apply_range(slot) for slot in theirs.place.slots),
+            )
+            here = replace(mine.place, points=points, value=left)
+            self._inner.setdefault((total_name(left), total_name(right)), _Question(here, there))
+
+
+def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandClass]:
+    """Summands of the same form; else those over the same inputs, which may be equal too."""
+    form = mine.form()
+    same = [other for other in others if other.form() is form]
+    if same:
+        return same
+    inputs = [slot.payload for slot in slots_of(form)]
+    return [other for other in others if [s.payload for s in slots_of(other.form())] == inputs]
+
+
+def _keys(summand: SummandClass, rank: int) -> isl.Map:
+    """From points to the context's coordinates and the subscripts."""
+    points = summand.place.points
+    keys = subscripts_of(summand)
+    if rank == 0:
+        return keys
+    context = points.identity()
+    context = context.project_out(_OUT, rank, context.dim(_OUT) - rank)
+    return context.flat_range_product(keys)
+
+
+def _bits(question: _Question) -> int:
+    widths = [total_bits(place.value) for place in (question.left, question.right)]
+    return max(width for width in widths if width is not None)
+
+
+def _unconditional(pairings: Iterable[Pairing]) -> list[Pairing]:
+    """A class with one partner expression needs no condition: nobody asks it elsewhere."""
+    found = list(pairings)
+    count = Counter(pairing.left for pairing in found)
+    return [
+        replace(pairing, condition=TRUE) if count[pairing.left] == 1 else pairing
+        for pairing in found
+    ]
