@@ -38,7 +38,7 @@ from .values import Case, Side, Sum, normal_case, slot_kind, slots_of
 ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
 """Asks the oracle to pair a total of the source and one of the target, for an output."""
 DecideShapes = Callable[[Term, Term, dict[Term, Range]], LemmaResult]
-"""Whether two shapes over the same slots are equal, given ranges of slots (see ``lemmas.equality``)."""
+"""Whether two shapes over the same slots are equal, given ranges of slots (``lemmas.equality``)."""
 
 REASSOCIATED = "floating-point sums may be reassociated"
 SAME_ELEMENTS = "the output is computed from the same input elements"
