@@ -1,0 +1,1 @@
+"""Trainium's cycle model: when each instruction runs, and where the time went."""
