@@ -34,12 +34,12 @@ CORE = (
     "hazards.dram_order",
 )
 """Modules of ``liftproof.validation``: the certificate checker, and queries as SMT-LIB text."""
-TESTS = (
-    "tests/validation/test_core.py",
-    "tests/validation/test_index.py",
-    "tests/validation/test_certificates.py",
-    "tests/validation/test_known_traps.py",
-    "tests/validation/test_validate.py",
+TESTS = tuple(
+    f"tests/validation/test_{name}.py"
+    for name in (
+        *("core", "index", "folds", "sums_of_sums", "identity", "sizes", "tensor_views"),
+        *("certificates", "recheck", "known_traps", "validate"),
+    )
 )
 LIMIT = 120
 """Seconds after which a mutant counts as noticed: its queries became too hard."""
@@ -182,9 +182,7 @@ def is_noticed(module: str, tree: ast.Module, tests: list[str]) -> bool:
     child = os.fork()
     if child == 0:
         signal.alarm(LIMIT)
-        finder = _Mutated(
-            f"liftproof.validation.{module}", source_of(module), tree
-        )
+        finder = _Mutated(f"liftproof.validation.{module}", source_of(module), tree)
         sys.meta_path.insert(0, finder)
         os._exit(_run_tests(tests))
     status = os.waitpid(child, 0)[1]
