@@ -20,4 +20,9 @@ def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
 
         return TILE
 
-    return {"gemmini": gemmini, "tile": tile}
+    def trn() -> Dialect:
+        from .trn import TRN
+
+        return TRN
+
+    return {"gemmini": gemmini, "tile": tile, "trn": trn}
