@@ -248,3 +248,16 @@ def test_sums_that_are_read_with_other_subscripts_are_no_crash() -> None:
     source = kernel("w[j] * 7", "0", "t[i]")
     assert validate(source, kernel("w[j] * 7", "w[j] + 7", "s")).verdict == "refuted"
     assert validate(source, source).verdict == "proved"
+
+
+def test_a_shift_by_zero_is_no_change_of_sign() -> None:
+    """``(int32_t)((uint32_t)x >> 0)`` is negative where x is, unlike ``(uint32_t)x``."""
+
+    def kernel(value: str) -> ModuleOp:
+        loop = f"for (int i = 0; i < 8; i++) y[i] = (int64_t){value};"
+        text = f"void f(const int32_t x[8], int64_t y[8]) {{ {loop} }}"
+        return parse_c_kernel("#include <stdint.h>\n" + text, "f.c")
+
+    source = kernel("(int32_t)((uint32_t)x[i] >> 0)")
+    assert validate(source, kernel("(uint32_t)x[i]")).verdict == "refuted"
+    assert validate(source, kernel("x[i]")).verdict == "proved"

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from liftproof.validation.core.smt import Answer
 from liftproof.validation.core.terms import Term, constant, constant_value, term
@@ -114,6 +114,7 @@ numbers = st.one_of(
 
 @settings(max_examples=400, deadline=None)
 @given(integer_terms(), numbers, numbers)
+@example(term("shrui", "i32", SUM, constant(0, "i32")), -1, 0)
 def test_integer_terms_keep_their_value(value: Term, x: int, y: int) -> None:
     """Normalising never changes the value of an integer term, wrap-around included."""
     slots = {SUM: x, OTHER: y}
@@ -170,6 +171,22 @@ def test_spellings_of_the_store(relu: str, limit: str, scale: float) -> None:
     # Near 2^31 the conversion back to int32 would overflow, which C leaves undefined.
     defined = {SUM: (-(2**30), 2**30)}
     assert equal_for_all(in_c(relu, scale, limit), stored, defined).answer is Answer.UNSAT
+
+
+def test_clamp_of_converted_values_is_a_limit() -> None:
+    """``x > 127 ? 127 : x < -128 ? -128 : (int8_t)x`` is the limited x: the cast keeps it there."""
+    x = term("slot", "i32", payload=("sum", 0, 0))
+    byte = term("trunci", "i8", x)
+
+    def below(number: int, then: Term, otherwise: Term) -> Term:
+        low = term("cmpi", "i1", x, constant(number, "i32"), payload="slt")
+        return term("select", "i8", low, then, otherwise)
+
+    clamp = below(-128, constant(-128, "i8"), below(128, byte, constant(127, "i8")))
+    loose = below(-128, constant(-128, "i8"), below(129, byte, constant(127, "i8")))
+    form = NormalForm()
+    assert form.of(clamp) is form.of(saturate(x, "i8"))
+    assert form.of(loose) is not form.of(clamp)
 
 
 def test_truncation_is_not_saturation() -> None:

@@ -486,7 +486,8 @@ def _shift_right(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
         return term(old.operation, old.type, a, b)
     if old.operation == "shrui":
         a = form.low_bits(a, bit_width(old.type))
-    return a if amount == 0 else form.wrap(term("shift", "int", a, payload=int(amount)), old.type)
+    shifted = a if amount == 0 else term("shift", "int", a, payload=int(amount))
+    return form.wrap(shifted, old.type)
 
 
 def _unsigned_limit(kind: str) -> Callable[..., Term]:

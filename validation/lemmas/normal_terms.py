@@ -15,8 +15,8 @@ def number(value: float, type: str) -> Term:
 
 
 def has_conversion(value: Term) -> bool:
-    """Whether a float that may not fit is converted somewhere in the term."""
-    return bool(leaves(value, "fptosi"))
+    """Whether a value that may not fit is converted somewhere in the term."""
+    return any(leaves(value, operation) for operation in ("fptosi", "wrap", "low_bits"))
 
 
 def is_limited(value: Term, kind: str, inner: Term, bound: float) -> bool:
