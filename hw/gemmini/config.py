@@ -7,18 +7,17 @@ sources of ucb-bar/gemmini; ``measured`` means cycles counted on Verilator runs 
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..config_file import ConfigError, find_config, names_in, read_table, record_of
+
+__all__ = ["ConfigError", "GemminiConfig", "config_from_table", "load_config", "named_configs"]
+
 CONFIG_DIRECTORY = Path(__file__).parent / "configs"
 DEFAULT_CONFIG = "gemmini-16x16-int8"
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be found, read, or built."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ TYPE_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float16": 2, "bfloat16": 2, "f
 
 def named_configs() -> tuple[str, ...]:
     """Names of the configurations that come with Liftproof."""
-    return tuple(sorted(path.stem for path in CONFIG_DIRECTORY.glob("*.toml")))
+    return names_in(CONFIG_DIRECTORY)
 
 
 @cache
@@ -124,32 +123,13 @@ def load_config(name: str = DEFAULT_CONFIG) -> GemminiConfig:
 
     Raises ``ConfigError`` when there is none, or when it holds an unknown key or a wrong value.
     """
-    path = CONFIG_DIRECTORY / f"{name}.toml"
-    if not path.is_file():
-        path = Path(name)
-    if not path.is_file():
-        raise ConfigError(
-            f"no configuration {name!r}: neither a file nor one of {', '.join(named_configs())}"
-        )
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return config_from_table({"name": path.stem, **table}, str(path))
+    path = find_config(name, [CONFIG_DIRECTORY])
+    return config_from_table(read_table(path), str(path))
 
 
 def config_from_table(table: dict[str, Any], where: str) -> GemminiConfig:
     """Build a configuration from plain keys; ``where`` names their origin in diagnostics."""
-    defaults = {field.name: field.default for field in fields(GemminiConfig)}
-    for key, value in table.items():
-        if key not in defaults:
-            raise ConfigError(f"{where}: unknown key {key!r}; known: {', '.join(defaults)}")
-        if type(value) is not type(defaults[key]):
-            expected = type(defaults[key]).__name__
-            raise ConfigError(f"{where}: {key} must be of type {expected}, got {value!r}")
-        if isinstance(value, int) and value < 0:
-            raise ConfigError(f"{where}: {key} must not be negative, got {value}")
-    config = GemminiConfig(**table)
+    config = record_of(GemminiConfig, table, where)
     for key in ("input_type", "accumulator_type"):
         if getattr(config, key) not in TYPE_BYTES:
             raise ConfigError(f"{where}: {key} must be one of {', '.join(TYPE_BYTES)}")
