@@ -6,10 +6,17 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType
 
 from .index import IndexExpression, LoopVariable
-from .recurrence import Addends, build_sum, flatten_sum, is_sum, sum_addend
+from .recurrence import (
+    Addends,
+    build_sum,
+    flatten_sum,
+    is_sum,
+    sum_addend,
+    uses_accumulator,
+)
 from .rewrite import substitute
 from .simplify import apply
-from .terms import Apply, Constant, Reduction, Term, constant, reduction, walk
+from .terms import Apply, Constant, Reduction, Term, accumulator, constant, reduction, walk
 from .unroll import rolled_together, straightened, summing
 
 
@@ -47,10 +54,20 @@ class _Normaliser:
                 operands = tuple(self.rewrite(operand) for operand in term.operands)
                 return apply(term.operation, operands, term.type, term.properties)
             case Reduction():
-                body, init = self.rewrite(term.body), self.rewrite(term.init)
-                return reduction(term.variables, body, init)
+                return reduction(term.variables, self._body(term), self.rewrite(term.init))
             case _:
                 return term
+
+    def _body(self, term: Reduction) -> Term:
+        """Return the rewritten body, in which what is added to the accumulator stays apart.
+
+        A sum over an inner contraction must not start from the accumulator: it would take the
+        accumulator of the inner one for it.
+        """
+        if (addend := sum_addend(term)) is None:
+            return self.rewrite(term.body)
+        total = (accumulator(addend.type), self.rewrite(addend))
+        return apply(arith.AddiOp, total, addend.type)
 
     def _sum(self, term: Term) -> Term:
         if not isinstance(term.type, IntegerType):
@@ -74,7 +91,7 @@ class _Normaliser:
 
     def _is_start(self, addend: Term, sums: list[Reduction]) -> bool:
         """Return whether the addend belongs to what the contractions start from."""
-        if isinstance(addend, Constant) or not sums:
+        if isinstance(addend, Constant) or not sums or uses_accumulator(addend):
             return False
         # A start that varies along more loops would have the sum repeated along them.
         covered = all(addend.free <= part.free for part in sums)

@@ -176,12 +176,12 @@ def sum_addend(term: Reduction) -> Term | None:
     if not (isinstance(body, Apply) and body.operation is arith.AddiOp):
         return None
     left, right = body.operands
-    if isinstance(left, Accumulator) and not _uses_accumulator(right):
+    if isinstance(left, Accumulator) and not uses_accumulator(right):
         return right
     return None
 
 
-def _uses_accumulator(term: Term) -> bool:
+def uses_accumulator(term: Term) -> bool:
     """Return whether the accumulator of this reduction (not of an inner one) occurs."""
     seen: set[Term] = set()
     stack = [term]
@@ -192,4 +192,6 @@ def _uses_accumulator(term: Term) -> bool:
         if isinstance(current, Apply) and current not in seen:
             seen.add(current)
             stack.extend(current.operands)
+        if isinstance(current, Reduction):
+            stack.append(current.init)
     return False
