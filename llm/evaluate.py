@@ -1,23 +1,17 @@
 """Evaluate one proposal: lower a kernel with a pipeline and count its cycles.
 
 Every function here is a pure function of text, so that any ``concurrent.futures.Executor`` can run
-it in any process: same text, same result. A worker remembers the programs after the prefixes of the
-last pipelines, because proposals of one beam share most of their passes.
+it in any process: same text, same result. Equal programs are lowered and timed once.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, replace
 
-from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
-from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import (
-    ArgSpecParseError,
     DiagnosticException,
     ParseError,
     PassFailedException,
@@ -30,12 +24,19 @@ from ..hw.gemmini.lower_bound import bound_program
 from ..hw.gemmini.timing import Level, simulate_timing
 from ..hw.gemmini.unroll import stream_of_module
 from ..hw.stream import StreamError
+from .prefixes import (
+    MAX_OPERATIONS,
+    finished,
+    lower,
+    parse_pipeline,
+    schedule_of,
+    scheduled,
+    shared_context,
+)
+from .proven_rule import ProvenRule
 
-MAX_OPERATIONS = 20_000
-"""Operations that a proposal may grow a program to; more is a resource bomb, not a schedule."""
-
-PREFIXES_KEPT = 64
-TIMINGS_KEPT = 1024
+OUTCOMES_KEPT = 4096
+TIMINGS_KEPT = 4096
 
 Rejection = (
     Diagnostic,
@@ -82,6 +83,8 @@ class Outcome:
     """That program as ISA IR."""
     breakdown: str = ""
     """Where the cycles went, for whoever proposes next; only for proposals that are checked."""
+    rule: ProvenRule | None = None
+    """A rewrite rule that was proposed and proved, whatever came of the program."""
 
     @property
     def name(self) -> str:
@@ -92,60 +95,40 @@ class Outcome:
         return f"{self.kind}:{digest}"
 
 
-@cache
-def shared_context() -> Context:
-    return new_context()
-
-
-@lru_cache(maxsize=8)
-def _parse(text: str) -> ModuleOp:
-    return Parser(shared_context(), text).parse_module()
-
-
-_prefixes: OrderedDict[tuple[str, tuple[str, ...]], ModuleOp] = OrderedDict()
-
-
-def parse_pipeline(pipeline: str) -> tuple[ModulePass, ...]:
-    """The passes that a pipeline string names; raises ``ValueError`` where it names none."""
-    try:
-        return PassPipeline.parse_spec(universe().all_passes, pipeline).passes
-    except ArgSpecParseError as error:  # not an Exception, so nobody would catch it
-        raise ValueError(str(error)) from error
-
-
-def lower(tensor_ir: str, passes: tuple[ModulePass, ...]) -> ModuleOp:
-    """The program after ``passes``; the result is shared, so clone it before changing it."""
-    specs = tuple(str(instance.spec()) for instance in passes)
-    for length in range(len(passes), 0, -1):
-        module = _prefixes.get((tensor_ir, specs[:length]))
-        if module is not None:
-            _prefixes.move_to_end((tensor_ir, specs[:length]))
-            break
-    else:
-        length, module = 0, _parse(tensor_ir)
-    for position in range(length, len(passes)):
-        module = module.clone()
-        passes[position].apply(shared_context(), module)
-        if sum(1 for _ in module.walk()) > MAX_OPERATIONS:
-            raise PassFailedException(f"{specs[position]}: over {MAX_OPERATIONS} operations")
-        _prefixes[tensor_ir, specs[: position + 1]] = module
-        if len(_prefixes) > PREFIXES_KEPT:
-            _prefixes.popitem(last=False)
-    return module
-
-
 def evaluate(problem: Problem, pipeline: str) -> Outcome:
     """Lower with ``pipeline`` and simulate the timing; never raises for a fault of the proposal."""
     try:
-        module = lower(problem.tensor_ir, parse_pipeline(pipeline))
-        module.verify()
-        digest = hashlib.sha256(str(module).encode()).hexdigest()[:16]
-        cycles, bound = _timing(problem, module, digest)
+        passes = parse_pipeline(pipeline)
+        schedule = schedule_of(passes)
+        tiles = scheduled(problem.tensor_ir, schedule)
+        rest = passes[len(schedule) :]
+        key = f"{_digest(tiles)} {','.join(str(each.spec()) for each in rest)}"
+        outcome = _outcomes.get((problem, key))
+        if outcome is None:
+            outcome = _timed(problem, finished(tiles, rest) if rest else tiles)
     except Rejection as error:
         return Outcome(pipeline, None, diagnostic=str(error))
+    _outcomes[problem, key] = outcome
+    if len(_outcomes) > OUTCOMES_KEPT:
+        _outcomes.popitem(last=False)
+    return replace(outcome, pipeline=pipeline)
+
+
+_outcomes: OrderedDict[tuple[Problem, str], Outcome] = OrderedDict()
+"""What became of tile programs and what follows; many schedules give the same one."""
+
+
+def _timed(problem: Problem, module: ModuleOp) -> Outcome:
+    module.verify()
+    digest = _digest(module)
+    cycles, bound = _timing(problem, module, digest)
     if cycles < bound:
-        return Outcome(pipeline, None, digest=digest, diagnostic="cycles below the lower bound")
-    return Outcome(pipeline, cycles, bound, digest)
+        return Outcome("", None, digest=digest, diagnostic="cycles below the lower bound")
+    return Outcome("", cycles, bound, digest)
+
+
+def _digest(module: ModuleOp) -> str:
+    return hashlib.sha256(str(module).encode()).hexdigest()[:16]
 
 
 _timings: OrderedDict[tuple[Problem, str], tuple[int, int]] = OrderedDict()
@@ -172,3 +155,17 @@ def _timing(problem: Problem, module: ModuleOp, digest: str) -> tuple[int, int]:
     if len(_timings) > TIMINGS_KEPT:
         _timings.popitem(last=False)
     return result.cycles, bound.cycles
+
+
+__all__ = [
+    "MAX_OPERATIONS",
+    "Outcome",
+    "Problem",
+    "Rejection",
+    "evaluate",
+    "lower",
+    "new_context",
+    "parse_pipeline",
+    "shared_context",
+    "universe",
+]

@@ -19,6 +19,7 @@ from xdsl.universe import XDSL_UNIVERSE
 from xdsl.utils.exceptions import PassFailedException
 
 from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context, universe
+from .prefixes import schedule_of
 
 INSERTIONS_KEPT = 0.25
 """Share of the places for a new pass that one expansion considers: listing instances takes time,
@@ -58,22 +59,33 @@ class Place:
     """What is put there; None takes the pass away."""
 
 
-def neighbours(problem: Problem, pipeline: str, seed: int) -> tuple[str, ...]:
+PARTS = 2
+"""Tasks into which the listing of neighbours is cut, so that two workers share it."""
+
+
+def neighbours(problem: Problem, pipeline: str, seed: int, part: int) -> tuple[str, ...]:
     """Pipelines one move away from ``pipeline``, the kinds of moves taking turns.
 
-    ``seed`` decides which places for new passes are considered.
+    ``seed`` decides which places for new passes are considered. ``part`` of ``PARTS`` changes
+    every other pass.
     """
     passes = parse_pipeline(pipeline)
     found: dict[str, None] = {}
-    places = _places(problem, passes, Random(f"{seed} {pipeline}"))
+    places = _places(problem, passes, f"{seed} {pipeline}", part)
     for turn in zip_longest(*(_moves(passes, place) for place in places)):
         found.update((text, None) for text in turn if text is not None)
     found.pop(pipeline, None)
     return tuple(found)
 
 
-def _places(problem: Problem, passes: tuple[ModulePass, ...], random: Random) -> Iterator[Place]:
-    for position, instance in enumerate(passes):
+def _places(
+    problem: Problem, passes: tuple[ModulePass, ...], seed: str, part: int
+) -> Iterator[Place]:
+    schedule = len(schedule_of(passes))
+    for position, instance in list(enumerate(passes))[part::PARTS]:
+        random = Random(f"{seed} {position}")
+        if position > schedule and not is_on_menu(type(instance)):
+            continue  # schedule passes work on tiles: behind them nothing new applies
         try:
             lower(problem.tensor_ir, passes[:position])
         except Rejection:
@@ -81,7 +93,7 @@ def _places(problem: Problem, passes: tuple[ModulePass, ...], random: Random) ->
         if is_on_menu(type(instance)):
             found = _instances(problem.tensor_ir, passes[:position], type(instance))
             yield Place(position, True, (*found, None))
-        for pass_type in menu():
+        for pass_type in menu() if position <= schedule else ():
             if pass_type is not type(instance) and random.random() < INSERTIONS_KEPT:
                 found = _instances(problem.tensor_ir, passes[:position], pass_type)
                 yield Place(position, False, found)

@@ -11,13 +11,14 @@ none: where the advisor ends, it goes on with the neighbours alone.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Protocol
 
 from .evaluate import Outcome, Problem, evaluate
-from .moves import neighbours
+from .moves import PARTS, neighbours
 from .proposal import Proposal
 
 BEAM_WIDTH = 4
@@ -94,6 +95,7 @@ class Search:
         self.digests: set[str] = set()
         self.beam: list[Outcome] = []
         self.queues: dict[str, list[str]] = {}
+        self.expansions: dict[str, list[Future[tuple[str, ...]]]] = {}
         self.advised = 0
         self._evaluate(list(first))
         while self._room() > 0:
@@ -111,14 +113,9 @@ class Search:
         if room < 1:
             return []
         parents = [o for o in self.beam if not o.text]
-        unexpanded = [o.pipeline for o in parents if o.pipeline not in self.queues]
-        count = len(unexpanded)
-        expansions = self.executor.map(
-            neighbours, [self.problem] * count, unexpanded, [self.seed] * count
-        )
-        for pipeline, found in zip(unexpanded, expansions, strict=True):
-            kept = [text for text in found if self.random.random() >= DROPOUT]
-            self.queues[pipeline] = kept[::-1]
+        for parent in parents:
+            if parent.pipeline not in self.queues:
+                self.queues[parent.pipeline] = self._queue(parent.pipeline)
         batch: list[str] = []
         while len(batch) < room and any(self.queues[o.pipeline] for o in parents):
             for parent in parents:
@@ -127,6 +124,21 @@ class Search:
                     self.seen.add(text)
                     batch.append(text)
         return batch
+
+    def _expand(self) -> None:
+        """Let the workers list the neighbours of the beam while this process does other work."""
+        for parent in self.beam:
+            if not parent.text and parent.pipeline not in self.expansions:
+                self.expansions[parent.pipeline] = [
+                    self.executor.submit(neighbours, self.problem, parent.pipeline, self.seed, part)
+                    for part in range(PARTS)
+                ]
+
+    def _queue(self, pipeline: str) -> list[str]:
+        """Neighbours of ``pipeline`` that do not drop out, the last one first in line."""
+        parts = [part.result() for part in self.expansions[pipeline]]
+        found = [text for turn in zip_longest(*parts) for text in turn if text is not None]
+        return [text for text in dict.fromkeys(found) if self.random.random() >= DROPOUT][::-1]
 
     def _room(self) -> int:
         """Proposals that may still be evaluated; an advisor's refusals are counted apart."""
@@ -147,14 +159,47 @@ class Search:
         self.seen.update(batch)
         pending = self.executor.map(evaluate, [self.problem] * len(batch), batch)
         advised = self._advised()
-        self._take(map(self._judge, pending))
-        self._take(map(self._judge_advised, advised))
-        self.beam = sorted(self.beam, key=lambda o: o.cycles or 0)[:BEAM_WIDTH]
+        fresh = [outcome for outcome in pending if self._is_new(outcome)]
+        proven = [outcome for outcome in advised if self._is_new(outcome)]
+        self.seen.update(outcome.pipeline for outcome in advised)
+        self._extend_beam([*fresh, *proven])
+        if self._room() > 0:
+            self._expand()
+        self._certify(fresh, proven)
 
-    def _take(self, outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
-            self.state.outcomes.append(outcome)
-            self.progress(self.state)
+    def _extend_beam(self, outcomes: Sequence[Outcome]) -> None:
+        self.beam = sorted([*self.beam, *outcomes], key=_cycles)[:BEAM_WIDTH]
+
+    def _is_new(self, outcome: Outcome) -> bool:
+        """Record an outcome; whether it is a program that was not met before."""
+        state = self.state
+        state.outcomes.append(outcome)
+        is_new = outcome.cycles is not None and outcome.digest not in self.digests
+        state.rejected += outcome.cycles is None
+        if is_new:
+            self.digests.add(outcome.digest)
+            state.evaluated += 1
+        self.progress(state)
+        return is_new
+
+    def _certify(self, fresh: Sequence[Outcome], proven: Sequence[Outcome]) -> None:
+        """Find the new best: the fastest that holds. What is slower is not worth a proof."""
+        for outcome in sorted([*fresh, *proven], key=_cycles):
+            best = self.state.best
+            if best is not None and _cycles(outcome) >= _cycles(best):
+                return
+            reason = "" if outcome in proven else self.certify(outcome.pipeline)
+            if not reason:
+                self.state.best = outcome
+                return
+            self._refuse(outcome, reason)
+
+    def _refuse(self, outcome: Outcome, reason: str) -> None:
+        """Take back what was recorded of a program that is not proven."""
+        self.state.rejected += 1
+        self.beam = [other for other in self.beam if other is not outcome]
+        place = self.state.outcomes.index(outcome)
+        self.state.outcomes[place] = replace(outcome, cycles=None, diagnostic=reason)
 
     def _advised(self) -> Sequence[Outcome]:
         room = self._advised_room()
@@ -166,25 +211,7 @@ class Search:
         self.advisor.learn(list(zip(proposals, outcomes, strict=True)))
         return outcomes
 
-    def _judge_advised(self, outcome: Outcome) -> Outcome:
-        self.seen.add(outcome.pipeline)
-        return self._judge(outcome, proven=True)
 
-    def _judge(self, outcome: Outcome, proven: bool = False) -> Outcome:
-        """Put an outcome into the beam and, if it is the fastest so far and proven, on top."""
-        if outcome.cycles is None:
-            self.state.rejected += 1
-            return outcome
-        if outcome.digest in self.digests:
-            return outcome
-        self.digests.add(outcome.digest)
-        self.state.evaluated += 1
-        best = self.state.best
-        if best is None or best.cycles is None or outcome.cycles < best.cycles:
-            reason = "" if proven else self.certify(outcome.pipeline)
-            if reason:
-                self.state.rejected += 1
-                return Outcome(outcome.pipeline, None, digest=outcome.digest, diagnostic=reason)
-            self.state.best = outcome
-        self.beam.append(outcome)
-        return outcome
+def _cycles(outcome: Outcome) -> int:
+    assert outcome.cycles is not None
+    return outcome.cycles

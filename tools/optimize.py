@@ -29,14 +29,18 @@ from ..llm.advice import ModelOptions
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
 from ..llm.library import Entry, Library
 from ..llm.proposal import restore
+from ..llm.rule_library import keep_rule, known_rules
 from ..llm.search import Certify, NothingProvedError, Search, SearchState
+from ..llm.session import Session, open_session
 from ..llm.work import multiply_accumulates
 from ..passes.pipelines import baseline_pipeline, first_pipelines
 from ..validation.core.checker import Violation
 from ..validation.core.polyhedral import Unsupported
 from ..validation.decide import decide
+from ..validation.trace import validate_unrolled
 from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_text
+from .rule_report import rules_report
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Result:
             "speedup": round(self.baseline_cycles / self.timing.cycles, 3),
             "commands": len(self.stream),
             "pipeline": self.best.pipeline,
+            "patterns": rules_report(self.best.pipeline, self.options.config),
             "evaluated": self.state.evaluated,
             "rejected": self.state.rejected,
             "proposal": self.best.kind,
@@ -128,24 +133,39 @@ class Result:
 
 
 def optimize(
-    path: str, options: OptimizeOptions, executor: Executor, listener: Listener | None = None
+    path: str,
+    options: OptimizeOptions,
+    executor: Executor,
+    listener: Listener | None = None,
+    session: Session | None = None,
 ) -> Result:
     """Turn the C kernel at ``path`` into a proven program.
+
+    ``executor`` evaluates proposals: any ``concurrent.futures.Executor`` does, and the result is the
+    same for all. Kernels that share a ``session`` share the models' budget and the rules they proved.
 
     Raises ``Diagnostic`` where the kernel is not accepted, cannot be lifted or lowered, or where no
     program could be proven.
     """
-    return _Job(path, options, executor, listener or Listener()).run()
+    if session is None and options.models is not None:
+        session = open_session(options.models)
+    return _Job(path, options, executor, listener or Listener(), session).run()
 
 
 class _Job:
     def __init__(
-        self, path: str, options: OptimizeOptions, executor: Executor, listener: Listener
+        self,
+        path: str,
+        options: OptimizeOptions,
+        executor: Executor,
+        listener: Listener,
+        session: Session | None,
     ) -> None:
         self.path = path
         self.options = options
         self.executor = executor
         self.listener = listener
+        self.session = session
         self.config = load_config(options.config)
         self.started = self.last = time.perf_counter()
         self.stage_seconds: dict[str, float] = {}
@@ -240,7 +260,7 @@ class _Job:
             self.listener.searching(state, budget)
 
         try:
-            if self.options.models is None:
+            if self.session is None:
                 certify = self._certify(problem, prepared, self.proofs)
                 search = Search(
                     problem, certify, self.executor, budget, self.options.seed, progress
@@ -280,9 +300,12 @@ class _Job:
     ) -> Certify:
         def certify(pipeline: str) -> str:
             program = lower(problem.tensor_ir, parse_pipeline(pipeline))
-            validation = decide(prepared, program, config=self.config)
-            if validation.verdict == "proved":
+            # The sizes of a search are numbers, and the symbolic run is the faster engine there.
+            validation = validate_unrolled(prepared, program, self.config)
+            if validation.verdict == "unknown":
+                validation = decide(prepared, program, config=self.config)
                 proofs[pipeline] = validation
+            if validation.verdict == "proved":
                 return ""
             return f"{validation.verdict}: {validation.reason}"
 
@@ -301,8 +324,12 @@ class _Job:
         """Search with language models, on a copy of the kernel without the user's names."""
         from ..llm.advised import Advice
 
-        assert self.options.models is not None
-        advice = Advice(self.options.models, problem, source_ir, baseline_cycles, self.options.seed)
+        session = self.session
+        assert session is not None
+        self._offer_rules(session, problem)
+        advice = Advice(
+            session, problem, source_ir, baseline_cycles, self.options.seed, similar
+        )
         prepared = self._prepare(advice.source())
         with advice.opened(self.executor, self.options.jobs) as (guide, examine):
             search = Search(
@@ -319,8 +346,23 @@ class _Job:
                 state = search.run(first)
             finally:
                 self.proposer = advice.report()
+                self._keep_rules(session, problem)
         self.listener.stage("proposer", advice.summary())
         return state
+
+    def _offer_rules(self, session: Session, problem: Problem) -> None:
+        """Put the rules of the library on the shelf."""
+        if self.options.library is not None:
+            for rule in known_rules(Library(self.options.library), problem.config):
+                session.shelf.add(rule)
+
+    def _keep_rules(self, session: Session, problem: Problem) -> None:
+        """Add the rules that were proved to the library."""
+        if self.options.library is not None:
+            for rule in session.shelf.rules.values():
+                keep_rule(
+                    Library(self.options.library), rule, problem.config, version("liftproof")
+                )
 
     def _ended(self, name: str, text: str) -> None:
         now = time.perf_counter()
