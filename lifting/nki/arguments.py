@@ -1,0 +1,73 @@
+"""The shapes and values of a kernel's parameters, which its text alone does not give.
+
+Each array parameter needs one text such as ``128x512:bf16`` (without a type: float32), from
+``--shape name=128x512:bf16`` or as the parameter's annotation, ``def kernel(a: "128x512:bf16")``.
+Scalar parameters take their default, or a number given in the same way: ``--shape eps=1e-5``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ...diagnostics import Diagnostic
+from .values import DTYPES, Dtype
+
+SHAPE = re.compile(r"([0-9]+(?:x[0-9]+)*)(?::([A-Za-z0-9_]+))?")
+MAX_ELEMENTS = 1 << 40
+HINT = 'give shapes such as --shape a=128x512:bf16, or def kernel(a: "128x512:bf16")'
+
+
+@dataclass(frozen=True)
+class ArrayShape:
+    """Sizes and element type of an array parameter."""
+
+    shape: tuple[int, ...]
+    dtype: Dtype
+
+
+Argument = ArrayShape | int | float | bool | None
+
+
+def parse_argument(text: str, where: str) -> Argument:
+    """Read ``128x512:bf16`` as a shape, ``7``, ``1e-5``, ``True`` or ``None`` as a value."""
+    text = text.strip()
+    if text in ("True", "False", "None"):
+        return {"True": True, "False": False, "None": None}[text]
+    match = SHAPE.fullmatch(text)
+    if match is not None and ("x" in text or ":" in text):
+        shape = tuple(int(size) for size in match[1].split("x"))
+        dtype = DTYPES.get(match[2] or "float32")
+        if dtype is None:
+            raise Diagnostic(f"{where}: unknown element type {match[2]!r}", hint=_known_types())
+        elements = 1
+        for size in shape:
+            elements *= size
+        if not 0 < elements <= MAX_ELEMENTS:
+            raise Diagnostic(f"{where}: {text!r} has {elements} elements")
+        return ArrayShape(shape, dtype)
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise Diagnostic(f"{where}: {text!r} is no shape and no number", hint=HINT) from None
+
+
+def parse_shapes(options: list[str]) -> dict[str, Argument]:
+    """Read ``name=shape`` options."""
+    arguments: dict[str, Argument] = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals or not name.isidentifier():
+            raise Diagnostic(f"--shape {option}: expected name=shape", hint=HINT)
+        if name in arguments:
+            raise Diagnostic(f"--shape {option}: {name} is given twice")
+        arguments[name] = parse_argument(text, f"--shape {option}")
+    return arguments
+
+
+def _known_types() -> str:
+    return "known: " + ", ".join(sorted(DTYPES))

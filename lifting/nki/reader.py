@@ -1,0 +1,314 @@
+"""From the text of an NKI kernel to a tile-level program.
+
+The text is parsed as Python and read, never executed. A loop over a range stays a loop where its
+body means the same for every iteration but for index arithmetic; otherwise the reader starts again
+and unrolls it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    IntegerAttr,
+    MemRefType,
+    ModuleOp,
+    StringAttr,
+    i64,
+)
+from xdsl.ir import Block, Region, SSAValue
+from xdsl.utils.exceptions import VerifyException
+
+from ...diagnostics import Diagnostic
+from ...dialects.trn.types import Space
+from .arguments import HINT, Argument, ArrayShape, parse_argument
+from .emitter import Emitter
+from .index import LoopVariable, UnrollRequest
+from .language import Language
+from .scopes import Scopes
+from .source import NkiError, Source, parse_source
+from .statements import ReturnReached, Statements
+from .values import Array, Function, View, whole
+
+OUTPUTS = "liftproof.outputs"
+PARAMETERS = "liftproof.parameters"
+
+
+class KernelReader(Statements):
+    """One reading of a kernel, with a given set of loops unrolled."""
+
+    def __init__(self, source: Source, unrolled: set[ast.AST]) -> None:
+        self.source = source
+        self.unrolled = unrolled
+        self.block_of_kernel = Block()
+        self.emitter = Emitter(source.path, self.block_of_kernel)
+        self.variables: list[LoopVariable] = []
+        self.statements = 0
+        self.call_depth = 0
+        self.hbm_arrays: list[Array] = []
+        self.language = Language(self)
+        self.scopes = Scopes(({},))
+
+    def request_unrolling(self, node: ast.AST, reason: str) -> NoReturn:
+        """Ask to unroll the innermost loop; if there is none, the construct is refused."""
+        if self.variables:
+            raise UnrollRequest(self.variables[-1].loop)
+        self.source.refuse(node, reason)
+
+    def read_module(self) -> None:
+        """Bind the functions, constants and imports of the file."""
+        for node in self.source.tree.body:
+            if isinstance(node, ast.ClassDef | ast.If | ast.Try):
+                continue  # what a kernel needs of them is missed where it is used
+            if isinstance(node, ast.Expr):
+                continue
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                self._try_constant(node)
+                continue
+            self.statement(node)
+
+    def _try_constant(self, node: ast.Assign | ast.AnnAssign) -> None:
+        """A constant of the module; one that cannot be evaluated is missed where it is used."""
+        try:
+            self.statement(node)
+        except NkiError:
+            return
+
+
+def read_nki(
+    text: str,
+    path: str,
+    shapes: Mapping[str, Argument] | None = None,
+    kernel: str | None = None,
+) -> ModuleOp:
+    """Read an NKI kernel in either form of the API.
+
+    ``shapes`` gives sizes and types of array parameters and values of others (see ``arguments``);
+    ``kernel`` names the function, by default the one that is decorated with ``nki.jit`` or its
+    like, or the only one that no other calls. Returned arrays become parameters behind the given
+    ones. Raises ``NkiError`` for what is not understood.
+    """
+    source = parse_source(text, path)
+    unrolled: set[ast.AST] = set()
+    while True:
+        reader = KernelReader(source, unrolled)
+        try:
+            return _read(reader, dict(shapes or {}), kernel)
+        except UnrollRequest as request:
+            if request.loop in unrolled:
+                source.refuse(request.loop, "this loop cannot be read")
+            unrolled.add(request.loop)
+        except RecursionError:
+            raise NkiError(f"{path}: the kernel is nested too deeply") from None
+
+
+def _read(reader: KernelReader, shapes: dict[str, Argument], name: str | None) -> ModuleOp:
+    reader.read_module()
+    function = _kernel(reader, name)
+    node = function.node
+    assert isinstance(node, ast.FunctionDef)
+    parameters, frame = _bind(reader, node, shapes)
+    reader.scopes = Scopes((*function.scopes, frame))
+    returned: Any = None
+    try:
+        reader.block(node.body)
+    except ReturnReached as reached:
+        returned = reached.value
+    return _module(reader, node, parameters, _returned(reader, node, returned))
+
+
+def _kernel(reader: KernelReader, name: str | None) -> Function:
+    functions = {
+        key: value
+        for key, value in reader.scopes.frame.items()
+        if isinstance(value, Function) and isinstance(value.node, ast.FunctionDef)
+    }
+    if name is not None:
+        if name not in functions:
+            raise NkiError(f"{reader.source.path}: no function {name!r}", hint=", ".join(functions))
+        return functions[name]
+    marked = [one for one in functions.values() if _is_marked(one.node)]
+    called = {
+        node.func.id
+        for node in ast.walk(reader.source.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    for found in (marked, list(functions.values())):
+        top = [one for one in found if one.name not in called] or found
+        if len(top) == 1:
+            return top[0]
+        if found is marked and top:
+            break
+    names = ", ".join(one.name for one in marked or functions.values()) or "none"
+    raise NkiError(
+        f"{reader.source.path}: which function is the kernel? found {names}",
+        hint="decorate it with @nki.jit, or name it",
+    )
+
+
+def _is_marked(node: ast.AST) -> bool:
+    """Whether a function is decorated with ``nki.jit``, ``nki.benchmark`` or their like."""
+    assert isinstance(node, ast.FunctionDef)
+    for decorator in node.decorator_list:
+        call = decorator.func if isinstance(decorator, ast.Call) else decorator
+        text = ast.unparse(call)
+        if text.split(".")[0] in ("nki", "jit", "neuronxcc") or text.endswith("jit"):
+            return True
+    return False
+
+
+def _bind(
+    reader: KernelReader, node: ast.FunctionDef, shapes: dict[str, Argument]
+) -> tuple[list[Array], dict[str, Any]]:
+    """The parameters: arrays become arguments of the program, others are values."""
+    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    defaults: dict[str, ast.expr | None] = dict(
+        zip(
+            reversed([own.arg for own in (*node.args.posonlyargs, *node.args.args)]),
+            reversed(node.args.defaults),
+            strict=False,
+        )
+    )
+    defaults.update(
+        zip((own.arg for own in node.args.kwonlyargs), node.args.kw_defaults, strict=True)
+    )
+    for name in shapes:
+        if name not in {own.arg for own in parameters}:
+            known = ", ".join(own.arg for own in parameters)
+            raise NkiError(f"{reader.source.path}: no parameter {name!r}", hint=f"known: {known}")
+    arrays, frame = list[Array](), dict[str, Any]()
+    for parameter in parameters:
+        argument, is_given = shapes.get(parameter.arg), parameter.arg in shapes
+        annotation = parameter.annotation
+        if (
+            not is_given
+            and isinstance(annotation, ast.Constant)
+            and isinstance(annotation.value, str)
+        ):
+            where = str(reader.source.location(annotation))
+            try:
+                argument, is_given = parse_argument(annotation.value, where), True
+            except Diagnostic:
+                is_given = False
+        if not is_given:
+            default = defaults.get(parameter.arg)
+            if default is None:
+                reader.source.refuse(parameter, f"parameter {parameter.arg!r} has no shape", HINT)
+            frame[parameter.arg] = reader.evaluate(default)
+        elif isinstance(argument, ArrayShape):
+            array = _parameter(reader, parameter.arg, argument)
+            arrays.append(array)
+            frame[parameter.arg] = whole(array)
+        else:
+            frame[parameter.arg] = argument
+    return arrays, frame
+
+
+def _parameter(reader: KernelReader, name: str, argument: ArrayShape) -> Array:
+    block = reader.block_of_kernel
+    kind = MemRefType(argument.dtype.attribute, argument.shape)
+    value = block.insert_arg(kind, len(block.args))
+    value.name_hint = name
+    axes = tuple(range(len(argument.shape)))
+    return Array(name, argument.shape, argument.dtype, Space.HBM, value, axes)
+
+
+def _returned(reader: KernelReader, node: ast.FunctionDef, value: Any) -> list[View]:
+    if value is None:
+        return []
+    values = value if isinstance(value, tuple | list) else [value]
+    for one in values:
+        if not isinstance(one, View) or one.array.on_chip:
+            reader.source.refuse(node, "a kernel returns arrays in HBM")
+    return list(values)
+
+
+def _module(
+    reader: KernelReader, node: ast.FunctionDef, parameters: list[Array], returned: list[View]
+) -> ModuleOp:
+    """The function: what it returns and allocates in HBM becomes parameters behind the given."""
+    block = reader.block_of_kernel
+    names = [array.name for array in parameters]
+    outputs = [place for place, array in enumerate(parameters) if _is_written(array.buffer)]
+    for number, view in enumerate(returned):
+        buffer = _root(view.array.buffer)
+        if buffer in block.args:
+            continue
+        outputs.append(len(block.args))
+        names.append(_free_name(view.array.name or f"result{number}", names))
+        _make_parameter(block, buffer, names[-1])
+    block.add_op(func.ReturnOp())
+    kind = ([arg.type for arg in block.args], [])
+    function = func.FuncOp(node.name, kind, Region(block))
+    function.attributes[PARAMETERS] = ArrayAttr([StringAttr(name) for name in names])
+    function.attributes[OUTPUTS] = ArrayAttr([IntegerAttr(place, i64) for place in outputs])
+    module = ModuleOp([function])
+    _verify(reader, module)
+    return module
+
+
+def _root(buffer: SSAValue) -> SSAValue:
+    """The array behind reshapes."""
+    from ...dialects.trn import ReshapeOp
+
+    while isinstance(buffer.owner, ReshapeOp):
+        buffer = buffer.owner.source
+    return buffer
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _make_parameter(block: Block, buffer: SSAValue, name: str) -> None:
+    """Turn an allocation in HBM into a parameter."""
+    kind, allocation = buffer.type, buffer.owner
+    assert isinstance(kind, MemRefType)
+    assert not isinstance(allocation, Block)
+    value = block.insert_arg(MemRefType(kind.element_type, kind.get_shape()), len(block.args))
+    value.name_hint = name if name.isidentifier() else None
+    buffer.replace_all_uses_with(value)
+    allocation.detach()
+    allocation.erase()
+
+
+def _is_written(buffer: SSAValue) -> bool:
+    """Whether an instruction writes to the array, directly or through a reshape."""
+    from ...dialects.trn import Instruction, ReshapeOp, ViewOp
+
+    for use in buffer.uses:
+        op = use.operation
+        if isinstance(op, ReshapeOp) and _is_written(op.result):
+            return True
+        if not isinstance(op, ViewOp):
+            continue
+        for user in op.view.uses:
+            if isinstance(user.operation, Instruction) and op.view in user.operation.written:
+                return True
+    return False
+
+
+def _verify(reader: KernelReader, module: ModuleOp) -> None:
+    """Check the machine's operand rules; a broken one is reported at its line."""
+    for op in module.walk():
+        try:
+            op.verify(verify_nested_ops=False)
+        except VerifyException as error:
+            place = op.location
+            line = getattr(getattr(place, "line", None), "data", None)
+            column = getattr(getattr(place, "column", None), "data", 1)
+            where = None if not line else reader.source.location(_Place(line, column - 1))
+            reason = str(error).strip().split("\n")[-1].strip()
+            raise NkiError(f"{op.name.removeprefix('trn.')}: {reason}", where) from error
+
+
+class _Place(ast.AST):
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__()
+        self.lineno, self.col_offset = line, column

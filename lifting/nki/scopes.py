@@ -1,0 +1,71 @@
+"""Names: the scopes of a kernel's functions, and what a loop carries to its next iteration."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from .index import UnrollRequest
+from .values import LoopLocal
+
+Bindings = dict[str, Any]
+
+
+@dataclass
+class RolledLoop:
+    """A loop that stays a loop, while its body is read once for all iterations."""
+
+    node: ast.AST
+    frame: Bindings
+    """The bindings of the function that the loop is in."""
+    written: set[str] = field(default_factory=set[str])
+    read_first: set[str] = field(default_factory=set[str])
+    """Names from before the loop that were read before they were written."""
+
+
+@dataclass
+class Scopes:
+    """The chain of scopes, innermost last, and the loops around the current statement."""
+
+    chain: tuple[Bindings, ...]
+    loops: list[RolledLoop] = field(default_factory=list[RolledLoop])
+
+    @property
+    def frame(self) -> Bindings:
+        return self.chain[-1]
+
+    def read(self, name: str) -> Any:
+        """The value of a name; raises ``KeyError`` if there is none.
+
+        A name that only has its value from the last iteration of a loop asks to unroll that loop.
+        """
+        for bindings in reversed(self.chain):
+            if name not in bindings:
+                continue
+            for loop in self.loops:
+                if loop.frame is bindings and name not in loop.written:
+                    loop.read_first.add(name)
+            value = bindings[name]
+            if isinstance(value, LoopLocal):
+                raise UnrollRequest(value.loop)
+            return value
+        raise KeyError(name)
+
+    def write(self, name: str, value: Any) -> None:
+        self.frame[name] = value
+        for loop in self.loops:
+            if loop.frame is self.frame:
+                loop.written.add(name)
+                if name in loop.read_first:
+                    raise UnrollRequest(loop.node)
+
+    def enter_loop(self, node: ast.AST) -> RolledLoop:
+        loop = RolledLoop(node, self.frame)
+        self.loops.append(loop)
+        return loop
+
+    def leave_loop(self) -> None:
+        loop = self.loops.pop()
+        for name in loop.written:
+            loop.frame[name] = LoopLocal(loop.node)

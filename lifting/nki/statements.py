@@ -1,0 +1,276 @@
+"""Statements of a kernel: assignments, loops, branches and inlined functions."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from .arithmetic import MAX_ITEMS, compare_integers
+from .emitter import Emitter, ProgramTooLongError
+from .expressions import MAX_CALLS, Expressions, describe
+from .index import Index, LoopVariable, UnrollRequest
+from .indexing import IndexingError, select
+from .scopes import Scopes
+from .values import Function, LoopRange, View
+
+MAX_STATEMENTS = 1 << 19
+"""Statements that are read, unrolled ones as often as they are unrolled."""
+MAX_WHILE = 10_000
+
+
+class ReturnReached(Exception):  # noqa: N818 - the way out of an inlined function
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class LoopLeft(Exception):  # noqa: N818 - `break` or `continue` of a loop that is unrolled
+    def __init__(self, is_break: bool) -> None:
+        super().__init__()
+        self.is_break = is_break
+
+
+class Statements(Expressions):
+    """Reads statements; what they compute on data is emitted."""
+
+    emitter: Emitter
+    unrolled: set[ast.AST]
+    """Loops that must be unrolled, found in earlier readings."""
+    variables: list[LoopVariable]
+    """Variables of the loops around the current statement that stay loops."""
+    statements: int
+
+    def block(self, nodes: list[ast.stmt]) -> None:
+        for node in nodes:
+            self.statement(node)
+
+    def statement(self, node: ast.stmt) -> None:
+        self.statements += 1
+        if self.statements > MAX_STATEMENTS:
+            self.source.refuse(node, f"over {MAX_STATEMENTS} statements after unrolling")
+        self.emitter.at(node)
+        method = getattr(self, f"_{type(node).__name__}", None)
+        if method is None:
+            self.source.refuse(node, f"{type(node).__name__} is not understood in a kernel")
+        try:
+            method(node)
+        except (IndexingError, ProgramTooLongError) as error:
+            self.source.refuse(node, str(error))
+
+    def _Pass(self, node: ast.Pass) -> None:  # noqa: N802
+        return
+
+    def _Expr(self, node: ast.Expr) -> None:  # noqa: N802
+        if not isinstance(node.value, ast.Constant):
+            self.evaluate(node.value)
+
+    def _Assert(self, node: ast.Assert) -> None:  # noqa: N802
+        if not self.condition(node.test):
+            text = (
+                self.evaluate(node.msg) if node.msg is not None else "the kernel's assertion fails"
+            )
+            self.source.refuse(
+                node, f"assert: {text}", "the shapes may not be those it is made for"
+            )
+
+    def _Import(self, node: ast.Import) -> None:  # noqa: N802
+        self.language.imports(node, self.scopes.write)
+
+    _ImportFrom = _Import
+
+    def _FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
+        self.scopes.write(node.name, Function(node, self.scopes.chain))
+
+    def _Return(self, node: ast.Return) -> None:  # noqa: N802
+        if self.scopes.loops and self.scopes.loops[-1].frame is self.scopes.frame:
+            raise UnrollRequest(self.scopes.loops[-1].node)
+        raise ReturnReached(None if node.value is None else self.evaluate(node.value))
+
+    def _Assign(self, node: ast.Assign) -> None:  # noqa: N802
+        value = self.evaluate(node.value)
+        for target in node.targets:
+            self.assign(target, value)
+
+    def _AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802
+        if node.value is not None:
+            self.assign(node.target, self.evaluate(node.value))
+
+    def assign(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Name):
+            if isinstance(value, View) and not value.array.name:
+                value.array.name = target.id
+            return self.scopes.write(target.id, value)
+        if isinstance(target, ast.Tuple | ast.List):
+            values = self.iterate(value, target)
+            if len(values) != len(target.elts):
+                self.source.refuse(target, f"{len(values)} values for {len(target.elts)} names")
+            for own, part in zip(target.elts, values, strict=True):
+                self.assign(own, part)
+            return None
+        if isinstance(target, ast.Subscript):
+            return self._assign_element(target, value)
+        return self.source.refuse(target, f"cannot assign to {type(target).__name__}")
+
+    def _assign_element(self, target: ast.Subscript, value: Any) -> None:
+        container, index = self.evaluate(target.value), self.evaluate(target.slice)
+        if isinstance(container, View):
+            items = index if isinstance(index, tuple) else (index,)
+            part = select(container, self.resolve_items(items, target))
+            return self.language.write(part, value, target)
+        if isinstance(container, list | dict):
+            self.language.mutate(container)
+            if isinstance(index, Index):
+                index = index.require_constant()
+            try:
+                container[index] = value
+            except (IndexError, TypeError):
+                self.source.refuse(target, f"no element {index!r}")
+            return None
+        return self.source.refuse(target, f"{describe(container)} has no elements to assign to")
+
+    def _AugAssign(self, node: ast.AugAssign) -> None:  # noqa: N802
+        target = node.target
+        current = self.evaluate(_as_load(target))
+        value = self.evaluate(node.value)
+        symbol = self.symbol(node.op, node)
+        if isinstance(current, View):
+            return self.language.update(symbol, current, value, node)
+        return self.assign(target, self.binary(symbol, current, value, node))
+
+    def symbol(self, operator: ast.operator, node: ast.AST) -> str:
+        from .expressions import BINARY
+
+        symbol = BINARY.get(type(operator))
+        return symbol if symbol is not None else self.source.refuse(node, "no such operator")
+
+    def _If(self, node: ast.If) -> None:  # noqa: N802
+        self.block(node.body if self.condition(node.test) else node.orelse)
+
+    def _With(self, node: ast.With) -> None:  # noqa: N802
+        self.source.refuse(node, "`with` is not understood in a kernel")
+
+    def _Break(self, node: ast.Break) -> None:  # noqa: N802
+        raise LoopLeft(is_break=True)
+
+    def _Continue(self, node: ast.Continue) -> None:  # noqa: N802
+        raise LoopLeft(is_break=False)
+
+    def _While(self, node: ast.While) -> None:  # noqa: N802
+        for _ in range(MAX_WHILE):
+            if not self.condition(node.test):
+                return self.block(node.orelse)
+            try:
+                self.block(node.body)
+            except LoopLeft as left:
+                if left.is_break:
+                    return None
+        return self.source.refuse(node, f"over {MAX_WHILE} iterations")
+
+    def _For(self, node: ast.For) -> None:  # noqa: N802
+        values = self.evaluate(node.iter)
+        if isinstance(values, LoopRange) and self._stays_loop(node, values):
+            return self._loop(node, values)
+        for value in self.iterate(values, node.iter):
+            self.assign(node.target, value)
+            try:
+                self.block(node.body)
+            except LoopLeft as left:
+                if left.is_break:
+                    return None
+        return self.block(node.orelse)
+
+    def _stays_loop(self, node: ast.For, values: LoopRange) -> bool:
+        if node in self.unrolled or not isinstance(node.target, ast.Name) or node.orelse:
+            return False
+        trips = Index.of(values.upper) - values.lower
+        if values.step <= 0 or (trips.is_constant and trips.constant <= values.step):
+            return False
+        if not trips.is_constant and not compare_integers("<", values.lower, values.upper):
+            return False
+        return not (trips.is_constant and trips.constant > MAX_ITEMS * values.step)
+
+    def _loop(self, node: ast.For, values: LoopRange) -> None:
+        """Read the body once for all iterations."""
+        assert isinstance(node.target, ast.Name)
+        lower, upper = Index.of(values.lower), Index.of(values.upper)
+        _, value = self.emitter.enter_loop(lower, upper, values.step)
+        value.name_hint = node.target.id if node.target.id.isidentifier() else None
+        last = upper.maximum - 1
+        if lower.is_constant and upper.is_constant:
+            last = lower.constant + (last - lower.constant) // values.step * values.step
+        variable = LoopVariable(
+            node.target.id,
+            node,
+            value,
+            lower,
+            lower.minimum,
+            last,
+            values.step,
+            len(self.variables),
+        )
+        self.variables.append(variable)
+        self.scopes.enter_loop(node)
+        self.scopes.write(node.target.id, Index.variable(variable))
+        try:
+            self.block(node.body)
+        except LoopLeft:
+            raise UnrollRequest(node) from None
+        self.scopes.leave_loop()
+        self.variables.pop()
+        self.emitter.at(node)
+        self.emitter.leave_loop()
+
+    def inline(
+        self, function: Function, arguments: list[Any], named: dict[str, Any], node: ast.AST
+    ) -> Any:
+        if self.call_depth >= MAX_CALLS:
+            self.source.refuse(node, f"over {MAX_CALLS} calls inside of each other")
+        frame = self._bind(function, arguments, named, node)
+        outer = self.scopes
+        self.scopes = Scopes((*function.scopes, frame), outer.loops)
+        self.call_depth += 1
+        try:
+            if isinstance(function.node, ast.Lambda):
+                return self.evaluate(function.node.body)
+            self.block(function.node.body)
+        except ReturnReached as reached:
+            return reached.value
+        finally:
+            self.scopes = outer
+            self.call_depth -= 1
+        return None
+
+    def _bind(
+        self, function: Function, arguments: list[Any], named: dict[str, Any], node: ast.AST
+    ) -> dict[str, Any]:
+        """The parameters of a call by name."""
+        parameters = function.node.args
+        names = [own.arg for own in (*parameters.posonlyargs, *parameters.args)]
+        keyword_only = [own.arg for own in parameters.kwonlyargs]
+        frame = dict(zip(names, arguments, strict=False))
+        if len(arguments) > len(names):
+            if parameters.vararg is None:
+                self.source.refuse(node, f"{function.name} takes {len(names)} arguments")
+            frame[parameters.vararg.arg] = tuple(arguments[len(names) :])
+        elif parameters.vararg is not None:
+            frame[parameters.vararg.arg] = ()
+        for name, value in named.items():
+            if name in frame or name not in (*names, *keyword_only):
+                self.source.refuse(node, f"{function.name} has no free parameter {name!r}")
+            frame[name] = value
+        outer, self.scopes = self.scopes, Scopes(function.scopes or self.scopes.chain)
+        defaults = zip(reversed(names), reversed(parameters.defaults), strict=False)
+        keyword_defaults = zip(keyword_only, parameters.kw_defaults, strict=True)
+        for name, default in (*defaults, *keyword_defaults):
+            if name not in frame and default is not None:
+                frame[name] = self.evaluate(default)
+        self.scopes = outer
+        for name in (*names, *keyword_only):
+            if name not in frame:
+                self.source.refuse(node, f"{function.name} needs an argument {name!r}")
+        return frame
+
+
+def _as_load(target: ast.expr) -> ast.expr:
+    """The target of ``+=`` as an expression."""
+    return target
