@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from liftproof.validation.fuzz import fuzz
+from liftproof.validation.fuzz import fuzz, fuzz_lemmas
 from liftproof.validation.mutate import OPERATORS, apply, mutate
 
 
@@ -18,6 +18,14 @@ def test_verdicts_on_mutants_are_what_running_them_says(kernel, level: str, coun
     report = fuzz(program.module("loops"), program.module(level), count, seed=11)
     assert report.total >= count // 2
     assert report.is_sound, report.notes
+
+
+def test_lemmas_on_random_terms_are_what_their_values_say() -> None:
+    """Terms said to be equal agree at random points; those said to differ do so at the witness."""
+    report = fuzz_lemmas(80, seed=5)
+    assert report.answers["equal"] >= 8
+    assert report.answers["different"] >= 30
+    assert not report.wrong, report.wrong
 
 
 def test_mutation_leaves_the_original_alone(kernel) -> None:

@@ -173,6 +173,17 @@ def test_spellings_of_the_store(relu: str, limit: str, scale: float) -> None:
     assert equal_for_all(in_c(relu, scale, limit), stored, defined).answer is Answer.UNSAT
 
 
+def test_a_truth_value_has_two_numbers() -> None:
+    """``extui`` of one bit gives 1, ``extsi`` and ``sitofp`` give -1, as MLIR defines them."""
+    truth = term("cmpi", "i1", SUM, i32(0), payload="slt")
+    signed, unsigned = (term(name, "i32", truth) for name in ("extsi", "extui"))
+    assert equal_for_all(signed, unsigned, {}).answer is Answer.SAT
+    negated = term("subi", "i32", i32(0), unsigned)
+    assert equal_for_all(signed, negated, {}).answer is Answer.UNSAT
+    floats = [term(name, "f32", truth) for name in ("sitofp", "uitofp")]
+    assert equal_for_all(floats[0], floats[1], {}).answer is not Answer.UNSAT
+
+
 def test_clamp_of_converted_values_is_a_limit() -> None:
     """``x > 127 ? 127 : x < -128 ? -128 : (int8_t)x`` is the limited x: the cast keeps it there."""
     x = term("slot", "i32", payload=("sum", 0, 0))

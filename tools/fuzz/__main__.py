@@ -2,7 +2,8 @@
 
 ``python -m liftproof.tools.fuzz --cases 2000`` prints a table per mutation operator and every case
 that deserves a look; the exit status is 1 if anything wrong was proved or anything right refuted.
-``--operators 1`` tries every operator once on every program of a fixed corpus instead.
+``--operators 1`` tries every operator once on every program of a fixed corpus instead, and
+``--lemmas 5000`` asks for so many equalities of random value terms and checks the answers.
 With ``--log``, each kernel's counts are appended to a file as one line, and a later run with the
 same file goes on where the last one stopped.
 """
@@ -14,7 +15,7 @@ import json
 import sys
 from pathlib import Path
 
-from ...validation.fuzz import Report
+from ...validation.fuzz import Report, fuzz_lemmas
 from .corpus import try_operators
 from .programs import Plan, fuzz_kernel
 
@@ -27,7 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--instructions", type=int, default=Plan.instructions)
     parser.add_argument("--commands", type=int, default=Plan.commands)
     parser.add_argument("--operators", type=int, metavar="TRIES", help="mutate the fixed corpus")
+    parser.add_argument("--lemmas", type=int, metavar="COUNT", help="compare value terms only")
     options = parser.parse_args(arguments)
+    if options.lemmas is not None:
+        return _show_lemmas(options)
     if options.operators is not None:
         report = Report()
         for name, found in try_operators(options.operators, options.seed):
@@ -56,6 +60,12 @@ def _show(report: Report) -> int:
         print(note)
     print(report.summary())
     return 0 if report.is_sound else 1
+
+
+def _show_lemmas(options: argparse.Namespace) -> int:
+    found = fuzz_lemmas(options.lemmas, options.seed)
+    print(*found.wrong, found.summary(), sep="\n")
+    return 1 if found.wrong else 0
 
 
 def _resume(log: Path | None) -> tuple[Report, int]:

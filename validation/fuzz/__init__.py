@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .campaign import UNCHANGED, Campaign, fuzz
 from .judge import FAULTS, UNDECIDED, Judgement, Outcome
+from .lemmas import LemmaReport, fuzz_lemmas
 from .modules import parse_module
 from .report import Report
 
@@ -18,8 +19,10 @@ __all__ = [
     "UNDECIDED",
     "Campaign",
     "Judgement",
+    "LemmaReport",
     "Outcome",
     "Report",
     "fuzz",
+    "fuzz_lemmas",
     "parse_module",
 ]

@@ -94,13 +94,13 @@ class _Evaluator:
 
     def _compute(self, value: Term) -> Evaluated:
         number = constant_value(value)
-        if number is not None:
-            kind = FLOATS[value.type] if is_float(value.type) else np.int64
-            return np.asarray(kind(number)), np.asarray(True)
         if not is_float(value.type):
             low, high = self._ranges.integer(value)
             if max(-low, high) > _LARGEST:
                 raise UnknownOperation(f"a large {value.operation}")
+        if number is not None:
+            kind = FLOATS[value.type] if is_float(value.type) else np.int64
+            return np.asarray(kind(number)), np.asarray(True)
         inner = [self.of(operand) for operand in value.operands]
         if value.operation == "select":
             (condition, known), (a, a_known), (b, b_known) = inner

@@ -490,6 +490,11 @@ def _shift_right(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
     return form.wrap(shifted, old.type)
 
 
+def _signed(form: NormalForm, old: Term, a: Term) -> Term:
+    """An operand as a signed number: of one bit, the number of ``true`` is -1."""
+    return form.multiply(a, integer(-1)) if old.operands[0].type == "i1" else a
+
+
 def _unsigned_limit(kind: str) -> Callable[..., Term]:
     def rule(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
         bits = bit_width(old.type)
@@ -558,11 +563,11 @@ _RULES: dict[str, Callable[..., Term]] = {
     "cmpi": _compare_integers,
     "select": _select,
     "typed": lambda form, old, a: a,
-    "extsi": lambda form, old, a: a,
+    "extsi": lambda form, old, a: _signed(form, old, a),
     "extui": lambda form, old, a: form.low_bits(a, _bits(old)),
     "trunci": lambda form, old, a: form.wrap(a, old.type),
     "index_cast": lambda form, old, a: form.wrap(a, old.type),
-    "sitofp": lambda form, old, a: form.to_float(a, old.type),
+    "sitofp": lambda form, old, a: form.to_float(_signed(form, old, a), old.type),
     "uitofp": lambda form, old, a: form.to_float(form.low_bits(a, _bits(old)), old.type),
     "cmpf": lambda form, old, a, b: form.compare_floats(old, a, b),
     "divf": lambda form, old, a, b: form.float_quotient(old, a, b),
