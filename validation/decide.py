@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..hw.gemmini.config import GemminiConfig
+from ..hw.gemmini.config import GemminiConfig, load_config
 from .core.polyhedral import Unsupported, describe
 from .explain import explain
 from .extract.extraction import Level, level_of
@@ -24,7 +24,8 @@ def decide(
 ) -> Validation:
     """``validate``; where its verdict is ``unknown`` and the target is ISA IR, run it symbolically.
 
-    A verdict of the second engine says ``proved at size`` in its assumptions. Where neither engine
+    A verdict of the second engine says ``proved at size`` in its assumptions; so does one of the
+    third, to which chains of floating-point products go first. Where neither of the first two
     decides, the reasons of both are given. A program that only lacks the fence at its end is
     refuted as such.
     """
@@ -54,6 +55,9 @@ def _by_either_engine(
     options: ValidationOptions | None,
 ) -> Validation:
     options = options or ValidationOptions()
+    chain = _as_chain(source, target, config, options)
+    if chain is not None and chain.verdict != "unknown":
+        return chain
     first = validate(source, target, config=config, options=replace(options, only_certain=True))
     if first.verdict != "unknown":
         return first
@@ -71,6 +75,23 @@ def _by_either_engine(
     if last.verdict != "unknown":
         return replace(last, seconds=seconds)
     return replace(last, seconds=seconds, reason=f"{last.reason}; at size: {second.reason}")
+
+
+def _as_chain(
+    source: ModuleOp | PreparedSource,
+    target: ModuleOp,
+    config: GemminiConfig | None,
+    options: ValidationOptions,
+) -> Validation | None:
+    """What the engine for chains of products says; None where the programs are not for it."""
+    machine = source.config if isinstance(source, PreparedSource) else config or load_config()
+    if machine.is_integer:
+        return None
+    from .chains.prove import is_chain, validate_chain
+
+    if not is_chain(source, machine, options):
+        return None
+    return validate_chain(source, target, machine, options=options)
 
 
 def _is_instructions(module: ModuleOp) -> bool:

@@ -1,0 +1,108 @@
+"""Chains of products: the engine that executes both programs over expressions."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from liftproof.hw.gemmini.config import load_config
+from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.machine_c.reader import read_machine_c
+from liftproof.validation.chains.expressions import ZERO, Table
+from liftproof.validation.chains.prove import validate_chain
+from liftproof.validation.decide import decide
+from liftproof.validation.validate import PreparedSource, Validation, prepare
+
+KERNELS = Path(__file__).parent / "kernels"
+CONFIG = load_config("gemmini-4x4-fp32")
+PROGRAMS = ["fences", "output_stationary", "weight_stationary"]
+
+
+@cache
+def source() -> PreparedSource:
+    path = KERNELS / "forward_pass.c"
+    return prepare(parse_c_kernel(path.read_text(), str(path)), CONFIG)
+
+
+def chain(program: str, old: str = "", new: str = "") -> Validation:
+    """Validate a program of the forward pass, with its text changed."""
+    text = (KERNELS / f"forward_pass_{program}.c").read_text()
+    assert old in text
+    return validate_chain(source(), read_machine_c(text.replace(old, new, 1), program, CONFIG))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_recurrences_are_proved(program: str) -> None:
+    """Products of what products computed, over several time steps, are proved at size."""
+    result = chain(program)
+    assert result.verdict == "proved", result.reason
+    assert any("may be reassociated" in text for text in result.assumptions)
+
+
+WRONG = [
+    ("output_stationary", "config_ld(4, -1.0", "config_ld(4, 1.0"),
+    ("output_stationary", "XS(p,2), 4, 4, 1, 4);", "XS(p,1), 4, 4, 1, 4);"),
+    ("output_stationary", "preload(DS(t)", "preload(DS(0)"),
+    ("weight_stationary", "k ? US(p) : DS(t)", "k == 2 ? US(p) : DS(t)"),
+    ("weight_stationary", "&x[t+1][4*i], XS(1-p,i)", "&x[t+1][4*i], XS(p,i)"),
+    ("fences", "ACC(0) | 1 << 30", "ACC(0)"),
+    ("fences", "gemmini_extended_config_st(4, 0, -1.0)", "gemmini_extended_config_st(4, 1, -1.0)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "old", "new"), WRONG)
+def test_wrong_siblings_are_not_proved(program: str, old: str, new: str) -> None:
+    """One wrong sign, operand, bias, sum, place, accumulation or activation is noticed."""
+    result = chain(program, old, new)
+    assert result.verdict == "refuted"
+    assert "the source has" in result.reason
+    assert result.counterexample is not None
+
+
+def test_missing_fence_is_a_hazard() -> None:
+    """A load of what was stored needs a fence, even where a run in order gives the right sums."""
+    result = chain(
+        "fences", "gemmini_fence();\n    gemmini_extended_mvin(&u", "gemmini_extended_mvin(&u"
+    )
+    assert result.verdict == "refuted"
+    assert "without a fence" in result.reason
+
+
+def test_cells_that_nothing_wrote_are_refuted() -> None:
+    """A product of scratchpad rows that were never loaded is no program."""
+    result = chain(
+        "output_stationary",
+        "k < 3; k++) gemmini_extended_mvin(",
+        "k < 2; k++) gemmini_extended_mvin(",
+    )
+    assert result.verdict == "refuted"
+    assert "nothing has written" in result.reason
+
+
+def test_decide_uses_the_engine_and_finds_counterexamples() -> None:
+    """``decide`` proves a chain, and refutes a wrong one with inputs that show it."""
+    text = (KERNELS / "forward_pass_output_stationary.c").read_text()
+    right = read_machine_c(text, "right", CONFIG)
+    wrong = read_machine_c(text.replace("preload(DS(t)", "preload(DS(0)"), "wrong", CONFIG)
+    assert decide(source(), right).verdict == "proved"
+    refuted = decide(source(), wrong)
+    assert refuted.verdict == "refuted"
+    assert refuted.counterexample is not None
+
+
+def test_normal_form_knows_signs_but_distributes_nothing() -> None:
+    """Sums are multisets of signed terms; products are commutative only."""
+    table = Table()
+    a, b, c = (table.element(0, number) for number in range(3))
+    assert table.add(a, table.add(b, c)) == table.add(table.add(c, b), a)
+    assert -table.add(a, b) == table.add(-b, -a)
+    assert table.multiply(-a, b) == -table.multiply(b, a)
+    assert table.add(a, ZERO) == a
+    assert table.multiply(a, table.constant(-1.0)) == -a
+    assert table.multiply(a, table.add(b, c)) != table.add(
+        table.multiply(a, b), table.multiply(a, c)
+    )
+    assert table.multiply(table.multiply(a, b), c) != table.multiply(a, table.multiply(b, c))
+    assert table.add(a, a) != a
+    assert table.add(a, -a) != ZERO
