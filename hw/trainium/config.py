@@ -67,6 +67,11 @@ class TrainiumConfig:
     has_performance_mode: bool = False
     """[V] v3: the vector engine copies bf16 and fp16 up to four times as fast."""
 
+    # Engine cycles of each instruction besides its formula [V "static overhead": about 60 cycles
+    # per access, 100 for small instructions; fitted by benchmarks/trainium/fit.py].
+    dve_overhead_cycles: int = 60
+    act_overhead_cycles: int = 60
+
     # Latencies.
     pe_latency_ns: float = 230.0
     """[D] From issue until the result is visible in PSUM."""
@@ -119,6 +124,18 @@ class TrainiumConfig:
         """Clock of an engine; the sync engine only sequences, at the scalar engine's clock."""
         clocks = {Engine.PE: self.pe_ghz, Engine.DVE: self.dve_ghz, Engine.POOL: self.pool_ghz}
         return clocks.get(engine, self.act_ghz)
+
+    def overhead_cycles(self, engine: Engine) -> int:
+        """Cycles that an instruction occupies its engine besides its formula."""
+        own = {Engine.DVE: self.dve_overhead_cycles, Engine.ACT: self.act_overhead_cycles}
+        return own.get(engine, 0)
+
+    def latency_ns(self, engine: Engine) -> float:
+        """Time from an instruction's end on its engine until its result is visible."""
+        if engine == Engine.PE:
+            return self.pe_latency_ns
+        cycles = {Engine.DVE: self.dve_latency_cycles, Engine.POOL: self.pool_latency_cycles}
+        return cycles.get(engine, self.act_latency_cycles) / self.ghz(engine)
 
 
 _POSITIVE = (

@@ -1,0 +1,403 @@
+"""From a tile-level program to instruction records and the cells that they touch.
+
+The program is evaluated operation by operation for all iterations at once (see ``hw/lanes.py``).
+Sequential semantics become dependences; the engines, the DMA queues and the number of copies of
+each buffer are chosen as AWS's compiler does for an NKI kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects import func, memref, scf
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Block, Operation, SSAValue
+
+from ....diagnostics import Diagnostic
+from ....dialects import trn
+from ....dialects.trn.types import Space, element_bytes, space_of
+from ...lanes import Scope, UnknownValueError, Value, ceiling_quotient, evaluate
+from ..config import TrainiumConfig
+from .cells import Buffer, BufferAccess, Column, accesses_of
+from .costs import Operands, engine_cost
+from .dependencies import Accesses
+from .dma import contiguous_run, dma_cost
+from .records import (
+    DMA_ENGINES,
+    FIRST_QUEUE,
+    PSUM_PORT,
+    QUEUES,
+    SBUF_PORT,
+    Engine,
+    Records,
+    new_instructions,
+)
+from .views import (
+    Box,
+    box_of,
+    flat_box,
+    inner_stride,
+    is_hbm,
+    root_of,
+    sizes_of,
+    view_op,
+)
+
+MAX_INSTRUCTIONS = 1 << 23
+COPIES = 2
+"""Copies of a buffer that is allocated in a loop: the compiler double-buffers."""
+
+
+class TileProgramError(Diagnostic):
+    """A tile program that cannot be timed; the message names the operation."""
+
+
+@dataclass(frozen=True)
+class TileProgram:
+    """A tile program as records in program order."""
+
+    instructions: Records
+    accesses: Accesses
+    names: tuple[str, ...]
+    """The name of each operation, by ``origin``."""
+
+
+def unroll_tiles(function: func.FuncOp, config: TrainiumConfig) -> TileProgram:
+    """The instructions of ``function`` with their costs and accesses.
+
+    Raises ``TileProgramError`` for an operation that the tile level does not have, or a program
+    of more than 8 million instructions.
+    """
+    walk = _Walk(config, copies_of(function, config))
+    trace = _Trace(Scope(1))
+    if function.body.blocks:
+        walk.block(function.body.block, trace)
+    return walk.program(trace)
+
+
+def copies_of(function: func.FuncOp, config: TrainiumConfig) -> dict[SSAValue, int]:
+    """How many copies of each buffer exist: two in loops, as long as they fit their memory."""
+    capacity = {Space.SBUF: config.sbuf_partition_bytes, Space.PSUM: config.psum_partition_bytes}
+    copies: dict[SSAValue, int] = {}
+    used = dict.fromkeys(capacity, 0)
+    allocations = [op for op in function.walk() if isinstance(op, memref.AllocOp)]
+    for op in allocations:
+        copies[op.memref] = 1
+        if (space := space_of(op.memref.type)) in capacity:
+            used[space] += _partition_bytes(op.memref.type)
+    for op in allocations:
+        kind = op.memref.type
+        if not _is_in_loop(op) or (space := space_of(kind)) not in capacity:
+            continue
+        more = (COPIES - 1) * _partition_bytes(kind)
+        if used[space] + more <= capacity[space]:
+            used[space] += more
+            copies[op.memref] = COPIES
+    return copies
+
+
+def _partition_bytes(kind: MemRefType[Any]) -> int:
+    return prod(kind.get_shape()[1:]) * element_bytes(kind.element_type)
+
+
+def _is_in_loop(op: Operation) -> bool:
+    parent = op.parent_op()
+    while parent is not None:
+        if isinstance(parent, scf.ForOp):
+            return True
+        parent = parent.parent_op()
+    return False
+
+
+@dataclass
+class _Issue:
+    """An operation that issues one instruction per lane."""
+
+    op: trn.Instruction
+    scope: Scope
+    origin: int
+    positions: Column = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+@dataclass
+class _Trace:
+    """What one region does, in order, in each of its lanes."""
+
+    scope: Scope
+    items: list[_Issue | _Nested] = field(default_factory=list["_Issue | _Nested"])
+    count: Value = 0
+    """Instructions per lane."""
+
+    def nest(self, inner: _Trace) -> None:
+        nested = _Nested(inner)
+        self.items.append(nested)
+        self.count = self.count + nested.totals
+
+
+class _Nested:
+    """A region and, per lane, the instructions of earlier lanes of the same outer lane."""
+
+    def __init__(self, trace: _Trace) -> None:
+        self.trace = trace
+        scope = trace.scope
+        total = np.concatenate(([0], np.cumsum(scope.column(trace.count), dtype=np.int64)))
+        at_bounds = total[scope.bounds]
+        self.totals = np.diff(at_bounds)
+        self.before = total[:-1] - np.repeat(at_bounds[:-1], np.diff(scope.bounds))
+
+
+class _Walk:
+    def __init__(self, config: TrainiumConfig, copies: dict[SSAValue, int]) -> None:
+        self.config = config
+        self.copies = copies
+        self.issues: list[_Issue] = []
+
+    def block(self, block: Block, trace: _Trace) -> None:
+        for op in block.ops:
+            try:
+                self._operation(op, trace)
+            except UnknownValueError as error:
+                raise _refused(op, f"the value {error} is not known here") from error
+            except ZeroDivisionError as error:
+                raise _refused(op, str(error)) from error
+
+    def _operation(self, op: Operation, trace: _Trace) -> None:
+        scope = trace.scope
+        if isinstance(op, scf.ForOp):
+            return self._loop(op, trace)
+        if isinstance(op, scf.IfOp):
+            return self._branch(op, trace)
+        if isinstance(op, trn.Instruction):
+            issue = _Issue(op, scope, len(self.issues))
+            self.issues.append(issue)
+            trace.items.append(issue)
+            trace.count = trace.count + 1
+            return None
+        if isinstance(op, memref.AllocOp):
+            copies = self.copies[op.memref]
+            scope.values[op.memref] = np.arange(scope.size) % copies if copies > 1 else 0
+            return None
+        if isinstance(op, trn.ViewOp | trn.ReshapeOp | scf.YieldOp | func.ReturnOp):
+            return None
+        value = evaluate(op, scope)
+        if value is None and op.name != "arith.constant":
+            raise _refused(op, "the tile level has no such operation")
+        if value is not None:
+            scope.values[op.results[0]] = value
+        return None
+
+    def _loop(self, op: scf.ForOp, trace: _Trace) -> None:
+        scope = trace.scope
+        if op.iter_args:
+            raise _refused(op, "a loop of the tile level carries no values")
+        lower, upper, step = (scope.get(bound) for bound in (op.lb, op.ub, op.step))
+        if np.any(np.less_equal(step, 0)):
+            raise _refused(op, "the step of a loop must be positive")
+        trips = np.maximum(scope.column(ceiling_quotient(upper - lower, step)), 0)
+        if int(trips.sum()) > MAX_INSTRUCTIONS:
+            raise _refused(op, f"more than {MAX_INSTRUCTIONS} iterations")
+        body = scope.child(trips, loops=True)
+        iteration = np.arange(body.size) - np.repeat(body.bounds[:-1], trips)
+        induction = op.body.block.args[0]
+        body.values[induction] = body.widen(lower) + iteration * body.widen(step)
+        inner = _Trace(body)
+        self.block(op.body.block, inner)
+        trace.nest(inner)
+
+    def _branch(self, op: scf.IfOp, trace: _Trace) -> None:
+        scope = trace.scope
+        if op.results:
+            raise _refused(op, "a branch of the tile level has no results")
+        taken = scope.column(scope.get(op.cond)) != 0
+        for region, mask in ((op.true_region, taken), (op.false_region, ~taken)):
+            if region.blocks:
+                inner = _Trace(scope.child(mask.astype(np.int64), loops=False))
+                self.block(region.block, inner)
+                trace.nest(inner)
+
+    def program(self, trace: _Trace) -> TileProgram:
+        count = int(np.sum(trace.scope.column(trace.count)))
+        if count > MAX_INSTRUCTIONS:
+            raise TileProgramError(f"over {MAX_INSTRUCTIONS} instructions")
+        _place(trace, np.zeros(1, np.int64))
+        records = new_instructions(count)
+        for issue in self.issues:
+            _write_records(records, issue, self.config)
+        _spread(records)
+        buffers = self._buffers()
+        names = tuple(issue.op.name.removeprefix("trn.") for issue in self.issues)
+        return TileProgram(records, accesses_of(buffers, count), names)
+
+    def _buffers(self) -> list[Buffer]:
+        uses: dict[SSAValue, list[tuple[SSAValue, _Issue, bool]]] = {}
+        is_flat: set[SSAValue] = set()
+        for issue in self.issues:
+            written = issue.op.written
+            for view in issue.op.views:
+                root, reshaped = root_of(view)
+                uses.setdefault(root, []).append((view, issue, view in written))
+                if reshaped:
+                    is_flat.add(root)
+        return [
+            Buffer(
+                self.copies.get(root, 1),
+                [self._access(root, *use, root in is_flat) for use in own],
+            )
+            for root, own in uses.items()
+        ]
+
+    def _access(
+        self, root: SSAValue, view: SSAValue, issue: _Issue, writes: bool, flat: bool
+    ) -> BufferAccess:
+        scope = issue.scope
+        box: Box = flat_box(view, scope) if flat else box_of(view, scope)
+        copy: Value = scope.get(root) if self.copies.get(root, 1) > 1 else 0
+        return BufferAccess(
+            issue.positions,
+            scope.column(copy),
+            tuple(scope.column(low) for low in box.low),
+            tuple(scope.column(high) for high in box.high),
+            writes,
+        )
+
+
+def _place(trace: _Trace, position: Column) -> None:
+    """Number the instructions of a region that begins at ``position`` in each lane."""
+    for item in trace.items:
+        if isinstance(item, _Issue):
+            item.positions = position
+            position = position + 1
+        else:
+            inner = item.trace.scope
+            _place(item.trace, position[inner.parent_lanes] + item.before)
+            position = position + item.totals
+
+
+def _refused(op: Operation, reason: str) -> TileProgramError:
+    text = str(op).split("\n", 1)[0]
+    return TileProgramError(f"{op.name}: {reason}, in {text[:160]!r}")
+
+
+def engine_for(op: trn.EngineInstruction) -> trn.Engine:
+    """The engine that runs an instruction: copies out of PSUM go to the scalar engine.
+
+    NKIBench's profiles show them there; the vector engine is the busier one in most kernels.
+    """
+    if op.engine is None and isinstance(op, trn.TensorCopyOp) and trn.view_of(op.src).in_psum:
+        return trn.Engine.ACT
+    return op.chosen_engine
+
+
+def _write_records(records: Records, issue: _Issue, config: TrainiumConfig) -> None:
+    """Fill in the records of one operation: once per combination of its operands' sizes."""
+    op, scope = issue.op, issue.scope
+    records["origin"][issue.positions] = issue.origin
+    views = op.views
+    sizes = [sizes_of(view, scope) for view in views]
+    flat = [size for own in sizes for size in own]
+    if all(isinstance(size, int) for size in flat):
+        groups = [(flat, issue.positions)]
+    else:
+        table = np.stack([scope.column(size) for size in flat], axis=1)
+        rows, which = np.unique(table, axis=0, return_inverse=True)
+        groups = [
+            (row.tolist(), issue.positions[which.reshape(-1) == number])
+            for number, row in enumerate(rows)
+        ]
+    for numbers, positions in groups:
+        rest = iter(numbers)
+        shapes: dict[SSAValue, tuple[int, ...]] = {
+            view: tuple(int(next(rest)) for _ in own)
+            for view, own in zip(views, sizes, strict=True)
+        }
+        if isinstance(op, trn.EngineInstruction):
+            _write_engine(records, op, shapes, positions, config)
+        else:
+            _write_dma(records, op, shapes, positions, issue.origin, config)
+
+
+Shapes = dict[SSAValue, tuple[int, ...]]
+
+
+def _write_engine(
+    records: Records,
+    op: trn.EngineInstruction,
+    shapes: Shapes,
+    positions: Column,
+    config: TrainiumConfig,
+) -> None:
+    strides = {view: inner_stride(view, shape) for view, shape in shapes.items()}
+    engine = engine_for(op)
+    cost = engine_cost(Operands(op, shapes, strides, config), engine)
+    ports = 0
+    if config.dve_excludes_pool and cost.engine in (Engine.DVE, Engine.POOL) and cost.touches_sbuf:
+        ports |= SBUF_PORT
+    if config.dve_excludes_act and cost.engine in (Engine.DVE, Engine.ACT) and cost.touches_psum:
+        ports |= PSUM_PORT
+    for name, value in {
+        "stream": cost.engine,
+        "engine": cost.engine,
+        "occupancy": cost.occupancy,
+        "latency": cost.latency,
+        "table": cost.table,
+        "ports": ports,
+        "ideal": cost.ideal,
+    }.items():
+        records[name][positions] = value
+
+
+def _write_dma(
+    records: Records,
+    op: trn.Instruction,
+    shapes: Shapes,
+    positions: Column,
+    origin: int,
+    config: TrainiumConfig,
+) -> None:
+    assert isinstance(op, trn.DmaCopyOp | trn.DmaTransposeOp | trn.DmaStartOp)
+    sides = (op.src, op.dst)
+    elements = prod(shapes[op.src])
+    size = max(element_bytes(trn.view_of(side).element_type) for side in sides)
+    on_chip = [side for side in sides if not is_hbm(side)]
+    partitions = min(shapes[side][0] for side in on_chip) if on_chip else 128
+    partitions = max(1, min(partitions, elements))
+    row = max(1, elements // partitions)
+    run = min(row, *(_run(side, shapes[side]) for side in sides))
+    cost = dma_cost(
+        partitions,
+        row * size,
+        run * size,
+        descriptor_ns=config.dma_descriptor_ns,
+        bytes_per_ns=config.dma_engine_rate,
+        descriptor_bytes=config.dma_descriptor_bytes,
+    )
+    hbm = sum(is_hbm(side) for side in sides)
+    for name, value in {
+        "stream": FIRST_QUEUE + origin % QUEUES,
+        "engine": Engine.DMA,
+        "occupancy": config.dma_issue_ns,
+        "dmas": cost.engines,
+        "dma_time": cost.time,
+        "bytes": hbm * elements * size,
+    }.items():
+        records[name][positions] = value
+
+
+def _run(view: SSAValue, shape: Sequence[int]) -> int:
+    """Elements that lie next to each other in a view; on chip within a partition."""
+    first = 1 if trn.view_of(view).on_chip else 0
+    return contiguous_run(tuple(shape[first:]), view_op(view).strides[first:])
+
+
+def _spread(records: Records) -> None:
+    """Let DMAs that use some of the engines only take turns at them."""
+    part: NDArray[np.int64] = np.flatnonzero(
+        (records["dmas"] > 0) & (records["dmas"] < DMA_ENGINES)
+    )
+    begin = np.cumsum(records["dmas"][part]) - records["dmas"][part]
+    records["first_dma"][part] = begin % DMA_ENGINES
