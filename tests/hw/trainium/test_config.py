@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from liftproof.dialects.trn import Engine
 from liftproof.hw.config_file import ConfigError
 from liftproof.hw.trainium.config import load_config, named_configs
