@@ -1,0 +1,1 @@
+"""Loops that carry values: their closed forms as recurrences, and proofs by loop invariants."""

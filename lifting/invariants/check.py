@@ -1,0 +1,218 @@
+"""Proofs by loop invariants: initiation, consecution, and what follows at the end (trusted core).
+
+An invariant says of each array and scalar that a loop writes what it holds when the counter has the
+value ``i``. It is proved for all sizes: it holds before the first iteration (for a loop without
+iterations as well), and one iteration takes it from ``i`` to ``i + 1``, where the body is executed
+symbolically and inner loops are replaced by invariants of their own, proved at that place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import z3
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import SSAValue
+
+from ...diagnostics import Diagnostic
+from ...validation.core.smt import RESOURCE_LIMIT
+from ...validation.lemmas.encoding import ask
+from ..loops.evaluate import location_of
+from .derive import ClosedForms, Range, close_loop, range_of
+from .encode import Encoder
+from .execution import Contents, Execution, Memory, subscripts, written_arrays
+from .simplify import add, compare
+from .terms import INDEX, Symbol, Term, carried
+
+ROUNDS = (1, 2)
+"""How often recurrences are unfolded: proofs by induction need it once, rarely twice."""
+
+
+class Invariant(Protocol):
+    """What holds at the head of one loop."""
+
+    def at(self, counter: Term) -> Memory:
+        """Contents that are known when the counter has that value, by array."""
+        ...
+
+    def conditions(self, counter: Term, memory: Memory) -> Sequence[Term]:
+        """What else holds then, of the contents in ``memory``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An invariant that is a loop's own recurrence."""
+
+    forms: ClosedForms
+
+    def at(self, counter: Term) -> Memory:
+        return self.forms.at(counter)
+
+    def conditions(self, counter: Term, memory: Memory) -> Sequence[Term]:
+        return ()
+
+
+Proposer = Callable[[Execution, scf.ForOp, Memory], Invariant]
+
+
+def derived(execution: Execution, loop: scf.ForOp, memory: Memory) -> Invariant:
+    """The recurrence of the loop as its invariant; raises :class:`Diagnostic` if none is found."""
+    return Derived(close_loop(execution, loop, memory))
+
+
+@dataclass(frozen=True)
+class Obligation:
+    """Something that had to be proved, in words, and what came of it."""
+
+    states: str
+    proved: bool
+    cause: str = ""
+    """Why it is not proved: it may be false, Z3 gave up, or its premises contradict each other."""
+
+    def __str__(self) -> str:
+        return f"{self.states}: {'proved' if self.proved else self.cause}"
+
+
+@dataclass
+class Prover:
+    """Proves equations and conditions under assumptions, and keeps a record."""
+
+    preconditions: tuple[Term, ...] = ()
+    resource_limit: int = RESOURCE_LIMIT
+    obligations: list[Obligation] = field(default_factory=list[Obligation])
+    uses_preconditions: bool = False
+
+    def require_equal(
+        self, left: Term, right: Term, assumptions: Sequence[Term], states: str
+    ) -> None:
+        """Record whether two terms are equal whenever the assumptions hold."""
+        self._record(states, assumptions, lambda encoder: _equal(encoder, left, right))
+
+    def require(self, goal: Term, assumptions: Sequence[Term], states: str) -> None:
+        """Record whether a condition holds whenever the assumptions do."""
+        self._record(states, assumptions, lambda encoder: encoder.condition(goal))
+
+    def _record(
+        self, states: str, assumptions: Sequence[Term], goal: Callable[[Encoder], Any]
+    ) -> None:
+        found = self._attempt(states, assumptions, goal)
+        if not found.proved and self.preconditions:
+            with_sizes = self._attempt(states, [*self.preconditions, *assumptions], goal)
+            self.uses_preconditions |= with_sizes.proved
+            found = with_sizes
+        self.obligations.append(found)
+
+    def _attempt(
+        self, states: str, assumptions: Sequence[Term], goal: Callable[[Encoder], Any]
+    ) -> Obligation:
+        encoder = Encoder()
+        violated = z3.Not(goal(encoder))
+        premises = [encoder.condition(assumption) for assumption in assumptions]
+        answer: Any = z3.unknown
+        for _ in ROUNDS:
+            premises += encoder.facts(1)
+            answer, _ = ask([*premises, violated], states, self.resource_limit)
+            if answer != z3.sat:
+                break
+        if answer == z3.unknown:
+            limit = f"Z3 gave up after {self.resource_limit:,} resource units"
+            return Obligation(states, False, limit)
+        if answer == z3.sat:
+            return Obligation(states, False, "not so for all inputs, as far as Z3 knows")
+        # Premises that contradict each other would prove anything.
+        can_be_met, _ = ask(premises, "premises: they can be met", self.resource_limit)
+        if can_be_met != z3.sat:
+            return Obligation(states, False, "its premises contradict each other, or may do so")
+        return Obligation(states, True)
+
+
+def _equal(encoder: Encoder, left: Term, right: Term) -> Any:
+    return encoder.encode(left) == encoder.encode(right)
+
+
+@dataclass
+class Checker:
+    """Executes a function with every loop replaced by an invariant that is proved there."""
+
+    prover: Prover
+    propose: Proposer
+
+    def on_loop(self, execution: Execution, loop: scf.ForOp, memory: Memory) -> None:
+        """Prove the invariant of ``loop`` and change the memory as it says."""
+        range = range_of(execution, loop)
+        if range.step != 1:
+            raise Diagnostic("no invariants for loops with steps over 1", location_of(loop))
+        invariant = self.propose(execution, loop, memory)
+        arrays = [array for array in written_arrays(loop) if array in memory]
+        self._initiation(execution, invariant, range, memory, arrays)
+        self._consecution(execution, invariant, range, memory, arrays, loop)
+        final = _havoc(memory, arrays) | _only(invariant.at(range.upper), arrays)
+        memory.update(final)
+        execution.path.extend(invariant.conditions(range.upper, memory))
+
+    def _initiation(
+        self,
+        execution: Execution,
+        invariant: Invariant,
+        range: Range,
+        memory: Memory,
+        arrays: list[SSAValue],
+    ) -> None:
+        start = Symbol(INDEX, range.counter.name)
+        assumptions = [*execution.path, compare("sle", start, range.lower)]
+        held = _only(invariant.at(start), arrays)
+        for array, contents in held.items():
+            states = f"initiation: '{_name(array)}' before loop '{range.counter.name}'"
+            before = memory[array].read(contents.formals)
+            self.prover.require_equal(before, contents.body, assumptions, states)
+        for condition in invariant.conditions(start, memory):
+            states = f"initiation: a condition before loop '{range.counter.name}'"
+            self.prover.require(condition, assumptions, states)
+
+    def _consecution(
+        self,
+        execution: Execution,
+        invariant: Invariant,
+        range: Range,
+        memory: Memory,
+        arrays: list[SSAValue],
+        loop: scf.ForOp,
+    ) -> None:
+        counter = Symbol(INDEX, range.counter.name)
+        body = memory | _havoc(memory, arrays) | _only(invariant.at(counter), arrays)
+        within = (compare("sle", range.lower, counter), compare("slt", counter, range.upper))
+        path = [*execution.path, *within, *invariant.conditions(counter, body)]
+        inner = Execution(self.on_loop, dict(execution.values), path)
+        inner.values[loop.body.block.args[0]] = counter
+        inner.run(loop.body.block, body)
+        following = add(counter, 1)
+        for array, contents in _only(invariant.at(following), arrays).items():
+            states = f"consecution: '{_name(array)}' in loop '{range.counter.name}'"
+            after = body[array].read(contents.formals)
+            self.prover.require_equal(after, contents.body, inner.path, states)
+        for condition in invariant.conditions(following, body):
+            states = f"consecution: a condition in loop '{range.counter.name}'"
+            self.prover.require(condition, inner.path, states)
+
+
+def _only(memory: Memory, arrays: list[SSAValue]) -> Memory:
+    return {array: memory[array] for array in arrays if array in memory}
+
+
+def _havoc(memory: Memory, arrays: list[SSAValue]) -> Memory:
+    """Contents of which nothing is known."""
+    scope = Symbol(INDEX, "any")
+    found: Memory = {}
+    for array in arrays:
+        assert isinstance(array.type, MemRefType)
+        formals = subscripts(array.type)
+        found[array] = Contents(formals, carried(array, scope, formals, array.type.element_type))
+    return found
+
+
+def _name(array: SSAValue) -> str:
+    return array.name_hint or "an array"
