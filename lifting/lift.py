@@ -9,6 +9,8 @@ formula is brought to one form (:mod:`loops.normalise`) and written as ``linalg`
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
@@ -39,13 +41,7 @@ def lift(module: ModuleOp) -> ModuleOp:
     """
     source = _only_function(module)
     try:
-        try:
-            return _lift(source)
-        except Diagnostic as problem:
-            try:
-                return _lift(source, conditional=True)
-            except Diagnostic:
-                raise problem from None
+        return _first_lift(source)
     except RecursionError:
         raise Diagnostic(
             "cannot lift: too many operations depend on each other in a row",
@@ -54,9 +50,24 @@ def lift(module: ModuleOp) -> ModuleOp:
         ) from None
 
 
-def _lift(source: func.FuncOp, conditional: bool = False) -> ModuleOp:
+def _first_lift(source: func.FuncOp) -> ModuleOp:
+    """Return the lift in the simplest of the ways that find one; raise what the first found."""
+    try:
+        return _lift(source)
+    except Diagnostic as problem:
+        for ways in (
+            {"padded": True},
+            {"conditional": True},
+            {"padded": True, "conditional": True},
+        ):
+            with suppress(Diagnostic):
+                return _lift(source, **ways)
+        raise problem
+
+
+def _lift(source: func.FuncOp, *, conditional: bool = False, padded: bool = False) -> ModuleOp:
     names = _parameter_names(source)
-    evaluator = Evaluator(names, conditional)
+    evaluator = Evaluator(names, conditional, padded)
     extents: dict[SSAValue, Subscripts] = {
         argument: _extents(source, position, evaluator)
         for position, argument in enumerate(source.body.block.args)

@@ -22,6 +22,7 @@ from .constants import (
     truncating_division,
 )
 from .emitter import Emitter
+from .guards import NO_FACTS, Facts
 from .polynomial import TERM_LIMIT, Atom, Interval, Polynomial
 from .types import (
     BOOL,
@@ -108,10 +109,12 @@ class Arithmetic:
         zero = self.constant(0.0 if isinstance(value.type, CFloat) else 0, value.type)
         return self._comparison("!=", value.type, value, zero)
 
-    def from_truth(self, condition: SSAValue, kind: CInteger = INT) -> Value:
+    def from_truth(
+        self, condition: SSAValue, kind: CInteger = INT, facts: Facts = NO_FACTS
+    ) -> Value:
         """Return the ``kind`` that is 1 where ``condition`` is true and 0 elsewhere."""
         extended = self._emitter.value(arith.ExtUIOp(condition, self._integer(kind)))
-        return Value(kind, ssa=extended, condition=condition)
+        return Value(kind, ssa=extended, condition=condition, facts=facts)
 
     def polynomial(self, value: Value, name: str = "value") -> Polynomial:
         """Return an integer ``value`` as index arithmetic; what has no such form becomes an atom.
@@ -183,14 +186,14 @@ class Arithmetic:
             if converted is not None:
                 return self.constant(converted, kind)
         if isinstance(kind, CInteger) and kind.boolean:
-            return self.from_truth(self.truth(value), BOOL)
+            return self.from_truth(self.truth(value), BOOL, value.facts)
         if isinstance(kind, CInteger) and isinstance(value.type, CInteger):
             return self._convert_integer(value, value.type, kind)
         return self._convert_with_float(value, kind)
 
     def _convert_integer(self, value: Value, source: CInteger, kind: CInteger) -> Value:
         if value.condition is not None:
-            return self.from_truth(value.condition, kind)
+            return self.from_truth(value.condition, kind, value.facts)
         resized = self._resize(self.materialise(value), source, kind)
         interval = value.interval
         if kind.bits == LONG.bits or kind.holds(interval.low, interval.high):
@@ -245,13 +248,16 @@ class Arithmetic:
         self._check_right_operand(operator, kind, right)
         if (folded := self._fold(operator, kind, left, right)) is not None:
             return folded
+        if operator in ("==", "!=") and left.condition is not None and right.constant == 0:
+            return self.invert(left) if operator == "==" else left
         if operator in COMPARISONS:
             result = self.from_truth(self._comparison(operator, kind, left, right))
             if not isinstance(kind, CInteger) or not _are_signed_indices(left, right):
                 return result
             assert left.polynomial is not None
             assert right.polynomial is not None
-            return replace(result, compared=(operator, left.polynomial, right.polynomial))
+            compared = (operator, left.polynomial, right.polynomial)
+            return replace(result, compared=compared, facts=Facts.of_comparison(*compared))
         ssa = self._emit(operator, kind, left, right)
         if isinstance(kind, CInteger):
             polynomial = self._index_operation(operator, left, right)
@@ -276,7 +282,7 @@ class Arithmetic:
         if value.constant is not None:
             return self.constant(int(value.constant == 0), INT)
         flipped = arith.XOrIOp(self.truth(value), self._emitter.truth(True))
-        return self.from_truth(self._emitter.value(flipped))
+        return self.from_truth(self._emitter.value(flipped), facts=value.facts.negated())
 
     def promote(self, value: Value) -> Value:
         """Return ``+value``: the value after integer promotion."""

@@ -7,10 +7,13 @@ stays inside. What lies between (guarded or data-dependent accesses) is left to 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...diagnostics import Diagnostic, SourceLocation
 from .polynomial import Atom, LoopRange, Polynomial
-from .values import ArrayVariable
+
+if TYPE_CHECKING:
+    from .values import ArrayVariable
 
 
 @dataclass(frozen=True)

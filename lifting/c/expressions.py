@@ -237,24 +237,27 @@ class ExpressionLowering:
         if left.constant is not None and (left.constant != 0) != is_and:
             return self._arithmetic.constant(int(not is_and), INT)
         left_truth = self._arithmetic.truth(left)
-        with self.paths.branch() as block:
-            right_truth = self._arithmetic.truth(self.value(expression.right))
+        known = left.facts.if_true if is_and else left.facts.if_false
+        with self.paths.branch(facts=known) as block:
+            right = self.value(expression.right)
+            right_truth = self._arithmetic.truth(right)
+        facts = left.facts.both(right.facts) if is_and else left.facts.either(right.facts)
         if self.paths.may_run_always(block):
             self.paths.append(block)
             operation = arith.AndIOp if is_and else arith.OrIOp
             result = self._emitter.value(operation(left_truth, right_truth))
-            return self._arithmetic.from_truth(result)
+            return self._arithmetic.from_truth(result, facts=facts)
         block.add_op(scf.YieldOp(right_truth))
         decided = Block([scf.YieldOp(self._emitter.truth(not is_and))])
         then, otherwise = (block, decided) if is_and else (decided, block)
         choice = scf.IfOp(left_truth, [right_truth.type], Region(then), Region(otherwise))
-        return self._arithmetic.from_truth(self._emitter.value(choice))
+        return self._arithmetic.from_truth(self._emitter.value(choice), facts=facts)
 
     def _conditional(self, expression: syntax.Conditional) -> Value:
         condition = self.value(expression.condition)
-        with self.paths.branch() as then_block:
+        with self.paths.branch(facts=condition.facts.if_true) as then_block:
             then = self.value(expression.then)
-        with self.paths.branch() as else_block:
+        with self.paths.branch(facts=condition.facts.if_false) as else_block:
             otherwise = self.value(expression.otherwise)
         kind = usual_arithmetic_conversions(then.type, otherwise.type)
         if condition.constant is not None:
@@ -360,10 +363,8 @@ class ExpressionLowering:
 
     def element(self, array: ArrayVariable, index: Polynomial, location: SourceLocation) -> Element:
         """Return ``array[index]``, where ``array`` has one dimension left, its indices emitted."""
-        subscripts = array.subscripts(index)
-        if array.key:
-            self.accesses.add(array.key, subscripts)
-        subscripts, extents = memory_subscripts(array, subscripts, location)
+        facts = self.paths.facts
+        subscripts, extents = memory_subscripts(array, index, facts, self.accesses, location)
         safe = check_access(array, subscripts, extents, self.paths.certain, location)
         key = (array.memref, tuple(frozenset(part.terms.items()) for part in subscripts))
         safe = self.paths.access(key) or safe

@@ -13,6 +13,7 @@ from .arithmetic import Arithmetic
 from .declarations import DeclarationLowering, scalar_type
 from .emitter import Emitter
 from .expressions import ExpressionLowering
+from .guards import Fact
 from .library import EXTREMA, LIBRARY, overloaded
 from .loops import LoopLowering
 from .returns import Statements, always_returns, returns_last
@@ -127,11 +128,11 @@ class FunctionLowering:
         truth = self._arithmetic.truth(condition)
         scopes = self.expressions.scopes
         before = scopes.bindings()
-        then, otherwise = Region(self._branch(statement.then)), None
+        then, otherwise = Region(self._branch(statement.then, condition.facts.if_true)), None
         after = scopes.bindings()
         scopes.restore(before)
         if statement.otherwise is not None:
-            otherwise = Region(self._branch(statement.otherwise))
+            otherwise = Region(self._branch(statement.otherwise, condition.facts.if_false))
         self._merge(after)
         self._emitter.emit(scf.IfOp(truth, [], then, otherwise))
 
@@ -144,8 +145,8 @@ class FunctionLowering:
                 scope[name] = merged(others[name], variable)
         scopes.restore(here)
 
-    def _branch(self, branch: syntax.Statement) -> Block:
-        with self.expressions.paths.branch() as block:
+    def _branch(self, branch: syntax.Statement, facts: tuple[Fact, ...]) -> Block:
+        with self.expressions.paths.branch(facts=facts) as block:
             self.statement(syntax.Compound(branch.location, (branch,)))
         block.add_op(scf.YieldOp())
         return block
@@ -199,9 +200,10 @@ class FunctionLowering:
         condition = self.expressions.value(statement.condition)
         arms: list[tuple[Block, Value | None]] = []
         before = self.expressions.scopes.bindings()
-        for branch in (statement.then, statement.otherwise):
+        facts = (condition.facts.if_true, condition.facts.if_false)
+        for branch, known in zip((statement.then, statement.otherwise), facts, strict=True):
             self.expressions.scopes.restore(before)
-            with self.expressions.paths.branch() as block:
+            with self.expressions.paths.branch(facts=known) as block:
                 inner = (branch,) if branch is not None else ()
                 result = self._returning((syntax.Compound(statement.location, inner),), kind)
             arms.append((block, result))

@@ -13,6 +13,7 @@ from xdsl.dialects import arith, builtin, math, memref
 from xdsl.ir import Block, Operation
 
 from .emitter import Emitter
+from .guards import Fact
 
 _DIVISIONS = (arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp)
 
@@ -25,20 +26,25 @@ class Paths:
 
     def __init__(self, emitter: Emitter) -> None:
         self.certain = True
+        self.facts: tuple[Fact, ...] = ()
         self._emitter = emitter
         self._safe_loads: set[Operation] = set()
         self._accessed: set[Hashable] = set()
 
     @contextmanager
-    def branch(self, certain: bool = False) -> Generator[Block]:
-        """Emit into a new block that may not run, within the ``with`` statement."""
-        outer = self.certain, set(self._accessed)
+    def branch(self, certain: bool = False, facts: tuple[Fact, ...] = ()) -> Generator[Block]:
+        """Emit into a new block that may not run, within the ``with`` statement.
+
+        ``facts`` hold wherever it runs.
+        """
+        outer = self.certain, set(self._accessed), self.facts
+        self.facts = (*self.facts, *facts)
         self.certain = self.certain and certain
         try:
             with self._emitter.inside(Block()) as block:
                 yield block
         finally:
-            self.certain, self._accessed = outer
+            self.certain, self._accessed, self.facts = outer
 
     def access(self, key: Hashable) -> bool:
         """Record an access of an array element; return whether it surely happened before."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
+from .guards import Fact, Narrowing
 from .polynomial import Polynomial
-from .shapes import split_subscript
+from .shapes import AccessLog, split_subscript
 from .values import ArrayVariable, ScalarVariable, UnsetPointer, Value, Variable
 from .walking import CannotWalkError
 from .wording import counted
@@ -66,9 +68,27 @@ def wrong_subscripts(array: ArrayVariable, given: int) -> str:
 
 
 def memory_subscripts(
+    array: ArrayVariable,
+    index: Polynomial,
+    facts: Sequence[Fact],
+    log: AccessLog,
+    location: SourceLocation,
+) -> tuple[tuple[Polynomial, ...], tuple[Polynomial | None, ...]]:
+    """Return the subscripts and extents of ``array.memref`` for ``array[index]`` of C.
+
+    The access is noted in ``log``; ``facts`` hold where it happens.
+    """
+    narrowing = Narrowing.of(facts)
+    subscripts = tuple(narrowing.narrowed(part) for part in array.subscripts(index))
+    if array.key:
+        log.add(array.key, subscripts)
+    digits, extents = _digits(array, subscripts, location)
+    return tuple(narrowing.widened(digit) for digit in digits), extents
+
+
+def _digits(
     array: ArrayVariable, subscripts: tuple[Polynomial, ...], location: SourceLocation
 ) -> tuple[tuple[Polynomial, ...], tuple[Polynomial | None, ...]]:
-    """Return the subscripts and extents of ``array.memref`` for the ``subscripts`` of C."""
     if array.layouts is None:
         return subscripts, array.extents
     digits: list[Polynomial] = []

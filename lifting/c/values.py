@@ -9,6 +9,7 @@ from xdsl.ir import SSAValue
 from ...diagnostics import SourceLocation
 from . import syntax
 from .constants import Number
+from .guards import NO_FACTS, Facts
 from .polynomial import Interval, Polynomial
 from .types import LONG, CInteger, CScalar
 
@@ -28,6 +29,8 @@ class Value:
     """An ``i1`` that is true where the value is 1 and false where it is 0."""
     compared: tuple[str, Polynomial, Polynomial] | None = None
     """If ``condition`` compares index arithmetic: the comparison."""
+    facts: Facts = NO_FACTS
+    """If the value is 1 or 0: what that says about index arithmetic."""
     polynomial: Polynomial | None = None
     """Equals the value, for 64-bit types modulo 2**64, if the C source has no overflow that C
     leaves undefined."""

@@ -57,6 +57,8 @@ class Evaluator:
     names: dict[SSAValue, str]
     conditional: bool = False
     """Whether what an array holds may depend on comparisons of subscripts."""
+    padded: bool = False
+    """Whether reads may miss their array where a condition prevents it; such loops stay whole."""
     sizes: dict[SSAValue, Size] = field(default_factory=dict[SSAValue, Size])
     """The scalar parameters that are used as sizes or in subscripts."""
     extents: dict[SSAValue, Subscripts] = field(default_factory=dict[SSAValue, Subscripts])
@@ -177,7 +179,7 @@ class Evaluator:
             return
         variable, counter = counted
         updates = self._iterate(op, state, variable, counter)
-        if is_awkward(updates, variable) or self._reads_outside(updates):
+        if self._must_split(updates, variable):
             parts = pieces(variable, self._split_points(op, variable))
             if len(parts) > 1:
                 self._iterate_pieces(op, state, variable, parts, counter)
@@ -250,6 +252,12 @@ class Evaluator:
                 state.absorb(body.all_updates(), body.depth)
             else:
                 state.absorb(self._iterate(op, state, piece, here), state.depth + 1)
+
+    def _must_split(self, updates: list[Update], variable: LoopVariable) -> bool:
+        """Return whether the range is to be cut where a condition on the variable changes."""
+        if self.padded:
+            return any(isinstance(t, Unliftable) for u in updates for t in walk(u.value))
+        return is_awkward(updates, variable) or self._reads_outside(updates)
 
     def _reads_outside(self, updates: list[Update]) -> bool:
         """Return whether a read may miss its array, which a condition must then prevent."""

@@ -191,6 +191,33 @@ def is_nonnegative(expression: IndexExpression) -> bool:
     return any(is_nonnegative(factor * (upper - 1) + rest) for upper in variable.uppers)
 
 
+def smallest(expression: IndexExpression) -> IndexExpression | None:
+    """Return the least value over the ranges of the loop variables, in terms of sizes.
+
+    It is a lower bound if ranges depend on each other. ``None`` if the sign of a coefficient is
+    not known, or if a range ends at the minimum of several expressions.
+    """
+    variables = expression.variables
+    if not variables:
+        return expression
+    variable = max(variables, key=lambda v: (v.depth, v.number))
+    parts = expression.split(variable)
+    if parts is None:
+        return None
+    factor, rest = parts
+    if is_nonnegative(factor):
+        return smallest(factor * variable.lower + rest)
+    if is_nonnegative(factor * -1) and len(variable.uppers) == 1:
+        return smallest(factor * (variable.uppers[0] - 1) + rest)
+    return None
+
+
+def largest(expression: IndexExpression) -> IndexExpression | None:
+    """Return the greatest value over the ranges of the loop variables; see :func:`smallest`."""
+    opposite = smallest(expression * -1)
+    return None if opposite is None else opposite * -1
+
+
 def _is_nonnegative_over_sizes(expression: IndexExpression) -> bool:
     shifted = IndexExpression(())
     for monomial, coefficient in expression.terms:

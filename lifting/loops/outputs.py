@@ -58,8 +58,10 @@ def _emit_in_parts(
     for place in slices:
         assert place is not None
         values = emitter.emit(normalise(place.value), place.loops)
-        is_whole = tuple(loop.uppers[0] for loop in place.loops) == emitter.extents[array]
-        tensor = values if is_whole else insert_slice(emitter, values, tensor, place)
+        if place.sizes == emitter.extents[array]:
+            tensor = values
+            continue
+        tensor = insert_slice(emitter, values, tensor, place.offsets, place.sizes, place.strides)
     return tensor
 
 

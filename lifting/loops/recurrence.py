@@ -35,6 +35,7 @@ def recognise_reduction(value: Term, cell: Read, variable: LoopVariable) -> Term
     """
     if value is cell:
         return cell
+    value = _guarded_inside(value, cell)
     if isinstance(value, Reduction) and value.init is cell:
         if cell in walk(value.body):
             return None
@@ -44,6 +45,28 @@ def recognise_reduction(value: Term, cell: Read, variable: LoopVariable) -> Term
         if addend is not None:
             return _summed(addend, cell, variable)
     return _folded(value, cell, variable)
+
+
+def _guarded_inside(value: Term, cell: Read) -> Term:
+    """Return ``c ? reduction from cell : cell`` as a reduction each of whose steps asks ``c``."""
+    if not (isinstance(value, Apply) and value.operation is arith.SelectOp):
+        return value
+    condition, *arms = value.operands
+    inner = [_guarded_inside(arm, cell) for arm in arms]
+    loop = next((a for a in inner if isinstance(a, Reduction) and a.init is cell), None)
+    if loop is None or cell not in arms or cell in walk(condition) or cell in walk(loop.body):
+        return value
+
+    def choice(step: Term, unchanged: Term) -> Term:
+        chosen = tuple(step if arm is loop else unchanged for arm in inner)
+        return apply(arith.SelectOp, (condition, *chosen), cell.type)
+
+    kept = accumulator(cell.type)
+    if (addend := sum_addend(loop)) is not None:
+        body = apply(arith.AddiOp, (kept, choice(addend, constant(0, cell.type))), cell.type)
+    else:
+        body = choice(loop.body, kept)
+    return reduction(loop.variables, body, cell)
 
 
 def _summed(addend: Term, init: Term, variable: LoopVariable) -> Term:

@@ -23,12 +23,23 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
 from ...diagnostics import Diagnostic
-from ..loops.index import IndexExpression, LoopVariable, Monomial, is_nonnegative, is_within
+from ..loops.index import (
+    IndexExpression,
+    LoopVariable,
+    Monomial,
+    is_nonnegative,
+    is_within,
+    largest,
+    smallest,
+)
 from ..loops.index_tests import compared
 from ..loops.rewrite import substitute
 from ..loops.simplify import apply
+from ..loops.solve import Subscripts
 from ..loops.terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
+from .guards import guarded_reads, without_needless_guards
 from .layout import linear_layout
+from .padding import pad_with_zeros
 from .scalar import ScalarWriter
 
 Loops = tuple[LoopVariable, ...]
@@ -119,14 +130,19 @@ class TensorEmitter:
         return op.results[0]
 
     def _empty(self, type: Attribute, loops: Loops) -> SSAValue:
-        extents = [_extent(loop) for loop in loops]
+        return self.empty(type, [_extent(loop) for loop in loops])
+
+    def empty(self, type: Attribute, extents: Sequence[IndexExpression]) -> SSAValue:
+        """Return a new tensor without content."""
         shape = [_static(extent) for extent in extents]
         return self.insert(tensor.EmptyOp(self.dynamic(extents), TensorType(type, shape)))
 
     def _generic(self, term: Term, loops: Loops, variables: Loops, init: Term | None) -> SSAValue:
         """Insert the operation that computes ``term`` at ``loops`` by reducing ``variables``."""
         dimensions = (*loops, *variables)
-        operands = [self._operand(leaf, dimensions) for leaf in _leaves(term)]
+        outside = {r: self.extents[r.array] for r in guarded_reads(term) if not self._is_inside(r)}
+        term = without_needless_guards(term, outside)
+        operands = [self._operand(leaf, dimensions, leaf in outside) for leaf in _leaves(term)]
         output = self._empty(term.type, loops) if init is None else self.emit(init, loops)
         operands += self._extent_carriers(operands, loops, variables)
         assert isinstance(output.type, TensorType)
@@ -144,8 +160,10 @@ class TensorEmitter:
         )
         return self.insert(op)
 
-    def _operand(self, leaf: Term, dimensions: Loops) -> Operand:
+    def _operand(self, leaf: Term, dimensions: Loops, is_guarded: bool) -> Operand:
         if isinstance(leaf, Read):
+            if is_guarded:
+                return self._padded_operand(leaf, dimensions)
             return self._array_operand(leaf, dimensions)
         used = tuple(d for d in dimensions if d in leaf.free)
         exprs = tuple(AffineExpr.dimension(dimensions.index(d)) for d in used)
@@ -169,8 +187,35 @@ class TensorEmitter:
         if len(exprs) > len(groups):
             value = self._expanded(leaf.array, tuple(groups))
         elif any(_is_partial(i, e) for i, e in zip(leaf.indices, extents, strict=True)):
-            value = self._part(leaf)
+            value = self._part(value, leaf.indices, extents)
         return Operand(leaf, value, AffineMap(len(dimensions), 0, tuple(exprs)))
+
+    def _is_inside(self, leaf: Read) -> bool:
+        """Return whether the read cannot miss its array, in whatever layout it is written."""
+        return all(
+            linear_layout(index, extent) is not None or is_within(index, extent)
+            for index, extent in zip(leaf.indices, self.extents[leaf.array], strict=True)
+        )
+
+    def _padded_operand(self, leaf: Read, dimensions: Loops) -> Operand:
+        """Return the array with zeros around it, as far as the subscripts of ``leaf`` reach."""
+        value = self.parameters[leaf.array]
+        extents = self.extents[leaf.array]
+        margins = [_margins(i, e) for i, e in zip(leaf.indices, extents, strict=True)]
+        known = [margin for margin in margins if margin is not None]
+        if len(known) < len(margins):
+            raise Diagnostic(f"cannot lift: {_cell(leaf)} may lie outside of the array")
+        before = tuple(first for first, _ in known)
+        padded = tuple(b + e + a for (b, a), e in zip(known, extents, strict=True))
+        key = (value, (before, padded))
+        if key not in self.expanded:
+            self.expanded[key] = pad_with_zeros(self, value, extents, before, padded)
+        value = self.expanded[key]
+        indices = tuple(index + b for index, b in zip(leaf.indices, before, strict=True))
+        if any(_is_partial(i, e) for i, e in zip(indices, padded, strict=True)):
+            value = self._part(value, indices, padded)
+        exprs = tuple(_affine(_apart(index)[1], dimensions, leaf) for index in indices)
+        return Operand(leaf, value, AffineMap(len(dimensions), 0, exprs))
 
     def _expanded(self, array: SSAValue, groups: Groups) -> SSAValue:
         """Return the array parameter with each dimension split into the extents of its group."""
@@ -187,15 +232,15 @@ class TensorEmitter:
             )
         return self.expanded[key]
 
-    def _part(self, leaf: Read) -> SSAValue:
-        """Return the array cut to what the subscripts of ``leaf`` reach.
+    def _part(self, value: SSAValue, indices: Subscripts, extents: Subscripts) -> SSAValue:
+        """Return the array cut to what the subscripts reach.
 
         ``linalg`` requires a dimension that is subscripted by one loop to have its extent, and has
         no subscripts that begin at a number that is known at run time only.
         """
         offsets: list[IndexExpression] = []
         sizes: list[IndexExpression] = []
-        for index, extent in zip(leaf.indices, self.extents[leaf.array], strict=True):
+        for index, extent in zip(indices, extents, strict=True):
             offset, rest = _apart(index)
             offsets.append(offset)
             if (variable := rest.single_variable) is not None:
@@ -204,9 +249,8 @@ class TensorEmitter:
                 sizes.append(extent - offset if rest.variables else rest + 1)
             if not offset.terms and variable is None:
                 sizes[-1] = extent
-        key = (leaf.array, tuple(zip(offsets, sizes, strict=True)))
+        key = (value, tuple(zip(offsets, sizes, strict=True)))
         if key not in self.expanded:
-            value = self.parameters[leaf.array]
             result = TensorType(_element_type(value), [_static(size) for size in sizes])
             first, shape = self._mixed(offsets), self._mixed(sizes)
             self.expanded[key] = self.insert(
@@ -267,6 +311,24 @@ class TensorEmitter:
         )
         builder.insert(linalg.YieldOp(writer.value(term)))
         return Region(block)
+
+
+def _margins(
+    index: IndexExpression, extent: IndexExpression
+) -> tuple[IndexExpression, IndexExpression] | None:
+    """Return how far a subscript reaches below 0 and beyond the extent, if that is known."""
+    first, last = smallest(index), largest(index)
+    if first is None or last is None:
+        return None
+    before, after = _excess(first * -1), _excess(last + 1 - extent)
+    return None if before is None or after is None else (before, after)
+
+
+def _excess(distance: IndexExpression) -> IndexExpression | None:
+    """Return the distance, or 0 if it is negative; ``None`` if either is possible."""
+    if is_nonnegative(distance):
+        return distance
+    return IndexExpression.of(0) if is_nonnegative(distance * -1) else None
 
 
 def _static(extent: IndexExpression) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from xdsl.dialects import tensor
 from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseArrayBase, i64
@@ -12,7 +13,9 @@ from ..loops.index import IndexExpression, LoopVariable
 from ..loops.rewrite import substitute
 from ..loops.solve import Subscripts
 from ..loops.terms import Term
-from .emit import TensorEmitter
+
+if TYPE_CHECKING:
+    from .emit import TensorEmitter
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Slice:
     offsets: Subscripts
     strides: tuple[int, ...]
     value: Term
+
+    @property
+    def sizes(self) -> Subscripts:
+        """Return the number of cells along each dimension."""
+        return tuple(loop.uppers[0] for loop in self.loops)
 
     @staticmethod
     def of(variables: tuple[LoopVariable, ...], indices: Subscripts, value: Term) -> Slice | None:
@@ -58,22 +66,26 @@ class Slice:
 
 
 def insert_slice(
-    emitter: TensorEmitter, values: SSAValue, into: SSAValue, place: Slice
+    emitter: TensorEmitter,
+    values: SSAValue,
+    into: SSAValue,
+    offsets: Subscripts,
+    sizes: Subscripts,
+    strides: tuple[int, ...],
 ) -> SSAValue:
-    """Return ``into`` with the cells of the slice replaced by ``values``."""
-    sizes = [loop.uppers[0] for loop in place.loops]
+    """Return ``into`` with the cells ``offsets + strides * d`` replaced by ``values``."""
     op = tensor.InsertSliceOp.build(
-        operands=[values, into, emitter.dynamic(place.offsets), emitter.dynamic(sizes), []],
+        operands=[values, into, emitter.dynamic(offsets), emitter.dynamic(sizes), []],
         properties={
-            "static_offsets": _static(place.offsets),
+            "static_offsets": _static(offsets),
             "static_sizes": _static(sizes),
-            "static_strides": DenseArrayBase.from_list(i64, place.strides),
+            "static_strides": DenseArrayBase.from_list(i64, strides),
         },
         result_types=[into.type],
     )
     return emitter.insert(op)
 
 
-def _static(numbers: list[IndexExpression] | Subscripts) -> DenseArrayBase:
+def _static(numbers: Subscripts) -> DenseArrayBase:
     known = [DYNAMIC_INDEX if n.constant is None else n.constant for n in numbers]
     return DenseArrayBase.from_list(i64, known)
