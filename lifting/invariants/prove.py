@@ -1,0 +1,141 @@
+"""Lifting through invariants: a summary of a kernel, proved by induction over its loops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.dialects.func import FuncOp
+
+from ...diagnostics import Diagnostic
+from ...validation.assumptions import ASSUMPTIONS, assumptions_of
+from ...validation.core.smt import RESOURCE_LIMIT
+from ...validation.execution.counterexample import Counterexample
+from ...validation.extract.structured import single_function
+from ...validation.validate import Verdict
+from ..lift import output_positions
+from ..results import with_result_as_output
+from .check import Checker, Obligation, Proposer, Prover, derived
+from .counterexample import find_difference
+from .execution import Contents, Execution, Memory
+from .simplify import substitute
+from .summary import Output, Summary, extents_of, preconditions_of, simplified, within
+from .terms import Term
+
+SIMPLE_LIMIT = 200_000
+"""Resource units for a question that only makes a summary shorter."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A summary and what is known about its being what the kernel computes."""
+
+    summary: Summary
+    verdict: Verdict
+    obligations: tuple[Obligation, ...]
+    assumptions: tuple[str, ...]
+    seconds: float
+    reason: str = ""
+    """Why the verdict is not ``proved``."""
+    counterexample: Counterexample | None = None
+
+    @property
+    def method(self) -> str:
+        """For which sizes the verdict holds, and how it was found."""
+        return "for all sizes, through invariants" if self.verdict == "proved" else "by invariants"
+
+
+def summarise(module: ModuleOp, resource_limit: int = RESOURCE_LIMIT) -> Proof:
+    """Find what a kernel computes from the recurrences of its loops, and prove it.
+
+    Raises :class:`Diagnostic` for a kernel with something that has no closed form.
+    """
+    start = time.perf_counter()
+    source = with_result_as_output(module)
+    function = single_function(source)
+    prover = Prover(resource_limit=resource_limit)
+    memory = Execution(Checker(prover, derived).on_loop).run_function(function)
+    summary = _simple(function, memory)
+    return conclude(source, summary, memory, prover, start)
+
+
+def prove_summary(
+    module: ModuleOp,
+    summary: Summary,
+    propose: Proposer = derived,
+    resource_limit: int = RESOURCE_LIMIT,
+) -> Proof:
+    """Prove that ``summary`` is what the kernel computes, through invariants of its loops.
+
+    ``module`` holds loops; its result must be an output (:func:`with_result_as_output`). Raises
+    :class:`Diagnostic` where a loop has no invariant.
+    """
+    start = time.perf_counter()
+    function = single_function(module)
+    prover = Prover(preconditions_of(function), resource_limit)
+    execution = Execution(Checker(prover, propose).on_loop)
+    memory = execution.run_function(function)
+    return conclude(module, summary, memory, prover, start, execution.path)
+
+
+def conclude(
+    source: ModuleOp,
+    summary: Summary,
+    memory: Memory,
+    prover: Prover,
+    start: float,
+    known: Sequence[Term] = (),
+) -> Proof:
+    """Compare the summary with the memory at the end, and sum up."""
+    function = single_function(source)
+    prover.preconditions = preconditions_of(function)
+    for output in summary.outputs:
+        final = memory[function.args[output.position]]
+        names = dict(zip(final.formals, output.contents.formals, strict=True))
+        inside = within(output.contents, extents_of(function, output.position))
+        prover.require_equal(
+            substitute(final.body, names),
+            output.contents.body,
+            [*inside, *known],
+            f"postcondition: '{summary.names[output.position]}' at the end",
+        )
+    failed = [obligation for obligation in prover.obligations if not obligation.proved]
+    found = find_difference(source, summary) if failed else None
+    return Proof(
+        summary,
+        "proved" if not failed else "refuted" if found is not None else "unknown",
+        tuple(prover.obligations),
+        _assumptions(source),
+        time.perf_counter() - start,
+        "; ".join(map(str, failed)),
+        found,
+    )
+
+
+def _assumptions(source: ModuleOp) -> tuple[str, ...]:
+    return (*ASSUMPTIONS, *assumptions_of(source))
+
+
+def _simple(function: FuncOp, memory: Memory) -> Summary:
+    """The contents at the end as a summary, without what the extents decide."""
+    outputs: list[Output] = []
+    for position in output_positions(function):
+        argument = function.args[position]
+        assert isinstance(argument.type, MemRefType)
+        final = memory[argument]
+        inside = within(final, extents_of(function, position))
+        premises = [*preconditions_of(function), *inside]
+        body = simplified(final.body, premises, _implies)
+        outputs.append(Output(position, Contents(final.formals, body)))
+    return Summary(function, tuple(outputs))
+
+
+def _implies(assumptions: Sequence[Term], condition: Term) -> bool:
+    prover = Prover(resource_limit=SIMPLE_LIMIT)
+    prover.require(condition, assumptions, "a choice that makes the summary shorter?")
+    return prover.obligations[0].proved
+
+
+__all__ = ["Diagnostic", "Proof", "prove_summary", "summarise"]
