@@ -11,7 +11,6 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
-from .advice import ModelOptions, open_asker
 from .anonymize import anonymize
 from .check import Task, check, refused
 from .evaluate import Outcome, Problem, new_context
@@ -20,6 +19,7 @@ from .library import Entry
 from .proposal import Proposal
 from .sandbox import Killed, Sandbox
 from .search import Examine
+from .session import Session
 
 COMMANDS_OVER_BASELINE = 4
 SPARE_COMMANDS = 1 << 16
@@ -31,18 +31,20 @@ class Advice:
 
     def __init__(
         self,
-        options: ModelOptions,
+        session: Session,
         problem: Problem,
         source_ir: str,
         baseline_cycles: int,
         seed: int,
         similar: Sequence[Entry] = (),
     ) -> None:
-        """Raises ``Diagnostic`` where ``options`` do not say enough to ask anybody."""
-        self.options = options
+        self.session = session
+        self.options = session.options
         self.seed = seed
         self.similar = "\n".join(entry.describe() for entry in similar)
-        self.asker = open_asker(options)
+        self.asker = session.asker
+        self.before = replace(session.asker.ledger)
+        """What earlier searches of the session spent."""
         self.problem = replace(problem, tensor_ir=anonymize(problem.tensor_ir))
         """The kernel without the user's names: all that a model may learn of it."""
         limit = COMMANDS_OVER_BASELINE * baseline_cycles + SPARE_COMMANDS
@@ -57,7 +59,8 @@ class Advice:
     def opened(self, executor: Executor, jobs: int) -> Generator[tuple[Guide, Examine]]:
         """A guide, and a function that checks what it proposes in ``jobs`` processes."""
         options = GuideOptions(self.seed, self.options.temperature, self.options.answer_tokens)
-        self.guide = Guide(self.problem, self.asker, executor, options, self.similar)
+        shelf = self.session.shelf
+        self.guide = Guide(self.problem, self.asker, executor, options, self.similar, shelf)
         with Sandbox(jobs) as sandbox:
 
             def examine(proposals: Sequence[Proposal]) -> list[Outcome]:
@@ -73,14 +76,14 @@ class Advice:
     def report(self) -> dict[str, Any]:
         """What was asked, what it took and what it gave, for the JSON report."""
         assert self.guide is not None
-        ledger = self.asker.ledger
+        ledger, before = self.asker.ledger, self.before
         return {
             "name": "replay" if self.options.replay is not None else "openai",
             "models": sorted(self.asker.failures),
-            "requests": ledger.requests,
-            "prompt_tokens": ledger.prompt_tokens,
-            "completion_tokens": ledger.completion_tokens,
-            "cost": round(ledger.cost, 6),
+            "requests": ledger.requests - before.requests,
+            "prompt_tokens": ledger.prompt_tokens - before.prompt_tokens,
+            "completion_tokens": ledger.completion_tokens - before.completion_tokens,
+            "cost": round(ledger.cost - before.cost, 6),
             **asdict(self.guide.statistics),
             "ended": self.guide.ended,
         }
@@ -88,9 +91,10 @@ class Advice:
     def summary(self) -> str:
         """The report as one line for people."""
         found = self.report()
+        tokens = found["prompt_tokens"] + found["completion_tokens"]
         words = (
             f"{found['proposed']} proposals, {found['proved']} proved, {found['refused']} refused;"
-            f" {found['requests']} requests, {self.asker.ledger.tokens:,} tokens"
+            f" {found['requests']} requests, {tokens:,} tokens"
         )
         if found["cost"]:
             words += f", cost {found['cost']:.4f}"

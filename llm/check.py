@@ -18,10 +18,13 @@ from ..hw.gemmini.config import load_config
 from ..hw.gemmini.lower_bound import bound_program
 from ..hw.gemmini.timing import explain, simulate_timing
 from ..hw.gemmini.unroll import stream_of_module
+from ..passes.pipelines import baseline_pipeline
 from ..validation.decide import decide
 from ..validation.validate import PreparedSource, Validation, prepare
 from .evaluate import Outcome, Problem, Rejection, new_context
 from .proposal import Program, Proposal, read_proposal
+from .rule_placement import place_rule
+from .untrusted_rule import prove_text
 from .work import Work, necessary_work
 
 
@@ -39,9 +42,12 @@ class Task:
 def check(task: Task, proposal: Proposal) -> Outcome:
     """What becomes of ``proposal``; it has cycles only if it is proven equal to the kernel.
 
-    A program that is too fast to be true is proven all the same: what is wrong with it says more
-    than that its count cannot be right.
+    A rewrite rule is proved by itself first, and then put where it helps most. A program that is
+    too fast to be true is proven all the same: what is wrong with it says more than that its count
+    cannot be right.
     """
+    if proposal.kind == "pattern":
+        return _check_rule(task, proposal)
     try:
         program = read_proposal(task.problem, proposal)
         outcome = _measure(task, proposal, program)
@@ -51,6 +57,24 @@ def check(task: Task, proposal: Proposal) -> Outcome:
     if validation.verdict != "proved":
         return refused(proposal, describe_failure(validation), outcome)
     return outcome
+
+
+def _check_rule(task: Task, proposal: Proposal) -> Outcome:
+    try:
+        rule = prove_text(proposal.text, _config(task))
+    except (*Rejection, RecursionError) as error:
+        return refused(proposal, _words(error))
+    placed = place_rule(task.problem, proposal.base, rule.text)
+    if placed is None and not rule.is_closed:
+        # The plain program has every kind of instruction in the usual order.
+        placed = place_rule(task.problem, baseline_pipeline(_config(task)), rule.text)
+    if placed is not None and placed.cycles is not None:
+        return replace(check(task, Proposal("pipeline", placed.pipeline)), rule=rule)
+    if rule.is_closed:
+        reason = "the pattern is proved and on the menu, but changes nothing in this program"
+        return replace(refused(proposal, reason), rule=rule)
+    reason = placed.diagnostic if placed is not None else "the pattern matches nothing here"
+    return refused(proposal, reason)
 
 
 def refused(proposal: Proposal, reason: str, measured: Outcome | None = None) -> Outcome:

@@ -14,8 +14,11 @@ from ..hw.gemmini.config import load_config
 from ..hw.gemmini.timing import explain, simulate_timing
 from ..hw.gemmini.unroll import stream_of_module
 from ..passes.emit_c import emit_c
+from ..passes.hoist_config import HoistConfigPass
+from ..passes.place import PlacePass
 from .evaluate import Outcome, Problem, Rejection, lower, parse_pipeline, shared_context, universe
 from .moves import instances, is_on_menu
+from .rule_placement import rule_places
 
 PLACES = 6
 """Places of a pipeline for which instances of a pass are listed."""
@@ -31,21 +34,25 @@ class Description:
     c: str
     tile: str
     breakdown: str
+    instructions: str = ""
+    """The machine's instructions before they are cleaned up, where rewrite rules match best."""
 
 
 @lru_cache(maxsize=64)
 def describe(problem: Problem, outcome: Outcome) -> Description:
     """The texts of an evaluated program and the breakdown of its cycles."""
     module = program_of(problem, outcome)
-    tile = ""
+    tile = instructions = ""
     if outcome.kind == "pipeline":
-        tile = _before_placement(problem, parse_pipeline(outcome.pipeline))
+        passes = parse_pipeline(outcome.pipeline)
+        tile = _before(problem, passes, PlacePass.name)
+        instructions = _before(problem, passes, HoistConfigPass.name)
     try:
         c = emit_c(module)
     except Rejection:
         c = ""
     breakdown = outcome.breakdown or _breakdown(problem, module)
-    return Description(str(module), c, tile, breakdown)
+    return Description(str(module), c, tile, breakdown, instructions)
 
 
 def program_of(problem: Problem, outcome: Outcome) -> ModuleOp:
@@ -55,12 +62,10 @@ def program_of(problem: Problem, outcome: Outcome) -> ModuleOp:
     return lower(problem.tensor_ir, parse_pipeline(outcome.pipeline))
 
 
-def _before_placement(problem: Problem, passes: tuple[ModulePass, ...]) -> str:
-    """The program as tile IR, before its buffers get places."""
+def _before(problem: Problem, passes: tuple[ModulePass, ...], name: str) -> str:
+    """The program before the pass ``name``; empty where the pipeline has no such pass."""
     names = [instance.name for instance in passes]
-    if "gemmini-place" not in names:
-        return ""
-    return str(lower(problem.tensor_ir, passes[: names.index("gemmini-place")]))
+    return str(lower(problem.tensor_ir, passes[: names.index(name)])) if name in names else ""
 
 
 def _breakdown(problem: Problem, module: ModuleOp) -> str:
@@ -96,6 +101,14 @@ def instance_lines(problem: Problem, pipeline: str, pass_name: str) -> tuple[str
             texts = "; ".join(str(instance.spec()) for instance in listed)
             found.append(f"behind {before}: {texts}")
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def rule_lines(problem: Problem, pipeline: str, rule: str) -> tuple[str, ...]:
+    """Places of a pipeline at which a rewrite rule matches something, one a line."""
+    passes = parse_pipeline(pipeline)
+    places = rule_places(problem, passes, rule)
+    return tuple(f"behind {passes[place - 1].spec()}" for place in places)
 
 
 def _places(passes: tuple[ModulePass, ...], pass_type: type[ModulePass]) -> Iterator[int]:

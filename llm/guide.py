@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from xdsl.parser import Parser
@@ -19,22 +19,26 @@ from .anonymize import signature
 from .answers import PLAN, PROPOSAL, AnswerError, Plan, read_answer, read_plan
 from .asker import Asker
 from .chat import Answer, Message, Request
-from .describe import Description, describe, instance_lines
+from .describe import Description, describe, instance_lines, rule_lines
 from .evaluate import Outcome, Problem, new_context
 from .proposal import Proposal
 from .render import (
     WRITE_C,
     WRITE_ISA,
+    WRITE_PATTERN,
     WRITE_TILE,
     MenuItem,
     how_to_c,
     how_to_ir,
+    how_to_pattern,
     how_to_pipeline,
     menu_lines,
     pass_items,
     render,
+    rule_item,
     system_prompt,
 )
+from .rules import Shelf
 
 PARENTS = 2
 """Programs of the beam that a round starts from."""
@@ -93,6 +97,8 @@ class Statistics:
     refused: int = 0
     unreadable: int = 0
     repeated: int = 0
+    patterns: int = 0
+    """Rewrite rules that were proved and are on the menu."""
 
 
 @dataclass
@@ -105,6 +111,8 @@ class Guide:
     options: GuideOptions = field(default_factory=GuideOptions)
     similar: str = ""
     """Schedules of similar kernels, for the first prompts."""
+    shelf: Shelf = field(default_factory=Shelf)
+    """Proven rewrite rules: proposals may use them and add to them."""
     statistics: Statistics = field(default_factory=Statistics)
 
     def __post_init__(self) -> None:
@@ -159,6 +167,12 @@ class Guide:
         self._fruitless += 1
         for proposal, outcome in results:
             attempt = self._open.pop(proposal)
+            if outcome.rule is not None:
+                self.statistics.patterns += outcome.rule.text not in self.shelf
+                self.shelf.add(outcome.rule)
+            if outcome.cycles is None and outcome.rule is not None:
+                self._history.append(_with(attempt, reason=outcome.diagnostic[:REASON_SHOWN]))
+                continue
             if outcome.cycles is None:
                 self.statistics.refused += 1
                 self._refuse(attempt, outcome.diagnostic)
@@ -188,7 +202,7 @@ class Guide:
         """What may be done to ``parent``, less what drops out this time."""
         description = self._describe(parent)
         if parent.kind == "pipeline":
-            items = list(pass_items())
+            items = [*pass_items(), *map(rule_item, self.shelf.rules.values()), WRITE_PATTERN]
             items += [WRITE_TILE] if description.tile else []
             items += [WRITE_ISA] + ([WRITE_C] if description.c else [])
         else:
@@ -208,7 +222,7 @@ class Guide:
             breakdown=self._describe(parent).breakdown,
             ancestors=self._ancestors(parent),
             tried=self._tried(),
-            similar=f"\n# Schedules of similar kernels\n{self.similar}\n" if self.similar else "",
+            similar=self._similar(),
             menu=menu_lines(menu),
         )
         return self._request((Message("user", text),), is_plan=True)
@@ -233,7 +247,7 @@ class Guide:
         text = render(
             "implement",
             signature=self._signature,
-            current=step.parent.pipeline or "(a program; see below)",
+            current=self.shelf.fold(step.parent.pipeline) or "(a program; see below)",
             cycles=step.parent.cycles,
             bound=step.parent.lower_bound,
             item=step.item.name,
@@ -245,17 +259,28 @@ class Guide:
 
     def _how(self, step: Step) -> str:
         description = self._describe(step.parent)
+        if step.item.kind == "pattern":
+            return how_to_pattern(description.instructions)
         if step.item.kind == "pipeline":
-            lines = self.executor.submit(
-                instance_lines, self.problem, step.parent.pipeline, step.item.name
-            )
             config = load_config(self.problem.config)
-            return how_to_pipeline(config, step.item.name, lines.result())
+            names = list(self.shelf.rules)
+            return how_to_pipeline(config, step.item.name, self._places(step), names)
         if step.item.kind == "c":
             return how_to_c(step.parent.text or description.c)
         if step.item is WRITE_TILE:
             return how_to_ir("tile", description.tile)
         return how_to_ir("gemmini", description.isa)
+
+    def _places(self, step: Step) -> list[str]:
+        """Where the item of a plan applies in the parent's pipeline."""
+        problem, pipeline, name = self.problem, step.parent.pipeline, step.item.name
+        rule = self.shelf.rules.get(name)
+        lines = (
+            self.executor.submit(instance_lines, problem, pipeline, name)
+            if rule is None
+            else self.executor.submit(rule_lines, problem, pipeline, rule.text)
+        )
+        return [self.shelf.fold(line) for line in lines.result()]
 
     def _read(self, attempt: Attempt, answer: Answer) -> Proposal | None:
         if answer.error:
@@ -267,6 +292,11 @@ class Guide:
             cut = " It was cut off." if answer.finish == "length" else ""
             self._refuse(attempt, f"the answer cannot be read: {error}.{cut}")
             return None
+        parent = attempt.step.parent
+        if proposal.kind == "pattern" and parent.kind == "pipeline":
+            proposal = replace(proposal, base=parent.pipeline)
+        elif proposal.kind == "pipeline":
+            proposal = replace(proposal, text=self.shelf.expand(proposal.text))
         if proposal in self._seen:
             self.statistics.repeated += 1
             return None
@@ -307,8 +337,14 @@ class Guide:
 
     def _current(self, parent: Outcome) -> str:
         c = self._describe(parent).c
-        passes = f"Pipeline: {parent.pipeline}\n" if parent.pipeline else ""
+        pipeline = self.shelf.fold(parent.pipeline)
+        passes = f"Pipeline: {pipeline}\n" if pipeline else ""
         return f"{passes}As C:\n```c\n{c or self._describe(parent).isa}\n```"
+
+    def _similar(self) -> str:
+        """Schedules of similar kernels, with the names of the rules in them."""
+        lines = self.shelf.fold(self.similar)
+        return f"\n# Schedules of similar kernels\n{lines}\n" if lines else ""
 
     def _ancestors(self, outcome: Outcome) -> str:
         lines: list[str] = []

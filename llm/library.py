@@ -113,7 +113,8 @@ class Library:
             "SELECT structure, sizes, pipeline, cycles, lower_bound FROM schedules"
             " WHERE config = ? AND level = ?"
         )
-        with self._opened() as connection:
+        with self.opened() as connection:
+            connection.execute(_TABLE)
             rows = connection.execute(query, (problem.config, problem.level)).fetchall()
         wanted = features_of(problem.tensor_ir)
         found = [entry for row in rows if (entry := self._entry(row, problem.config)) is not None]
@@ -127,13 +128,13 @@ class Library:
         features = features_of(problem.tensor_ir)
         sizes = json.dumps(features.sizes)
         key = (features.structure, sizes, problem.config, problem.level)
-        with self._opened() as connection:
+        with self.opened() as connection:
             connection.execute(_TABLE)
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.execute(_BETTER, (*key, pipeline, cycles, lower_bound, version))
 
     @contextmanager
-    def _opened(self) -> Generator[sqlite3.Connection]:
+    def opened(self) -> Generator[sqlite3.Connection]:
+        """A connection with one transaction; raises ``Diagnostic`` for a file of another kind."""
         try:
             connection = sqlite3.connect(self.path)
         except sqlite3.Error as error:
@@ -143,6 +144,7 @@ class Library:
             if found not in (0, FORMAT):
                 raise Diagnostic(f"{self.path}: library format {found} is not {FORMAT}")
             with connection:
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
                 yield connection
         except sqlite3.Error as error:
             raise Diagnostic(f"{self.path}: not a schedule library: {error}") from error

@@ -21,7 +21,7 @@ from .untrusted_ir import adopt_signature, read_ir
 from .untrusted_pipeline import read_pipeline
 from .untrusted_text import check_text
 
-Kind = Literal["pipeline", "ir", "c"]
+Kind = Literal["pipeline", "ir", "c", "pattern"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TIDY = "canonicalize,cse,licm,canonicalize"
@@ -34,7 +34,9 @@ class Proposal:
 
     kind: Kind
     text: str
-    """The pipeline; tile IR or ISA IR; or C that calls the machine's instructions."""
+    """A pipeline; tile IR or ISA IR; C that calls the machine's instructions; a rewrite rule."""
+    base: str = ""
+    """For a rewrite rule: the pipeline that it is put into."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -60,6 +62,8 @@ def read_proposal(problem: Problem, proposal: Proposal) -> Program:
         passes = read_pipeline(proposal.text, problem.config)
         pipeline = ",".join(str(each.spec()) for each in passes)
         return Program(lower(problem.tensor_ir, passes), pipeline)
+    if proposal.kind == "pattern":
+        raise Diagnostic("a rewrite rule is no program")
     kernel = kernel_function(problem)
     if proposal.kind == "c":
         module, pipeline = _read_c(proposal.text, kernel, problem), TIDY

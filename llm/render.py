@@ -22,7 +22,9 @@ from ..hw.gemmini.config import GemminiConfig, load_config
 from ..passes.pipelines import TO_INSTRUCTIONS
 from .grammar import PassForm, form_of
 from .proposal import Kind
+from .proven_rule import ProvenRule
 from .untrusted_pipeline import proposable_passes
+from .untrusted_rule import MATCHED_DIALECTS, MAX_OPERATIONS
 
 VERSION = "v1"
 UNSEEN_FIELDS = ("name", "has_normalizations")
@@ -32,6 +34,7 @@ LEVEL_NOTES = {
 }
 LONG_DOC = 700
 """Characters of a pass's docstring that a prompt shows."""
+_MENTIONED = re.compile(r"pdl\.operation `([a-z_.]+)`")
 
 
 @cache
@@ -75,6 +78,11 @@ class MenuItem:
 WRITE_ISA = MenuItem("rewrite-isa-ir", "ir", "Write the machine's instructions as IR yourself.")
 WRITE_TILE = MenuItem("rewrite-tile-ir", "ir", "Write loops over array tiles and buffers as IR.")
 WRITE_C = MenuItem("rewrite-c", "c", "Write the machine's instructions as C yourself.")
+WRITE_PATTERN = MenuItem(
+    "propose-pattern",
+    "pattern",
+    "Write a rewrite rule in PDL; once proved, it is on this menu, for all kernels.",
+)
 
 
 @cache
@@ -85,6 +93,14 @@ def pass_items() -> tuple[MenuItem, ...]:
         for factory in proposable_passes().values()
         if factory().__module__.split(".")[0] != "xdsl"
     )
+
+
+def rule_item(rule: ProvenRule) -> MenuItem:
+    """The menu item of a proven rewrite rule."""
+    before, _, after = rule.text.partition("pdl.rewrite")
+    old, new = (", ".join(dict.fromkeys(_MENTIONED.findall(part))) for part in (before, after))
+    words = f"Rewrite {old} to {new}" if new else f"Simplify {old}"
+    return MenuItem(rule.name, "pipeline", f"{rule.name}: {words}, by a proven rule.")
 
 
 def pass_doc(form: PassForm, pass_type: type[object]) -> str:
@@ -116,11 +132,14 @@ def menu_lines(items: Sequence[MenuItem]) -> str:
     )
 
 
-def how_to_pipeline(config: GemminiConfig, item: str, instances: Sequence[str]) -> str:
-    """How to write a pipeline that carries out a plan about the pass ``item``."""
+def how_to_pipeline(
+    config: GemminiConfig, item: str, instances: Sequence[str], rules: Sequence[str] = ()
+) -> str:
+    """How to write a pipeline that carries out a plan about the pass or proven rule ``item``."""
+    passes = [form_of(factory()).spelling() for factory in proposable_passes().values()]
     return render(
         "how_pipeline",
-        passes="\n".join(form_of(f()).spelling() for f in proposable_passes().values()),
+        passes="\n".join([*passes, *rules]),
         dim=config.dim,
         tail=TO_INSTRUCTIONS,
         item=item,
@@ -132,6 +151,17 @@ def how_to_ir(level: str, program: str) -> str:
     """How to write tile IR or ISA IR, from ``program``."""
     return render(
         "how_ir", operations=operation_facts(level), level=LEVEL_NOTES[level], program=program
+    )
+
+
+def how_to_pattern(program: str) -> str:
+    """How to write a rewrite rule for ``program``."""
+    return render(
+        "how_pattern",
+        dialects=" and ".join(name.rstrip(".") for name in MATCHED_DIALECTS),
+        most=MAX_OPERATIONS,
+        operations=operation_facts("gemmini"),
+        program=program,
     )
 
 

@@ -16,10 +16,12 @@ from xdsl.universe import XDSL_UNIVERSE
 from xdsl.utils.exceptions import ArgSpecParseError
 
 from ..diagnostics import Diagnostic
+from ..passes.apply_proven_rule import ApplyProvenRulePass
 from ..passes.lower_linalg import LowerLinalgPass
 from ..passes.pipelines import TO_INSTRUCTIONS
 from .evaluate import universe
 from .moves import is_on_menu
+from .untrusted_rule import check_option
 from .untrusted_text import check_text
 
 NEEDED = (
@@ -47,6 +49,12 @@ def _admitted(name: str) -> bool:
     return not options & FILE_OPTIONS and (name in NEEDED or is_on_menu(pass_type))
 
 
+@cache
+def _readable_passes() -> dict[str, Callable[[], type[ModulePass]]]:
+    """The proposable passes, and the one that holds a rule, which proposals only name."""
+    return {**proposable_passes(), ApplyProvenRulePass.name: lambda: ApplyProvenRulePass}
+
+
 def read_pipeline(text: str, config: str) -> tuple[ModulePass, ...]:
     """The passes that ``text`` names; raises ``Diagnostic`` for any other text.
 
@@ -54,13 +62,16 @@ def read_pipeline(text: str, config: str) -> tuple[ModulePass, ...]:
     """
     check_text(text, "pipeline")
     try:
-        passes = PassPipeline.parse_spec(proposable_passes(), text.strip()).passes
+        passes = PassPipeline.parse_spec(_readable_passes(), text.strip()).passes
     except (ValueError, ArgSpecParseError) as error:
         raise Diagnostic(f"not a pipeline: {error}") from error
     if not 0 < len(passes) <= MAX_PASSES:
         raise Diagnostic(f"a pipeline has 1 to {MAX_PASSES} passes, not {len(passes)}")
     for instance in passes:
-        _check_options(instance, config)
+        if isinstance(instance, ApplyProvenRulePass):
+            check_option(instance.rule)
+        else:
+            _check_options(instance, config)
     return passes
 
 

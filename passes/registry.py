@@ -20,10 +20,12 @@ PASSES = {
     "gemmini-interleave": ("interleave", "InterleavePass"),
     "gemmini-peel": ("peel", "PeelPass"),
     "gemmini-reuse-weights": ("reuse_weights", "ReuseWeightsPass"),
+    "gemmini-unroll": ("unroll", "UnrollPass"),
     "gemmini-place": ("place", "PlacePass"),
     "gemmini-lower-tiles": ("lower_tiles", "LowerTilesPass"),
     "gemmini-hoist-config": ("hoist_config", "HoistConfigPass"),
     "apply-proven-pattern": ("apply_proven_pattern", "ApplyProvenPatternPass"),
+    "apply-proven-rule": ("apply_proven_rule", "ApplyProvenRulePass"),
     "gemmini-scale-loops": ("scale_loops", "ScaleLoopsPass"),
 }
 """Module and class of each pass, in the order of the road."""

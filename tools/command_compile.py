@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from .command_optimize import add_common_arguments, run_with
+from .command_optimize import add_common_arguments, run_one
+from .executors import in_this_process
+from .exit_status import ACCEPTED
 from .optimize import OptimizeOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kernel", help="a C file with one kernel")
     add_common_arguments(parser)
     parser.add_argument("--pipeline", required=True, help="pass pipeline, as in schedule.txt")
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Lower, validate and write, as ``optimize`` does after its search."""
-    return run_with(
-        options,
-        OptimizeOptions(
-            config=options.config,
-            level=options.level,
-            pipeline=options.pipeline,
-            dram_latency=options.dram_latency,
-            warm=options.warm,
-        ),
+    choices = OptimizeOptions(
+        config=options.config,
+        level=options.level,
+        pipeline=options.pipeline,
+        dram_latency=options.dram_latency,
+        warm=options.warm,
     )
+    folder: Path = options.out or Path("out") / Path(options.kernel).stem
+    with in_this_process() as executor:
+        return run_one(options.kernel, folder, options, choices, executor), ACCEPTED

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG
+from ..llm.session import Session, open_session
 from .arguments import positive
+from .executors import PROCESSES, executor_name, open_executor
 from .exit_status import ACCEPTED
 from .optimize import OptimizeOptions, Result, optimize
 from .proposer_arguments import add_proposer_arguments, models_of
 from .terminal import TerminalListener
-from .workers import usable_cores, worker_pool
+from .workers import usable_cores
 from .write import FORMATS, write_result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kernels", nargs="+", metavar="kernel", help="C files with one kernel each")
     add_common_arguments(parser)
     parser.add_argument("--budget", type=positive, default=64, help="proposals to evaluate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the search")
@@ -28,12 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="schedules of earlier kernels, to start from and add to",
     )
+    parser.add_argument(
+        "--executor",
+        default=PROCESSES,
+        type=executor_name,
+        metavar="processes|dask:ADDRESS",
+        help="where proposals are evaluated (default: processes of this machine)",
+    )
     add_proposer_arguments(parser)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that ``optimize`` and ``compile`` share."""
-    parser.add_argument("kernel", help="a C file with one kernel")
     parser.add_argument("--target", default="gemmini", choices=["gemmini"])
     parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
     parser.add_argument("--level", default="soc", choices=["accelerator", "soc"])
@@ -54,38 +64,58 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Run the search and write the results."""
-    return run_with(
-        options,
-        OptimizeOptions(
-            config=options.config,
-            level=options.level,
-            budget=options.budget,
-            seed=options.seed,
-            dram_latency=options.dram_latency,
-            warm=options.warm,
-            models=models_of(options),
-            library=options.library,
-            jobs=options.jobs or usable_cores(),
-        ),
+    """Run the searches, one kernel after the other, and write their results."""
+    choices = OptimizeOptions(
+        config=options.config,
+        level=options.level,
+        budget=options.budget,
+        seed=options.seed,
+        dram_latency=options.dram_latency,
+        warm=options.warm,
+        models=models_of(options),
+        library=options.library,
+        jobs=options.jobs or usable_cores(),
     )
+    folders = _folders(options.kernels, options.out)
+    session = open_session(choices.models) if choices.models is not None else None
+    with open_executor(options.executor, options.jobs) as executor:
+        reports = [
+            run_one(kernel, folder, options, choices, executor, session)
+            for kernel, folder in folders.items()
+        ]
+    return reports[0] if len(reports) == 1 else {"results": reports}, ACCEPTED
 
 
-def run_with(options: argparse.Namespace, choices: OptimizeOptions) -> tuple[dict[str, Any], int]:
-    """Optimize with ``choices``, write the files, and print the result lines."""
-    directory: Path = options.out or Path("out") / Path(options.kernel).stem
-    if directory.exists() and not directory.is_dir():
-        raise Diagnostic(f"{directory}: not a folder", hint="choose another --out")
-    # One given pipeline is not worth the start of a process.
-    pool = worker_pool(options.jobs) if choices.pipeline is None else ThreadPoolExecutor(1)
-    with TerminalListener(quiet=options.json) as listener, pool as executor:
-        result = optimize(options.kernel, choices, executor, listener)
-        report = write_result(result, directory, options.emit)
+def _folders(kernels: Sequence[str], out: Path | None) -> dict[str, Path]:
+    """Where the results of each kernel go; raises ``Diagnostic`` if two would share a folder."""
+    base = Path("out") if out is None else out
+    if len(kernels) == 1 and out is not None:
+        return {kernels[0]: out}
+    folders = {kernel: base / Path(kernel).stem for kernel in kernels}
+    if len(set(folders.values())) < len(kernels):
+        raise Diagnostic("two kernels have the same file name", hint="optimize them one by one")
+    return folders
+
+
+def run_one(
+    kernel: str,
+    folder: Path,
+    options: argparse.Namespace,
+    choices: OptimizeOptions,
+    executor: Executor,
+    session: Session | None = None,
+) -> dict[str, Any]:
+    """Optimize one kernel, write the files, print the result lines, and return the report."""
+    if folder.exists() and not folder.is_dir():
+        raise Diagnostic(f"{folder}: not a folder", hint="choose another --out")
+    with TerminalListener(quiet=options.json) as listener:
+        result = optimize(kernel, choices, executor, listener, session)
+        report = write_result(result, folder, options.emit)
         listener.stage("result", _result_line(result))
         names = ",".join(Path(name).name for name in report["files"])
-        listener.stage("files", f"{directory}/{{{names}}}")
+        listener.stage("files", f"{folder}/{{{names}}}")
         listener.paragraph(result.explanation)
-    return report, ACCEPTED
+    return report
 
 
 def _result_line(result: Result) -> str:

@@ -141,8 +141,9 @@ def optimize(
 ) -> Result:
     """Turn the C kernel at ``path`` into a proven program.
 
-    ``executor`` evaluates proposals: any ``concurrent.futures.Executor`` does, and the result is the
-    same for all. Kernels that share a ``session`` share the models' budget and the rules they proved.
+    ``executor`` evaluates proposals: any ``concurrent.futures.Executor`` does, and the result is
+    the same for all. Kernels that share a ``session`` share the models' budget, and the rules that
+    were proved.
 
     Raises ``Diagnostic`` where the kernel is not accepted, cannot be lifted or lowered, or where no
     program could be proven.
@@ -327,9 +328,7 @@ class _Job:
         session = self.session
         assert session is not None
         self._offer_rules(session, problem)
-        advice = Advice(
-            session, problem, source_ir, baseline_cycles, self.options.seed, similar
-        )
+        advice = Advice(session, problem, source_ir, baseline_cycles, self.options.seed, similar)
         prepared = self._prepare(advice.source())
         with advice.opened(self.executor, self.options.jobs) as (guide, examine):
             search = Search(
@@ -360,9 +359,7 @@ class _Job:
         """Add the rules that were proved to the library."""
         if self.options.library is not None:
             for rule in session.shelf.rules.values():
-                keep_rule(
-                    Library(self.options.library), rule, problem.config, version("liftproof")
-                )
+                keep_rule(Library(self.options.library), rule, problem.config, version("liftproof"))
 
     def _ended(self, name: str, text: str) -> None:
         now = time.perf_counter()

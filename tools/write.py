@@ -13,6 +13,7 @@ from ..hw.gemmini.rocc import write_rocc
 from ..llm.evaluate import Outcome
 from ..passes.emit_c import emit_c
 from .optimize import Result
+from .rule_report import rules_file
 
 FORMATS = ("mlir", "c", "rocc")
 
@@ -25,6 +26,8 @@ def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> d
         f"pipeline: {result.best.pipeline}",
     ]
     texts = {"tensor.mlir": str(result.lifted.module), "schedule.txt": result.best.pipeline}
+    if rules := rules_file(result.best.pipeline):
+        texts["patterns.mlir"] = rules
     if "mlir" in formats:
         comment = "".join(f"// {line}\n" for line in provenance)
         texts["kernel.mlir"] = comment + str(result.program)

@@ -126,12 +126,23 @@ def _upward(total: Reduction, variable: LoopVariable) -> Reduction:
         return total
     last = variable.uppers[0] - 1 + variable.lower
     turned = {variable: last - IndexExpression.of(variable)}
-    if not _is_only_subtracted(total.body, variable):
-        return total
     body = substitute(total.body, turned)
+    if not _is_only_subtracted(total.body, variable) and not (
+        _starts_late(total.body) and not _starts_late(body)
+    ):
+        return total
     result = reduction(total.variables, body, total.init)
     assert isinstance(result, Reduction)
     return result
+
+
+def _starts_late(body: Term) -> bool:
+    """Return whether a subscript is a size plus and minus loops, such as ``i + n - k``."""
+    for index in (i for part in walk(body) if isinstance(part, Read) for i in part.indices):
+        signs = {c > 0 for m, c in index.terms if any(isinstance(s, LoopVariable) for s in m)}
+        if len(signs) == 2 and index.symbols - index.variables:
+            return True
+    return False
 
 
 def _is_only_subtracted(body: Term, variable: LoopVariable) -> bool:

@@ -171,9 +171,10 @@ class TensorEmitter:
 
     def _array_operand(self, leaf: Read, dimensions: Loops) -> Operand:
         extents = self.extents[leaf.array]
+        value, indices = self._forwards(leaf)
         exprs: list[AffineExpr] = []
         groups: list[tuple[IndexExpression, ...]] = []
-        for index, extent in zip(leaf.indices, extents, strict=True):
+        for index, extent in zip(indices, extents, strict=True):
             layout = linear_layout(index, extent)
             if layout is not None:
                 exprs += [AffineExpr.dimension(dimensions.index(v)) for v in layout.variables]
@@ -183,12 +184,33 @@ class TensorEmitter:
                 raise Diagnostic(f"cannot lift: {_cell(leaf)} may lie outside of the array")
             exprs.append(_affine(_apart(index)[1], dimensions, leaf))
             groups.append((extent,))
-        value = self.parameters[leaf.array]
         if len(exprs) > len(groups):
-            value = self._expanded(leaf.array, tuple(groups))
-        elif any(_is_partial(i, e) for i, e in zip(leaf.indices, extents, strict=True)):
-            value = self._part(value, leaf.indices, extents)
+            value = self._expanded(value, tuple(groups))
+        elif any(_is_partial(i, e) for i, e in zip(indices, extents, strict=True)):
+            value = self._part(value, indices, extents)
         return Operand(leaf, value, AffineMap(len(dimensions), 0, tuple(exprs)))
+
+    def _forwards(self, leaf: Read) -> tuple[SSAValue, Subscripts]:
+        """Return the array turned around along dimensions that are read from a moving end.
+
+        ``linalg`` has no subscripts such as ``n - 1 - i``. The subscripts are those of the result.
+        """
+        value, extents = self.parameters[leaf.array], self.extents[leaf.array]
+        turned = [_is_backwards(index) for index in leaf.indices]
+        if not any(turned):
+            return value, leaf.indices
+        key = (value, (tuple(IndexExpression.of(int(turn)) for turn in turned),))
+        if key not in self.expanded:
+            last = [e - 1 if turn else e * 0 for e, turn in zip(extents, turned, strict=True)]
+            steps = [-1 if turn else 1 for turn in turned]
+            first, sizes = self._mixed(last), self._mixed(extents)
+            op = tensor.ExtractSliceOp(value, first, sizes, steps, value.type)
+            self.expanded[key] = self.insert(op)
+        indices = tuple(
+            extent - 1 - index if turn else index
+            for index, extent, turn in zip(leaf.indices, extents, turned, strict=True)
+        )
+        return self.expanded[key], indices
 
     def _is_inside(self, leaf: Read) -> bool:
         """Return whether the read cannot miss its array, in whatever layout it is written."""
@@ -217,12 +239,11 @@ class TensorEmitter:
         exprs = tuple(_affine(_apart(index)[1], dimensions, leaf) for index in indices)
         return Operand(leaf, value, AffineMap(len(dimensions), 0, exprs))
 
-    def _expanded(self, array: SSAValue, groups: Groups) -> SSAValue:
-        """Return the array parameter with each dimension split into the extents of its group."""
-        key = (array, groups)
+    def _expanded(self, value: SSAValue, groups: Groups) -> SSAValue:
+        """Return the array with each dimension split into the extents of its group."""
+        key = (value, groups)
         if key not in self.expanded:
             shape = [extent for group in groups for extent in group]
-            value = self.parameters[array]
             result = TensorType(_element_type(value), [_static(extent) for extent in shape])
             sizes = self.dynamic(shape)
             self.expanded[key] = self.insert(
@@ -362,6 +383,14 @@ def _apart(index: IndexExpression) -> tuple[IndexExpression, IndexExpression]:
     if is_number or any(coefficient < 0 for _, coefficient in rest):
         return IndexExpression(()), index
     return IndexExpression.from_terms(fixed), IndexExpression.from_terms(rest)
+
+
+def _is_backwards(index: IndexExpression) -> bool:
+    """Return whether the subscript is a number known at run time only, minus loops."""
+    fixed = [term for term in index.terms if not _has_loop(term[0])]
+    moving = [coefficient for monomial, coefficient in index.terms if _has_loop(monomial)]
+    is_number = all(not monomial for monomial, _ in fixed)
+    return bool(moving) and all(c < 0 for c in moving) and not is_number
 
 
 def _has_loop(monomial: Monomial) -> bool:

@@ -117,9 +117,14 @@ class _Definition:
             case linalg.GenericOp():
                 self._generic(op)
             case tensor.ExtractSliceOp():
-                places = self._places(op)
-                self._assign(op.result, f"{self.names[op.source]}[{places}]")
+                text = f"{self.names[op.source]}[{self._places(op)}]"
+                if _runs_backwards(op):
+                    sizes = self._mixed(op.static_sizes, list(op.sizes))
+                    text += f"[{', '.join(f':{size}' for size in sizes)}]"
+                self._assign(op.result, text)
             case tensor.InsertSliceOp():
+                if _runs_backwards(op):
+                    raise Diagnostic("no NumPy form for a part that is written backwards")
                 name = self._assign(op.result, f"{self.names[op.dest]}.copy()")
                 self.lines.append(f"{name}[{self._places(op)}] = {self.names[op.source]}")
             case tensor.ExpandShapeOp():
@@ -177,7 +182,9 @@ class _Definition:
         strides = self._mixed(op.static_strides, list(op.strides))
         places: list[str] = []
         for first, size, step in zip(offsets, sizes, strides, strict=True):
-            if step == "1":
+            if step.startswith("-"):
+                places.append(f"{first}::{step}")  # to the beginning; cut to size afterwards
+            elif step == "1":
                 places.append(f":{size}" if first == "0" else f"{first}:{first} + {size}")
             else:
                 places.append(f"{first}:{first} + {step} * ({size} - 1) + 1:{step}")
@@ -261,3 +268,7 @@ def _affine(expression: AffineExpr) -> str:
 def _element(value: SSAValue) -> str:
     assert isinstance(value.type, TensorType)
     return dtype(value.type.element_type)
+
+
+def _runs_backwards(op: tensor.ExtractSliceOp | tensor.InsertSliceOp) -> bool:
+    return any(step < 0 and step != DYNAMIC_INDEX for step in op.static_strides.get_values())

@@ -163,6 +163,9 @@ class _View:
             case tensor.InsertSliceOp():
                 return self._inserted(op)
             case tensor.ExtractSliceOp():
+                first, steps = op.static_offsets.get_values(), op.static_strides.get_values()
+                if any(first) or any(step != 1 for step in steps):
+                    raise Diagnostic("a part from within an array takes statements in NumPy")
                 ends = ", ".join(f":{size}" for size in self.sizes(value))
                 return f"{parenthesised(self.tensor(op.source))}[{ends}]"
             case tensor.ExpandShapeOp() | tensor.CollapseShapeOp():

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ BASES: dict[str, Proposal] = {
     "isa": Proposal("ir", (FOLDER / "base_isa.mlir").read_text()),
     "tile": Proposal("ir", (FOLDER / "base_tile.mlir").read_text()),
     "pipeline": Proposal("pipeline", LOWERING),
+    "pattern": Proposal("pattern", (FOLDER / "base_pattern.mlir").read_text(), LOWERING),
 }
 ATTACKS: list[dict[str, Any]] = tomllib.loads((FOLDER / "attacks.toml").read_text())["attack"]
 
@@ -36,7 +38,7 @@ def proposal_of(attack: dict[str, Any]) -> Proposal:
     for old, new in attack.get("edits", ()):
         assert old in text, old
         text = text.replace(old, new)
-    return Proposal(base.kind, attack.get("text", text))
+    return replace(base, text=attack.get("text", text))
 
 
 @pytest.fixture(scope="module")

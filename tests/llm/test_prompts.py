@@ -84,7 +84,7 @@ def all_prompts(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> list[Reque
     """Every plan, implementation and repair that a search on the first schedule can ask for."""
     monkeypatch.setattr(guide_module, "DROPOUT", 0.0)
     names = [item.name for item in pass_items()]
-    names += ["rewrite-isa-ir", "rewrite-tile-ir", "rewrite-c"]
+    names += ["rewrite-isa-ir", "rewrite-tile-ir", "rewrite-c", "propose-pattern"]
     model = Choosing(names)
     outcome = evaluate(problem, first_pipelines(problem.tensor_ir, CONFIG)[0])
     with ThreadPoolExecutor(1) as executor:

@@ -17,6 +17,7 @@ from liftproof.llm.check import Task, check
 from liftproof.llm.ledger import Price
 from liftproof.llm.loopback_service import ChatService, Content, Reply
 from liftproof.llm.search import Search, SearchState
+from liftproof.llm.session import open_session
 from liftproof.passes.pipelines import baseline_pipeline
 from liftproof.tools.cli import main
 
@@ -59,7 +60,7 @@ def run(
         "models": ("m",),
     }
     models = ModelOptions(**{**defaults, **options})  # pyright: ignore
-    advice = Advice(models, task.problem, task.source_ir, 721, 0)
+    advice = Advice(open_session(models), task.problem, task.source_ir, 721, 0)
     with ThreadPoolExecutor(jobs) as executor, advice.opened(executor, jobs) as (guide, _):
         search = Search(
             advice.problem,

@@ -47,8 +47,11 @@ class Instance:
 def instances(rule: Rule, context: Context) -> Iterator[Instance]:
     """All instances that are valid IR before and after.
 
-    Raises ``PatternError`` if there is none, or if the rule does not match its own instance.
+    Raises ``PatternError`` if there is none, if an attribute of the rule is open, or if the rule
+    does not match its own instance.
     """
+    if rule.open_attributes:
+        raise PatternError(f"{rule.name}: an attribute is open", hint="give its value")
     if len(OPEN_TYPES) ** len(rule.open_types) > MAX_INSTANCES:
         raise PatternError(
             f"{rule.name}: too many types are open", hint="give operands their types"

@@ -58,6 +58,8 @@ class Rule:
     operands: tuple[pdl.OperandOp, ...]
     open_types: tuple[SSAValue, ...]
     """Types, and operands without a type, that the pattern leaves open."""
+    open_attributes: tuple[SSAValue, ...]
+    """Attributes without a value: the rule is proved for each match (see ``closed``)."""
     root: pdl.OperationOp
     rewrite: tuple[Operation, ...]
     constants: Bindings
@@ -87,8 +89,10 @@ def _rule(pattern: pdl.PatternOp, number: int) -> Rule:
     for op in matched:
         if not isinstance(op, _MATCHED):
             raise PatternError(f"{name}: `{op.name}` is not supported in a match")
-        if isinstance(op, pdl.AttributeOp) and (op.value is None or op.value_type is not None):
-            raise PatternError(f"{name}: an attribute is open", hint="give its value")
+        if isinstance(op, pdl.AttributeOp) and op.value_type is not None:
+            raise PatternError(
+                f"{name}: an attribute has a type", hint="give its value, or neither"
+            )
         if isinstance(op, pdl.ResultOp) and op.parent_.owner is root:
             raise PatternError(f"{name}: results of the root are part of the match")
         if isinstance(op, pdl.TypeOp | pdl.OperandOp) and not list(op.results[0].uses):
@@ -105,6 +109,9 @@ def _rule(pattern: pdl.PatternOp, number: int) -> Rule:
         if (isinstance(op, pdl.TypeOp) and op.constantType is None)
         or (isinstance(op, pdl.OperandOp) and op.value_type is None)
     )
+    open_attributes = tuple(
+        op.output for op in matched if isinstance(op, pdl.AttributeOp) and op.value is None
+    )
     constants: Bindings = {}
     for op in matched:
         if isinstance(op, pdl.TypeOp) and op.constantType is not None:
@@ -118,10 +125,28 @@ def _rule(pattern: pdl.PatternOp, number: int) -> Rule:
         _effects(name, root, matched),
         operands,
         open_types,
+        open_attributes,
         root,
         body,
         constants,
     )
+
+
+def closed(rule: Rule, bindings: Bindings) -> Rule:
+    """``rule`` with the attributes and the types of arrays that it has in a match."""
+    pattern = rule.root.parent_op()
+    assert isinstance(pattern, pdl.PatternOp)
+    copy = pattern.clone()
+    for old, new in zip(pattern.body.block.ops, copy.body.block.ops, strict=True):
+        if isinstance(new, pdl.AttributeOp) and new.value is None:
+            found = bindings[old.results[0]]
+            assert isinstance(found, Attribute)
+            new.value = found
+        elif isinstance(new, pdl.TypeOp) and new.constantType is None:
+            found = bindings[old.results[0]]
+            if isinstance(found, MemRefType):
+                new.constantType = found
+    return _rule(copy, 0)
 
 
 def _effects(

@@ -1,0 +1,33 @@
+"""The rewrite rules of a schedule in its results: a file, and their proofs in the report."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from ..llm.rules import rules_in
+from ..llm.untrusted_rule import prove_text
+from ..passes.proven_rules import from_option
+
+
+def rules_file(pipeline: str) -> str:
+    """The rules that ``pipeline`` applies, as MLIR; empty if there is none."""
+    return "\n".join(from_option(text) for text in dict.fromkeys(rules_in(pipeline)))
+
+
+def rules_report(pipeline: str, config: str) -> list[dict[str, Any]]:
+    """Each rule of ``pipeline`` with what its proof covers and assumes."""
+    found: list[dict[str, Any]] = []
+    for text in dict.fromkeys(rules_in(pipeline)):
+        rule = prove_text(from_option(text), config)
+        found.append(
+            {
+                "name": rule.name,
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                "proved": "for all that it matches" if rule.is_closed else "for each match",
+                "types": list(rule.types),
+                "assumptions": list(rule.assumptions),
+                "obligations": rule.obligations,
+            }
+        )
+    return found
