@@ -25,7 +25,7 @@ from .core.polyhedral import Unsupported, describe
 from .core.values import slot_kind
 from .engine import Analysed, Run, analyse, analyse_source, prove
 from .execution.counterexample import Counterexample, find_counterexample
-from .execution.suspect_inputs import Summand, Suspicion
+from .execution.suspect_inputs import Summand, Suspicion, sums_floats
 from .explain import Explanation, explain, last_writer
 from .extract.extraction import extract
 from .extract.from_loops import symbol_name
@@ -271,7 +271,10 @@ def _suspicion(prepared: PreparedSource, violation: Violation, run: Run) -> Susp
             points = source.summands.of_first_element(final, *key)
             summands = tuple(Summand(shape, subscripts) for shape, subscripts in points)
             return Suspicion(found, summands, value, sizes)
-    return Suspicion(found, sizes=sizes)
+    if run.target is None:
+        return Suspicion(found, sizes=sizes)
+    inexact = sums_floats(prepared.analysed.program, run.target.program)
+    return Suspicion(found, sizes=sizes, sums_floats=inexact)
 
 
 def _scalars(model: dict[str, int]) -> Iterator[tuple[int, int]]:

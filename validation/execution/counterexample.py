@@ -20,17 +20,25 @@ from xdsl.dialects.func import FuncOp
 from ...hw.gemmini.config import GemminiConfig
 from ..core.polyhedral import Unsupported, describe
 from ..explain import place_of
-from ..extract.extraction import Level, level_of
+from ..extract.extraction import Level, extract, level_of
 from ..extract.from_loops import output_positions
 from ..extract.structured import single_function
 from ..oracle.pairing import Difference
 from .common import ExecutionFault, TooExpensive
 from .execute import execute, random_array
-from .suspect_inputs import Summand, Suspicion, arrays_for_difference, arrays_for_sum
+from .suspect_inputs import (
+    Summand,
+    Suspicion,
+    arrays_for_difference,
+    arrays_for_sum,
+    sums_floats,
+)
 from .trial_sizes import Sizes, parameter_names, shapes_at, size_parameters, smallest, trials
 
 RANDOM_MAGNITUDES: tuple[int | None, ...] = (1, None, 3, 20, None)
 """Ranges of random inputs: small ones keep saturation from hiding a difference."""
+FLOAT_TRIES = 4
+"""Runs on zeros of both signs, infinities, NaN, subnormal and long numbers."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,14 @@ class _InputSearch:
                 continue
             except TooExpensive as error:
                 raise Unsupported(f"the source is too large to run: {error}") from error
-            found = _compare(self.names, inputs, expected, self.target, self.config)
+            found = _compare(
+                self.names,
+                inputs,
+                expected,
+                self.target,
+                self.config,
+                exact=not self.suspicion.sums_floats,
+            )
             if found is not None:
                 return found
         return None
@@ -161,12 +176,29 @@ class _InputSearch:
         for sign in (-1, 1):
             # A minimum or maximum that starts from the wrong number shows where all are beyond it.
             yield [_of_sign(array, sign) if array.ndim else array for array in fresh(20)]
+        if any(type.startswith("f") for _, type in shapes):
+            for _ in range(FLOAT_TRIES):
+                yield [_awkward(rng, array) for array in fresh(None)]
 
 
 def _of_sign(array: NDArray[Any], sign: int) -> NDArray[Any]:
     """Numbers that are all positive or all negative, as far as their type has such."""
     magnitudes = np.abs(array) + np.ones_like(array)
     return magnitudes * sign if array.dtype.kind in "if" else magnitudes
+
+
+def _awkward(rng: np.random.Generator, array: NDArray[Any]) -> NDArray[Any]:
+    """Floats that identities of real numbers do not hold for; other arrays stay as they are."""
+    if array.dtype.kind != "f":
+        return array
+    limits = np.finfo(array.dtype)
+    small = (0.0, 0.0, 0.0, limits.smallest_subnormal, limits.tiny)
+    special = (*small, np.inf, np.nan, limits.max, 1.0)
+    values = np.array(special, array.dtype)[rng.integers(0, len(special), array.shape)]
+    scales = np.exp2(rng.integers(-12, 13, array.shape)).astype(array.dtype)
+    plain = rng.standard_normal(array.shape).astype(array.dtype) * scales
+    chosen = np.where(rng.random(array.shape) < 0.5, values, plain)
+    return np.where(rng.random(array.shape) < 0.5, chosen, -chosen)
 
 
 def replay(
@@ -179,7 +211,8 @@ def replay(
     """
     names = parameter_names(single_function(source))
     expected = execute(source, inputs, config)
-    return _compare(names, list(inputs), expected, target, config)
+    exact = not sums_floats(extract(source, config), extract(target, config))
+    return _compare(names, list(inputs), expected, target, config, exact=exact)
 
 
 def _compare(
@@ -188,6 +221,8 @@ def _compare(
     expected: Sequence[NDArray[Any]],
     target: ModuleOp,
     config: GemminiConfig,
+    *,
+    exact: bool,
 ) -> Counterexample | None:
     try:
         actual = execute(target, inputs, config)
@@ -201,7 +236,7 @@ def _compare(
         )
     except TooExpensive as error:
         raise Unsupported(f"the target is too large to run: {error}") from error
-    return compare_runs(names, inputs, expected, actual)
+    return compare_runs(names, inputs, expected, actual, exact=exact)
 
 
 def compare_runs(
@@ -209,10 +244,12 @@ def compare_runs(
     inputs: Sequence[NDArray[Any]],
     expected: Sequence[NDArray[Any]],
     actual: Sequence[NDArray[Any]],
+    *,
+    exact: bool = False,
 ) -> Counterexample | None:
     """The first difference between the contents of all parameters after two runs."""
     for name, left, right in zip(names, expected, actual, strict=True):
-        element = first_difference(left, right)
+        element = first_difference(left, right, exact=exact)
         if element is not None:
             return Counterexample(
                 names, tuple(inputs), name, element, str(left[element]), str(right[element])
@@ -220,13 +257,20 @@ def compare_runs(
     return None
 
 
-def first_difference(left: NDArray[Any], right: NDArray[Any]) -> tuple[int, ...] | None:
-    """The first element, in order of storage, in which two arrays differ; NaN equals NaN."""
-    if np.issubdtype(left.dtype, np.floating):
-        # Sums may be formed in another order; that is an assumption of the verdict.
-        same = np.isclose(left, right, rtol=1e-3, atol=1e-3, equal_nan=True)
-    else:
+def first_difference(
+    left: NDArray[Any], right: NDArray[Any], *, exact: bool = False
+) -> tuple[int, ...] | None:
+    """The first element, in order of storage, in which two arrays differ; NaN equals NaN.
+
+    Unless ``exact``, floats may differ as sums in another order do, an assumption of the verdict.
+    """
+    if not np.issubdtype(left.dtype, np.floating):
         same = left == right
+    elif exact:
+        equal = (left == right) & (np.signbit(left) == np.signbit(right))
+        same = equal | (np.isnan(left) & np.isnan(right))
+    else:
+        same = np.isclose(left, right, rtol=1e-3, atol=1e-3, equal_nan=True)
     if same.all():
         return None
     return tuple(int(place[0]) for place in np.nonzero(~np.atleast_1d(same)))[: left.ndim]

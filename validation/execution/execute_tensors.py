@@ -98,7 +98,11 @@ class TensorExecutor:
         for (first, size, step), extent in zip(parts, shape, strict=True):
             if size and not (0 <= first < extent and 0 <= first + (size - 1) * step < extent):
                 raise ExecutionFault(f"slice out of bounds in `{operation}`")
-        return tuple(slice(first, first + size * step, step) for first, size, step in parts)
+        ends = [first + size * step for first, size, step in parts]
+        return tuple(
+            slice(first, end if end >= 0 else None, step)  # -1 would be the last element
+            for (first, _, step), end in zip(parts, ends, strict=True)
+        )
 
     def _extract_slice(self, operation: tensor.ExtractSliceOp) -> None:
         source = self.values[operation.source]

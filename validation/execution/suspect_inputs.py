@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.terms import Term
+from ..core.polyhedral import Program
+from ..core.terms import Term, is_float
 from ..core.values import slot_kind, slots_of
 from ..oracle.pairing import Difference
 
@@ -34,6 +35,17 @@ class Suspicion:
     """A value of their sum for which the outputs differ."""
     sizes: tuple[tuple[int, int], ...] = ()
     """Values of scalar parameters, by position, at which an obligation fails."""
+    sums_floats: bool = True
+    """Whether floats may be added up in another order; else results must agree bit for bit."""
+
+
+def sums_floats(*programs: Program) -> bool:
+    """Whether one of the programs accumulates floating-point numbers."""
+    return any(
+        statement.accumulates and is_float(statement.value.type)
+        for program in programs
+        for statement in program.statements
+    )
 
 
 def elements_of(

@@ -231,6 +231,10 @@ def _remainder(encoder: _Encoder, value: Term, a: Any, b: Any) -> Any:
     return _typed(encoder, value, z3.SRem, a, b)
 
 
+def _magnitude(encoder: _Encoder, value: Term, a: Any) -> Any:
+    return _typed(encoder, value, lambda x: z3.If(x < 0, -x, x), a)
+
+
 def _compare_floats(encoder: _Encoder, value: Term, a: Any, b: Any) -> Any:
     predicate = str(value.payload)
     rules: dict[str, Callable[[Any, Any], Any]] = {
@@ -270,6 +274,9 @@ _RULES: dict[str, Callable[..., Any]] = {
     "xori": _bitwise(lambda a, b: a ^ b),
     "divsi": _quotient,
     "remsi": _remainder,
+    "divui": lambda encoder, value, a, b: _typed(encoder, value, z3.UDiv, a, b),
+    "remui": lambda encoder, value, a, b: _typed(encoder, value, z3.URem, a, b),
+    "absi": _magnitude,
     "to_float": lambda encoder, value, a: z3.fpSignedToFP(_NEAREST(), a, _SORTS[value.type]()),
     "mulf": lambda encoder, value, a, b: z3.fpMul(_NEAREST(), a, b),
     "addf": lambda encoder, value, a, b: z3.fpAdd(_NEAREST(), a, b),

@@ -526,6 +526,11 @@ def _float_negation(form: NormalForm, old: Term, a: Term) -> Term:
     return form.float_product(a, number(-1.0, old.type))
 
 
+def _float_difference(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
+    """``a - b`` is defined as ``a + (-b)``."""
+    return form._ordered("addf", old.type, (a, _float_negation(form, old, b)), None)  # pyright: ignore[reportPrivateUsage]
+
+
 def _float_limit(kind: str, nan_free: bool) -> Callable[..., Term]:
     def rule(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
         zero = constant_value(a) == 0 or constant_value(b) == 0
@@ -574,6 +579,7 @@ _RULES: dict[str, Callable[..., Term]] = {
     "fptosi": lambda form, old, a: form.to_integer(old, a),
     "mulf": lambda form, old, a, b: form.float_product(a, b),
     "negf": _float_negation,
+    "subf": _float_difference,
     "maximumf": _float_limit("maxf", True),
     "minimumf": _float_limit("minf", True),
     "maxnumf": _float_limit("maxf", True),
