@@ -35,6 +35,7 @@ class Move(Instruction, ABC):
     add = opt_prop_def(UnitAttr)
 
     def verify_move(self, *, transpose: bool) -> None:
+        self.verify_targets()
         for role, operand in (("src", self.src), ("dst", self.dst)):
             in_psum = view_of(operand).in_psum
             require(not in_psum, f"DMA cannot access PSUM ({role})")

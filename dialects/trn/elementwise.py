@@ -37,6 +37,7 @@ from .types import UNARY, Engine, Operator, OperatorAttr, ViewType
 
 NUMBER = FloatAttr | IntegerAttr
 BINARY = frozenset(Operator) - UNARY
+_SCALAR_ENGINE = ([Operator.MULTIPLY], [Operator.ADD], [Operator.MULTIPLY, Operator.ADD])
 
 
 @irdl_op_definition
@@ -142,6 +143,9 @@ class TensorScalarOp(EngineInstruction):
             raise VerifyException("scalar1 needs op1")
         require_bitwise_integers(operators, self.data, self.dst)
         require_same_size("dst", self.dst, self.data)
+        if engine == Engine.ACT:
+            fused = operators in _SCALAR_ENGINE
+            require(fused, "engine: act computes multiply, add, or multiply and add only")
 
 
 @irdl_op_definition

@@ -33,6 +33,7 @@ from .types import (
     ReduceCommandAttr,
     ViewType,
 )
+from .views import ViewOp
 
 F32 = FloatAttr.constr(Float32Type())
 I64 = IntegerAttr.constr(i64)
@@ -75,6 +76,13 @@ class Instruction(IRDLOperation, ABC):
             if isinstance(operand.type, ViewType) and operand not in written
         ]
 
+    def verify_targets(self) -> None:
+        """Each place of a target is another element: the order of the writes is not defined."""
+        for view in self.written:
+            source = view.owner
+            if isinstance(source, ViewOp) and source.names_twice:
+                raise VerifyException("a target names each element once")
+
     @property
     def views(self) -> list[SSAValue]:
         return [operand for operand in self.operands if isinstance(operand.type, ViewType)]
@@ -104,6 +112,7 @@ class EngineInstruction(Instruction, ABC):
             raise VerifyException(f"engine: {self.name} runs on {allowed}, not on {chosen}")
         for view in self.views:
             require_engine_reaches(chosen, "an operand", view)
+        self.verify_targets()
         self.verify_operands(chosen)
 
     def verify_operands(self, engine: Engine) -> None:

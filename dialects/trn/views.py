@@ -338,8 +338,41 @@ class ViewOp(IRDLOperation):
                 f" {view.free_size}"
             )
 
+    @property
+    def names_twice(self) -> bool:
+        """Whether two places of the view are known to be the same element of the array."""
+        view = self.view.type
+        for dimension in set(self.dimensions):
+            runs = [
+                (abs(step), size)
+                for size, step, along in zip(
+                    view.shape, self.step_list, self.dimensions, strict=True
+                )
+                if along == dimension and size not in (0, 1)
+            ]
+            if DYNAMIC_INDEX not in [size for _, size in runs] and _collide(sorted(runs)):
+                return True
+            if any(step == 0 for step, _ in runs):
+                return True
+        return False
+
     def _first_partition(self) -> int:
         return first_partition(self.source)
+
+
+def _collide(runs: Sequence[tuple[int, int]]) -> bool:
+    """Whether sums of one multiple of each step, up to its count, are the same twice."""
+    reach = 0
+    for step, size in runs:
+        if step <= reach:
+            break
+        reach += (size - 1) * step
+    else:
+        return False
+    sums = {0}
+    for step, size in runs:
+        sums = {start + step * number for start in sums for number in range(size)}
+    return len(sums) < prod(size for _, size in runs)
 
 
 def first_partition(buffer: SSAValue) -> int:

@@ -21,6 +21,7 @@ from xdsl.utils.exceptions import VerifyException
 from ...diagnostics import Diagnostic
 from ...dialects import trn
 from ...dialects.trn import Engine, Instruction, Space, ViewType, space_of
+from .check import check
 from .concrete import ConcreteRules
 from .config import TrainiumConfig
 from .element_types import numpy_type
@@ -71,6 +72,7 @@ def run(
     define: reads of memory that was never written, accesses out of bounds, operand rules that the
     sizes at hand break, a deadlock.
     """
+    check(function, config)
     interpreter = Interpreter(config)
     parameters = parameters_of(function)
     for argument, parameter in zip(function.args, parameters, strict=True):

@@ -148,8 +148,6 @@ class Interpreter:
         kind = op.buffer.type
         shape = tuple(kind.get_shape())
         offset = op.offset.value.data if isinstance(op, trn.SbufOp) else op.byte_offset
-        if offset + trn.partition_bytes(kind) > size:
-            raise refused(op, f"capacity: reaches over the {size} bytes of a partition")
         itemsize = numpy_type(kind.element_type).itemsize
         strides = (size, *contiguous_strides(shape, itemsize)[1:])
         partition = op.partition.value.data

@@ -47,8 +47,8 @@ func.func @product(%A : memref<128x64xbf16>, %B : memref<128x256xbf16>, %C : mem
   // CHECK: trn.stream act {
   trn.stream act {
     trn.wait %multiplied until %one
-    // CHECK: trn.tensor_copy %p_view to %c_view : !trn.view<psum, 64x256xf32>, !trn.view<sbuf, 64x256xf32>
-    trn.tensor_copy %p_view to %c_view : !trn.view<psum, 64x256xf32>, !trn.view<sbuf, 64x256xf32>
+    // CHECK: trn.activation copy %p_view to %c_view : !trn.view<psum, 64x256xf32>, !trn.view<sbuf, 64x256xf32>
+    trn.activation copy %p_view to %c_view : !trn.view<psum, 64x256xf32>, !trn.view<sbuf, 64x256xf32>
     trn.inc %copied by %one
   }
   func.return

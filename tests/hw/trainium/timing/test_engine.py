@@ -91,7 +91,7 @@ def test_dma_engines_share_the_load():
     """Transfers on different DMA engines overlap, those on the same one follow each other."""
     arguments = {"first_dma": [0, 8, 0], "dmas": 8, "dma_time": 400.0}
     run = run_program(program([5, 6, 7], [50] * 3, **arguments), PARAMETERS_HERE)
-    assert run.times["ended"].tolist() == [1450, 1450, 1850]
+    assert run.times["ended"].tolist() == [1400, 1400, 1800]
     assert (run.times["visible"] - run.times["ended"]).tolist() == [DMA_DONE] * 3
 
 
