@@ -10,7 +10,8 @@ dimensions are one array tile (DIM × DIM) and whose other dimensions count tile
 A load or store of more than DIM columns continues in the following slots of the last slot
 dimension.
 The rows of a move run along the array's last dimension but one, or along ``row_dimension``, and
-from one row to the next by one element of it, or by ``row_step`` elements.
+from one row to the next by one element of it, or by ``row_step`` elements. Along the last dimension
+they may overlap: each row begins ``row_step`` elements behind the one before.
 Element types convert as C converts them: a narrow integer loaded into a wider buffer is extended
 with its sign; a product is formed in the type of the target buffer, and wraps around.
 """
@@ -106,7 +107,7 @@ def _place(dimension: IntegerAttr | None, step: IntegerAttr | None) -> Rows:
 
 def _require_rows(array: SSAValue, dimension: int, step: int) -> None:
     assert isinstance(array.type, MemRefType)
-    if not 0 <= dimension < max(1, array.type.get_num_dims() - 1):
+    if not 0 <= dimension < max(1, array.type.get_num_dims()):
         raise VerifyException(f"rows along dimension {dimension} of {array.type}")
     if step < 1:
         raise VerifyException(f"rows that are {step} elements apart")

@@ -15,7 +15,13 @@ from .untrusted_text import check_text
 
 DIALECTS = ("builtin", "func", "arith", "scf", "memref", "gemmini", "tile")
 """Dialects of a proposed program; all other operations are unregistered."""
-OPERATIONS = ("builtin.module", "func.func", "func.return", "memref.alloc")
+OPERATIONS = (
+    "builtin.module",
+    "func.func",
+    "func.return",
+    "memref.alloc",
+    "memref.collapse_shape",
+)
 """Operations of ``builtin``, ``func`` and ``memref`` that are admitted: no calls, no casts."""
 OWN_ATTRIBUTES = ("tile.", "liftproof.")
 """Prefixes of the attributes that are admitted besides an operation's own properties."""

@@ -5,7 +5,7 @@ It answers with plain facts (``Contraction``), or refuses with what it met and w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -30,6 +30,7 @@ from xdsl.ir.affine import (
     AffineMap,
 )
 
+from .coalesce import Form, View, coalesce, view_of
 from .kernel import refusal
 from .post_op import PostOp
 
@@ -37,8 +38,8 @@ OUTPUTS = "liftproof.outputs"
 """Attribute of a kernel: the positions of the array parameters that it writes."""
 
 
-Form = Mapping[int | None, int]
-"""A subscript: factor of each loop of the contraction; the key ``None`` holds the constant."""
+Groups = tuple[tuple[int, ...], ...]
+"""How an array is seen: the dimensions of the parameter that each dimension joins."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Factor:
 
     array: int
     """Position of the parameter."""
+    groups: Groups
     subscripts: tuple[Form, ...]
     transposed: bool
     """Whether the array holds the transpose of the tiles that the product needs."""
@@ -74,6 +76,7 @@ class Contraction:
     a: Factor
     b: Factor
     out: int
+    out_groups: Groups
     out_subscripts: tuple[Form, ...]
     out_row_dimension: int
     init: int | None
@@ -89,8 +92,11 @@ class Contraction:
         return prod(self.sizes[loop] for loop in (*self.window, self.k))
 
 
-def read_contraction(function: func.FuncOp) -> Contraction:
-    """The contraction that ``function`` computes; refuses other functions."""
+def read_contraction(function: func.FuncOp, dim: int) -> Contraction:
+    """The contraction that ``function`` computes; refuses other functions.
+
+    Loops are joined (``coalesce``) for array tiles of ``dim`` rows and columns.
+    """
     out = _output_position(function)
     result = _returned(function)
     post = None
@@ -103,7 +109,7 @@ def read_contraction(function: func.FuncOp) -> Contraction:
         raise refusal(
             generic, "expected one contraction followed by at most one element-wise operation"
         )
-    return _facts(function, generic, post, out)
+    return _facts(generic, post, out, dim)
 
 
 def _output_position(function: func.FuncOp) -> int:
@@ -165,39 +171,71 @@ def _require_element_wise(post: GenericOp) -> None:
         raise refusal(post, "the operation after the contraction must not read the old output")
 
 
-def _facts(
-    function: func.FuncOp, generic: GenericOp, post: GenericOp | None, out: int
-) -> Contraction:
+def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Contraction:
     if len(generic.inputs) != 2 or len(generic.outputs) != 1:
         raise refusal(generic, "expected a contraction of two inputs to one output")
     sizes = _sizes(generic)
     *inputs, target_map = _maps(generic)
     target = _dims(target_map, generic)
-    first, second = ([_form(x, generic) for x in map.results] for map in inputs)
+    subscripts = [[_form(x, generic) for x in map.results] for map in inputs]
     _require_multiply_add(generic)
-    roles = _roles(target, first, second, generic)
+    _require_target(target, generic)
+    views = [
+        view_of(_extents(value), forms)
+        for value, forms in zip(
+            (*generic.inputs, generic.outputs[0]),
+            (*subscripts, [{loop: 1} for loop in target]),
+            strict=True,
+        )
+    ]
+    sums = [n for n, kind in enumerate(_iterators(generic)) if kind == IteratorType.REDUCTION]
+    joined, views = coalesce(sizes, target[:-1], views, dim, always=True)
+    joined, views = coalesce(joined, sums, views, dim, always=False)
+    gone = {loop for loop, size in enumerate(sizes) if joined[loop] != size and joined[loop] == 1}
+    target = tuple(loop for loop in target if loop not in gone)
+    sums = [loop for loop in sums if loop not in gone]
+    first, second, result = views
+    roles = _roles(target, sums, first.subscripts, second.subscripts, generic)
     init, broadcast = _initial_value(generic.outputs[0], generic)
     arrays = [_position(value, generic) for value in generic.inputs]
     if roles.swapped:
         first, second = second, first
         arrays.reverse()
     return Contraction(
-        sizes=sizes,
+        sizes=tuple(joined),
         i=roles.i,
         j=roles.j,
         k=roles.k,
         outer=tuple(loop for loop in target if loop not in (roles.i, roles.j)),
-        window=tuple(x for x in range(len(sizes)) if x not in target and x != roles.k),
-        a=Factor(arrays[0], tuple(first), *roles.a),
-        b=Factor(arrays[1], tuple(second), *roles.b),
+        window=tuple(loop for loop in sums if loop != roles.k),
+        a=Factor(arrays[0], first.groups, first.subscripts, *roles.a),
+        b=Factor(arrays[1], second.groups, second.subscripts, *roles.b),
         out=out,
-        out_subscripts=tuple({loop: 1} for loop in target),
-        out_row_dimension=target.index(roles.i),
+        out_groups=result.groups,
+        out_subscripts=result.subscripts,
+        out_row_dimension=_dimension_of(roles.i, result),
         init=init,
         init_broadcast=broadcast,
         generic=generic,
         post=post,
     )
+
+
+def _extents(value: SSAValue) -> tuple[int, ...]:
+    assert isinstance(value.type, TensorType)
+    return value.type.get_shape()
+
+
+def _dimension_of(loop: int, view: View) -> int:
+    return next(place for place, form in enumerate(view.subscripts) if loop in form)
+
+
+def _require_target(target: Sequence[int], generic: GenericOp) -> None:
+    kinds = _iterators(generic)
+    if not target or any(kinds[loop] == IteratorType.REDUCTION for loop in target):
+        raise refusal(generic, "the output must be indexed by parallel loops")
+    if len(set(target)) != len(target) or len(target) + 1 > len(kinds):
+        raise refusal(generic, "the output must be indexed by each parallel loop once")
 
 
 def _sizes(generic: GenericOp) -> tuple[int, ...]:
@@ -239,19 +277,17 @@ class _Roles:
 
 
 def _roles(
-    target: Sequence[int], first: Sequence[Form], second: Sequence[Form], generic: GenericOp
+    target: Sequence[int],
+    sums: Sequence[int],
+    first: Sequence[Form],
+    second: Sequence[Form],
+    generic: GenericOp,
 ) -> _Roles:
     """Choose the loops of an array tile: the columns of the output give j, its rows i.
 
     Of several choices the last loops are taken, so that the rows of a tile lie close together.
     """
-    kinds = _iterators(generic)
-    if not target or any(kinds[loop] == IteratorType.REDUCTION for loop in target):
-        raise refusal(generic, "the output must be indexed by parallel loops")
-    if len(set(target)) != len(target) or len(target) + 1 > len(kinds):
-        raise refusal(generic, "the output must be indexed by each parallel loop once")
     j = target[-1]
-    sums = [loop for loop, kind in enumerate(kinds) if kind == IteratorType.REDUCTION]
     for swapped, a, b in ((False, first, second), (True, second, first)):
         if _uses(a, j) or not _uses(b, j):
             continue
@@ -277,7 +313,7 @@ def _tile_of(subscripts: Sequence[Form], row: int, col: int) -> tuple[bool, int,
     for transposed, along, across in ((False, row, col), (True, col, row)):
         rows = [d for d, form in enumerate(subscripts) if along in form]
         cols = [d for d, form in enumerate(subscripts) if across in form]
-        if len(rows) != 1 or cols != [len(subscripts) - 1] or rows == cols:
+        if len(rows) != 1 or cols != [len(subscripts) - 1]:
             continue
         step = subscripts[rows[0]][along]
         if step > 0 and subscripts[-1][across] == 1:

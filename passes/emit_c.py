@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from xdsl.context import Context
-from xdsl.dialects import func, scf
+from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
@@ -121,6 +121,8 @@ class _Emitter:
                     raise refusal(op, "returns values, which C emission does not support")
             case SpadOp() | AccOp() | NoneOp():
                 self._local_address(op)
+            case memref.CollapseShapeOp():
+                self.expressions.texts[op.result] = self.expressions.text(op.src)
             case _ if op.dialect_name() == "arith":
                 self.expressions.define(op, self._declare)
             case _:
@@ -177,6 +179,8 @@ class _Emitter:
         type = array.type
         assert isinstance(type, MemRefType)
         subscripts = [self.expressions.text(index) for index in indices]
+        while isinstance(view := array.owner, memref.CollapseShapeOp):
+            array = view.src
         position = list(self.function.args).index(array)  # pyright: ignore[reportArgumentType]
         if _rank(self.types[position]) == len(indices):
             return f"&{name}{''.join(f'[{bare(s)}]' for s in subscripts)}"

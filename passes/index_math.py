@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import gcd
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, scf
@@ -117,6 +118,30 @@ def _range_of_minimum(a: Range, b: Range) -> Range:
     return Range(low, min(highs) if highs else None)
 
 
+@dataclass(frozen=True)
+class Digits:
+    """A value ``high · factor · unit + low`` with 0 ≤ low < unit."""
+
+    high: SSAValue
+    factor: int
+    unit: int
+    low: SSAValue
+
+
+def _digits(value: SSAValue, divisor: int) -> Digits | None:
+    """``value`` in digits of which ``divisor`` leaves the low one alone, if it is built so."""
+    owner = value.owner
+    if not isinstance(owner, arith.AddiOp) or not isinstance(owner.lhs.owner, arith.MuliOp):
+        return None
+    factor, bounds = constant_value(owner.lhs.owner.rhs), range_of(owner.rhs)
+    if not factor or factor < 0 or bounds.low is None or bounds.high is None:
+        return None
+    unit = gcd(factor, divisor)
+    if bounds.low < 0 or bounds.high >= unit:
+        return None
+    return Digits(owner.lhs.owner.lhs, factor // unit, unit, owner.rhs)
+
+
 class IndexBuilder:
     """Inserts folded index arithmetic at a movable insertion point of one function.
 
@@ -195,6 +220,8 @@ class IndexBuilder:
         bounds = range_of(a).floordiv(divisor)
         if bounds.low is not None and bounds.low == bounds.high:
             return self.constant(bounds.low)
+        if (split := _digits(a, divisor)) is not None:
+            return self.floordiv(self.mul(split.high, split.factor), divisor // split.unit)
         return a if divisor == 1 else self._value(arith.FloorDivSIOp(a, self.constant(divisor)))
 
     def rem(self, a: SSAValue, divisor: int) -> SSAValue:
@@ -210,6 +237,9 @@ class IndexBuilder:
             and 0 <= bounds.low <= bounds.high < divisor
         ):
             return a
+        if (split := _digits(a, divisor)) is not None:
+            high = self.rem(self.mul(split.high, split.factor), divisor // split.unit)
+            return self.add(self.mul(high, split.unit), split.low)
         return self._value(arith.RemSIOp(a, self.constant(divisor)))
 
     def carry(self, a: SSAValue, limit: int) -> SSAValue:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import (
+    ArrayAttr,
     Float32Type,
     FunctionType,
+    IntegerAttr,
     IntegerType,
     MemRefType,
     ModuleOp,
     StringAttr,
     TensorType,
+    i64,
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.passes import ModulePass
@@ -24,7 +28,8 @@ from xdsl.rewriter import InsertPoint
 from ..dialects.gemmini import LocalSpace, LocalSpaceAttr
 from ..dialects.tile import LoadOp, MatmulOp, Rows, StoreOp, ZeroOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
-from .contraction import Contraction, Factor, Form, read_contraction
+from .coalesce import Form
+from .contraction import Contraction, Factor, Groups, read_contraction
 from .index_math import IndexBuilder
 from .index_math import name as set_name
 from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
@@ -51,7 +56,7 @@ class LowerLinalgPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
         config = named_config(function, self.config)
-        contraction = read_contraction(function)
+        contraction = read_contraction(function, config.dim)
         post = _post_op(contraction, config)
         _require_types(contraction, config)
         lowered = _Lowering(function, contraction, post, config).build()
@@ -134,6 +139,7 @@ class _Lowering:
         Builder(InsertPoint.at_end(self.entry)).insert(func.ReturnOp())
         assert self.entry.last_op is not None
         self.index = IndexBuilder(self.entry, InsertPoint.before(self.entry.last_op))
+        self.views: dict[tuple[int, Groups], SSAValue] = {}
         self.firsts: dict[int, SSAValue] = {}
         """First element of the tile, or the element, by loop of the contraction."""
         self.narrow = machine_type(config.input_type)
@@ -141,6 +147,9 @@ class _Lowering:
 
     def build(self) -> func.FuncOp:
         facts, index = self.contraction, self.index
+        out = self._array(facts.out, facts.out_groups)
+        for factor in (facts.a, facts.b):
+            self._array(factor.array, factor.groups)
         a = self._buffer("a", self.narrow, LocalSpace.SPAD)
         b = self._buffer("b", self.narrow, LocalSpace.SPAD)
         c = self._buffer("c", self.wide, LocalSpace.ACC)
@@ -165,7 +174,6 @@ class _Lowering:
             )
         )
         index.at(after)
-        out = self.entry.args[facts.out]
         place = _rows(facts.out_row_dimension, 1, len(facts.out_subscripts))
         at = self._element(facts.out_subscripts)
         post = self.post
@@ -178,6 +186,17 @@ class _Lowering:
         alloc.memref.name_hint = name
         self.index.insert(alloc)
         return alloc.memref
+
+    def _array(self, position: int, groups: Groups) -> SSAValue:
+        """A parameter, seen with joined dimensions."""
+        array = self.entry.args[position]
+        if all(len(group) == 1 for group in groups):
+            return array
+        if (position, groups) not in self.views:
+            view = collapsed(array, groups)
+            self.index.insert(view)
+            self.views[position, groups] = view.result
+        return self.views[position, groups]
 
     def _repeat(self, loops: Sequence[int], names: str) -> None:
         """Open loops over single elements."""
@@ -215,7 +234,8 @@ class _Lowering:
         if facts.init is None:
             self.index.insert(ZeroOp(c, (), m, n))
             return
-        array = self.entry.args[facts.init]
+        groups = () if facts.init_broadcast else facts.out_groups
+        array = self._array(facts.init, groups)
         subscripts = facts.out_subscripts
         at = self._element(subscripts[-1:] if facts.init_broadcast else subscripts)
         place = _rows(facts.out_row_dimension, 1, len(subscripts))
@@ -228,7 +248,7 @@ class _Lowering:
         """Load a tile as it is stored: a transposed operand is transposed by the product."""
         if factor.transposed:
             rows, cols = cols, rows
-        source = self.entry.args[factor.array]
+        source = self._array(factor.array, factor.groups)
         at = self._element(factor.subscripts)
         place = _rows(factor.row_dimension, factor.row_step, len(factor.subscripts))
         self.index.insert(LoadOp(source, at, buffer, (), rows, cols, place=place))
@@ -237,6 +257,23 @@ class _Lowering:
 def _rows(dimension: int, step: int, rank: int) -> Rows:
     """The rows of a move of an array of ``rank`` dimensions."""
     return Rows(None if dimension == rank - 2 else dimension, step)
+
+
+def collapsed(array: SSAValue, groups: Groups) -> memref.CollapseShapeOp:
+    """``array`` with the dimensions of each group as one."""
+    old = array.type
+    assert isinstance(old, MemRefType)
+    extents = [prod(old.get_shape()[dimension] for dimension in group) for group in groups]
+    reassociation = ArrayAttr(
+        ArrayAttr(IntegerAttr(dimension, i64) for dimension in group) for group in groups
+    )
+    view = memref.CollapseShapeOp(
+        operands=[array],
+        result_types=[MemRefType(old.element_type, extents)],
+        properties={"reassociation": reassociation},
+    )
+    view.result.name_hint = f"{array.name_hint}_flat" if array.name_hint else None
+    return view
 
 
 def _memref(type: Attribute, function: func.FuncOp) -> Attribute:

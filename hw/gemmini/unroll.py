@@ -9,12 +9,12 @@ only through NumPy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects import func, scf
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects import func, memref, scf
+from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...diagnostics import Diagnostic
@@ -185,6 +185,9 @@ class _Walk:
             return None
         if op in self.origins:
             return self._instruction(op, trace) if record else None
+        if isinstance(op, memref.CollapseShapeOp):
+            self.arrays[op.result] = _seen_as(self.arrays[op.src], op)
+            return None
         value = local_address(op, scope)
         if value is not None:
             scope.values[op.results[0]] = value
@@ -255,6 +258,12 @@ class _Walk:
             for result, value in zip(results, _yielded(region.block), strict=True):
                 result[mask] = inner.scope.column(inner.scope.get(value))
         scope.values.update(zip(op.results, results, strict=True))
+
+
+def _seen_as(array: PlacedArray, view: memref.CollapseShapeOp) -> PlacedArray:
+    """The same array with joined dimensions: a view costs nothing."""
+    assert isinstance(view.result.type, MemRefType)
+    return replace(array, shape=view.result.type.get_shape())
 
 
 def _arithmetic(op: Operation, trace: _Trace) -> None:

@@ -273,8 +273,8 @@ class Expressions:
         unit = scalar_bytes(kind.base)
         for extent in extents:
             unit *= extent
-        inner_extents = value.array.extents[len(value.array.extents) - len(extents) :]
-        subscripts = value.subscripts if extents == inner_extents else None
+        # A pointer of another type walks across the ends of rows.
+        subscripts = value.subscripts if extents == value.extents else None
         return replace(value, unit=unit, extents=extents, subscripts=subscripts)
 
     def _size(self, operand: syntax.TypeName | syntax.Expression) -> int:
