@@ -148,7 +148,7 @@ class Language:
             if found is not None:
                 return found
         if function.library == "nl" and function.name in LOOP_RANGES:
-            return self._range(given, node)
+            return self._range(given, node, function.name == "static_range")
         handler: Any = None
         if function.library == "nisa":
             handler = isa_calls.CALLS.get(function.name)
@@ -183,7 +183,7 @@ class Language:
             return value
         return self.reader.source.refuse(node, f"method {method.name!r} is not understood")
 
-    def _range(self, given: list[Any], node: ast.AST) -> LoopRange:
+    def _range(self, given: list[Any], node: ast.AST, is_static: bool = False) -> LoopRange:
         for value in given:
             if not isinstance(value, int | Index):
                 self.reader.source.refuse(node, "a range counts integers")
@@ -194,7 +194,7 @@ class Language:
         step = step.require_constant() if isinstance(step, Index) else step
         if step == 0:
             self.reader.source.refuse(node, "a range by steps of 0")
-        return LoopRange(lower, upper, step)
+        return LoopRange(lower, upper, step, is_static)
 
     def _number(self, function: Named, given: list[Any], node: ast.AST) -> Any:
         """A function of ``math`` or NumPy on plain numbers; None if it is not one."""

@@ -16,6 +16,8 @@ from .values import Function, LoopRange, View
 MAX_STATEMENTS = 1 << 19
 """Statements that are read, unrolled ones as often as they are unrolled."""
 MAX_WHILE = 10_000
+UNROLLED = 16
+"""Iterations up to which a ``static_range`` is unrolled; longer ones stay loops, to be readable."""
 
 
 class ReturnReached(Exception):  # noqa: N818 - the way out of an inlined function
@@ -183,6 +185,8 @@ class Statements(Expressions):
         if node in self.unrolled or not isinstance(node.target, ast.Name) or node.orelse:
             return False
         trips = Index.of(values.upper) - values.lower
+        if values.is_static and trips.is_constant and trips.constant <= UNROLLED * values.step:
+            return False
         if values.step <= 0 or (trips.is_constant and trips.constant <= values.step):
             return False
         if not trips.is_constant and not compare_integers("<", values.lower, values.upper):

@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects import trn
 from ...dialects.trn.instruction import Instruction
+from ...dialects.trn.limits import MOVING_COLUMNS
 from ...dialects.trn.types import BITWISE, COMPARISONS, Function, Operator, Space
 from .emitter import free_size, partitions
 from .index import Index, LoopVariable
@@ -200,25 +201,33 @@ class Tiles:
         return view.with_dimensions(tuple(dimensions))
 
     def across_partitions(self, view: View, count: int, node: ast.AST) -> View:
-        """One partition's numbers in all partitions: loaded so, or multiplied by a column of 1."""
+        """One partition's numbers in all partitions: the product with a row of ones.
+
+        The result stays in PSUM if it fits one bank; what was loaded and does not is loaded again
+        for each partition.
+        """
+        width = free_size(view)
         origin = view.array.loaded_from
-        if origin is not None and view.is_whole:
+        if width > MOVING_COLUMNS and origin is not None and view.is_whole:
             repeated = self.new((count, *view.shape[1:]), view.dtype)
             along = len(origin.offsets) - 1
             source = origin.with_dimensions((Dimension(count, along, 0), *origin.dimensions[1:]))
             self.move(source, repeated, node)
             return repeated
-        dtype = view.dtype if view.dtype.is_float else FLOAT32
-        ones = self.new((1, count), dtype)
+        view = view if view.space == Space.SBUF else self.to_sbuf(view, node)
+        ones = self.new((1, count), view.dtype if view.dtype.is_float else FLOAT32)
         self.emit(trn.MemsetOp(self.operand(ones), 1.0), ones)
+        flat = self.flat(view)
+        if width <= MOVING_COLUMNS:
+            product = self.new((count, *view.shape[1:]), FLOAT32, Space.PSUM)
+            self.product(ones, flat, product, node)
+            return product
         result = self.new((count, *view.shape[1:]), view.dtype)
-        flat_source, flat_result = self.flat(view), self.flat(result)
-        width = free_size(view)
-        for start in range(0, width, 512):
-            size = min(512, width - start)
+        flat_result = self.flat(result)
+        for start in range(0, width, MOVING_COLUMNS):
+            size = min(MOVING_COLUMNS, width - start)
             product = self.new((count, size), FLOAT32, Space.PSUM)
-            part = _columns(flat_source, start, size)
-            self.product(ones, part, product, node)
+            self.product(ones, _columns(flat, start, size), product, node)
             self.copy(product, _columns(flat_result, start, size), node)
         return result
 

@@ -133,6 +133,8 @@ class LoopRange:
     lower: Integer
     upper: Integer
     step: int
+    is_static: bool = False
+    """``static_range``, which NKI always unrolls."""
 
 
 @dataclass(frozen=True)

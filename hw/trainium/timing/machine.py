@@ -131,7 +131,7 @@ def execute(machine: Record, instruction: Record, times: Record, ready: float, c
     times.ended = end
     times.visible = end + instruction.latency
     if instruction.dmas > 0:
-        times.ended = transfer(machine, instruction, end + parameters.dma_start)
+        times.ended = transfer(machine, instruction, start + parameters.dma_start)
         times.visible = times.ended + parameters.dma_done
     times.visible = max(times.visible, machine.visible[stream])
     machine.visible[stream] = times.visible

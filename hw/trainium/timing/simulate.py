@@ -9,6 +9,7 @@ from xdsl.dialects import func
 
 from ..config import TrainiumConfig
 from .dependencies import dependencies
+from .hoist import hoist_invariants
 from .machine import PARAMETERS
 from .records import Program
 from .result import TimingResult, result_of
@@ -35,6 +36,8 @@ def simulate_tiles(
 
     Raises ``TileProgramError`` for what the tile level does not have.
     """
+    function = function.clone()
+    hoist_invariants(function)
     tiles = unroll_tiles(function, config)
     parameters = parameters_of(config)
     program, run = schedule(tiles.instructions, dependencies(tiles.accesses), parameters)

@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import func, memref, scf
-from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ....diagnostics import Diagnostic
 from ....dialects import trn
-from ....dialects.trn.types import Space, element_bytes, space_of
+from ....dialects.trn.types import element_bytes
 from ...lanes import Scope, UnknownValueError, Value, ceiling_quotient, evaluate
 from ..config import TrainiumConfig
+from .allocation import Allocation, allocate
 from .cells import Buffer, BufferAccess, Column, accesses_of
 from .costs import Operands, engine_cost
 from .dependencies import Accesses
@@ -38,9 +37,9 @@ from .records import (
     new_instructions,
 )
 from .views import (
-    Box,
     box_of,
     flat_box,
+    in_bytes,
     inner_stride,
     is_hbm,
     root_of,
@@ -49,8 +48,6 @@ from .views import (
 )
 
 MAX_INSTRUCTIONS = 1 << 23
-COPIES = 2
-"""Copies of a buffer that is allocated in a loop: the compiler double-buffers."""
 
 
 class TileProgramError(Diagnostic):
@@ -73,45 +70,11 @@ def unroll_tiles(function: func.FuncOp, config: TrainiumConfig) -> TileProgram:
     Raises ``TileProgramError`` for an operation that the tile level does not have, or a program
     of more than 8 million instructions.
     """
-    walk = _Walk(config, copies_of(function, config))
+    walk = _Walk(config, allocate(function, config))
     trace = _Trace(Scope(1))
     if function.body.blocks:
         walk.block(function.body.block, trace)
     return walk.program(trace)
-
-
-def copies_of(function: func.FuncOp, config: TrainiumConfig) -> dict[SSAValue, int]:
-    """How many copies of each buffer exist: two in loops, as long as they fit their memory."""
-    capacity = {Space.SBUF: config.sbuf_partition_bytes, Space.PSUM: config.psum_partition_bytes}
-    copies: dict[SSAValue, int] = {}
-    used = dict.fromkeys(capacity, 0)
-    allocations = [op for op in function.walk() if isinstance(op, memref.AllocOp)]
-    for op in allocations:
-        copies[op.memref] = 1
-        if (space := space_of(op.memref.type)) in capacity:
-            used[space] += _partition_bytes(op.memref.type)
-    for op in allocations:
-        kind = op.memref.type
-        if not _is_in_loop(op) or (space := space_of(kind)) not in capacity:
-            continue
-        more = (COPIES - 1) * _partition_bytes(kind)
-        if used[space] + more <= capacity[space]:
-            used[space] += more
-            copies[op.memref] = COPIES
-    return copies
-
-
-def _partition_bytes(kind: MemRefType[Any]) -> int:
-    return prod(kind.get_shape()[1:]) * element_bytes(kind.element_type)
-
-
-def _is_in_loop(op: Operation) -> bool:
-    parent = op.parent_op()
-    while parent is not None:
-        if isinstance(parent, scf.ForOp):
-            return True
-        parent = parent.parent_op()
-    return False
 
 
 @dataclass
@@ -152,9 +115,9 @@ class _Nested:
 
 
 class _Walk:
-    def __init__(self, config: TrainiumConfig, copies: dict[SSAValue, int]) -> None:
+    def __init__(self, config: TrainiumConfig, allocation: Allocation) -> None:
         self.config = config
-        self.copies = copies
+        self.allocation = allocation
         self.issues: list[_Issue] = []
 
     def block(self, block: Block, trace: _Trace) -> None:
@@ -179,7 +142,7 @@ class _Walk:
             trace.count = trace.count + 1
             return None
         if isinstance(op, memref.AllocOp):
-            copies = self.copies[op.memref]
+            copies = self.allocation.copies[op.memref]
             scope.values[op.memref] = np.arange(scope.size) % copies if copies > 1 else 0
             return None
         if isinstance(op, trn.ViewOp | trn.ReshapeOp | scf.YieldOp | func.ReturnOp):
@@ -234,29 +197,31 @@ class _Walk:
         return TileProgram(records, accesses_of(buffers, count), names)
 
     def _buffers(self) -> list[Buffer]:
+        """The accesses of each buffer; buffers that share memory count as one."""
         uses: dict[SSAValue, list[tuple[SSAValue, _Issue, bool]]] = {}
         is_flat: set[SSAValue] = set()
         for issue in self.issues:
             written = issue.op.written
             for view in issue.op.views:
                 root, reshaped = root_of(view)
-                uses.setdefault(root, []).append((view, issue, view in written))
-                if reshaped:
-                    is_flat.add(root)
+                memory = self.allocation.group.get(root, root)
+                uses.setdefault(memory, []).append((view, issue, view in written))
+                if reshaped or root in self.allocation.group:
+                    is_flat.add(memory)
         return [
             Buffer(
-                self.copies.get(root, 1),
-                [self._access(root, *use, root in is_flat) for use in own],
+                self.allocation.copies.get(memory, 1),
+                [self._access(*use, flat=memory in is_flat) for use in own],
             )
-            for root, own in uses.items()
+            for memory, own in uses.items()
         ]
 
-    def _access(
-        self, root: SSAValue, view: SSAValue, issue: _Issue, writes: bool, flat: bool
-    ) -> BufferAccess:
-        scope = issue.scope
-        box: Box = flat_box(view, scope) if flat else box_of(view, scope)
-        copy: Value = scope.get(root) if self.copies.get(root, 1) > 1 else 0
+    def _access(self, view: SSAValue, issue: _Issue, writes: bool, *, flat: bool) -> BufferAccess:
+        scope, (root, _) = issue.scope, root_of(view)
+        box = flat_box(view, scope) if flat else box_of(view, scope)
+        if root in self.allocation.group:
+            box = in_bytes(box, view, self.allocation.place[root])
+        copy: Value = scope.get(root) if self.allocation.copies.get(root, 1) > 1 else 0
         return BufferAccess(
             issue.positions,
             scope.column(copy),
@@ -283,13 +248,24 @@ def _refused(op: Operation, reason: str) -> TileProgramError:
     return TileProgramError(f"{op.name}: {reason}, in {text[:160]!r}")
 
 
-def engine_for(op: trn.EngineInstruction) -> trn.Engine:
-    """The engine that runs an instruction: copies out of PSUM go to the scalar engine.
+SCALED = (trn.Operator.ADD, trn.Operator.SUBTRACT, trn.Operator.MULTIPLY)
 
-    NKIBench's profiles show them there; the vector engine is the busier one in most kernels.
+
+def engine_for(op: trn.EngineInstruction) -> trn.Engine:
+    """The engine that runs an instruction which names none.
+
+    Copies out of PSUM and single additions or multiplications of a scalar go to the scalar engine,
+    as an activation ``data · scale + bias``: NKIBench's profiles of products, of adamw and of
+    rmsnorm show them there. Subtracting a vector would need its negation first, so the vector
+    engine does that, and what only it can do.
     """
-    if op.engine is None and isinstance(op, trn.TensorCopyOp) and trn.view_of(op.src).in_psum:
+    if op.engine is not None:
+        return op.engine.data
+    if isinstance(op, trn.TensorCopyOp) and trn.view_of(op.src).in_psum:
         return trn.Engine.ACT
+    if isinstance(op, trn.TensorScalarOp) and op.op1 is None and op.op0.data in SCALED:
+        shifts_back = op.op0.data == trn.Operator.SUBTRACT and op.scalar0 is not None
+        return trn.Engine.DVE if shifts_back else trn.Engine.ACT
     return op.chosen_engine
 
 

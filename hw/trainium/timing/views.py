@@ -81,6 +81,13 @@ def flat_box(view: SSAValue, scope: Scope) -> Box:
     return Box((low,), (last + 1,))
 
 
+def in_bytes(box: Box, view: SSAValue, offset: int) -> Box:
+    """A flat box on chip as partitions and bytes of shared memory, which begins at ``offset``."""
+    size = element_bytes(trn.view_of(view).element_type)
+    low, high = box.low[1] * size + offset, box.high[1] * size + offset
+    return Box((box.low[0], low), (box.high[0], high))
+
+
 def inner_stride(view: SSAValue, shape: tuple[int, ...]) -> int:
     """Bytes between two elements of the innermost free dimension of more than one element."""
     bytes_each = element_bytes(trn.view_of(view).element_type)
