@@ -42,6 +42,8 @@ class Emitter:
         self._path = StringAttr(path)
         self._blocks = [block]
         self._count = 0
+        self.arrays: dict[SSAValue, Array] = {}
+        """The arrays on chip by their buffer."""
         self._location: FileLineColLoc | UnknownLoc = UnknownLoc()
 
     @property
@@ -121,7 +123,9 @@ class Emitter:
         op.memref.name_hint = _identifier(name)
         self.insert(op)
         axes = tuple(order.index(axis) for axis in range(len(shape)))
-        return Array(name, shape, dtype, space, op.memref, axes, self.depth)
+        array = Array(name, shape, dtype, space, op.memref, axes, self.depth)
+        self.arrays[op.memref] = array
+        return array
 
     def clear(self, array: Array) -> None:
         """Set a buffer to zero right behind its allocation."""
@@ -141,7 +145,10 @@ class Emitter:
         op = ReshapeOp(array.buffer, result)
         self.insert(op)
         axes = tuple(range(len(shape)))
-        return Array(array.name, tuple(shape), array.dtype, array.space, op.result, axes)
+        result = Array(array.name, tuple(shape), array.dtype, array.space, op.result, axes)
+        result.valid = array.valid
+        self.arrays[op.result] = result
+        return result
 
     def view(self, view: View) -> SSAValue:
         """An access pattern as an operand of an instruction."""
@@ -160,6 +167,17 @@ class Emitter:
         )
         self.insert(op)
         return op.view
+
+    def shortened(self, view: SSAValue, count: int) -> SSAValue:
+        """A view of the first ``count`` partitions of a view."""
+        op = view.owner
+        assert isinstance(op, ViewOp)
+        along = None if op.along is None else list(op.along.get_values())
+        steps = None if op.steps is None else list(op.steps.get_values())
+        sizes = [count, *op.size_list[1:]]
+        short = ViewOp(op.source, op.offset_list, sizes, along, steps)
+        self.insert(short)
+        return short.view
 
     def any_beyond_first(self, variables: Sequence[LoopVariable]) -> SSAValue:
         """Whether any of the loops is past its first iteration."""

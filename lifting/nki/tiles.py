@@ -51,11 +51,34 @@ class Tiles:
         return whole(self.reader.emitter.allocate("", shape, dtype, space))
 
     def emit(self, op: Instruction, dst: View | None = None) -> None:
+        if isinstance(op, trn.EngineInstruction) and op.chosen_engine != trn.Engine.PE:
+            self._leave_out_invalid(op)
         self.reader.emitter.insert(op)
         self.last = None
         if dst is not None:
             self.touch(dst)
             self.last = (op, dst.array)
+
+    def _leave_out_invalid(self, op: trn.EngineInstruction) -> None:
+        """Work on the partitions only that a masked load has filled.
+
+        NKI computes on the others too, and nobody looks at what it gets.
+        """
+        arrays = self.reader.emitter.arrays
+        counts = [
+            valid
+            for view in op.read
+            if (valid := arrays[view_source(view)].valid) is not None
+            and valid < (trn.view_of(view).partitions or 0)
+        ]
+        if counts:
+            for place, operand in enumerate(op.operands):
+                if isinstance(operand.type, trn.ViewType):
+                    op.operands[place] = self.reader.emitter.shortened(operand, min(counts))
+        for view in op.written:
+            array = arrays[view_source(view)]
+            if counts or trn.view_of(view).partitions == partitions(whole(array)):
+                array.valid = min(counts) if counts else None
 
     def touch(self, dst: View) -> None:
         """Note that a part of an array is written by something else than a first product."""
@@ -478,6 +501,13 @@ class Tiles:
 def _is_view_of(value: SSAValue, array: Array) -> bool:
     owner = value.owner
     return isinstance(owner, trn.ViewOp) and owner.source is array.buffer
+
+
+def view_source(view: SSAValue) -> SSAValue:
+    """The buffer of a view operand."""
+    owner = view.owner
+    assert isinstance(owner, trn.ViewOp)
+    return owner.source
 
 
 def _count(shape: Sequence[int]) -> int:

@@ -159,6 +159,8 @@ class Array:
     """Number of loops around its allocation."""
     zero_pending: bool = False
     """A PSUM tile that begins at zero: its first matrix product overwrites instead."""
+    valid: int | None = None
+    """Partitions that a masked load has filled, where it left others without contents."""
     loaded_from: View | None = None
     """The part of HBM that this whole tile was loaded from, as long as it is unchanged."""
     products: list[tuple[View, int]] = field(default_factory=list["tuple[View, int]"])
