@@ -25,7 +25,7 @@ from .derive import ClosedForms, Range, close_loop, range_of
 from .encode import Encoder
 from .execution import Contents, Execution, Memory, subscripts, written_arrays
 from .simplify import add, compare
-from .terms import INDEX, Symbol, Term, carried
+from .terms import INDEX, Symbol, Term, carried, same
 
 ROUNDS = (1, 2)
 """How often recurrences are unfolded: proofs by induction need it once, rarely twice."""
@@ -84,33 +84,27 @@ class Prover:
     preconditions: tuple[Term, ...] = ()
     resource_limit: int = RESOURCE_LIMIT
     obligations: list[Obligation] = field(default_factory=list[Obligation])
-    uses_preconditions: bool = False
 
     def require_equal(
         self, left: Term, right: Term, assumptions: Sequence[Term], states: str
     ) -> None:
         """Record whether two terms are equal whenever the assumptions hold."""
-        self._record(states, assumptions, lambda encoder: _equal(encoder, left, right))
+        self.require(same(left, right), assumptions, states)
 
     def require(self, goal: Term, assumptions: Sequence[Term], states: str) -> None:
         """Record whether a condition holds whenever the assumptions do."""
-        self._record(states, assumptions, lambda encoder: encoder.condition(goal))
+        self.obligations.append(self.attempt(goal, assumptions, states))
 
-    def _record(
-        self, states: str, assumptions: Sequence[Term], goal: Callable[[Encoder], Any]
-    ) -> None:
+    def attempt(self, goal: Term, assumptions: Sequence[Term], states: str) -> Obligation:
+        """Whether a condition holds whenever the assumptions do; the sizes help if need be."""
         found = self._attempt(states, assumptions, goal)
         if not found.proved and self.preconditions:
-            with_sizes = self._attempt(states, [*self.preconditions, *assumptions], goal)
-            self.uses_preconditions |= with_sizes.proved
-            found = with_sizes
-        self.obligations.append(found)
+            found = self._attempt(states, [*self.preconditions, *assumptions], goal)
+        return found
 
-    def _attempt(
-        self, states: str, assumptions: Sequence[Term], goal: Callable[[Encoder], Any]
-    ) -> Obligation:
+    def _attempt(self, states: str, assumptions: Sequence[Term], goal: Term) -> Obligation:
         encoder = Encoder()
-        violated = z3.Not(goal(encoder))
+        violated = z3.Not(encoder.condition(goal))
         premises = [encoder.condition(assumption) for assumption in assumptions]
         answer: Any = z3.unknown
         for _ in ROUNDS:
@@ -128,10 +122,6 @@ class Prover:
         if can_be_met != z3.sat:
             return Obligation(states, False, "its premises contradict each other, or may do so")
         return Obligation(states, True)
-
-
-def _equal(encoder: Encoder, left: Term, right: Term) -> Any:
-    return encoder.encode(left) == encoder.encode(right)
 
 
 @dataclass

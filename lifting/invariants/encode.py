@@ -31,6 +31,7 @@ from .terms import (
     Fold,
     Parameter,
     Properties,
+    Same,
     Symbol,
     Term,
 )
@@ -92,6 +93,9 @@ class Encoder:
                 self._folds[term] = None
                 name = f"state{term.recurrence.serial}.{term.which}"
                 return self._function(name, (*term.arguments, term.upper), term.type)
+            case Same(left=left, right=right):
+                equal = self.encode(left) == self.encode(right)
+                return z3.If(equal, z3.BitVecVal(1, 1), z3.BitVecVal(0, 1))
             case Apply():
                 return self._apply(term)
             case _:

@@ -20,9 +20,10 @@ from ..results import with_result_as_output
 from .check import Checker, Obligation, Proposer, Prover, derived
 from .counterexample import find_difference
 from .execution import Contents, Execution, Memory
+from .lemmas import inductive_lemmas
 from .simplify import substitute
 from .summary import Output, Summary, extents_of, preconditions_of, simplified, within
-from .terms import Term
+from .terms import Term, same
 
 SIMPLE_LIMIT = 200_000
 """Resource units for a question that only makes a summary shorter."""
@@ -95,12 +96,9 @@ def conclude(
         final = memory[function.args[output.position]]
         names = dict(zip(final.formals, output.contents.formals, strict=True))
         inside = within(output.contents, extents_of(function, output.position))
-        prover.require_equal(
-            substitute(final.body, names),
-            output.contents.body,
-            [*inside, *known],
-            f"postcondition: '{summary.names[output.position]}' at the end",
-        )
+        states = f"postcondition: '{summary.names[output.position]}' at the end"
+        sides = substitute(final.body, names), output.contents.body
+        _postcondition(prover, *sides, [*inside, *known], states)
     failed = [obligation for obligation in prover.obligations if not obligation.proved]
     found = find_difference(source, summary) if failed else None
     return Proof(
@@ -112,6 +110,21 @@ def conclude(
         "; ".join(map(str, failed)),
         found,
     )
+
+
+def _postcondition(
+    prover: Prover, left: Term, right: Term, assumptions: Sequence[Term], states: str
+) -> None:
+    """Record whether both sides are the same, if need be by lemmas about their recurrences."""
+    found = prover.attempt(same(left, right), assumptions, states)
+    if not found.proved:
+        premises = [*prover.preconditions, *assumptions]
+        lemmas = inductive_lemmas(left, right, premises)
+        if lemmas:
+            conditions = [condition for condition, _ in lemmas]
+            found = prover.attempt(same(left, right), [*assumptions, *conditions], states)
+            prover.obligations += [made for _, made in lemmas] if found.proved else []
+    prover.obligations.append(found)
 
 
 def _assumptions(source: ModuleOp) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from .terms import (
     Fold,
     Properties,
     Recurrence,
+    Same,
     Symbol,
     Term,
     carried,
@@ -31,6 +32,7 @@ from .terms import (
     raw_constant,
     raw_fold,
     recurrence,
+    same,
     symbols,
     walk,
 )
@@ -348,6 +350,8 @@ def rebuild(term: Term, parts: Sequence[Term]) -> Term:
             return carried(term.array, term.scope, tuple(parts), term.type)
         case Apply():
             return apply(term.operation, parts, term.type, term.properties)
+        case Same():
+            return same(*parts)
         case Fold():
             return raw_fold(term.recurrence, term.which, tuple(parts[:-1]), parts[-1])
         case _:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from xdsl.dialects.builtin import IndexType
+from xdsl.dialects.builtin import IndexType, i1
 from xdsl.ir import Attribute, Operation, SSAValue
 
 Properties = tuple[tuple[str, Attribute], ...]
@@ -77,6 +77,14 @@ class Apply(Term):
     operation: type[Operation]
     operands: tuple[Term, ...]
     properties: Properties
+
+
+@dataclass(frozen=True, eq=False)
+class Same(Term):
+    """Whether two values are the same, bit for bit (a NaN is itself); only proofs use it."""
+
+    left: Term
+    right: Term
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +156,11 @@ def raw_apply(
     return _intern(key, lambda: Apply(type, operation, operands, properties))
 
 
+def same(left: Term, right: Term) -> Same:
+    """Whether the values are the same, as an ``i1``."""
+    return _intern((Same, left, right), lambda: Same(i1, left, right))
+
+
 def raw_fold(recurrence: Recurrence, which: int, arguments: tuple[Term, ...], upper: Term) -> Fold:
     """A state of a recurrence that is already closed."""
     key = (Fold, recurrence, which, arguments, upper)
@@ -162,6 +175,8 @@ def children(term: Term) -> tuple[Term, ...]:
             return indices
         case Apply(operands=operands):
             return operands
+        case Same(left=left, right=right):
+            return (left, right)
         case Fold(arguments=arguments, upper=upper):
             return (*arguments, upper)
         case _:
@@ -230,6 +245,8 @@ def with_children(term: Term, parts: tuple[Term, ...]) -> Term:
             return carried(term.array, term.scope, parts, term.type)
         case Apply():
             return raw_apply(term.operation, parts, term.type, term.properties)
+        case Same():
+            return same(*parts)
         case Fold():
             return raw_fold(term.recurrence, term.which, parts[:-1], parts[-1])
         case _:
