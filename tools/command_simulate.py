@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..diagnostics import Diagnostic
@@ -20,10 +18,12 @@ from ..hw.gemmini.memory import MemoryLayout
 from ..hw.gemmini.timing import TimingResult, explain, simulate_timing, traffic
 from ..hw.gemmini.trace import write_trace
 from ..hw.gemmini.unroll import stream_of_module
+from ..hw.machines import TRAINIUM, machine_of
 from ..hw.stream import CommandStream
 from .arguments import positive
+from .array_files import ArrayParameter, digest, initial_arrays, write_arrays
 from .exit_status import ACCEPTED
-from .read import read_arrays, read_module, read_stream
+from .read import read_module, read_stream
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Program:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("program", help="ISA IR (.mlir), machine C (.c) or commands (.rocc)")
+    parser.add_argument(
+        "program", help="ISA IR (.mlir), machine C (.c), commands (.rocc) or NKI (.py)"
+    )
     parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
     parser.add_argument("--level", default="soc", choices=["accelerator", "soc"])
     parser.add_argument(
@@ -47,11 +49,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inputs", type=Path, help="arrays by parameter name (.npz)")
     parser.add_argument("--outputs", type=Path, help="where to write the arrays afterwards (.npz)")
     parser.add_argument("--timing-only", action="store_true", help="do not compute any data")
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=128x512:bf16",
+        help="shape and type of an NKI kernel's parameter",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of random inputs")
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Time the program and, unless told otherwise, run it on data."""
+    if machine_of(options.config) == TRAINIUM:
+        from .simulate_trainium import simulate
+
+        return simulate(options)
     started = time.perf_counter()
     config = load_config(options.config)
     program = _load(options.program, config)
@@ -68,7 +81,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
         write_trace(timing, program.stream, options.trace)
     report = {
         **_report(program, timing, config, options),
-        "outputs": {name: _digest(array) for name, array in outputs.items()},
+        "outputs": {name: digest(array) for name, array in outputs.items()},
         "seconds": round(time.perf_counter() - started, 3),
     }
     if not options.json:
@@ -116,40 +129,16 @@ def _run_on_data(
                 hint="--inputs and --outputs need ISA IR or machine C",
             )
         return {}
-    given = read_arrays(options.inputs) if options.inputs is not None else {}
-    generator = np.random.default_rng(options.seed)
-    contents = {
-        array.name: given.pop(array.name)
-        if array.name in given
-        else _random(generator, array.shape, array.dtype)
-        for array in program.layout.arrays
-    }
-    if given:
-        known = ", ".join(contents)
-        raise Diagnostic(
-            f"{options.inputs}: no parameter {next(iter(given))!r}", hint=f"parameters: {known}"
-        )
+    parameters = [
+        ArrayParameter(array.name, array.shape, array.dtype) for array in program.layout.arrays
+    ]
+    contents = initial_arrays(parameters, options)
     image = program.layout.image(contents)
     run_functional(program.stream, config, image, layout=program.layout)
     names = [array.name for array in program.layout.arrays]
     arrays = dict(zip(names, program.layout.read(image), strict=True))
-    if options.outputs is not None:
-        np.savez(options.outputs, allow_pickle=False, **arrays)
+    write_arrays(arrays, options)
     return arrays
-
-
-def _random(
-    generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    if dtype.kind == "f":
-        return generator.standard_normal(shape).astype(dtype)
-    limits = np.iinfo(dtype)
-    return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
-
-
-def _digest(array: NDArray[Any]) -> dict[str, Any]:
-    content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-    return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": content}
 
 
 def _print(report: dict[str, Any]) -> None:

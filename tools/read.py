@@ -25,7 +25,10 @@ from ..lifting.machine_c import is_machine_c, read_machine_c
 MAX_BYTES = 64 << 20
 MAX_NESTING = 400
 """Brackets that may be open at once: xDSL's parser is recursive, and so must be bounded."""
-SUPPORTED = "supported: .c (kernel), .mlir (IR of any level), .rocc (command stream)"
+SUPPORTED = (
+    "supported: .c (kernel), .mlir (IR of any level), .rocc (command stream), .py (NKI kernel, with"
+    " a Trainium configuration)"
+)
 
 
 def read_text(path: str) -> str:

@@ -28,8 +28,7 @@ def check(function: func.FuncOp, config: TrainiumConfig) -> None:
     for op in function.walk():
         reason = _reason(op, config)
         if reason:
-            hint = "NeuronCore-v3 has it" if config.version < 3 and "v3" in reason else ""
-            raise refused(op, reason, hint)
+            raise refused(op, reason)
         if isinstance(op, trn.StreamOp):
             if op.engine.data in streams:
                 raise refused(op, f"there is one stream for {op.engine.data}, not two")
