@@ -16,6 +16,7 @@ from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     ArrayAttr,
     DenseArrayBase,
+    IntegerType,
     MemRefType,
     ModuleOp,
     StringAttr,
@@ -67,7 +68,7 @@ def _first_lift(source: func.FuncOp) -> ModuleOp:
 
 def _lift(source: func.FuncOp, *, conditional: bool = False, padded: bool = False) -> ModuleOp:
     names = _parameter_names(source)
-    evaluator = Evaluator(names, conditional, padded)
+    evaluator = Evaluator(names, conditional, _unsigned_parameters(source), padded)
     extents: dict[SSAValue, Subscripts] = {
         argument: _extents(source, position, evaluator)
         for position, argument in enumerate(source.body.block.args)
@@ -122,6 +123,20 @@ def _parameter_names(function: func.FuncOp) -> dict[SSAValue, str]:
     if len(names) == len(arguments):
         return dict(zip(arguments, names, strict=True))
     return {a: a.name_hint or f"arg{a.index}" for a in arguments}
+
+
+def _unsigned_parameters(function: func.FuncOp) -> frozenset[SSAValue]:
+    """Return the scalar parameters that C declares without a sign, and narrower than ``index``."""
+    listed = function.attributes.get("liftproof.c_types")
+    entries = listed.data if isinstance(listed, ArrayAttr) else ()
+    return frozenset(
+        argument
+        for argument, entry in zip(function.body.block.args, entries, strict=False)
+        if isinstance(entry, StringAttr)
+        and isinstance(argument.type, IntegerType)
+        and argument.type.width.data < 64
+        and entry.data.removeprefix("const ").startswith("uint")
+    )
 
 
 def _extents(function: func.FuncOp, position: int, evaluator: Evaluator) -> Subscripts:

@@ -395,6 +395,10 @@ class Arithmetic:
             operator, constant = "%", constant + 1
         if operator not in ("/", "%") or constant <= 0:
             return None
+        over_parameters = all(atom.loop_range is None and atom.exact for atom in dividend.atoms())
+        if operator == "%" and over_parameters:
+            quotient = self._quotient("/", left, dividend, constant)
+            return None if quotient is None else dividend - quotient * Polynomial.constant(constant)
         operands = self._emitter.index(dividend), self._emitter.index_constant(constant)
         result = self._emitter.value(_SIGNED[operator](*operands))
         if operator == "/":
@@ -405,7 +409,8 @@ class Arithmetic:
             bounds = Interval(low, min(interval.high, constant - 1) if low == 0 else constant - 1)
         inner = str(dividend) if len(dividend.terms) <= 4 else "..."
         name = f"(({inner[:60]}) {operator} {constant})"
-        return Polynomial.atom(Atom(name, result, bounds, exact=False))
+        divided = (dividend, constant) if operator == "/" and over_parameters else None
+        return Polynomial.atom(Atom(name, result, bounds, exact=False, quotient_of=divided))
 
 
 def _are_signed_indices(left: Value, right: Value) -> bool:

@@ -101,7 +101,10 @@ def _last_value(loop_range: LoopRange) -> tuple[Polynomial, bool]:
     if loop_range.step == 1:
         return loop_range.upper - Polynomial.constant(1), True
     if span is None:
-        return loop_range.upper - Polynomial.constant(1), False
+        distance = (loop_range.upper - loop_range.lower).terms
+        is_whole = all(coefficient % loop_range.step == 0 for coefficient in distance.values())
+        gap = loop_range.step if is_whole else 1
+        return loop_range.upper - Polynomial.constant(gap), is_whole
     steps = max(0, span - 1) // loop_range.step
     return loop_range.lower + Polynomial.constant(steps * loop_range.step), True
 

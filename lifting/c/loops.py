@@ -29,7 +29,6 @@ from .walking import (
     Motion,
     after_loop,
     at_iteration,
-    lost,
     mark_of,
     motion_of,
     moving_names,
@@ -71,6 +70,7 @@ class LoopLowering:
     ) -> None:
         self.assumptions = []
         self.required = []
+        self._whole_steps: dict[Atom, tuple[Polynomial, int]] = {}
         self._emitter = emitter
         self._arithmetic = Arithmetic(emitter)
         self._expressions = expressions
@@ -260,11 +260,19 @@ class LoopLowering:
             self.assumptions.append(text)
 
     def _require(self, distance: Polynomial) -> None:
-        if distance.interval.low >= 0:
+        if distance.interval.low >= 0 or self._is_what_is_left(distance):
             return
         self._assume(f"{distance} >= 0", self._emitter.location)
         if not any(distance.same_as(other) for other in self.required):
             self.required.append(distance)
+
+    def _is_what_is_left(self, distance: Polynomial) -> bool:
+        """Tell whether ``distance`` is what whole steps left, as ``n - 4 * (n / 4)``."""
+        for count, (length, step) in self._whole_steps.items():
+            if (share := distance.coefficient_of(count)) is not None and share.terms == {(): -step}:
+                rest = distance + Polynomial({(count,): step})
+                return (rest - length + Polynomial.constant(step - 1)).interval.low >= 0
+        return False
 
     # ---- loop -----------------------------------------------------------------------------------
     def _emit(self, loop: syntax.For, counter: _Counter) -> None:
@@ -417,11 +425,25 @@ class LoopLowering:
             distance = -distance
         trips = _trips(LoopRange(Polynomial.constant(0), distance, counter.step))
         if trips is None:
-            return lost(counter.variable)
-        if trips.constant_value is None:
+            trips = self._rounded_trips(distance, counter.step)
+        elif trips.constant_value is None:
             self._require(distance)
         moved = trips * Polynomial.constant(counter.step if counter.upward else -counter.step)
         return placed(counter.variable, counter.initial + moved)
+
+    def _rounded_trips(self, distance: Polynomial, step: int) -> Polynomial:
+        """Return the number of steps that cover ``distance``, which is not before the start."""
+        if all(coefficient % step == 0 for coefficient in distance.terms.values()):
+            self._require(distance)
+            return Polynomial({m: c // step for m, c in distance.terms.items()})
+        rounded = distance + Polynomial.constant(step - 1)
+        self._require(rounded)
+        operands = self._emitter.index(rounded), self._emitter.index_constant(step)
+        count = self._emitter.value(arith.DivSIOp(*operands))
+        values = Interval(0, max(0, rounded.interval.high // step))
+        atom = Atom("trips", count, values, exact=False, quotient_of=(rounded, step))
+        self._whole_steps[atom] = (rounded, step)
+        return Polynomial.atom(atom)
 
     def _store_final_value(self, counter: _Counter) -> None:
         """Store what the variable, declared before the loop, holds after it."""

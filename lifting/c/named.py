@@ -69,6 +69,8 @@ class NamedPolynomial:
 
 def surely_nonnegative(polynomial: Polynomial) -> bool:
     """Tell whether the polynomial is at least 0 wherever each of its atoms is at least 1."""
+    for atom in {atom for atom in polynomial.atoms() if atom.quotient_of is not None}:
+        polynomial = _without_quotient(polynomial, atom)
     shifted = Polynomial.constant(0)
     for monomial, coefficient in polynomial.terms.items():
         product = Polynomial.constant(coefficient)
@@ -76,3 +78,14 @@ def surely_nonnegative(polynomial: Polynomial) -> bool:
             product *= Polynomial.atom(atom) + Polynomial.constant(1)
         shifted += product
     return all(coefficient >= 0 for coefficient in shifted.terms.values())
+
+
+def _without_quotient(polynomial: Polynomial, atom: Atom) -> Polynomial:
+    """Return a lower bound: ``divisor * quotient`` is at most the dividend, if that is not < 0."""
+    assert atom.quotient_of is not None
+    dividend, divisor = atom.quotient_of
+    coefficient = polynomial.terms.get((atom,), 0)
+    if coefficient >= 0 or coefficient % divisor != 0:
+        return polynomial
+    share = Polynomial.constant(coefficient // divisor)
+    return polynomial - Polynomial({(atom,): coefficient}) + share * dividend

@@ -16,8 +16,16 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...diagnostics import Diagnostic, SourceLocation
 from .constants import wrap
-from .index import IndexExpression, LoopVariable, Size, is_within
+from .index import (
+    IndexExpression,
+    LoopVariable,
+    Quotient,
+    Size,
+    is_nonnegative,
+    is_within,
+)
 from .loops import close_loop
+from .rolled_updates import join_continued, rolled
 from .simplify import apply
 from .solve import Subscripts
 from .split import is_awkward, pieces, thresholds
@@ -57,10 +65,15 @@ class Evaluator:
     names: dict[SSAValue, str]
     conditional: bool = False
     """Whether what an array holds may depend on comparisons of subscripts."""
+    unsigned: frozenset[SSAValue] = frozenset()
+    """The scalar parameters of unsigned types."""
     padded: bool = False
     """Whether reads may miss their array where a condition prevents it; such loops stay whole."""
     sizes: dict[SSAValue, Size] = field(default_factory=dict[SSAValue, Size])
     """The scalar parameters that are used as sizes or in subscripts."""
+    quotients: dict[tuple[IndexExpression, int], Quotient] = field(
+        default_factory=dict[tuple[IndexExpression, int], Quotient]
+    )
     extents: dict[SSAValue, Subscripts] = field(default_factory=dict[SSAValue, Subscripts])
     """The extents of the array parameters."""
     values: dict[SSAValue, Term] = field(default_factory=dict[SSAValue, Term])
@@ -77,7 +90,8 @@ class Evaluator:
     def size(self, argument: SSAValue) -> Size:
         """Return the scalar parameter as a symbol of index expressions."""
         if argument not in self.sizes:
-            self.sizes[argument] = Size(self.names.get(argument, "n"), argument)
+            name, is_unsigned = self.names.get(argument, "n"), argument in self.unsigned
+            self.sizes[argument] = Size(name, argument, is_unsigned=is_unsigned)
         return self.sizes[argument]
 
     def _block(self, block: Block, state: ArrayState) -> None:
@@ -114,10 +128,52 @@ class Evaluator:
             self.values[result] = _constant(op)
             return
         operands = tuple(self._value(operand) for operand in op.operands)
+        if (quotient := self._quotient(op, operands)) is not None:
+            self.values[result] = index_value(quotient, result.type)
+            return
+        if isinstance(op, arith.IndexCastOp) and (size := self._unsigned_size(operands[0])):
+            self.values[result] = index_value(IndexExpression.of(size), result.type)
+            return
         if isinstance(result.type, IndexType) or isinstance(op, arith.CmpiOp):
             operands = self._as_sizes(operands)
         properties = tuple(op.properties.items())
         self.values[result] = apply(type(op), operands, result.type, properties)
+
+    def _unsigned_size(self, term: Term) -> Size | None:
+        """Return the parameter whose extension without a sign the term is, as a symbol."""
+        if not (isinstance(term, Apply) and term.operation is arith.ExtUIOp):
+            return None
+        (inner,) = term.operands
+        if not isinstance(inner, Scalar) or inner.argument not in self.unsigned:
+            return None
+        return self.size(inner.argument)
+
+    def _quotient(self, op: Operation, operands: tuple[Term, ...]) -> IndexExpression | None:
+        """Return a quotient or remainder of sizes by a constant as an index expression."""
+        if not isinstance(op, arith.DivSIOp | arith.RemSIOp):
+            return None
+        dividend, divisor = (as_index(operand) for operand in operands)
+        if dividend is None or divisor is None or not isinstance(operands[0], IndexValue):
+            return None
+        step = divisor.constant
+        if step is None or step < 1 or dividend.variables or not is_nonnegative(dividend):
+            return None
+        quotient = self._divided(dividend, step)
+        return quotient if isinstance(op, arith.DivSIOp) else dividend - quotient * step
+
+    def _divided(self, dividend: IndexExpression, step: int) -> IndexExpression:
+        """Return ``dividend / step``, rounded down; the dividend is never negative."""
+        whole = [(m, c // step) for m, c in dividend.terms if c % step == 0]
+        rest = IndexExpression(tuple((m, c) for m, c in dividend.terms if c % step))
+        if not rest.terms:
+            return IndexExpression(tuple(whole))
+        if rest.constant is not None and 0 <= rest.constant < step:
+            return IndexExpression(tuple(whole))
+        key = (dividend, step)
+        if key not in self.quotients:
+            name = f"(({dividend}) / {step})"
+            self.quotients[key] = Quotient(name, dividend, step)
+        return IndexExpression.of(self.quotients[key])
 
     def _as_sizes(self, operands: tuple[Term, ...]) -> tuple[Term, ...]:
         """Return the operands with scalar parameters as index symbols, where indices are meant."""
@@ -185,6 +241,8 @@ class Evaluator:
                 self._iterate_pieces(op, state, variable, parts, counter)
                 return
         state.absorb(updates, state.depth + 1)
+        for array in {update.array: None for update in updates}:
+            join_continued(state, array)
 
     def _counted(self, op: scf.ForOp) -> tuple[LoopVariable, IndexExpression] | str:
         """Return the loop variable and, in terms of it, the value of the induction variable."""
@@ -196,12 +254,20 @@ class Evaluator:
         if step.constant == 1:
             variable = self._variable(op, name, lower, uppers)
             return variable, IndexExpression.of(variable)
-        counts = [_divided_up(upper - lower, step.constant) for upper in uppers]
+        counts = [self._trips(upper - lower, step.constant) for upper in uppers]
         known = tuple(trips for trips in counts if trips is not None)
         if len(known) < len(counts):
             return f"the number of iterations of loop '{name}' is not an index expression"
         variable = self._variable(op, name, IndexExpression.of(0), known)
         return variable, IndexExpression.of(variable) * step.constant + lower
+
+    def _trips(self, length: IndexExpression, step: int) -> IndexExpression | None:
+        """Return the number of iterations, if it is an index expression."""
+        exact = _divided_up(length, step)
+        rounded = length + (step - 1)
+        if exact is not None or length.variables or not is_nonnegative(rounded):
+            return exact
+        return self._divided(rounded, step)
 
     def _variable(
         self, op: scf.ForOp, name: str, lower: IndexExpression, uppers: Subscripts
@@ -230,7 +296,7 @@ class Evaluator:
         body = state.inner()
         self.values[op.body.block.args[0]] = index_value(counter, IndexType())
         self._block(op.body.block, body)
-        return close_loop(body, variable)
+        return rolled(close_loop(body, variable), variable)
 
     def _iterate_pieces(
         self,

@@ -38,6 +38,16 @@ class Size(IndexSymbol):
 
     value: SSAValue
     dimension: int | None = None
+    is_unsigned: bool = False
+    """Whether a scalar parameter is to be read without a sign."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quotient(IndexSymbol):
+    """``dividend / divisor``, rounded down; the dividend is made of sizes and never negative."""
+
+    dividend: IndexExpression
+    divisor: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +229,9 @@ def largest(expression: IndexExpression) -> IndexExpression | None:
 
 
 def _is_nonnegative_over_sizes(expression: IndexExpression) -> bool:
+    quotients = [symbol for symbol in expression.symbols if isinstance(symbol, Quotient)]
+    if quotients:
+        return _is_nonnegative_over_quotient(expression, max(quotients, key=lambda q: q.number))
     shifted = IndexExpression(())
     for monomial, coefficient in expression.terms:
         product = IndexExpression.of(coefficient)
@@ -226,6 +239,20 @@ def _is_nonnegative_over_sizes(expression: IndexExpression) -> bool:
             product = product * (IndexExpression.of(symbol) + 1)
         shifted = shifted + product
     return all(coefficient >= 0 for _, coefficient in shifted.terms)
+
+
+def _is_nonnegative_over_quotient(expression: IndexExpression, quotient: Quotient) -> bool:
+    """Decide by ``dividend - divisor < divisor * quotient <= dividend`` and ``quotient >= 0``."""
+    parts = expression.split(quotient)
+    if parts is None:
+        return False
+    factor, rest = parts
+    if is_nonnegative(factor):
+        least = quotient.dividend - (quotient.divisor - 1)
+        return is_nonnegative(rest) or is_nonnegative(rest * quotient.divisor + factor * least)
+    if not is_nonnegative(factor * -1):
+        return False
+    return is_nonnegative(rest * quotient.divisor + factor * quotient.dividend)
 
 
 def is_positive(expression: IndexExpression) -> bool:

@@ -15,7 +15,7 @@ from xdsl.ir import Attribute, Operation
 from .clamps import clamp, ordered_clamp, widened_selection
 from .comparisons import compare
 from .constants import fold
-from .index import IndexExpression
+from .index import IndexExpression, is_nonnegative
 from .terms import (
     Apply,
     Constant,
@@ -91,9 +91,21 @@ def _index_arithmetic(
     expressions = [value for value in values if value is not None]
     if operation in _INDEX_CASTS:
         return index_value(expressions[0], type)
+    if operation in (arith.MaxSIOp, arith.MinSIOp):
+        return _extremum(operation is arith.MaxSIOp, expressions, type)
     if (fold := _INDEX_FOLDS.get(operation)) is None:
         return None
     return index_value(fold(expressions[0], expressions[1]), type)
+
+
+def _extremum(is_maximum: bool, operands: list[IndexExpression], type: Attribute) -> Term | None:
+    """Return the larger or the smaller index expression, if it is always the same one."""
+    left, right = operands
+    if is_nonnegative(left - right):
+        return index_value(left if is_maximum else right, type)
+    if is_nonnegative(right - left):
+        return index_value(right if is_maximum else left, type)
+    return None
 
 
 def _without_neutral(operation: type[Operation], operands: tuple[Term, ...]) -> Term | None:

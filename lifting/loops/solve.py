@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import gcd
 
 from .index import (
     IndexExpression,
@@ -120,15 +121,34 @@ def _eliminate(
                 del pending[position]
                 return True
             continue
+        if _never_equal(left, right):
+            return None
         parts = left.split(present[0])
-        if len(present) > 1 or parts is None or parts[0].constant not in (1, -1):
+        if len(present) > 1 or parts is None:
             continue
-        value = (right - parts[1]) * parts[0]
+        value = _quotient(right - parts[1], parts[0].constant)
+        if value is None:
+            continue
         values[present[0]] = value
         del pending[position]
         pending[:] = [(a.substitute({present[0]: value}), b) for a, b in pending]
         return True
     return False
+
+
+def _never_equal(left: IndexExpression, right: IndexExpression) -> bool:
+    """Return whether both sides differ modulo a number, as ``4 * i`` and ``4 * j + 1`` do."""
+    terms = (left - right).terms
+    divisor = gcd(*(coefficient for monomial, coefficient in terms if monomial))
+    rest = sum(coefficient for monomial, coefficient in terms if not monomial)
+    return divisor > 1 and rest % divisor != 0
+
+
+def _quotient(dividend: IndexExpression, divisor: int | None) -> IndexExpression | None:
+    """Return the exact quotient by a number, or ``None`` if there is a remainder."""
+    if not divisor or any(coefficient % divisor for _, coefficient in dividend.terms):
+        return None
+    return IndexExpression(tuple((m, c // divisor) for m, c in dividend.terms))
 
 
 def _in_ranges(values: dict[LoopVariable, IndexExpression]) -> Outcome:

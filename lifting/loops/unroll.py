@@ -80,14 +80,17 @@ def _stretched(term: Term, variable: LoopVariable, whole: LoopVariable, count: i
     """Return the term with ``count * variable`` replaced by ``whole``; ``None`` if it is not so."""
     if any(isinstance(part, Reduction) for part in walk(term)):
         return None
-    return _Stretch(variable, whole, count).term(term)
+    return Stretch(variable, whole, count).term(term)
 
 
-class _Stretch:
+class Stretch:
+    """Replaces ``count * variable`` by ``whole``; gives ``None`` for what is not made of it."""
+
     def __init__(self, variable: LoopVariable, whole: LoopVariable, count: int) -> None:
         self.variable, self.whole, self.count = variable, whole, count
 
     def term(self, term: Term) -> Term | None:
+        """Return the term over ``whole``."""
         if self.variable not in term.free:
             return term
         match term:
@@ -101,18 +104,27 @@ class _Stretch:
                 index = self.index(term.expression)
                 return None if index is None else index_value(index, term.type)
             case Apply():
-                return self.application(term, term.type)
+                return self._application(term, term.type)
+            case Reduction():
+                return self._reduction(term)
             case _:
                 return None
 
-    def application(self, term: Apply, type: Attribute) -> Term | None:
+    def _application(self, term: Apply, type: Attribute) -> Term | None:
         operands = [self.term(operand) for operand in term.operands]
         known = tuple(operand for operand in operands if operand is not None)
         if len(known) < len(operands):
             return None
         return apply(term.operation, known, type, term.properties)
 
+    def _reduction(self, term: Reduction) -> Term | None:
+        if any(self.variable in inner.range_variables() for inner in term.variables):
+            return None
+        body, init = self.term(term.body), self.term(term.init)
+        return None if body is None or init is None else reduction(term.variables, body, init)
+
     def index(self, index: IndexExpression) -> IndexExpression | None:
+        """Return the subscript over ``whole``."""
         parts = index.split(self.variable)
         if parts is None or any(c % self.count for _, c in parts[0].terms):
             return None

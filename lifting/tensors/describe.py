@@ -93,7 +93,8 @@ def _tensor(value: SSAValue) -> list[str]:
     if isinstance(op, tensor.CollapseShapeOp | tensor.ExpandShapeOp):
         return _tensor(op.src)
     if isinstance(op, tensor.ExtractSliceOp):
-        return _inner(op.source)
+        is_reversed = any(step < 0 for step in op.static_strides.get_values())
+        return [*_inner(op.source), *(["reverse"] if is_reversed else [])]
     if isinstance(op, tensor.InsertSliceOp):
         return [*(_inner(op.source) or ["copy"]), "written to a part"]
     if not isinstance(op, linalg.GenericOp):

@@ -15,10 +15,11 @@ from xdsl.dialects.builtin import (
     IndexType,
     IntegerAttr,
     IntegerType,
+    i64,
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from ..loops.index import IndexExpression, IndexSymbol, LoopVariable, Size
+from ..loops.index import IndexExpression, IndexSymbol, LoopVariable, Quotient, Size
 from ..loops.terms import Apply, Constant, IndexValue, Scalar, Term
 
 LoopIndex = Callable[[LoopVariable], Operation]
@@ -90,8 +91,13 @@ class ScalarWriter:
         if isinstance(symbol, LoopVariable):
             assert self.loop_index is not None
             return self._insert(self.loop_index(symbol))
+        if isinstance(symbol, Quotient):
+            divisor = self._insert(arith.ConstantOp(IntegerAttr(symbol.divisor, IndexType())))
+            return self._insert(arith.DivSIOp(self.index(symbol.dividend), divisor))
         assert isinstance(symbol, Size)
         source = self.parameters[symbol.value]
+        if symbol.is_unsigned:
+            return self._cast(self._insert(arith.ExtUIOp(source, i64)), IndexType())
         if symbol.dimension is None:
             return self._cast(source, IndexType())
         position = arith.ConstantOp(IntegerAttr(symbol.dimension, IndexType()))
