@@ -144,7 +144,7 @@ class Interpreter:
         space = Space.SBUF if in_sbuf else Space.PSUM
         size = self.config.sbuf_partition_bytes if in_sbuf else PSUM_PARTITION_BYTES
         if space not in self._memories:
-            self._memories[space] = Memory.of_size(PARTITIONS * size)
+            self._memories[space] = Memory.of_size(PARTITIONS * size, space)
         kind = op.buffer.type
         shape = tuple(kind.get_shape())
         offset = op.offset.value.data if isinstance(op, trn.SbufOp) else op.byte_offset

@@ -29,12 +29,13 @@ class Memory:
 
     data: NDArray[np.uint8]
     written: NDArray[np.bool_]
-    by_product: NDArray[np.bool_]
-    """Written last by a matrix product; only looked at in PSUM."""
+    by_product: NDArray[np.bool_] | None
+    """Written last by a matrix product; in PSUM only."""
 
     @staticmethod
-    def of_size(size: int) -> Memory:
-        return Memory(np.zeros(size, np.uint8), np.zeros(size, np.bool_), np.zeros(size, np.bool_))
+    def of_size(size: int, space: Space) -> Memory:
+        by_product = np.zeros(size, np.bool_) if space == Space.PSUM else None
+        return Memory(np.zeros(size, np.uint8), np.zeros(size, np.bool_), by_product)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,9 @@ class Access:
     def require_product(self) -> None:
         """Raise ``AccessError`` unless a matrix product wrote all elements last."""
         reason = "the first matrix product into PSUM must overwrite, it adds to"
-        self._require(self.buffer.memory.by_product, reason)
+        by_product = self.buffer.memory.by_product
+        assert by_product is not None, "the verifier lets matrix products write to PSUM only"
+        self._require(by_product, reason)
 
     def write(
         self, values: NDArray[Any], *, where: NDArray[np.bool_] | None = None, product: bool = False
@@ -167,12 +170,14 @@ class Access:
         if where is None:
             target[...] = rounded.reshape(self.shape)
             self._flags(memory.written)[...] = True
-            self._flags(memory.by_product)[...] = product
+            if memory.by_product is not None:
+                self._flags(memory.by_product)[...] = product
             return
         mask = where.reshape(self.shape)
         target[mask] = rounded.reshape(self.shape)[mask]
         self._flags(memory.written)[mask] = True
-        self._flags(memory.by_product)[mask] = product
+        if memory.by_product is not None:
+            self._flags(memory.by_product)[mask] = product
 
     def banks(self) -> tuple[int, int]:
         """First and last PSUM bank that the elements of a partition lie in."""
@@ -206,7 +211,7 @@ def contiguous_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
 def new_buffer(name: str, space: Space, element_type: Attribute, shape: tuple[int, ...]) -> Buffer:
     """A buffer in a memory of its own, without contents."""
     itemsize = numpy_type(element_type).itemsize
-    memory = Memory.of_size(prod(shape) * itemsize)
+    memory = Memory.of_size(prod(shape) * itemsize, space)
     strides = contiguous_strides(shape, itemsize)
     return Buffer(name, memory, space, element_type, shape, strides, 0)
 

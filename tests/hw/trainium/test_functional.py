@@ -200,21 +200,18 @@ def test_carried_values_and_conditions(run_text: Run) -> None:
       %c2 = arith.constant 2 : index
       %c8 = arith.constant 8 : index
       %last = scf.for %i = %c0 to %c8 step %c1 iter_args(%j = %c0) -> (index) {
-        %even = arith.remui %i, %c2 : index
-        %odd = arith.cmpi ne, %even, %c0 : index
+        %parity = arith.remui %i, %c2 : index
+        %odd = arith.cmpi ne, %parity, %c0 : index
         %a = trn.view %x[%i] : memref<8xf32> to !trn.view<hbm, 1xf32>
         %b = trn.view %y[%j] : memref<8xf32> to !trn.view<hbm, 1xf32>
         scf.if %odd {
           trn.dma_copy %a to %b {add} : !trn.view<hbm, 1xf32>, !trn.view<hbm, 1xf32>
         }
-        %next = arith.addi %j, %odd_index : index
+        %next = arith.addi %j, %parity : index
         scf.yield %next : index
       }
       func.return
-    }""".replace(
-        "%next = arith.addi %j, %odd_index : index",
-        "%next = arith.addi %j, %even : index",
-    )
+    }"""
     x, y = np.arange(8, dtype=F32), np.full(8, 100, F32)
     found = run_text(text, x=x, y=y)
     assert found["y"].tolist() == [101, 103, 105, 107, 100, 100, 100, 100]
