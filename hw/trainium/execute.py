@@ -22,6 +22,7 @@ from .semantics import (
     fold_of,
     gather_cell,
     is_elementwise,
+    is_elementwise_kind,
     scan_start,
     scan_step,
     shuffle_source,
@@ -65,6 +66,11 @@ def execute(op: Instruction, context: Context) -> None:
         assert is_elementwise(op), op.name
         special = _elementwise
     special(op, context)
+
+
+def has_meaning(kind: type[Instruction]) -> bool:
+    """Whether instructions of a class can be run."""
+    return kind in _SPECIAL or is_elementwise_kind(kind)
 
 
 def _elementwise(op: Any, context: Context) -> None:

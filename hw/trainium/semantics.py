@@ -162,7 +162,12 @@ def element_value(op: Instruction, values: Values[Value]) -> Value:
 
 def is_elementwise(op: Instruction) -> bool:
     """Whether ``element_value`` is defined for an instruction."""
-    return type(op) in _ELEMENTS
+    return is_elementwise_kind(type(op))
+
+
+def is_elementwise_kind(kind: type[Instruction]) -> bool:
+    """Whether all instructions of a class are element-wise."""
+    return kind in _ELEMENTS
 
 
 def scan_step(

@@ -1,8 +1,8 @@
 """From the text of an NKI kernel to a tile-level program.
 
 The text is parsed as Python and read, never executed. A loop over a range stays a loop where its
-body means the same for every iteration but for index arithmetic; otherwise the reader starts again
-and unrolls it.
+body means the same for every iteration but for index arithmetic; otherwise the reader starts again,
+first with the last iteration on its own (ragged sizes), then with the loop unrolled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
     ArrayAttr,
-    IntegerAttr,
+    DenseArrayBase,
     MemRefType,
     ModuleOp,
     StringAttr,
@@ -39,11 +39,12 @@ PARAMETERS = "liftproof.parameters"
 
 
 class KernelReader(Statements):
-    """One reading of a kernel, with a given set of loops unrolled."""
+    """One reading of a kernel, with given sets of loops unrolled or peeled."""
 
-    def __init__(self, source: Source, unrolled: set[ast.AST]) -> None:
+    def __init__(self, source: Source, unrolled: set[ast.AST], peeled: set[ast.AST]) -> None:
         self.source = source
         self.unrolled = unrolled
+        self.peeled = peeled
         self.block_of_kernel = Block()
         self.emitter = Emitter(source.path, self.block_of_kernel)
         self.variables: list[LoopVariable] = []
@@ -94,14 +95,15 @@ def read_nki(
     """
     source = parse_source(text, path)
     unrolled: set[ast.AST] = set()
+    peeled: set[ast.AST] = set()
     while True:
-        reader = KernelReader(source, unrolled)
+        reader = KernelReader(source, unrolled, peeled)
         try:
             return _read(reader, dict(shapes or {}), kernel)
         except UnrollRequest as request:
             if request.loop in unrolled:
                 source.refuse(request.loop, "this loop cannot be read")
-            unrolled.add(request.loop)
+            (unrolled if request.loop in peeled else peeled).add(request.loop)
         except RecursionError:
             raise NkiError(f"{path}: the kernel is nested too deeply") from None
 
@@ -245,7 +247,7 @@ def _module(
     kind = ([arg.type for arg in block.args], [])
     function = func.FuncOp(node.name, kind, Region(block))
     function.attributes[PARAMETERS] = ArrayAttr([StringAttr(name) for name in names])
-    function.attributes[OUTPUTS] = ArrayAttr([IntegerAttr(place, i64) for place in outputs])
+    function.attributes[OUTPUTS] = DenseArrayBase.from_list(i64, outputs)
     module = ModuleOp([function])
     _verify(reader, module)
     return module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from .arithmetic import MAX_ITEMS, compare_integers
@@ -38,6 +39,8 @@ class Statements(Expressions):
     emitter: Emitter
     unrolled: set[ast.AST]
     """Loops that must be unrolled, found in earlier readings."""
+    peeled: set[ast.AST]
+    """Loops whose last iteration must stand alone."""
     variables: list[LoopVariable]
     """Variables of the loops around the current statement that stay loops."""
     statements: int
@@ -171,6 +174,8 @@ class Statements(Expressions):
     def _For(self, node: ast.For) -> None:  # noqa: N802
         values = self.evaluate(node.iter)
         if isinstance(values, LoopRange) and self._stays_loop(node, values):
+            if node in self.peeled and _is_constant(values):
+                return self._peeled(node, values)
             return self._loop(node, values)
         for value in self.iterate(values, node.iter):
             self.assign(node.target, value)
@@ -192,6 +197,19 @@ class Statements(Expressions):
         if not trips.is_constant and not compare_integers("<", values.lower, values.upper):
             return False
         return not (trips.is_constant and trips.constant > MAX_ITEMS * values.step)
+
+    def _peeled(self, node: ast.For, values: LoopRange) -> None:
+        """A loop without its last iteration, which follows on its own."""
+        numbers = range(*(Index.of(end).constant for end in (values.lower, values.upper)))
+        last = numbers[:: values.step][-1]
+        rest = replace(values, upper=last)
+        if self._stays_loop(node, rest):
+            self._loop(node, rest)
+        else:
+            self.assign(node.target, values.lower)
+            self.block(node.body)
+        self.assign(node.target, last)
+        self.block(node.body)
 
     def _loop(self, node: ast.For, values: LoopRange) -> None:
         """Read the body once for all iterations."""
@@ -273,6 +291,10 @@ class Statements(Expressions):
             if name not in frame:
                 self.source.refuse(node, f"{function.name} needs an argument {name!r}")
         return frame
+
+
+def _is_constant(values: LoopRange) -> bool:
+    return Index.of(values.lower).is_constant and Index.of(values.upper).is_constant
 
 
 def _as_load(target: ast.expr) -> ast.expr:

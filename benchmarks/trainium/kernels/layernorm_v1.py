@@ -13,9 +13,7 @@ def nki_layernorm_kernel_v1(
     gamma_vector: "8192:f32" = None,
     beta_vector: "8192:f32" = None,
 ):
-    output_tensor = nl.ndarray(
-        input_tensor.shape, dtype=input_tensor.dtype, buffer=nl.shared_hbm
-    )
+    output_tensor = nl.ndarray(input_tensor.shape, dtype=input_tensor.dtype, buffer=nl.shared_hbm)
     assert input_tensor.shape[1] == gamma_vector.shape[0] == beta_vector.shape[0]
     i_p_io = nl.arange(nl.tile_size.pmax)[:, None]
     i_f_io = nl.arange(input_tensor.shape[1])[None, :]

@@ -73,9 +73,9 @@ def mamba_v3(
                     scanC = nisa.tensor_tensor(
                         scan_res, C_i.broadcast_to((channel_psize, seq_len_fsize)), op=nl.multiply
                     )
-                    scanC_accum[
-                        0:channel_psize, seq_len_start : seq_len_start + seq_len_fsize
-                    ] += scanC
+                    scanC_accum[0:channel_psize, seq_len_start : seq_len_start + seq_len_fsize] += (
+                        scanC
+                    )
             nl.store(
                 output[i_batch, channel_start : channel_start + channel_psize, 0:seq_len],
                 scanC_accum[0:channel_psize, 0:seq_len],

@@ -24,6 +24,9 @@ from .views import root_of
 
 COPIES = 2
 """Copies of a buffer that is allocated in a loop."""
+ROUND = 8
+"""A buffer of up to this part of its memory is placed behind the last one, not at the lowest place:
+what uses memory next then need not wait for what used it last."""
 SMALL = 32
 """A buffer of less than this part of its memory is doubled even where memory is short."""
 
@@ -43,21 +46,20 @@ def allocate(function: func.FuncOp, config: TrainiumConfig) -> Allocation:
     """Choose copies, and memory to share where it is short."""
     capacity = {Space.SBUF: config.sbuf_partition_bytes, Space.PSUM: config.psum_partition_bytes}
     allocations = [op for op in function.walk() if isinstance(op, memref.AllocOp)]
-    by_space: dict[Space, list[memref.AllocOp]] = {space: [] for space in capacity}
-    for op in allocations:
-        if (space := space_of(op.memref.type)) in capacity:
-            by_space[space].append(op)
     copies = {op.memref: 1 for op in allocations}
     place: dict[SSAValue, int] = {}
-    for space, own in by_space.items():
-        used = sum(partition_bytes(op.memref.type) for op in own)
-        if used <= capacity[space]:
-            _double(own, copies, capacity[space] - used)
+    for space, room in capacity.items():
+        own = [op for op in allocations if space_of(op.memref.type) == space]
+        single = sum(partition_bytes(op.memref.type) for op in own)
+        double = sum(partition_bytes(op.memref.type) for op in own if _is_in_loop(op))
+        if single + double <= room:
+            copies.update({op.memref: COPIES for op in own if _is_in_loop(op)})
             continue
-        large = [op for op in own if partition_bytes(op.memref.type) * SMALL > capacity[space]]
-        place.update(_share(function, large, capacity[space]))
-        _double([op for op in own if op not in large], copies, capacity[space] // SMALL)
-    return Allocation(copies, place, _groups(place))
+        large = [op for op in own if partition_bytes(op.memref.type) * SMALL > room]
+        small = [op for op in own if partition_bytes(op.memref.type) * SMALL <= room]
+        _double(small, copies, room // SMALL)
+        place.update(_share(function, large, copies, room))
+    return Allocation(copies, place, _groups(place, copies))
 
 
 def partition_bytes(kind: MemRefType[Any]) -> int:
@@ -82,32 +84,44 @@ def _is_in_loop(op: Operation) -> bool:
     return False
 
 
-def _share(function: func.FuncOp, own: list[memref.AllocOp], capacity: int) -> dict[SSAValue, int]:
-    """Addresses by linear scan over the text: each buffer at the lowest place that is free.
+def _share(
+    function: func.FuncOp,
+    own: list[memref.AllocOp],
+    copies: dict[SSAValue, int],
+    capacity: int,
+) -> dict[SSAValue, int]:
+    """Addresses by linear scan over the text; updates ``copies``.
 
-    Buffers that DMAs fill or empty in loops do not share memory if there is enough of it, so that
-    a load need not wait for a store.
+    If memory suffices, buffers that DMAs fill or empty in loops have two copies. Else they have
+    one, but do not share memory with each other, so that a load need not wait for a store; and if
+    even that is too much, they do.
     """
     number = {op: place for place, op in enumerate(function.walk())}
     lives = sorted(
-        (
-            _Life(*_life(op, number), op.memref, _is_in_loop(op) and _is_moved(op.memref))
-            for op in own
-        ),
+        (_Life(*_life(op, number), op.memref, _is_in_loop(op), _is_moved(op.memref)) for op in own),
         key=lambda life: (life.first, life.last),
     )
-    place = _first_fit(lives, apart=True)
-    top = max((at + partition_bytes(buffer.type) for buffer, at in place.items()), default=0)  # pyright: ignore[reportArgumentType] - buffers are memrefs
-    return place if top <= capacity else _first_fit(lives, apart=False)
+    doubled = {life.buffer: COPIES for life in lives if life.is_in_loop and life.is_moved}
+    for more, apart in ((doubled, True), ({}, True), ({}, False)):
+        wanted = {life.buffer: more.get(life.buffer, 1) for life in lives}
+        place = _fit(lives, wanted, capacity, apart=apart)
+        top = max(
+            (place[life.buffer] + life.size * wanted[life.buffer] for life in lives), default=0
+        )
+        if top <= capacity or not (more or apart):
+            copies.update(wanted)
+            return place
+    raise AssertionError
 
 
 @dataclass(frozen=True)
 class _Life:
-    """First and last operation of the text that needs a buffer; whether DMAs in loops move it."""
+    """First and last operation of the text that needs a buffer; whether DMAs move it."""
 
     first: int
     last: int
     buffer: SSAValue
+    is_in_loop: bool
     is_moved: bool
 
     @property
@@ -116,22 +130,42 @@ class _Life:
         return partition_bytes(self.buffer.type)
 
 
-def _first_fit(lives: list[_Life], *, apart: bool) -> dict[SSAValue, int]:
+def _fit(
+    lives: list[_Life], copies: dict[SSAValue, int], capacity: int, *, apart: bool
+) -> dict[SSAValue, int]:
+    """The lowest free place for large buffers; for others the next one, going round."""
     place: dict[SSAValue, int] = {}
+    done = list[_Life]()
+    begin_at = 0
     for life in lives:
+        done = [own for own in done if own.last >= life.first or (apart and _stays_apart(own))]
         rivals = sorted(
-            (place[other.buffer], place[other.buffer] + other.size)
-            for other in lives
-            if other.buffer in place
-            and (other.last >= life.first or (apart and other.is_moved and life.is_moved))
+            (place[own.buffer], place[own.buffer] + own.size * copies[own.buffer])
+            for own in done
+            if own.last >= life.first or (_stays_apart(own) and _stays_apart(life))
         )
-        at = 0
-        for begin, end in rivals:
-            if at + life.size <= begin:
-                break
-            at = max(at, end)
+        size = life.size * copies[life.buffer]
+        goes_round = life.size * ROUND <= capacity
+        at = _free_place(rivals, size, begin_at if goes_round else 0)
+        if at + size > capacity:
+            at = _free_place(rivals, size, 0)
         place[life.buffer] = at
+        begin_at = at + size
+        done.append(life)
     return place
+
+
+def _stays_apart(life: _Life) -> bool:
+    return life.is_in_loop and life.is_moved
+
+
+def _free_place(rivals: list[tuple[int, int]], size: int, at: int) -> int:
+    """The lowest address from ``at`` on with ``size`` bytes between the rivals' ranges."""
+    for begin, end in rivals:
+        if at + size <= begin:
+            break
+        at = max(at, end)
+    return at
 
 
 def _is_moved(buffer: SSAValue) -> bool:
@@ -168,7 +202,7 @@ def _instructions_on(buffer: SSAValue) -> Iterator[Operation]:
             yield from (user.operation for user in op.view.uses)
 
 
-def _groups(place: dict[SSAValue, int]) -> dict[SSAValue, SSAValue]:
+def _groups(place: dict[SSAValue, int], copies: dict[SSAValue, int]) -> dict[SSAValue, SSAValue]:
     """Buffers whose memory overlaps, directly or through others, get one representative."""
     group: dict[SSAValue, SSAValue] = {}
     end = -1
@@ -179,5 +213,5 @@ def _groups(place: dict[SSAValue, int]) -> dict[SSAValue, SSAValue]:
         if current is None or begin >= end:
             current = buffer
         group[buffer] = current
-        end = max(end, begin + partition_bytes(kind))
+        end = max(end, begin + partition_bytes(kind) * copies[buffer])
     return group

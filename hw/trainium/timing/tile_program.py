@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import func, memref, scf
+from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ....diagnostics import Diagnostic
@@ -21,7 +22,7 @@ from ....dialects import trn
 from ....dialects.trn.types import element_bytes
 from ...lanes import Scope, UnknownValueError, Value, ceiling_quotient, evaluate
 from ..config import TrainiumConfig
-from .allocation import Allocation, allocate
+from .allocation import Allocation, allocate, partition_bytes
 from .cells import Buffer, BufferAccess, Column, accesses_of
 from .costs import Operands, engine_cost
 from .dependencies import Accesses
@@ -210,7 +211,7 @@ class _Walk:
                     is_flat.add(memory)
         return [
             Buffer(
-                self.allocation.copies.get(memory, 1),
+                1 if memory in self.allocation.group else self.allocation.copies.get(memory, 1),
                 [self._access(*use, flat=memory in is_flat) for use in own],
             )
             for memory, own in uses.items()
@@ -219,9 +220,12 @@ class _Walk:
     def _access(self, view: SSAValue, issue: _Issue, writes: bool, *, flat: bool) -> BufferAccess:
         scope, (root, _) = issue.scope, root_of(view)
         box = flat_box(view, scope) if flat else box_of(view, scope)
-        if root in self.allocation.group:
-            box = in_bytes(box, view, self.allocation.place[root])
         copy: Value = scope.get(root) if self.allocation.copies.get(root, 1) > 1 else 0
+        if root in self.allocation.group:
+            kind = root.type
+            assert isinstance(kind, MemRefType)
+            offset = self.allocation.place[root] + copy * partition_bytes(kind)
+            box, copy = in_bytes(box, view, offset), 0
         return BufferAccess(
             issue.positions,
             scope.column(copy),

@@ -81,7 +81,7 @@ def flat_box(view: SSAValue, scope: Scope) -> Box:
     return Box((low,), (last + 1,))
 
 
-def in_bytes(box: Box, view: SSAValue, offset: int) -> Box:
+def in_bytes(box: Box, view: SSAValue, offset: Value) -> Box:
     """A flat box on chip as partitions and bytes of shared memory, which begins at ``offset``."""
     size = element_bytes(trn.view_of(view).element_type)
     low, high = box.low[1] * size + offset, box.high[1] * size + offset
