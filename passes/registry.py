@@ -9,6 +9,7 @@ from xdsl.passes import ModulePass
 
 PASSES = {
     "gemmini-lower-linalg": ("lower_linalg", "LowerLinalgPass"),
+    "gemmini-lower-products": ("lower_products", "LowerProductsPass"),
     "gemmini-overwrite-first": ("overwrite_first", "OverwriteFirstPass"),
     "gemmini-tile": ("tile_loops", "TilePass"),
     "gemmini-stage": ("stage", "StagePass"),

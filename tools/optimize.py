@@ -24,22 +24,21 @@ from ..hw.gemmini.unroll import stream_of_module
 from ..hw.stream import CommandStream
 from ..lifting.c.affine import check_affine
 from ..lifting.c.frontend import parse_c_kernel
-from ..lifting.prove import LiftResult, lift_and_prove
+from ..lifting.prove import LiftResult
 from ..llm.advice import ModelOptions
-from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
+from ..llm.evaluate import Outcome, Problem, lower, parse_pipeline
 from ..llm.library import Entry, Library
 from ..llm.proposal import restore
 from ..llm.rule_library import keep_rule, known_rules
 from ..llm.search import Certify, NothingProvedError, Search, SearchState
 from ..llm.session import Session, open_session
-from ..llm.work import multiply_accumulates
-from ..passes.pipelines import baseline_pipeline, first_pipelines
 from ..validation.core.checker import Violation
 from ..validation.core.polyhedral import Unsupported
 from ..validation.decide import decide
 from ..validation.trace import validate_unrolled
 from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_text
+from .routes import Route, find_route
 from .rule_report import rules_report
 
 
@@ -179,19 +178,11 @@ class _Job:
         loops = parse_c_kernel(source, self.path)
         check_affine(loops)
         self._ended("parse", signature(loops))
-        lifted = self._lift(loops)
-        problem = Problem(
-            str(lifted.module),
-            self.options.config,
-            self.options.level,
-            self.options.dram_latency,
-            warm=self.options.warm,
-        )
+        route = self._route(loops)
+        lifted, problem, baseline = route.lifted, route.problem, route.baseline
+        assert baseline.cycles is not None
         prepared = self._prepare(loops)
-        baseline = evaluate(problem, baseline_pipeline(self.options.config))
-        if baseline.cycles is None:
-            raise Diagnostic(f"{self.path}: cannot be lowered: {baseline.diagnostic}")
-        state = self._search(problem, prepared, str(loops), baseline.cycles)
+        state = self._search(route, prepared, str(loops), baseline.cycles)
         assert state.best is not None
         program = self._program(problem, state.best)
         validation = self.proofs.get(state.best.pipeline)
@@ -221,7 +212,7 @@ class _Job:
             baseline_cycles=baseline.cycles,
             state=state,
             validation=validation,
-            ideal_cycles=multiply_accumulates(lifted.module) / self.config.dim**2,
+            ideal_cycles=route.multiplications / self.config.dim**2,
             seconds=time.perf_counter() - self.started,
             explanation=explain(timing, stream, self.config, layout),
             stage_seconds=self.stage_seconds,
@@ -233,12 +224,15 @@ class _Job:
             return restore(problem, best.program)
         return lower(problem.tensor_ir, parse_pipeline(best.pipeline))
 
-    def _lift(self, loops: ModuleOp) -> LiftResult:
-        lifted = lift_and_prove(loops)
-        if lifted.verdict != "proved":
-            raise Diagnostic(f"{self.path}: lift {lifted.verdict}: {lifted.reason}")
+    def _route(self, loops: ModuleOp) -> Route:
+        options = self.options
+        problem = Problem(
+            "", options.config, options.level, options.dram_latency, warm=options.warm
+        )
+        route = find_route(self.path, loops, problem)
+        lifted = route.lifted
         self._ended("lift", f"{lifted.summary:<28} {lifted.verdict} {lifted.method}")
-        return lifted
+        return route
 
     def _prepare(self, loops: ModuleOp) -> PreparedSource:
         try:
@@ -247,14 +241,15 @@ class _Job:
             raise Diagnostic(f"{self.path}: cannot be validated: {error}") from error
 
     def _search(
-        self, problem: Problem, prepared: PreparedSource, source_ir: str, baseline_cycles: int
+        self, route: Route, prepared: PreparedSource, source_ir: str, baseline_cycles: int
     ) -> SearchState:
+        problem = route.problem
         budget = 1 if self.options.pipeline is not None else max(1, self.options.budget)
         similar = self._similar(problem)
         first: Sequence[str] = (
             [self.options.pipeline]
             if self.options.pipeline is not None
-            else self._first(problem, similar)
+            else self._first(route, similar)
         )
 
         def progress(state: SearchState) -> None:
@@ -284,10 +279,9 @@ class _Job:
             return []
         return Library(self.options.library).nearest(problem)
 
-    def _first(self, problem: Problem, similar: Sequence[Entry]) -> list[str]:
+    def _first(self, route: Route, similar: Sequence[Entry]) -> list[str]:
         """The schedules that the search starts from: known ones, then those made for the kernel."""
-        made = first_pipelines(problem.tensor_ir, self.options.config)
-        return list(dict.fromkeys([*(entry.pipeline for entry in similar), *made]))
+        return list(dict.fromkeys([*(entry.pipeline for entry in similar), *route.first]))
 
     def _keep(self, problem: Problem, best: Outcome) -> None:
         """Add a proven schedule to the library."""

@@ -44,11 +44,12 @@ def is_chain(
             source = prepare(source, config, options)
         if level_of(source.module) is not Level.LOOPS:
             return False
-        specify(source)
-    except Unsupported:
-        return True
-    except Violation:
+    except (Unsupported, Violation):
         return False
+    try:
+        specify(source)
+    except (Unsupported, Violation):
+        return True
     return False
 
 

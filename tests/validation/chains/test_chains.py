@@ -21,7 +21,7 @@ PROGRAMS = ["fences", "output_stationary", "weight_stationary"]
 
 @cache
 def source() -> PreparedSource:
-    path = KERNELS / "forward_pass.c"
+    path = Path(__file__).parents[3] / "examples" / "control" / "forward_pass.c"
     return prepare(parse_c_kernel(path.read_text(), str(path)), CONFIG)
 
 

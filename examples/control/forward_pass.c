@@ -1,3 +1,4 @@
+// Forward pass of a linear controller (TinyMPC): u = -K·x - d, x⁺ = A·x + B·u, over the horizon.
 #define NX 12
 #define NU 4
 #define N 5
