@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import z3
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import SSAValue
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import BlockArgument, SSAValue
 
 from ...diagnostics import Diagnostic
 from ...validation.core.smt import RESOURCE_LIMIT
@@ -24,7 +25,8 @@ from ..loops.evaluate import location_of
 from .derive import ClosedForms, Range, close_loop, range_of
 from .encode import Encoder
 from .execution import Contents, Execution, Memory, subscripts, written_arrays
-from .simplify import add, compare
+from .simplify import add, compare, index, select
+from .summary import extents_of, within
 from .terms import INDEX, Symbol, Term, carried, same
 
 ROUNDS = (1, 2)
@@ -33,6 +35,11 @@ ROUNDS = (1, 2)
 
 class Invariant(Protocol):
     """What holds at the head of one loop."""
+
+    @property
+    def holds_early(self) -> bool:
+        """Whether it is also claimed for counters below the first one: of a loop that is empty."""
+        ...
 
     def at(self, counter: Term) -> Memory:
         """Contents that are known when the counter has that value, by array."""
@@ -48,6 +55,7 @@ class Derived:
     """An invariant that is a loop's own recurrence."""
 
     forms: ClosedForms
+    holds_early: bool = True
 
     def at(self, counter: Term) -> Memory:
         return self.forms.at(counter)
@@ -124,12 +132,25 @@ class Prover:
         return Obligation(states, True)
 
 
+@dataclass(frozen=True)
+class LoopInvariant:
+    """What was proved to hold at the head of a loop, for people."""
+
+    loop: scf.ForOp
+    counter: Symbol
+    memory: Memory
+    conditions: tuple[Term, ...]
+
+
 @dataclass
 class Checker:
     """Executes a function with every loop replaced by an invariant that is proved there."""
 
     prover: Prover
     propose: Proposer
+    invariants: dict[scf.ForOp, LoopInvariant] = field(
+        default_factory=dict[scf.ForOp, LoopInvariant]
+    )
 
     def on_loop(self, execution: Execution, loop: scf.ForOp, memory: Memory) -> None:
         """Prove the invariant of ``loop`` and change the memory as it says."""
@@ -140,9 +161,11 @@ class Checker:
         arrays = [array for array in written_arrays(loop) if array in memory]
         self._initiation(execution, invariant, range, memory, arrays)
         self._consecution(execution, invariant, range, memory, arrays, loop)
-        final = _havoc(memory, arrays) | _only(invariant.at(range.upper), arrays)
-        memory.update(final)
-        execution.path.extend(invariant.conditions(range.upper, memory))
+        end = range.upper
+        if not invariant.holds_early:
+            end = select(compare("sle", range.lower, end), end, range.lower)
+        memory.update(_havoc(memory, arrays) | _only(invariant.at(end), arrays))
+        execution.path.extend(invariant.conditions(end, memory))
 
     def _initiation(
         self,
@@ -153,12 +176,14 @@ class Checker:
         arrays: list[SSAValue],
     ) -> None:
         start = Symbol(INDEX, range.counter.name)
-        assumptions = [*execution.path, compare("sle", start, range.lower)]
+        relation = "sle" if invariant.holds_early else "eq"
+        assumptions = [*execution.path, compare(relation, start, range.lower)]
         held = _only(invariant.at(start), arrays)
         for array, contents in held.items():
             states = f"initiation: '{_name(array)}' before loop '{range.counter.name}'"
             before = memory[array].read(contents.formals)
-            self.prover.require_equal(before, contents.body, assumptions, states)
+            premises = [*assumptions, *_inside(array, contents)]
+            self.prover.require_equal(before, contents.body, premises, states)
         for condition in invariant.conditions(start, memory):
             states = f"initiation: a condition before loop '{range.counter.name}'"
             self.prover.require(condition, assumptions, states)
@@ -175,7 +200,10 @@ class Checker:
         counter = Symbol(INDEX, range.counter.name)
         body = memory | _havoc(memory, arrays) | _only(invariant.at(counter), arrays)
         within = (compare("sle", range.lower, counter), compare("slt", counter, range.upper))
-        path = [*execution.path, *within, *invariant.conditions(counter, body)]
+        conditions = invariant.conditions(counter, body)
+        held = {array: body[array] for array in arrays}
+        self.invariants[loop] = LoopInvariant(loop, counter, held, tuple(conditions))
+        path = [*execution.path, *within, *conditions]
         inner = Execution(self.on_loop, dict(execution.values), path)
         inner.values[loop.body.block.args[0]] = counter
         inner.run(loop.body.block, body)
@@ -183,10 +211,28 @@ class Checker:
         for array, contents in _only(invariant.at(following), arrays).items():
             states = f"consecution: '{_name(array)}' in loop '{range.counter.name}'"
             after = body[array].read(contents.formals)
-            self.prover.require_equal(after, contents.body, inner.path, states)
+            premises = [*inner.path, *_inside(array, contents)]
+            self.prover.require_equal(after, contents.body, premises, states)
         for condition in invariant.conditions(following, body):
             states = f"consecution: a condition in loop '{range.counter.name}'"
             self.prover.require(condition, inner.path, states)
+
+
+def _inside(array: SSAValue, contents: Contents) -> list[Term]:
+    """That the subscripts lie in the array: nothing else is ever read, or the kernel is undefined.
+
+    Without extents, the contents are compared at all subscripts.
+    """
+    type = array.type
+    assert isinstance(type, MemRefType)
+    if isinstance(array, BlockArgument) and isinstance(function := array.block.parent_op(), FuncOp):
+        try:
+            return within(contents, extents_of(function, array.index))
+        except Diagnostic:
+            return []
+    if any(size < 0 for size in type.get_shape()):
+        return []
+    return within(contents, [index(size) for size in type.get_shape()])
 
 
 def _only(memory: Memory, arrays: list[SSAValue]) -> Memory:

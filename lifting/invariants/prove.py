@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import FuncOp
 
-from ...diagnostics import Diagnostic
 from ...validation.assumptions import ASSUMPTIONS, assumptions_of
 from ...validation.core.smt import RESOURCE_LIMIT
 from ...validation.execution.counterexample import Counterexample
@@ -17,7 +16,7 @@ from ...validation.extract.structured import single_function
 from ...validation.validate import Verdict
 from ..lift import output_positions
 from ..results import with_result_as_output
-from .check import Checker, Obligation, Proposer, Prover, derived
+from .check import Checker, LoopInvariant, Obligation, Proposer, Prover, derived
 from .counterexample import find_difference
 from .execution import Contents, Execution, Memory
 from .lemmas import inductive_lemmas
@@ -36,6 +35,7 @@ class Proof:
     summary: Summary
     verdict: Verdict
     obligations: tuple[Obligation, ...]
+    invariants: tuple[LoopInvariant, ...]
     assumptions: tuple[str, ...]
     seconds: float
     reason: str = ""
@@ -57,9 +57,10 @@ def summarise(module: ModuleOp, resource_limit: int = RESOURCE_LIMIT) -> Proof:
     source = with_result_as_output(module)
     function = single_function(source)
     prover = Prover(resource_limit=resource_limit)
-    memory = Execution(Checker(prover, derived).on_loop).run_function(function)
+    checker = Checker(prover, derived)
+    memory = Execution(checker.on_loop).run_function(function)
     summary = _simple(function, memory)
-    return conclude(source, summary, memory, prover, start)
+    return _conclude(source, summary, memory, checker, start)
 
 
 def prove_summary(
@@ -76,21 +77,22 @@ def prove_summary(
     start = time.perf_counter()
     function = single_function(module)
     prover = Prover(preconditions_of(function), resource_limit)
-    execution = Execution(Checker(prover, propose).on_loop)
+    checker = Checker(prover, propose)
+    execution = Execution(checker.on_loop)
     memory = execution.run_function(function)
-    return conclude(module, summary, memory, prover, start, execution.path)
+    return _conclude(module, summary, memory, checker, start, execution.path)
 
 
-def conclude(
+def _conclude(
     source: ModuleOp,
     summary: Summary,
     memory: Memory,
-    prover: Prover,
+    checker: Checker,
     start: float,
     known: Sequence[Term] = (),
 ) -> Proof:
     """Compare the summary with the memory at the end, and sum up."""
-    function = single_function(source)
+    function, prover = single_function(source), checker.prover
     prover.preconditions = preconditions_of(function)
     for output in summary.outputs:
         final = memory[function.args[output.position]]
@@ -105,6 +107,7 @@ def conclude(
         summary,
         "proved" if not failed else "refuted" if found is not None else "unknown",
         tuple(prover.obligations),
+        tuple(checker.invariants.values()),
         _assumptions(source),
         time.perf_counter() - start,
         "; ".join(map(str, failed)),
@@ -149,6 +152,3 @@ def _implies(assumptions: Sequence[Term], condition: Term) -> bool:
     prover = Prover(resource_limit=SIMPLE_LIMIT)
     prover.require(condition, assumptions, "a choice that makes the summary shorter?")
     return prover.obligations[0].proved
-
-
-__all__ = ["Diagnostic", "Proof", "prove_summary", "summarise"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from keyword import iskeyword
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IndexType, MemRefType
@@ -16,11 +17,13 @@ from .simplify import offset
 from .summary import Output, Summary, extents_of
 from .terms import (
     Apply,
+    Carried,
     Constant,
     Element,
     Fold,
     Parameter,
     Recurrence,
+    Same,
     Symbol,
     Term,
     children,
@@ -30,6 +33,7 @@ from .terms import (
 
 LONGEST = 40_000
 """Characters of a printed expression."""
+RESERVED = {"np", "fold", "scan", "range", "list", "max", "int", "bool"}
 FOLD = """\
 def fold(step, counters, states):
     for counter in counters:
@@ -50,7 +54,7 @@ def python_view(summary: Summary) -> str:
     Raises :class:`Diagnostic` for an operation without an exact NumPy form, and where the text
     would be too long.
     """
-    writer = _Writer(summary)
+    writer = TermWriter(summary)
     body = [line for output in summary.outputs for line in writer.output(output)]
     names = [writer.names[p] for p in range(len(summary.function.args)) if p in writer.used]
     results = ", ".join(map(writer.result, summary.outputs))
@@ -60,7 +64,7 @@ def python_view(summary: Summary) -> str:
         "",
         *(f"\n{helper}" for helper in helpers),
         "",
-        f"def {_identifier(summary.function.sym_name.data)}({', '.join(names)}):",
+        f"def {_function_name(summary)}({', '.join(names)}):",
         *writer.scalars(),
         '    with np.errstate(all="ignore"):',
         *(f"        {line}" for line in body),
@@ -72,13 +76,22 @@ def python_view(summary: Summary) -> str:
     return text
 
 
+def _function_name(summary: Summary) -> str:
+    name = _identifier(summary.function.sym_name.data)
+    return f"{name}_" if name in RESERVED else name
+
+
 def _uses(word: str, body: list[str]) -> bool:
     return any(word in line for line in body)
 
 
 @dataclass
-class _Writer:
+class TermWriter:
+    """Writes terms about the parameters of a summary's function as Python expressions."""
+
     summary: Summary
+    names_all: bool = False
+    """Whether symbols that nothing binds get a name, instead of being an error."""
     names: dict[int, str] = field(default_factory=dict[int, str])
     symbols: dict[Symbol, str] = field(default_factory=dict[Symbol, str])
     used: set[int] = field(default_factory=set[int])
@@ -92,13 +105,19 @@ class _Writer:
 
     def _free(self, wanted: str) -> str:
         """A Python identifier that nothing else has."""
-        taken = {*self.names.values(), *self.symbols.values(), "np", "fold", "scan", "range"}
+        taken = {*self.names.values(), *self.symbols.values(), *RESERVED}
         base = _identifier(wanted)
         name, number = base, 1
         while name in taken or f"{name}_out" in taken:
             number += 1
             name = f"{base}{number}"
         return name
+
+    def bind(self, symbol: Symbol) -> str:
+        """The name of a symbol; it gets one if it has none."""
+        if symbol not in self.symbols:
+            self.symbols[symbol] = self._free(symbol.name)
+        return self.symbols[symbol]
 
     def scalars(self) -> list[str]:
         """Statements that give the scalar parameters their types, and numbers a sign."""
@@ -181,13 +200,21 @@ class _Writer:
                 self.used.add(position)
                 return self.names[position]
             case Symbol():
-                if term not in self.symbols:
+                if term not in self.symbols and not self.names_all:
                     raise Diagnostic(f"the value of '{term.name}' is not known")
-                return self.symbols[term]
+                return self.bind(term)
+            case Carried(array=array, indices=indices):
+                if not self.names_all:
+                    raise Diagnostic("contents that are not known")
+                places = ", ".join(self.text(part) for part in indices)
+                name = _identifier(array.name_hint or "array")
+                return f"{name}[{places}]" if places else name
             case Element(position=position, indices=indices):
                 self.used.add(position)
                 place = ", ".join(self.text(part) for part in indices) or "()"
                 return f"{self.names[position]}[{place}]"
+            case Same(left=left, right=right) if self.names_all:
+                return f"{parenthesised(self.text(left))} == {parenthesised(self.text(right))}"
             case Fold():
                 return self._fold(term)
             case Apply():
@@ -253,4 +280,4 @@ def _quoted(text: str) -> str:
 
 def _identifier(name: str) -> str:
     text = re.sub(r"\W", "_", name)
-    return text if text.isidentifier() else f"v_{text}"
+    return text if text.isidentifier() and not iskeyword(text) else f"v_{text}"

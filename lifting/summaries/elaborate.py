@@ -239,7 +239,9 @@ class Elaborator:
             return self._binding(name, given, node)
         if name not in OPERATORS:
             near = difflib.get_close_matches(name, [*OPERATORS, *BINDING], 1)
-            hint = f"did you mean '{near[0]}'?" if near else "see docs/lifting.md for all functions"
+            hint = (
+                f"did you mean '{near[0]}'?" if near else "see docs/summaries.md for all functions"
+            )
             raise self._error(function, f"there is no function '{name}'", hint)
         operator = OPERATORS[name]
         values: list[Value | list[Value]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lark import Token, Tree
 from xdsl.dialects.builtin import MemRefType, i1
@@ -13,12 +13,12 @@ from ...validation.execution.trial_sizes import parameter_names
 from ..invariants.execution import Contents, subscripts
 from ..invariants.simplify import offset
 from ..invariants.summary import Output, Summary, extents_of, parameter_of
-from ..invariants.terms import Term, element
+from ..invariants.terms import Term, element, same
 from ..lift import output_positions
 from ..tensors.numpy import unsigned_type
-from .elaborate import Elaborator, Scope
+from .elaborate import Elaborator
 from .parser import Node, parse
-from .values import Value, converted, scalar
+from .values import Value, common, converted, scalar
 
 
 def scope_of(function: FuncOp) -> dict[str, Value]:
@@ -110,21 +110,26 @@ def _output(value: Value, position: int, function: FuncOp, place: SourceLocation
     return Output(position, Contents(formals, made.at(formals if value.rank else ())))
 
 
-def read_conditions(text: str, scope: Scope, file: str = "invariant") -> list[Term]:
-    """Conditions, one a line, over the names in ``scope``.
-
-    Raises :class:`Diagnostic` with the place.
-    """
-    tree = parse(text, "conditions", file)
-    elaborator = Elaborator(scope, file)
+def conditions_of(nodes: Sequence[Node], elaborator: Elaborator) -> list[Term]:
+    """Conditions as terms; raises :class:`Diagnostic` with the place."""
     found: list[Term] = []
-    for node in tree.children:
-        value = elaborator.value(node)
+    for node in nodes:
+        value = _same_numbers(node, elaborator) or elaborator.value(node)
         if value.rank:
             raise Diagnostic(
                 "a condition must be one truth value, not an array of them",
-                _place(None, node, file),
+                _place(None, node, elaborator.file),
                 hint="name an element, or say all(…)",
             )
         found.append(converted(value, i1).scalar)
     return found
+
+
+def _same_numbers(node: Node, elaborator: Elaborator) -> Value | None:
+    """``x == y`` of floats says that they are the same number, NaN or not; else ``None``."""
+    if node.data != "comparison" or len(node.children) != 3 or node.children[1] != "==":
+        return None
+    left, right = common(*(elaborator.value(side) for side in node.children[::2]))
+    if not left.is_float or left.rank or right.rank:
+        return None
+    return scalar(same(left.scalar, right.scalar))
