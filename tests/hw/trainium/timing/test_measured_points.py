@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,11 @@ FOLDER = Path(__file__).parents[4] / "benchmarks" / "trainium"
 
 
 @pytest.fixture(scope="module")
-def fit(request):
+def fit():
     """The fit script as a module."""
-    sys.path.insert(0, str(FOLDER))
-    request.addfinalizer(lambda: sys.path.remove(str(FOLDER)))
-    import fit
-
-    return fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield import_module("fit")
 
 
 @pytest.fixture(scope="module")
