@@ -378,3 +378,80 @@ def test_buffers_with_places_share_memory(run_text: Run) -> None:
     x = np.arange(128, dtype=F32).reshape(32, 4)
     found = run_text(text, x=x, y=np.zeros((32, 8), BF16))
     np.testing.assert_array_equal(found["y"].view(np.uint16), x.view(np.uint16))
+
+
+# Two buffers in turn: the loads of the next tile overlap the work on this one.
+DOUBLE_BUFFERED = """
+func.func @f(%x : memref<8x32x16xf32>, %y : memref<8x32x16xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c8 = arith.constant 8 : index
+  %c16 = arith.constant 16 : index
+  %t = trn.sbuf partition 0 offset 0 : memref<32x2x16xf32, #trn<space sbuf>>
+  %loaded = trn.semaphore
+  %squared = trn.semaphore
+  %stored = trn.semaphore
+  trn.stream sp {
+    scf.for %i = %c0 to %c8 step %c1 {
+      %early = arith.cmpi slt, %i, %c2 : index
+      %before = arith.subi %i, %c1 : index
+      %needed = arith.muli %before, %c16 : index
+      %count = arith.select %early, %c0, %needed : index
+      trn.wait %stored until %count
+      %slot = arith.remui %i, %c2 : index
+      %from = trn.view %x[%i, 0, 0] {along = array<i64: 1, 2>}
+        : memref<8x32x16xf32> to !trn.view<hbm, 32x16xf32>
+      %to = trn.view %t[0, %slot, 0] {along = array<i64: 0, 2>}
+        : memref<32x2x16xf32, #trn<space sbuf>> to !trn.view<sbuf, 32x16xf32>
+      trn.dma_start queue 0 %from to %to inc %loaded
+        : !trn.view<hbm, 32x16xf32>, !trn.view<sbuf, 32x16xf32>
+    }
+  }
+  trn.stream act {
+    scf.for %i = %c0 to %c8 step %c1 {
+      %next = arith.addi %i, %c1 : index
+      %count = arith.muli %next, %c16 : index
+      trn.wait %loaded until %count
+      %slot = arith.remui %i, %c2 : index
+      %v = trn.view %t[0, %slot, 0] {along = array<i64: 0, 2>}
+        : memref<32x2x16xf32, #trn<space sbuf>> to !trn.view<sbuf, 32x16xf32>
+      trn.activation square %v to %v : !trn.view<sbuf, 32x16xf32>, !trn.view<sbuf, 32x16xf32>
+      trn.inc %squared by %c1
+    }
+  }
+  trn.stream pool {
+    scf.for %i = %c0 to %c8 step %c1 {
+      %next = arith.addi %i, %c1 : index
+      trn.wait %squared until %next
+      %slot = arith.remui %i, %c2 : index
+      %from = trn.view %t[0, %slot, 0] {along = array<i64: 0, 2>}
+        : memref<32x2x16xf32, #trn<space sbuf>> to !trn.view<sbuf, 32x16xf32>
+      %to = trn.view %y[%i, 0, 0] {along = array<i64: 1, 2>}
+        : memref<8x32x16xf32> to !trn.view<hbm, 32x16xf32>
+      trn.dma_start queue 1 %from to %to inc %stored
+        : !trn.view<sbuf, 32x16xf32>, !trn.view<hbm, 32x16xf32>
+    }
+  }
+  func.return
+}
+"""
+
+
+def test_streams_with_loops_take_buffers_in_turn(
+    run_text: Run, numbers: np.random.Generator
+) -> None:
+    """Loops in three streams wait for each other by counts that depend on the iteration."""
+    x = numbers.standard_normal((8, 32, 16)).astype(F32)
+    found = run_text(DOUBLE_BUFFERED, x=x, y=np.zeros_like(x))["y"]
+    np.testing.assert_array_equal(found, np.square(x))
+
+
+def test_a_buffer_that_is_taken_too_early_spoils_the_result(
+    run_text: Run, numbers: np.random.Generator
+) -> None:
+    """Without the wait for the store, later loads overwrite tiles before they were stored."""
+    x = numbers.standard_normal((8, 32, 16)).astype(F32)
+    text = DOUBLE_BUFFERED.replace("trn.wait %stored until %count", "")
+    found = run_text(text, x=x, y=np.zeros_like(x))["y"]
+    assert not np.array_equal(found, np.square(x))
