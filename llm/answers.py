@@ -89,6 +89,11 @@ def _plain(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def read_fields(text: str, schema: Schema) -> dict[str, str]:
+    """The strings that the schema requires; raises ``AnswerError`` where one is missing."""
+    return _fields(text, schema)
+
+
 def _fields(text: str, schema: Schema) -> dict[str, str]:
     if len(text) > MAX_ANSWER:
         raise AnswerError(f"the answer is over {MAX_ANSWER >> 20} Mi characters")

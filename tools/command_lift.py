@@ -6,13 +6,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from xdsl.dialects.builtin import ModuleOp
+
+from ..diagnostics import Diagnostic
 from ..lifting.invariants import describe as recurrences
 from ..lifting.invariants.fallback import lift_or_summarise
 from ..lifting.invariants.prove import Proof
 from ..lifting.prove import LiftResult
 from ..lifting.summaries.prove import lift_to_summary
 from ..lifting.tensors.view import describe, numpy_view
+from ..llm.advice import ModelOptions
+from ..llm.lift_guide import lift_with_models
 from .exit_status import EXIT_OF_VERDICT
+from .proposer_arguments import add_proposer_arguments, models_of
 from .read import read_module, read_text
 from .validation_report import counterexample_report
 
@@ -30,22 +36,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--invariants", type=Path, metavar="FILE", help="conditions that hold in its loops"
     )
+    add_proposer_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Lift, print the summary or fill the report."""
     module = read_module(options.kernel)
+    models = models_of(options)
+    asked: dict[str, Any] | None = None
     if options.summary is not None:
         invariants = read_text(options.invariants) if options.invariants is not None else ""
         result = lift_to_summary(
             module, read_text(options.summary), invariants, str(options.summary)
         )
     else:
-        result = lift_or_summarise(module)
-    report = lift_report(result)
+        result, asked = _lift(module, models)
+    report = lift_report(result) | ({"proposer": asked} if asked is not None else {})
     if not options.json:
         _show(report, explain=options.explain)
     return report, EXIT_OF_VERDICT[result.verdict]
+
+
+def _lift(
+    module: ModuleOp, models: ModelOptions | None
+) -> tuple[LiftResult | Proof, dict[str, Any] | None]:
+    """Lift by reasoning; where that gives no proved tensor program, ask the models as well."""
+    own: LiftResult | Proof | None = None
+    problem: Diagnostic | None = None
+    try:
+        own = lift_or_summarise(module)
+    except Diagnostic as refusal:
+        problem = refusal
+    asked: dict[str, Any] | None = None
+    if models is not None and not (isinstance(own, LiftResult) and own.verdict == "proved"):
+        guided = lift_with_models(module, models)
+        asked = guided.report
+        if guided.proof is not None and guided.proof.verdict == "proved":
+            return guided.proof, asked
+    if own is not None:
+        return own, asked
+    assert problem is not None
+    if asked is not None:
+        raise Diagnostic(f"{problem.message}; asked: {asked['ended']}", problem.location)
+    raise problem
 
 
 def lift_report(result: LiftResult | Proof) -> dict[str, Any]:
@@ -90,6 +123,11 @@ def _show(report: dict[str, Any], *, explain: bool) -> None:
     if report["counterexample"] is not None:
         found = report["counterexample"]
         print(f"counterexample: {found['summary']}")
+    if (asked := report.get("proposer")) is not None:
+        print(
+            f"proposer: {asked['summaries']} summaries, {asked['invariants']} sets of invariants,"
+            f" {asked['refuted']} refuted" + (f"; {asked['ended']}" if asked["ended"] else "")
+        )
     print(report["summary_numpy"])
     if not explain:
         print(report["summary_mlir"])

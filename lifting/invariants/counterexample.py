@@ -22,8 +22,12 @@ from ...validation.extract.pure_operations import type_name
 from .evaluate import evaluate, evaluate_term
 from .summary import Summary, extents_of
 
-MAGNITUDES: tuple[int | None, ...] = (1, 2, 3, 20, None, 1, 3, 100)
+MAGNITUDES: tuple[int | None, ...] = (1, 1, 2, 3, 20, None, 1, 2, 100, None)
 """Ranges of random inputs: small ones hit equalities, large ones wrap around."""
+FEW = 3
+"""Up to this magnitude floats are whole numbers: so that some are equal."""
+SPECIAL = (np.nan, np.inf, -np.inf, -0.0, 1.0, -1.5)
+"""Floats at which minima, maxima and comparisons differ."""
 MOST_SIZES = 40
 
 
@@ -71,6 +75,9 @@ class _Search:
         rng = np.random.default_rng(self.seed)
         for magnitude in MAGNITUDES:
             yield self._inputs(rng, sizes, magnitude)
+        for _ in range(2):
+            drawn = self._inputs(rng, sizes, 2)
+            yield [_specials(rng, array) if array.ndim else array for array in drawn]
         for sign in (-1, 1):
             drawn = self._inputs(rng, sizes, 20)
             yield [_of_sign(array, sign) if array.ndim else array for array in drawn]
@@ -86,13 +93,13 @@ class _Search:
             elif position in sizes:
                 inputs.append(np.asarray(sizes[position], numpy_type(type_name(argument.type))))
             else:
-                inputs.append(random_array(rng, (), type_name(argument.type), magnitude))
+                inputs.append(_random(rng, (), type_name(argument.type), magnitude))
         for position, argument in enumerate(function.args):
             if isinstance(argument.type, MemRefType):
                 extents = extents_of(function, position)
                 shape = tuple(int(evaluate_term(extent, inputs)) for extent in extents)
                 type = type_name(argument.type.element_type)
-                inputs[position] = random_array(rng, shape, type, magnitude)
+                inputs[position] = _random(rng, shape, type, magnitude)
         return inputs
 
 
@@ -117,6 +124,23 @@ def compare(
             texts = repr(left[place]), repr(right[place])
             return Counterexample(summary.names, tuple(inputs), name, place, *texts)
     return None
+
+
+def _random(
+    rng: np.random.Generator, shape: tuple[int, ...], type: str, magnitude: int | None
+) -> NDArray[Any]:
+    drawn = random_array(rng, shape, type, magnitude)
+    if drawn.dtype.kind == "f" and magnitude is not None and magnitude <= FEW:
+        return np.asarray(np.rint(drawn), drawn.dtype)
+    return drawn
+
+
+def _specials(rng: np.random.Generator, array: NDArray[Any]) -> NDArray[Any]:
+    """Floats with some that are not numbers or not finite; integers as they are."""
+    if array.dtype.kind != "f":
+        return array
+    chosen = rng.choice(np.asarray(SPECIAL, array.dtype), array.shape)
+    return np.where(rng.random(array.shape) < 0.6, chosen, array).astype(array.dtype)
 
 
 def _of_sign(array: NDArray[Any], sign: int) -> NDArray[Any]:
