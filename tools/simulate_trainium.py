@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 
-from ..dialects import trn
 from ..hw.gemmini.unroll import kernel_function
 from ..hw.trainium.check import check
 from ..hw.trainium.config import TrainiumConfig, load_config
 from ..hw.trainium.functional import parameters_of
 from ..hw.trainium.functional import run as run_functional
 from ..hw.trainium.timing import TimingResult, simulate_tiles, write_trace
+from ..hw.trainium.timing.stream_program import has_streams, simulate_streams
 from ..lifting.nki import parse_shapes, read_nki
 from .array_files import ArrayParameter, digest, initial_arrays, write_arrays
 from .exit_status import ACCEPTED
@@ -64,12 +64,14 @@ def _run_on_data(
 def _timing(
     function: func.FuncOp, config: TrainiumConfig, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """The part of the report that the cycle model gives; it reads the tile level only."""
-    if any(isinstance(op, trn.StreamOp) for op in function.walk()):
-        return {"cycles": None, "summary": "the cycle model does not read streams yet"}
-    timing, program = simulate_tiles(function, config)
+    """The part of the report that the cycle model gives."""
+    if has_streams(function):
+        timing, names = simulate_streams(function, config)
+    else:
+        timing, tiles = simulate_tiles(function, config)
+        names = tiles.names
     if options.trace is not None:
-        write_trace(timing, options.trace, program.names)
+        write_trace(timing, options.trace, names)
     return _report(timing)
 
 
@@ -88,9 +90,6 @@ def _report(timing: TimingResult) -> dict[str, Any]:
 
 
 def _print(report: dict[str, Any]) -> None:
-    if report["cycles"] is None:
-        print(report["summary"])
-        return
     print(
         f"{report['cycles']:,} cycles of the tensor engine, {report['nanoseconds'] / 1000:,.1f} µs,"
         f" {report['instructions']:,} instructions, {report['utilization']:.1%} of its peak"

@@ -102,6 +102,8 @@ class TrainiumConfig:
     profiles show 740 to 1005 [V]."""
     dma_done_ns: float = 320.0
     """[V] From the last byte to the start of who waits for it."""
+    dma_trigger_ns: float = 50.0
+    """[V, profiles: 8 to 87 ns] Of the instruction that starts a DMA, on its engine (ISA level)."""
     dma_issue_ns: float = 1290.0
     """[D] Of each DMA on its queue: rows of up to 1 KiB take as long as this, however short they
     are [V throughput curve], and so do the loads of two measured products. v3: 600 ns [V]."""

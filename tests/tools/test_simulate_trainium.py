@@ -82,13 +82,17 @@ def test_the_same_seed_gives_the_same_outputs(
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_streams_run_without_cycles(capsys: pytest.CaptureFixture[str]) -> None:
-    """The ISA level is run on data; the report says that there is no cycle count."""
-    status, out, _ = simulate(capsys, str(ISA), "--config", "trainium1", "--json")
+def test_streams_are_timed_and_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ISA level has cycles, a timeline, and outputs."""
+    trace = tmp_path / "trace.json"
+    arguments = ["--config", "trainium1", "--trace", str(trace), "--json"]
+    status, out, _ = simulate(capsys, str(ISA), *arguments)
     report = json.loads(out)
     assert status == 0
-    assert report["cycles"] is None
+    assert report["cycles"] >= report["lower_bound_cycles"] > 0
     assert set(report["outputs"]) == {"A", "B", "C"}
+    bars = [bar["name"] for bar in json.loads(trace.read_text())["traceEvents"]]
+    assert "mult_moving" in bars
 
 
 def test_an_illegal_access_has_a_place(scale: Path, capsys: pytest.CaptureFixture[str]) -> None:

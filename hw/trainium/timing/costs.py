@@ -323,7 +323,10 @@ def _table(op: trn.EngineInstruction) -> int:
 
 def _ideal(operands: Operands) -> float:
     op = operands.op
-    if not isinstance(op, trn.NcMatmulOp):
+    if isinstance(op, trn.MultMovingOp):
+        macs = prod(operands.shapes[op.moving]) * operands.partitions(op.dst)
+    elif isinstance(op, trn.NcMatmulOp):
+        macs = prod(operands.shapes[op.stationary]) * operands.free(op.moving)
+    else:
         return 0.0
-    macs = prod(operands.shapes[op.stationary]) * operands.free(op.moving)
     return macs * product_factor(operands, op.moving) / operands.config.peak_macs_per_ns

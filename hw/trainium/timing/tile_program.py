@@ -192,7 +192,7 @@ class _Walk:
         records = new_instructions(count)
         for issue in self.issues:
             _write_records(records, issue, self.config)
-        _spread(records)
+        spread_dmas(records)
         buffers = self._buffers()
         names = tuple(issue.op.name.removeprefix("trn.") for issue in self.issues)
         return TileProgram(records, accesses_of(buffers, count), names)
@@ -296,21 +296,22 @@ def _write_records(records: Records, issue: _Issue, config: TrainiumConfig) -> N
             for view, own in zip(views, sizes, strict=True)
         }
         if isinstance(op, trn.EngineInstruction):
-            _write_engine(records, op, shapes, positions, config)
+            write_engine(records, op, shapes, positions, config)
         else:
-            _write_dma(records, op, shapes, positions, issue.origin, config)
+            write_dma(records, op, shapes, positions, issue.origin, config)
 
 
 Shapes = dict[SSAValue, tuple[int, ...]]
 
 
-def _write_engine(
+def write_engine(
     records: Records,
     op: trn.EngineInstruction,
     shapes: Shapes,
     positions: Column,
     config: TrainiumConfig,
 ) -> None:
+    """Fill in the records of a compute instruction whose views have these sizes."""
     strides = {view: inner_stride(view, shape) for view, shape in shapes.items()}
     engine = engine_for(op)
     cost = engine_cost(Operands(op, shapes, strides, config), engine)
@@ -331,7 +332,7 @@ def _write_engine(
         records[name][positions] = value
 
 
-def _write_dma(
+def write_dma(
     records: Records,
     op: trn.Instruction,
     shapes: Shapes,
@@ -339,6 +340,7 @@ def _write_dma(
     origin: int,
     config: TrainiumConfig,
 ) -> None:
+    """Fill in the records of a DMA whose views have these sizes, on the queue of its origin."""
     assert isinstance(op, trn.DmaCopyOp | trn.DmaTransposeOp | trn.DmaStartOp)
     sides = (op.src, op.dst)
     elements = prod(shapes[op.src])
@@ -374,7 +376,7 @@ def _run(view: SSAValue, shape: Sequence[int]) -> int:
     return contiguous_run(tuple(shape[first:]), view_op(view).strides[first:])
 
 
-def _spread(records: Records) -> None:
+def spread_dmas(records: Records) -> None:
     """Let DMAs that use some of the engines only take turns at them."""
     part: NDArray[np.int64] = np.flatnonzero(
         (records["dmas"] > 0) & (records["dmas"] < DMA_ENGINES)
