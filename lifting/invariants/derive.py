@@ -8,7 +8,7 @@ known at run time only is a fold for each of its elements.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, scf
@@ -270,7 +270,7 @@ class _Closer:
             deepest = max(deepest, distance)
         before = self.before[array]
         for distance in range(1, deepest + 1):
-            indices = list(held.formals)
+            indices: list[Term] = list(held.formals)
             indices[place] = add(self.range.lower, offset(own, self.range.counter) or 0)
             indices[place] = subtract(indices[place], distance)
             extra.add(_within(before.read(indices), indices[place]), f"back{distance}")
@@ -374,14 +374,12 @@ def _at_own_place(term: Term, equal: dict[Term, Term], element: Carried) -> Term
     return rewrite(term, own)
 
 
-def deep_rewrite(term: Term, rule: object) -> Term:
+def deep_rewrite(term: Term, rule: Callable[[Term], Term | None]) -> Term:
     """:func:`rewrite`, also of what is inside of folds; they are closed again."""
-    assert callable(rule)
 
     def visit(part: Term) -> Term | None:
         replaced = rule(part)
         if replaced is not None:
-            assert isinstance(replaced, Term)
             return replaced
         if not isinstance(part, Fold) or not _holds_carried(part):
             return None
@@ -396,8 +394,7 @@ def _holds_carried(fold: Fold) -> bool:
     return any(isinstance(part, Carried) for part in parts)
 
 
-def _reopened(fold: Fold, visit: object) -> Term:
-    assert callable(visit)
+def _reopened(fold: Fold, visit: Callable[[Term], Term | None]) -> Term:
     closed = fold.recurrence
     names: dict[Term, Term] = dict(zip(closed.formals, fold.arguments, strict=True))
     fresh = tuple(Symbol(state.type, state.name) for state in closed.states)

@@ -76,7 +76,7 @@ def _at(
 
 
 def _moved(term: Term, values: dict[Symbol, Term]) -> Term:
-    return substitute(term, dict(values))
+    return substitute(term, values)
 
 
 def _states(side: Term, upper: Term, time: Symbol) -> Iterator[Term]:

@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import (
     MemRefType,
     ModuleOp,
 )
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from ...diagnostics import Diagnostic
@@ -143,9 +143,9 @@ class _Writer:
 
     def _constant(self, term: Constant) -> SSAValue:
         if is_integer(term.type):
-            attribute = IntegerAttr(int(term.value), term.type)  # pyright: ignore[reportArgumentType]
+            attribute = IntegerAttr(int(term.value), term.type)  # pyright: ignore[reportArgumentType, reportCallIssue]
         else:
-            attribute = FloatAttr(float(term.value), term.type)  # pyright: ignore[reportArgumentType]
+            attribute = FloatAttr(float(term.value), term.type)  # pyright: ignore[reportArgumentType, reportCallIssue]
         return self.builder.insert(arith.ConstantOp(attribute)).result
 
     def _number(self, value: int) -> SSAValue:
@@ -156,7 +156,7 @@ class _Writer:
         condition, *sides = term.operands
         chosen = self.value(condition)
         regions = [self._region([], {}, [side]) for side in sides]
-        return self.builder.insert(scf.IfOp(chosen, [term.type], *regions)).results[0]
+        return self.builder.insert(scf.IfOp(chosen, [term.type], regions[0], regions[1])).results[0]
 
     def _fold(self, fold: Fold) -> SSAValue:
         closed = fold.recurrence
@@ -194,7 +194,7 @@ def _is_partial(*terms: Term) -> bool:
     return any(isinstance(part, Element | Fold) for part in walk(*terms))
 
 
-def _defaults(term: Apply) -> dict[str, object]:
+def _defaults(term: Apply) -> dict[str, Attribute]:
     """Properties that the operation must have and that terms do not keep."""
     if issubclass(term.operation, arith.AddiOp | arith.SubiOp | arith.MuliOp):
         return {"overflowFlags": arith.IntegerOverflowAttr("none")}

@@ -7,6 +7,7 @@ term may stand for the other in proofs as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IndexType, IntegerAttr, IntegerType, i1, i64
@@ -358,7 +359,7 @@ def rebuild(term: Term, parts: Sequence[Term]) -> Term:
             return term
 
 
-def substitute(term: Term, values: Mapping[Term, Term]) -> Term:
+def substitute(term: Term, values: Mapping[Any, Term]) -> Term:
     """The term with values in place of symbols (or of any other terms)."""
     return rewrite(term, values.get)
 

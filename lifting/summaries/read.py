@@ -58,8 +58,9 @@ def read_summary(text: str, function: FuncOp, file: str = "summary") -> Summary:
     found: dict[str, Output] = {}
     for statement in tree.children:
         assert isinstance(statement, Tree)
-        target, expression = statement.children
-        name = str(target) if target is not None else _only(wanted, expression, file)
+        target = statement.children[0]
+        expression = statement.children[1]
+        name = str(target) if isinstance(target, Token) else _only(wanted, expression, file)
         if name in found or (name in scope and name not in wanted):
             raise Diagnostic(f"'{name}' cannot be defined here", _place(target, expression, file))
         value = Elaborator(scope, file).value(expression)

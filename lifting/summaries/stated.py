@@ -80,9 +80,9 @@ class StatedInvariant:
 def _current(memory: Memory, function: FuncOp) -> dict[str, Value]:
     """What scalars and arrays hold, by name."""
     found: dict[str, Value] = {}
-    names = dict(zip(function.args, parameter_names(function), strict=True))
+    names: dict[SSAValue, str] = dict(zip(function.args, parameter_names(function), strict=True))
     for array, contents in memory.items():
-        name = names.get(array, array.name_hint)  # pyright: ignore[reportArgumentType]
+        name = names.get(array) or array.name_hint
         type = array.type
         assert isinstance(type, MemRefType)
         if name is None:

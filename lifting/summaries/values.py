@@ -86,6 +86,9 @@ def _cast(value: Value, term: Term, type: Attribute, unsigned: bool) -> Term:
         return compare("ne", term, constant(0, source)) if is_integer(source) else _nonzero(term)
     if isinstance(source, IndexType) and not is_integer(type):
         return _cast(value, apply(arith.IndexCastOp, (term,), i32), type, unsigned)
+    if isinstance(type, IndexType) and (value.unsigned or source == i1) and width(source) < 64:
+        term = apply(arith.ExtUIOp, (term,), IntegerType(64))
+        return apply(arith.IndexCastOp, (term,), type)
     return apply(_cast_operation(source, type, value.unsigned, unsigned), (term,), type)
 
 
@@ -103,8 +106,7 @@ def _cast_operation(
         case True, True:
             widens_unsigned = source == i1 or from_unsigned
             if isinstance(source, IndexType) or isinstance(target, IndexType):
-                is_unsigned = widens_unsigned and isinstance(target, IndexType)
-                return arith.IndexCastUIOp if is_unsigned else arith.IndexCastOp
+                return arith.IndexCastOp
             if not grows:
                 return arith.TruncIOp
             return arith.ExtUIOp if widens_unsigned else arith.ExtSIOp
