@@ -19,7 +19,7 @@ from ..passes.proven_rules import as_option, from_option, parse_rules, proved_fo
 from ..validation.patterns.rule import Rule
 from .evaluate import shared_context, universe
 from .proven_rule import ProvenRule
-from .untrusted_text import check_text
+from .untrusted_text import check_mlir
 
 DIALECTS = ("builtin", "pdl", "arith", "gemmini")
 """Dialects that the text of a rule may mention."""
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 def read_rule(text: str) -> Rule:
     """The one rule in ``text``; raises ``Diagnostic``, or ``PassFailedException``, for others."""
-    check_text(text, "pattern")
+    check_mlir(text, "pattern")
     context = Context()
     for name in DIALECTS:
         context.register_dialect(name, universe().all_dialects[name])

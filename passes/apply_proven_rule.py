@@ -13,8 +13,8 @@ from ..diagnostics import Diagnostic
 from .kernel import config_of, kernel_of
 from .proven_rules import apply_rule, from_option, parse_rules
 
-RESOURCE_LIMIT = 8_000_000
-"""Z3 resource units for one instance of a rule: some seconds at most."""
+RESOURCE_LIMIT = 1_500_000
+"""Z3 resource units for one query about a rule: about a second."""
 
 
 @dataclass(frozen=True)
