@@ -11,7 +11,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from ..diagnostics import Diagnostic
 from .evaluate import universe
-from .untrusted_text import check_text
+from .untrusted_text import check_mlir
 
 DIALECTS = ("builtin", "func", "arith", "scf", "memref", "gemmini", "tile")
 """Dialects of a proposed program; all other operations are unregistered."""
@@ -33,7 +33,7 @@ def read_ir(text: str, kernel: func.FuncOp) -> ModuleOp:
     ``kernel`` is the function that the program claims to be. Raises ``Diagnostic`` for anything but
     one function of its type, built from admitted operations.
     """
-    check_text(text, "IR")
+    check_mlir(text, "IR")
     module = _parse(text)
     for operation in module.walk():
         _check_operation(operation)
@@ -78,9 +78,10 @@ def adopt_signature(module: ModuleOp, kernel: func.FuncOp) -> None:
     ``Diagnostic`` where there is not exactly one function, or its parameters are others.
     """
     functions = [op for op in module.walk() if isinstance(op, func.FuncOp)]
-    if len(functions) != 1 or not functions[0].body.blocks:
+    usable = [op for op in functions if op.body.blocks and op.parent_op() is module]
+    if len(functions) != 1 or not usable:
         raise Diagnostic(f"a program is one function with a body, not {len(functions)}")
-    found = functions[0]
+    found = usable[0]
     wanted = [_array(argument.type) for argument in kernel.args]
     given = [_array(argument.type) for argument in found.args]
     if given != wanted or found.function_type.outputs.data:
