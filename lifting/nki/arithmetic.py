@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from .index import Index, Integer, UnrollRequest, sign, simplified
+from .index import Index, Integer, PastFirst, UnrollRequest, sign, simplified
 
 MAX_ITEMS = 1 << 16
 """Elements of a list, and iterations of a loop that is unrolled."""
@@ -80,6 +80,16 @@ def compare_integers(symbol: str, left: Integer, right: Integer) -> bool:
     if low == high and symbol not in ("==", "!="):
         return low
     raise UnrollRequest(difference.innermost.loop)
+
+
+def past_first(symbol: str, left: Integer, right: Integer) -> PastFirst | None:
+    """``k != 0`` and ``k > 0`` for a loop that begins at 0: a condition that stays one."""
+    difference = Index.of(left) - right
+    if symbol not in ("!=", ">") or list(difference.terms.values()) != [1]:
+        return None
+    variable = difference.innermost
+    begins_there = difference - Index.variable(variable) + variable.lower == Index(0)
+    return PastFirst((variable,)) if begins_there else None
 
 
 def least(values: list[Integer], pick_greatest: bool = False) -> Integer:

@@ -12,8 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import grids
-from .arithmetic import MAX_ITEMS, ValueTooLargeError, combine, compare_integers, negate
-from .index import Index
+from .arithmetic import (
+    MAX_ITEMS,
+    ValueTooLargeError,
+    combine,
+    compare_integers,
+    negate,
+    past_first,
+)
+from .index import Index, LoopVariable, PastFirst, UnrollRequest
 from .indexing import IndexingError, Segment, Slice, select
 from .library import attribute_of_library, constant_of
 from .scopes import Scopes
@@ -177,11 +184,16 @@ class Expressions:
     def _BoolOp(self, node: ast.BoolOp) -> Any:  # noqa: N802
         is_and = isinstance(node.op, ast.And)
         value: Any = is_and
+        past = list[LoopVariable]()
         for part in node.values:
             value = self.evaluate(part)
+            if isinstance(value, PastFirst) and not is_and:
+                past.extend(value.variables)
+                value = PastFirst(tuple(past))
+                continue
             if self.truth(value, part) != is_and:
                 return value
-        return value
+        return PastFirst(tuple(past)) if past else value
 
     def condition(self, node: ast.expr) -> bool:
         """The truth of an expression that must not depend on data."""
@@ -190,6 +202,8 @@ class Expressions:
     def truth(self, value: Any, node: ast.AST) -> bool:
         if isinstance(value, Index):
             return bool(value.require_constant())
+        if isinstance(value, PastFirst):
+            raise UnrollRequest(value.loop)
         if isinstance(value, View | Mask | Grid):
             self.source.refuse(
                 node,
@@ -282,7 +296,7 @@ class Expressions:
         if isinstance(left, Grid) or isinstance(right, Grid):
             return grids.compare(symbol, left, right)
         if isinstance(left, int | Index) and isinstance(right, int | Index):
-            return compare_integers(symbol, left, right)
+            return past_first(symbol, left, right) or compare_integers(symbol, left, right)
         try:
             return bool(COMPARISONS[symbol](left, right))
         except TypeError:

@@ -107,6 +107,18 @@ class Index:
         return None if quotient is None else self - quotient.scaled(divisor)
 
 
+@dataclass(frozen=True)
+class PastFirst:
+    """Whether any of several loops is past its first iteration."""
+
+    variables: tuple[LoopVariable, ...]
+
+    @property
+    def loop(self) -> ast.AST:
+        """The innermost of the loops."""
+        return max(self.variables, key=lambda variable: variable.depth).loop
+
+
 Integer = int | Index
 
 

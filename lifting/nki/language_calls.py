@@ -226,12 +226,13 @@ def _shared(tiles: Tiles, arguments: Arguments) -> ConstantArray:
 
 
 def _arange(tiles: Tiles, arguments: Arguments) -> Any:
-    ends: list[Any] = [arguments["start"], arguments.get("stop"), arguments.get("step", 1)]
-    if ends[1] is None:
-        ends[:2] = [0, ends[0]]
-    length = Index.of(ends[1]) - Index.of(ends[0])
-    size = -(-length.require_constant() // ends[2])
-    return grids.arange(ends[0], size, ends[2])
+    first, last, step = arguments["start"], arguments.get("stop"), arguments.get("step", 1)
+    if last is None:
+        first, last = 0, first
+    if not all(isinstance(end, int | Index) for end in (first, last)) or step == 0:
+        tiles.refuse(arguments.node, "nl.arange counts integers")
+    length = (Index.of(last) - Index.of(first)).require_constant()
+    return grids.arange(first, -(-length // step), step)
 
 
 def _ds(tiles: Tiles, arguments: Arguments) -> Segment:

@@ -104,6 +104,7 @@ class Statements(Expressions):
         if isinstance(target, ast.Name):
             if isinstance(value, View) and not value.array.name:
                 value.array.name = target.id
+                value.array.buffer.name_hint = target.id if target.id.isidentifier() else None
             return self.scopes.write(target.id, value)
         if isinstance(target, ast.Tuple | ast.List):
             values = self.iterate(value, target)

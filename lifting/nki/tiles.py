@@ -14,7 +14,7 @@ from ...dialects.trn.instruction import Instruction
 from ...dialects.trn.limits import MOVING_COLUMNS
 from ...dialects.trn.types import BITWISE, COMPARISONS, Function, Operator, Space
 from .emitter import free_size, partitions
-from .index import Index, LoopVariable
+from .index import Index, LoopVariable, PastFirst
 from .indexing import broadcast_shape
 from .values import (
     DTYPES,
@@ -75,6 +75,7 @@ class Tiles:
             for place, operand in enumerate(op.operands):
                 if isinstance(operand.type, trn.ViewType):
                     op.operands[place] = self.reader.emitter.shortened(operand, min(counts))
+                    _erase_unused(operand)
         for view in op.written:
             array = arrays[view_source(view)]
             if counts or trn.view_of(view).partitions == partitions(whole(array)):
@@ -470,14 +471,18 @@ class Tiles:
         ``given`` says itself whether to add; by default the first product of a PSUM tile
         overwrites, and later ones add.
         """
-        flag = self._flag(dst, node) if given is None else bool(given)
+        flag = self._flag(dst, node) if given is None else given
+        if isinstance(flag, PastFirst):
+            flag = list(flag.variables)
+        elif not isinstance(flag, list):
+            flag = self.reader.truth(flag, node)
         dst.array.zero_pending = False
         emitter = self.reader.emitter
         first, second = self.operand(stationary), self.operand(moving)
         value: SSAValue | None = None
         if flag is True:
             value = emitter.true()
-        elif flag is not False:
+        elif isinstance(flag, list):
             value = emitter.any_beyond_first(flag)
         target = emitter.view(dst)
         emitter.insert(trn.NcMatmulOp(first, second, target, value))
@@ -508,6 +513,13 @@ def view_source(view: SSAValue) -> SSAValue:
     owner = view.owner
     assert isinstance(owner, trn.ViewOp)
     return owner.source
+
+
+def _erase_unused(view: SSAValue) -> None:
+    owner = view.owner
+    if isinstance(owner, trn.ViewOp) and not view.uses:
+        owner.detach()
+        owner.erase()
 
 
 def _count(shape: Sequence[int]) -> int:

@@ -20,7 +20,6 @@ from xdsl.ir import Operation, SSAValue
 from ....dialects import trn
 from ....dialects.trn.types import Space, element_bytes, space_of
 from ..config import TrainiumConfig
-from .views import root_of
 
 COPIES = 2
 """Copies of a buffer that is allocated in a loop."""
@@ -46,7 +45,7 @@ def allocate(function: func.FuncOp, config: TrainiumConfig) -> Allocation:
     """Choose copies, and memory to share where it is short."""
     capacity = {Space.SBUF: config.sbuf_partition_bytes, Space.PSUM: config.psum_partition_bytes}
     allocations = [op for op in function.walk() if isinstance(op, memref.AllocOp)]
-    copies = {op.memref: 1 for op in allocations}
+    copies: dict[SSAValue, int] = {op.memref: 1 for op in allocations}
     place: dict[SSAValue, int] = {}
     for space, room in capacity.items():
         own = [op for op in allocations if space_of(op.memref.type) == space]
@@ -198,7 +197,6 @@ def _instructions_on(buffer: SSAValue) -> Iterator[Operation]:
         if isinstance(op, trn.ReshapeOp):
             yield from _instructions_on(op.result)
         elif isinstance(op, trn.ViewOp):
-            assert root_of(op.view)
             yield from (user.operation for user in op.view.uses)
 
 

@@ -7,6 +7,7 @@ engine only what exceeds that product's time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,7 @@ from xdsl.ir import SSAValue
 from ....dialects import trn
 from ....dialects.trn import Space
 from ..config import TrainiumConfig
-from ..element_types import numpy_type
-from ..functional import parameters_of
+from ..functional import Parameter, parameters_of
 from ..interpret import Interpreter, Step, refused
 from ..memory import Buffer, Memory, contiguous_strides
 from .costs import ENGINES
@@ -76,6 +76,11 @@ class _Stream:
 
 
 class _Streams:
+    """The program so far: for each instruction the number of its record among all different ones.
+
+    A loop repeats few different records many times, so that each is worked out once.
+    """
+
     def __init__(self, config: TrainiumConfig) -> None:
         self.config = config
         self.steps: list[Step] = []
@@ -84,28 +89,17 @@ class _Streams:
         self._origins: dict[Step, int] = {}
         self._semaphores: dict[SSAValue | int, int] = {}
         self._triggers: dict[int, int] = {}
-        self._rows: list[Records] = []
+        self._views: dict[trn.Instruction, list[SSAValue]] = {}
+        self._records: list[Records] = []
+        self._numbers: dict[Any, int] = {}
+        self._program: list[int] = []
         self._waits: list[Pairs] = []
         self._increments: list[Pairs] = []
-        self._costs: dict[tuple[Step, tuple[tuple[int, ...], ...]], Records] = {}
 
     def read(self, function: func.FuncOp) -> None:
         """Walk through all streams, one after the other: none depends on another's data."""
         for argument, parameter in zip(function.args, parameters_of(function), strict=True):
-            kind = argument.type
-            assert isinstance(kind, MemRefType)
-            strides = contiguous_strides(parameter.shape, numpy_type(kind.element_type).itemsize)
-            memory = Memory.of_size(0, Space.HBM)
-            buffer = Buffer(
-                parameter.name,
-                memory,
-                Space.HBM,
-                kind.element_type,
-                parameter.shape,
-                strides,
-                0,
-            )
-            self._interpreter.bind(argument, buffer)
+            self._interpreter.bind(argument, _without_contents(argument, parameter))
         for step in self._interpreter.steps(function.body.block):
             if not isinstance(step, trn.StreamOp):
                 raise refused(step, "an instruction outside of the streams")
@@ -113,88 +107,108 @@ class _Streams:
             for inner in self._interpreter.steps(step.body.block):
                 self._step(inner, stream)
             if stream.waits:
-                self._add(self._nothing(stream), stream, self._origin(step))
+                self._add(self._free(step, stream), stream)
 
     def program(self) -> Program:
         """All records in the order in which they were read."""
-        records = new_instructions(len(self._rows))
-        if self._rows:
-            records[...] = np.concatenate(self._rows)
+        records = new_instructions(0)
+        if self._program:
+            records = np.concatenate(self._records)[self._program]
         spread_dmas(records)
         return Program(records, Links.of(self._waits), Links.of(self._increments))
 
     def _step(self, step: Step, stream: _Stream) -> None:
-        if len(self._rows) > MAX_INSTRUCTIONS:
+        if len(self._program) > MAX_INSTRUCTIONS:
             raise refused(step, f"more than {MAX_INSTRUCTIONS} instructions")
-        origin = self._origin(step)
         if isinstance(step, trn.WaitOp):
             count = self._interpreter.runtime(step.count)
             stream.waits.append((self._semaphore(step.semaphore), count))
         elif isinstance(step, trn.IncOp):
             if stream.last < 0 or stream.waits:
-                self._add(self._nothing(stream), stream, origin)
+                self._add(self._free(step, stream), stream)
             count = self._interpreter.runtime(step.count)
             self._increments[stream.last].append((self._semaphore(step.semaphore), count))
         elif isinstance(step, trn.DmaStartOp):
-            self._dma(step, stream, origin)
+            self._dma(step, stream)
+        elif isinstance(step, trn.LoadStationaryOp) and stream.last >= 0:
+            self._add(self._behind(self._cost(step), self._program[stream.last]), stream)
         else:
             assert isinstance(step, trn.Instruction)
-            row = self._cost(step).copy()
-            if isinstance(step, trn.LoadStationaryOp):
-                self._hide_behind_product(row, stream)
-            self._add(row, stream, origin)
+            self._add(self._cost(step), stream)
 
-    def _dma(self, step: trn.DmaStartOp, stream: _Stream, origin: int) -> None:
+    def _dma(self, step: trn.DmaStartOp, stream: _Stream) -> None:
         """The trigger counts a semaphore of its queue up, for which the move waits."""
         queue = step.queue.value.data
         trigger = self._semaphore(queue)
         started = self._triggers[queue] = self._triggers.get(queue, 0) + 1
-        row = self._nothing(stream)
-        row["occupancy"] = self.config.dma_trigger_ns
-        self._add(row, stream, origin)
+        self._add(self._free(step, stream, self.config.dma_trigger_ns), stream)
         self._increments[-1].append((trigger, 1))
-        move = self._cost(step).copy()
-        move["stream"] = FIRST_QUEUE + queue
-        waits: Pairs = [(trigger, started)]
         done = (self._semaphore(step.semaphore), step.step.value.data)
-        self._append(move, waits, [done], origin)
+        self._append(self._cost(step), [(trigger, started)], [done])
 
-    def _hide_behind_product(self, row: Records, stream: _Stream) -> None:
-        if stream.last < 0:
-            return
-        before = self._rows[stream.last][0]
-        if isinstance(self.steps[int(before["origin"])], trn.MultMovingOp):
-            row["occupancy"] = max(0.0, float(row["occupancy"][0] - before["occupancy"]))
-
-    def _add(self, row: Records, stream: _Stream, origin: int) -> None:
-        stream.last = len(self._rows)
-        self._append(row, stream.waits, [], origin)
+    def _add(self, number: int, stream: _Stream) -> None:
+        stream.last = len(self._program)
+        self._append(number, stream.waits, [])
         stream.waits = []
 
-    def _append(self, row: Records, waits: Pairs, increments: Pairs, origin: int) -> None:
-        row["origin"] = origin
-        self._rows.append(row)
+    def _append(self, number: int, waits: Pairs, increments: Pairs) -> None:
+        self._program.append(number)
         self._waits.append(waits)
         self._increments.append(increments)
 
-    def _nothing(self, stream: _Stream) -> Records:
-        row = new_instructions(1)
-        row["stream"] = row["engine"] = stream.engine
-        return row
+    # The different records.
 
-    def _cost(self, step: trn.Instruction) -> Records:
+    def _number(self, key: Any, make: Callable[[], Records]) -> int:
+        if key not in self._numbers:
+            self._numbers[key] = len(self._records)
+            self._records.append(make())
+        return self._numbers[key]
+
+    def _free(self, step: Step, stream: _Stream, occupancy: float = 0.0) -> int:
+        """A record that only takes time on its stream, if any."""
+
+        def make() -> Records:
+            row = new_instructions(1)
+            row["stream"] = row["engine"] = stream.engine
+            row["occupancy"], row["origin"] = occupancy, self._origin(step)
+            return row
+
+        return self._number((step, stream.engine), make)
+
+    def _cost(self, step: trn.Instruction) -> int:
         """The record of an instruction at the sizes that its views have now."""
-        shapes: Shapes = {view: self._interpreter.accesses[view].shape for view in step.views}
-        key = (step, tuple(shapes.values()))
-        if key not in self._costs:
+        if step not in self._views:
+            self._views[step] = step.views
+        shapes: Shapes = {
+            view: self._interpreter.accesses[view].shape for view in self._views[step]
+        }
+
+        def make() -> Records:
             row = new_instructions(1)
             here: Any = np.zeros(1, np.int64)
             if isinstance(step, trn.EngineInstruction):
                 write_engine(row, step, shapes, here, self.config)
             else:
                 write_dma(row, step, shapes, here, 0, self.config)
-            self._costs[key] = row
-        return self._costs[key]
+            if isinstance(step, trn.DmaStartOp):
+                row["stream"] = FIRST_QUEUE + step.queue.value.data
+            row["origin"] = self._origin(step)
+            return row
+
+        return self._number((step, *shapes.values()), make)
+
+    def _behind(self, load: int, before: int) -> int:
+        """The record of a load of a stationary operand that follows the record ``before``."""
+        product = self._records[before]
+        if not isinstance(self.steps[int(product["origin"][0])], trn.MultMovingOp):
+            return load
+
+        def make() -> Records:
+            row = self._records[load].copy()
+            row["occupancy"] = np.maximum(row["occupancy"] - product["occupancy"], 0.0)
+            return row
+
+        return self._number((load, before), make)
 
     def _origin(self, step: Step) -> int:
         if step not in self._origins:
@@ -205,3 +219,13 @@ class _Streams:
     def _semaphore(self, semaphore: SSAValue | int) -> int:
         """The number of a semaphore; a queue's number stands for that of its triggers."""
         return self._semaphores.setdefault(semaphore, len(self._semaphores))
+
+
+def _without_contents(argument: SSAValue, parameter: Parameter) -> Buffer:
+    """An array parameter whose elements are never looked at."""
+    kind = argument.type
+    assert isinstance(kind, MemRefType)
+    strides = contiguous_strides(parameter.shape, parameter.dtype.itemsize)
+    memory = Memory.of_size(0, Space.HBM)
+    element, shape = kind.element_type, parameter.shape
+    return Buffer(parameter.name, memory, Space.HBM, element, shape, strides, 0)
