@@ -12,6 +12,7 @@ from .explain import explain
 from .extract.extraction import Level, level_of
 from .extract.structured import single_function
 from .hazards.final_fence import store_without_fence, with_final_fence
+from .interface import interface_difference
 from .validate import PreparedSource, Validation, ValidationOptions, validate
 
 
@@ -55,6 +56,8 @@ def _by_either_engine(
     options: ValidationOptions | None,
 ) -> Validation:
     options = options or ValidationOptions()
+    if _differs(source, target):
+        return validate(source, target, config=config, options=options)
     chain = _as_chain(source, target, config, options)
     if chain is not None and chain.verdict != "unknown":
         return chain
@@ -75,6 +78,15 @@ def _by_either_engine(
     if last.verdict != "unknown":
         return replace(last, seconds=seconds)
     return replace(last, seconds=seconds, reason=f"{last.reason}; at size: {second.reason}")
+
+
+def _differs(source: ModuleOp | PreparedSource, target: ModuleOp) -> bool:
+    """Whether the programs take different parameters, so that no engine can compare them."""
+    module = source.module if isinstance(source, PreparedSource) else source
+    try:
+        return interface_difference(module, target) is not None
+    except Unsupported:
+        return False
 
 
 def _as_chain(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import islpy as isl
 
-from .core.certificate import FlowCertificate, ProofCertificate, ReadName, SumCertificate
+from .core.certificate import FlowCertificate, ProofCertificate, SumCertificate, SumQuestion
 from .core.checker import Checker
 from .core.condition import TRUE, Condition, all_of
 from .core.identity import same_program
@@ -89,16 +89,16 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
 
     proposer = Proposer(source.summands, analysed.summands)
     run.proposer = proposer
-    sums: dict[tuple[int, ReadName, ReadName], SumCertificate] = {}
+    sums: dict[SumQuestion, SumCertificate] = {}
 
-    def propose(position: int, left: ReadName, right: ReadName) -> SumCertificate:
+    def propose(question: SumQuestion) -> SumCertificate:
         try:
-            claimed = proposer.certificate(position, left, right)
+            claimed = proposer.certificate(question)
         except isl.Error as error:
             check_oracle_limit(error)
             # The oracle may fail; then it claims nothing, and nothing is proved.
             claimed = SumCertificate((), ())
-        sums[position, left, right] = claimed
+        sums[question] = claimed
         return claimed
 
     left = Side(source.program, source.certificate)

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
-from .core.certificate import ProofCertificate, ReadName, SumCertificate
+from .core.certificate import ProofCertificate, SumCertificate, SumQuestion
 from .core.checker import Checker, Violation
 from .core.condition import all_of
 from .core.identity import same_program
@@ -90,8 +90,8 @@ def _check(
     if left.program.outputs.keys() != right.program.outputs.keys():
         raise Unsupported("the programs do not write the same parameters")
 
-    def claimed(position: int, mine: ReadName, theirs: ReadName) -> SumCertificate:
-        return certificate.sums[position, mine, theirs]
+    def claimed(question: SumQuestion) -> SumCertificate:
+        return certificate.sums[question]
 
     matcher = Matcher(left, right, solver, claimed, equal_for_all)
     for position in left.program.outputs:

@@ -30,6 +30,7 @@ from .explain import Explanation, explain, last_writer
 from .extract.extraction import extract
 from .extract.from_loops import symbol_name
 from .generalize import generalizations
+from .interface import interface_difference
 from .limits import ValidationOptions
 from .oracle.oracle_limit import OracleLimitError, limited_oracle
 from .query_log import begin_part
@@ -125,8 +126,11 @@ def _validate(
             prepared = prepare(source, config, options)
         run.solver.queries += prepared.obligations
         run.solver.seconds += prepared.solver_seconds
+        difference = interface_difference(prepared.module, target)
     except (Unsupported, Violation) as error:
         return _verdict(run, "unknown", reason=f"source: {error}")
+    if difference is not None:
+        return _verdict(run, "unknown", reason=f"the programs cannot be compared: {difference}")
     try:
         assumed = prove(prepared.analysed, extract(target, prepared.config), run)
     except Unsupported as error:

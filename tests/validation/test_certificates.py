@@ -102,8 +102,8 @@ def test_false_pairings_are_rejected(kernel, lie: str) -> None:
     )
     proposer = Proposer(source.summands, target.summands)
 
-    def propose(position, left, right) -> SumCertificate:
-        truth = proposer.certificate(position, left, right)
+    def propose(question) -> SumCertificate:
+        truth = proposer.certificate(question)
         if lie == "empty":
             return SumCertificate((), ())
         if lie == "one partner":

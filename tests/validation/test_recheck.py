@@ -115,8 +115,8 @@ def test_certificate_without_pairings_is_rejected(kernel) -> None:
         "{}",
         "[" * 100_000,
         '{"format": "liftproof-certificate", "version": 2}',
-        '{"format": "liftproof-certificate", "version": 1, "source": [], "target": 3, "sums": []}',
-        '{"format": "liftproof-certificate", "version": 1, "source": [{"read": ["S", 0],'
+        '{"format": "liftproof-certificate", "version": 2, "source": [], "target": 3, "sums": []}',
+        '{"format": "liftproof-certificate", "version": 2, "source": [{"read": ["S", 0],'
         ' "sources": [{"writer": "S", "condition": {"zero": [0, [1, "a.__class__"]]},'
         ' "point": [], "accumulated": true}]}], "target": [], "sums": []}',
     ],

@@ -58,14 +58,26 @@ ReadName = tuple[str, int]
 
 
 @dataclass(frozen=True)
+class SumQuestion:
+    """Two totals that must be equal: which summand of one is which of the other?"""
+
+    output: int
+    """The parameter whose value the totals are part of."""
+    left: ReadName
+    right: ReadName
+    depth: int
+    """In how many sums they lie: a pairing may name the counters of all of them."""
+
+
+@dataclass(frozen=True)
 class ProofCertificate:
     """All that the oracle contributed to a proof; with it, the proof needs no oracle.
 
-    ``sums`` maps an output parameter, a read of the source and a read of the target to the pairing
-    of what the two reads sum up. ``precondition`` limits the sizes that the proof is about.
+    ``sums`` has a pairing of summands for each two totals that were compared. ``precondition``
+    limits the sizes that the proof is about.
     """
 
     source: FlowCertificate
     target: FlowCertificate
-    sums: dict[tuple[int, ReadName, ReadName], SumCertificate]
+    sums: dict[SumQuestion, SumCertificate]
     precondition: Condition = TRUE

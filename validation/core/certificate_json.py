@@ -12,12 +12,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...diagnostics import Diagnostic
-from .certificate import FlowCertificate, Pairing, ProofCertificate, Source, SumCertificate
+from .certificate import (
+    FlowCertificate,
+    Pairing,
+    ProofCertificate,
+    Source,
+    SumCertificate,
+    SumQuestion,
+)
 from .condition import Comparison, Condition, Connective
 from .index import Atom, Extremum, FloorDivision, Index, Variable
 
 FORMAT = "liftproof-certificate"
-VERSION = 1
+VERSION = 2
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -36,13 +43,14 @@ def certificate_text(certificate: ProofCertificate, about: dict[str, str]) -> st
         "precondition": _condition(certificate.precondition),
         "sums": [
             {
-                "output": position,
-                "left": list(left),
-                "right": list(right),
+                "output": question.output,
+                "left": list(question.left),
+                "right": list(question.right),
+                "depth": question.depth,
                 "forward": [_pairing(pairing) for pairing in pairs.forward],
                 "backward": [_pairing(pairing) for pairing in pairs.backward],
             }
-            for (position, left, right), pairs in certificate.sums.items()
+            for question, pairs in certificate.sums.items()
         ],
     }
     return json.dumps(document, indent=1) + "\n"
@@ -55,8 +63,8 @@ def read_certificate(text: str) -> ProofCertificate:
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise CertificateError("not a certificate of this version of Liftproof")
         sums = {
-            (int(entry["output"]), _read_name(entry["left"]), _read_name(entry["right"])): (
-                SumCertificate(_read_pairings(entry["forward"]), _read_pairings(entry["backward"]))
+            _read_question(entry): SumCertificate(
+                _read_pairings(entry["forward"]), _read_pairings(entry["backward"])
             )
             for entry in document["sums"]
         }
@@ -137,6 +145,11 @@ def _read_source(entry: Any) -> Source:
         _read_point(entry["point"]),
         bool(entry["accumulated"]),
     )
+
+
+def _read_question(entry: Any) -> SumQuestion:
+    left, right = _read_name(entry["left"]), _read_name(entry["right"])
+    return SumQuestion(int(entry["output"]), left, right, int(entry["depth"]))
 
 
 def _read_name(entry: Any) -> tuple[str, int]:

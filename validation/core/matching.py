@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..lemmas.equality import LemmaResult
 from ..lemmas.ranges import Range, Ranges
-from .certificate import SumCertificate
+from .certificate import SumCertificate, SumQuestion
 from .checker import Violation
 from .folds import FOLDS, fold_assumption
 from .polyhedral import Statement
@@ -35,7 +35,7 @@ from .terms import Term, is_float, substitute, term
 from .totals import FLOAT_TOTAL, align, is_sum, outermost, structure, total_bits, with_widest_totals
 from .values import Case, Side, Sum, normal_case, slot_kind, slots_of
 
-ProposePairs = Callable[[int, tuple[str, int], tuple[str, int]], SumCertificate]
+ProposePairs = Callable[[SumQuestion], SumCertificate]
 """Asks the oracle to pair a total of the source and one of the target, for an output."""
 DecideShapes = Callable[[Term, Term, dict[Term, Range]], LemmaResult]
 """Whether two shapes over the same slots are equal, given ranges of slots (``lemmas.equality``)."""
@@ -175,7 +175,7 @@ class Matcher:
             assumption = REASSOCIATED
         if assumption is not None and assumption not in self.assumptions:
             self.assumptions.append(assumption)
-        return self.propose(context.position, left, right)
+        return self.propose(SumQuestion(context.position, left, right, context.depth))
 
     def _fits_both(self, first: Valued, second: Valued) -> None:
         """Sums of different widths agree where the exact sum fits both."""

@@ -89,8 +89,8 @@ def is_float(type: str) -> bool:
 
 
 def bit_width(type: str) -> int:
-    """Bits of an integer type; an ``index`` has the 64 bits of the reference machine."""
-    return 64 if type == "index" else int(type.lstrip("iuf"))
+    """Bits of a type such as ``i8``, ``bf16`` or ``f8E4M3``; an ``index`` has 64, as in C here."""
+    return 64 if type == "index" else int(type.lstrip("iufb").split("E")[0])
 
 
 def wrapped(value: int, bits: int) -> int:

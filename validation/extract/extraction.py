@@ -12,6 +12,7 @@ from .from_gemmini import extract_gemmini
 from .from_linalg import extract_linalg
 from .from_loops import extract_loops
 from .from_tile import extract_tiles
+from .from_trn import extract_trn
 from .structured import single_function
 
 
@@ -22,6 +23,7 @@ class Level(Enum):
     TENSOR = "tensor IR"
     TILE = "tile IR"
     ISA = "ISA IR"
+    NEURON = "Trainium's tile program"
 
 
 def level_of(module: ModuleOp) -> Level:
@@ -33,6 +35,8 @@ def level_of(module: ModuleOp) -> Level:
     names = {operation.name.split(".")[0] for operation in function.walk()}
     if "gemmini" in names:
         return Level.ISA
+    if "trn" in names:
+        return Level.NEURON
     if "tile" in names:
         return Level.TILE
     if any(isinstance(argument.type, TensorType) for argument in function.args):
@@ -50,6 +54,8 @@ def extract(module: ModuleOp, config: GemminiConfig) -> Program:
             return extract_gemmini(module, config)
         case Level.TILE:
             return extract_tiles(module)
+        case Level.NEURON:
+            return extract_trn(module)
         case Level.TENSOR:
             return extract_linalg(module).program
         case Level.LOOPS:

@@ -19,9 +19,6 @@ from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.ir.affine import (
-    AffineBinaryOpExpr,
-    AffineBinaryOpKind,
-    AffineConstantExpr,
     AffineDimExpr,
     AffineExpr,
     AffineMap,
@@ -34,6 +31,7 @@ from ..core.index import Index, Variable, constant_index
 from ..core.polyhedral import Array, Unsupported, all_within
 from ..core.terms import Term, constant
 from ..sizes import CONCRETE, Extraction, SizePlan
+from .affine_expressions import affine_index
 from .from_loops import bind_inputs, extent_condition, finish_outputs, output_positions
 from .gemmini_values import product
 from .pure_operations import as_term, type_name
@@ -199,7 +197,9 @@ class TensorExtractor(Extractor):
         dims = self.counters(extents)
         bounds = [extent_condition(dims, extents)]
         names = [Index.of(dim) for dim in dims]
-        places = [tuple(_affine(result, names, operation) for result in m.results) for m in maps]
+        places = [
+            tuple(affine_index(result, names, operation) for result in m.results) for m in maps
+        ]
         for value, place in zip([*operation.inputs, *operation.outputs], places, strict=True):
             inside = all_within(place, self.array(value, operation).extents)
             self.require(inside, "element within the tensor", operation, dims, bounds)
@@ -310,26 +310,3 @@ class TensorExtractor(Extractor):
         if len(found) != count:
             raise Unsupported("a loop whose extent no operand gives", operation)
         return found
-
-
-def _affine(expression: AffineExpr, dims: Sequence[Index], operation: Operation) -> Index:
-    """A subscript of an indexing map."""
-    if isinstance(expression, AffineDimExpr):
-        return dims[expression.position]
-    if isinstance(expression, AffineConstantExpr):
-        return constant_index(expression.value)
-    if isinstance(expression, AffineBinaryOpExpr):
-        left = _affine(expression.lhs, dims, operation)
-        right = _affine(expression.rhs, dims, operation)
-        match expression.kind:
-            case AffineBinaryOpKind.Add:
-                return left + right
-            case AffineBinaryOpKind.Mul:
-                return left * right
-            case AffineBinaryOpKind.FloorDiv:
-                return left // right
-            case AffineBinaryOpKind.Mod:
-                return left % right
-            case AffineBinaryOpKind.CeilDiv:
-                return -((-left) // right)
-    raise Unsupported(f"subscript {expression}", operation)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from xdsl.dialects import memref, scf
+from xdsl.dialects import affine, memref, scf
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
@@ -40,6 +40,7 @@ from ..core.polyhedral import (
 )
 from ..core.terms import Term, leaves, read, rebuilt, rewrite, substitute, term
 from ..sizes import CONCRETE, SizePlan
+from .affine_expressions import affine_index
 from .pure_operations import Value, as_condition, as_index, as_term, evaluate, type_name
 
 
@@ -85,6 +86,7 @@ class Extractor:
             memref.DeallocOp: lambda operation: None,
             memref.LoadOp: self._load,
             memref.StoreOp: self._store,
+            affine.ApplyOp: self._apply,
             ReturnOp: lambda operation: None,
         }
 
@@ -268,6 +270,13 @@ class Extractor:
         for number, result in enumerate(branch.results):
             then, otherwise = chosen[0][number], chosen[1][number]
             self.values[result] = _select(as_term(value), then, otherwise, branch)
+
+    def _apply(self, operation: affine.ApplyOp) -> None:
+        map = operation.map.data
+        operands = self.indices(operation.mapOperands, operation)
+        dims, symbols = operands[: map.num_dims], operands[map.num_dims :]
+        found = affine_index(map.results[0], dims, operation, symbols)
+        self.values[operation.result] = found
 
     # Memory.
 

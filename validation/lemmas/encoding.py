@@ -13,7 +13,14 @@ from ..core.terms import Term, bit_width, constant_value
 from ..query_log import is_logging, note_lemma
 from .ranges import Range, Ranges, type_range
 
-_SORTS = {"f16": z3.Float16, "f32": z3.Float32, "f64": z3.Float64}
+_SORTS: dict[str, Callable[[], Any]] = {
+    "f16": z3.Float16,
+    "f32": z3.Float32,
+    "f64": z3.Float64,
+    "bf16": lambda: z3.FPSort(8, 8),
+    "f8E4M3": lambda: z3.FPSort(4, 4),
+    "f8E5M2": lambda: z3.FPSort(5, 3),
+}
 _NEAREST = z3.RNE
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 import islpy as isl
 
-from ..core.certificate import Pairing, SumCertificate
+from ..core.certificate import Pairing, SumCertificate, SumQuestion
 from ..core.condition import TRUE, Condition
 from ..core.index import Index
 from ..core.terms import subterms
@@ -47,20 +47,20 @@ class Proposer:
         self._target = target
         self._symbols = target.flow.symbols
         self._asked: list[_Question] = []
-        self._alone: dict[tuple[TotalName, TotalName], SumCertificate | None] = {}
-        self._inner: dict[tuple[TotalName, TotalName], _Question] = {}
+        self._alone: dict[tuple[TotalName, TotalName, int], SumCertificate | None] = {}
+        self._inner: dict[tuple[TotalName, TotalName, int], _Question] = {}
         """Totals within summands that were paired."""
 
-    def certificate(self, position: int, left: TotalName, right: TotalName) -> SumCertificate:
+    def certificate(self, asked: SumQuestion) -> SumCertificate:
         """Propose the partner of each summand of a total, in both directions.
 
         Most terms occur once in the whole program; their partners do not depend on where the total
         is asked for. Else summands are paired for each output element by itself.
         """
-        questions = list(self._questions(position, left, right))
+        questions = list(self._questions(asked))
         self._asked += questions[:1]
         for question in questions:
-            key = left, right
+            key = asked.left, asked.right, asked.depth
             if key not in self._alone:
                 self._alone[key] = self._pair_alone(question)
             found = self._alone[key] or self._pair_at(question)
@@ -88,12 +88,14 @@ class Proposer:
 
     # Where a total is asked for.
 
-    def _questions(self, position: int, left: TotalName, right: TotalName) -> Iterator[_Question]:
-        inner = self._inner.get((left, right))
+    def _questions(self, asked: SumQuestion) -> Iterator[_Question]:
+        inner = self._inner.get((asked.left, asked.right, asked.depth))
         if inner is not None:
             yield inner
-        for mine in self._places(self._source, position, left):
-            for theirs in self._places(self._target, position, right):
+        if asked.depth:
+            return
+        for mine in self._places(self._source, asked.output, asked.left):
+            for theirs in self._places(self._target, asked.output, asked.right):
                 yield _Question(mine, theirs)
 
     def _places(self, maps: SummandMaps, position: int, name: TotalName) -> Iterator[Place]:
@@ -189,7 +191,8 @@ class Proposer:
                 slots=tuple(pairs.apply_range(slot) for slot in theirs.place.slots),
             )
             here = replace(mine.place, points=points, value=left)
-            self._inner.setdefault((total_name(left), total_name(right)), _Question(here, there))
+            key = total_name(left), total_name(right), mine.place.depth
+            self._inner.setdefault(key, _Question(here, there))
 
 
 def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandClass]:
