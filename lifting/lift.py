@@ -51,24 +51,35 @@ def lift(module: ModuleOp) -> ModuleOp:
         ) from None
 
 
+_OTHER_WAYS: tuple[dict[str, bool], ...] = (
+    {"padded": True},
+    {"conditional": True},
+    {"padded": True, "conditional": True},
+    {"singly": True},
+)
+"""How to evaluate loops if the simplest way fails, in this order."""
+
+
 def _first_lift(source: func.FuncOp) -> ModuleOp:
     """Return the lift in the simplest of the ways that find one; raise what the first found."""
     try:
         return _lift(source)
     except Diagnostic as problem:
-        for ways in (
-            {"padded": True},
-            {"conditional": True},
-            {"padded": True, "conditional": True},
-        ):
+        for ways in _OTHER_WAYS:
             with suppress(Diagnostic):
                 return _lift(source, **ways)
         raise problem
 
 
-def _lift(source: func.FuncOp, *, conditional: bool = False, padded: bool = False) -> ModuleOp:
-    names = _parameter_names(source)
-    evaluator = Evaluator(names, conditional, _unsigned_parameters(source), padded)
+def _lift(
+    source: func.FuncOp,
+    *,
+    conditional: bool = False,
+    padded: bool = False,
+    singly: bool = False,
+) -> ModuleOp:
+    names, unsigned = _parameter_names(source), _unsigned_parameters(source)
+    evaluator = Evaluator(names, conditional, unsigned, singly, padded=padded)
     extents: dict[SSAValue, Subscripts] = {
         argument: _extents(source, position, evaluator)
         for position, argument in enumerate(source.body.block.args)
@@ -129,13 +140,13 @@ def _unsigned_parameters(function: func.FuncOp) -> frozenset[SSAValue]:
     """Return the scalar parameters that C declares without a sign, and narrower than ``index``."""
     listed = function.attributes.get("liftproof.c_types")
     entries = listed.data if isinstance(listed, ArrayAttr) else ()
+    names = [entry.data if isinstance(entry, StringAttr) else "" for entry in entries]
     return frozenset(
         argument
-        for argument, entry in zip(function.body.block.args, entries, strict=False)
-        if isinstance(entry, StringAttr)
-        and isinstance(argument.type, IntegerType)
+        for argument, name in zip(function.body.block.args, names, strict=False)
+        if isinstance(argument.type, IntegerType)
         and argument.type.width.data < 64
-        and entry.data.removeprefix("const ").startswith("uint")
+        and name.removeprefix("const ").startswith("uint")
     )
 
 

@@ -21,6 +21,7 @@ from .constants import (
     fold_shift,
     truncating_division,
 )
+from .digits import digit
 from .emitter import Emitter
 from .guards import NO_FACTS, Facts
 from .polynomial import TERM_LIMIT, Atom, Interval, Polynomial
@@ -174,7 +175,8 @@ class Arithmetic:
             bounds = Interval(bounds.low, min(low.high, high.high))
         elif extremum is arith.MaxSIOp:
             bounds = Interval(max(low.low, high.low), bounds.high)
-        return Polynomial.atom(Atom("choice", chosen, bounds, exact=False))
+        limits = (left, right) if extremum is arith.MinSIOp else ()
+        return Polynomial.atom(Atom("choice", chosen, bounds, exact=False, at_most=limits))
 
     # ---- conversions ----------------------------------------------------------------------------
     def convert(self, value: Value, kind: CScalar) -> Value:
@@ -372,6 +374,8 @@ class Arithmetic:
             return a - b
         if operator == "*":
             return a * b
+        if operator in ("/", "%") and right.constant is None:
+            return digit(operator, a, b)
         if right.constant is None or right.constant < 0:
             return None
         constant = int(right.constant)

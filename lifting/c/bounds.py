@@ -57,7 +57,7 @@ def extreme(polynomial: Polynomial, largest: bool) -> Extreme | None:
 
     None if the sign of a coefficient is not known. The loops are taken to run at least once.
     """
-    attained = True
+    polynomial, attained = _without_minima(polynomial, largest)
     while (atom := _innermost_loop_variable(polynomial)) is not None:
         assert atom.loop_range is not None
         coefficient = polynomial.coefficient_of(atom)
@@ -72,8 +72,24 @@ def extreme(polynomial: Polynomial, largest: bool) -> Extreme | None:
             polynomial = polynomial.substitute(atom, last)
         else:
             polynomial = polynomial.substitute(atom, atom.loop_range.lower)
+        polynomial, exact = _without_minima(polynomial, largest)
+        attained = attained and exact
     attained = attained and all(atom.exact for atom in polynomial.atoms())
     return Extreme(polynomial, attained)
+
+
+def _without_minima(polynomial: Polynomial, largest: bool) -> tuple[Polynomial, bool]:
+    """Return a bound without minima that are bounded by parameters, and whether it is the same."""
+    same = True
+    for atom in {atom for atom in polynomial.atoms() if atom.at_most}:
+        limits = [limit for limit in atom.at_most if all(a.exact for a in limit.atoms())]
+        fixed = [limit for limit in limits if all(a.loop_range is None for a in limit.atoms())]
+        coefficient = polynomial.coefficient_of(atom)
+        if coefficient is None or not fixed:
+            continue
+        if (coefficient.interval.low >= 0) == largest:
+            polynomial, same = polynomial.substitute(atom, fixed[0]), False
+    return polynomial, same
 
 
 def surely_runs(loop_range: LoopRange) -> bool | None:

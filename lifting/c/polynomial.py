@@ -68,6 +68,8 @@ class Atom:
     """Whether it is the size of a C++ vector."""
     shown: Polynomial | None = None
     """What to print instead of ``name``, in terms of what the programmer wrote."""
+    at_most: tuple[Polynomial, ...] = ()
+    """If it is a minimum: of what."""
     quotient_of: tuple[Polynomial, int] | None = None
     """If it is a quotient of parameters by a positive constant: the two."""
     serial: int = field(default_factory=lambda: next(_serial))

@@ -86,10 +86,7 @@ KERNEL_KEYWORDS: Mapping[str, str] = {
 
 MACHINE_C_KEYWORDS: Mapping[str, str] = {
     **KERNEL_KEYWORDS,
-    "while": "write the loop as 'for'",
-    "do": "write the loop as 'for'",
     "break": "put the condition into the loop's bounds or around the body",
-    "continue": "put the rest of the body into an 'if'",
     "struct": "pass arrays and scalars as separate parameters",
 }
 """The same for programs of machine instructions, which are closer to C's core."""

@@ -15,15 +15,12 @@ from itertools import combinations, pairwise
 
 from .bounds import extreme
 from .named import NamedPolynomial, surely_nonnegative
-from .polynomial import Atom, Monomial, Polynomial
+from .polynomial import TERM_LIMIT, Atom, Monomial, Polynomial
 
 MOST_STRIDES = 5
 """Different strides of one subscript; all their combinations are tried."""
 
-Stride = tuple[Monomial, int]
-"""A product of parameters and a number (at least 1)."""
-
-_UNIT: Stride = ((), 1)
+_ONE = Polynomial.constant(1)
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def equal_sizes(
             strides = _strides(subscripts, parameters)
             if strides is None:
                 continue
-            steps = [Polynomial({m: c}) for m, c in (*strides, _UNIT)]
+            steps = [*strides, _ONE]
             digits = [split_subscript(subscript, steps) for subscript in subscripts]
             known = [digit for digit in digits if digit is not None]
             if len(known) == len(digits):
@@ -137,15 +134,14 @@ def _equal(
 def split_subscript(
     subscript: Polynomial, strides: Sequence[Polynomial]
 ) -> tuple[Polynomial, ...] | None:
-    """Return the digits of ``subscript`` in terms of ``strides`` (monomials, the last one 1).
+    """Return the digits of ``subscript`` in terms of ``strides``, the last of which is 1.
 
     ``None`` if a digit but the first may be negative, or is not a whole number.
     """
     digits: list[Polynomial] = []
     rest = subscript
     for stride in strides:
-        ((monomial, coefficient),) = stride.terms.items()
-        digit, rest = _divide(rest, (monomial, coefficient))
+        digit, rest = _divide(rest, stride)
         digits.append(digit)
     if rest.terms:
         return None
@@ -179,14 +175,36 @@ def _is_never_negative(digit: Polynomial) -> bool:
 
 
 def _ratio(larger: Polynomial, smaller: Polynomial) -> Polynomial | None:
-    ((monomial, coefficient),) = smaller.terms.items()
-    quotient, rest = _divide(larger, (monomial, coefficient))
+    quotient, rest = _divide(larger, smaller)
     return None if rest.terms else quotient
 
 
-def _divide(dividend: Polynomial, stride: Stride) -> tuple[Polynomial, Polynomial]:
-    """Split ``dividend`` into the terms divisible by ``stride``, divided, and the others."""
-    monomial, coefficient = stride
+def _divide(dividend: Polynomial, stride: Polynomial) -> tuple[Polynomial, Polynomial]:
+    """Return quotient and rest; the leading term of ``stride`` divides no term of the rest."""
+    if len(stride.terms) == 1:
+        ((monomial, coefficient),) = stride.terms.items()
+        return _divide_by_term(dividend, monomial, coefficient)
+    leader = max(stride.terms, key=_order)
+    quotient, rest = Polynomial.constant(0), Polynomial.constant(0)
+    for _ in range(TERM_LIMIT):
+        if not dividend.terms:
+            break
+        first = max(dividend.terms, key=_order)
+        term = Polynomial({first: dividend.terms[first]})
+        share, left = _divide_by_term(term, leader, stride.terms[leader])
+        quotient, rest = quotient + share, rest + left
+        dividend = dividend - share * stride - left
+    return quotient, rest + dividend
+
+
+def _order(monomial: Monomial) -> tuple[int, tuple[int, ...]]:
+    return len(monomial), tuple(sorted(atom.serial for atom in monomial))
+
+
+def _divide_by_term(
+    dividend: Polynomial, monomial: Monomial, coefficient: int
+) -> tuple[Polynomial, Polynomial]:
+    """Split ``dividend`` into the terms divisible by one term, divided, and the others."""
     quotient, rest = Polynomial.constant(0), Polynomial.constant(0)
     for term, factor in dividend.terms.items():
         left = list(term)
@@ -213,7 +231,7 @@ def _dimension(
     best: Dimension | None = None
     for count in range(min(len(candidates), MOST_STRIDES), -1, -1):
         for chosen in combinations(candidates, count):
-            found = _try(subscripts, (*chosen, _UNIT), parameters)
+            found = _try(subscripts, (*chosen, _ONE), parameters)
             if found is None:
                 continue
             if not found.assumptions:
@@ -224,27 +242,39 @@ def _dimension(
 
 def _strides(
     subscripts: Sequence[Polynomial], parameters: Mapping[Atom, str]
-) -> list[Stride] | None:
+) -> list[Polynomial] | None:
     """Return the strides other than 1 that the subscripts may have, the largest first."""
-    found: dict[Stride, None] = {}
+    found: dict[frozenset[tuple[Monomial, int]], Polynomial] = {}
     for subscript in subscripts:
-        for monomial, coefficient in subscript.terms.items():
-            fixed = tuple(atom for atom in monomial if atom.loop_range is None)
+        for monomial in subscript.terms:
+            fixed = [atom for atom in monomial if atom.loop_range is None]
             if any(atom not in parameters for atom in fixed):
                 return None
-            if len(fixed) < len(monomial):
-                found[fixed, abs(coefficient)] = None
-            elif len(fixed) > 1:
-                found.update({((atom,), 1): None for atom in fixed})
-    found.pop(_UNIT, None)
-    by_size = sorted(found, key=lambda stride: (len(stride[0]), stride[1]), reverse=True)
-    return by_size[:MOST_STRIDES]
+            moving = [atom for atom in monomial if atom.loop_range is not None]
+            if len(moving) == 1 and (whole := subscript.coefficient_of(moving[0])) is not None:
+                candidates = [_without_sign(whole)]
+            elif len(fixed) > 1 or moving:
+                candidates = [Polynomial.atom(atom) for atom in fixed]
+            else:
+                candidates = []
+            found.update({frozenset(c.terms.items()): c for c in candidates})
+    found.pop(frozenset(_ONE.terms.items()), None)
+    return sorted(found.values(), key=_size, reverse=True)[:MOST_STRIDES]
+
+
+def _without_sign(stride: Polynomial) -> Polynomial:
+    return -stride if all(c < 0 for c in stride.terms.values()) else stride
+
+
+def _size(stride: Polynomial) -> tuple[int, int, int]:
+    """Return what sorts strides: the degree, the number of terms, the largest factor."""
+    terms = stride.terms
+    return max(map(len, terms), default=0), len(terms), max(terms.values(), default=0)
 
 
 def _try(
-    subscripts: Sequence[Polynomial], strides: Sequence[Stride], parameters: Mapping[Atom, str]
+    subscripts: Sequence[Polynomial], steps: Sequence[Polynomial], parameters: Mapping[Atom, str]
 ) -> Dimension | None:
-    steps = [Polynomial({monomial: coefficient}) for monomial, coefficient in strides]
     ratios = [_ratio(larger, smaller) for larger, smaller in pairwise(steps)]
     digits = [split_subscript(subscript, steps) for subscript in subscripts]
     known_ratios = [ratio for ratio in ratios if ratio is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import (
@@ -10,6 +11,7 @@ from xdsl.dialects.builtin import (
     FloatAttr,
     IndexType,
     IntegerAttr,
+    MemRefType,
     StringAttr,
 )
 from xdsl.ir import Block, Operation, SSAValue
@@ -58,6 +60,11 @@ def location_of(op: Operation) -> SourceLocation | None:
     return None
 
 
+MOST_ITERATIONS = 8
+"""Of a loop that is run iteration by iteration; tables and filters are no longer."""
+MOST_ITERATIONS_TOGETHER = 512
+
+
 @dataclass
 class Evaluator:
     """Evaluates the body of one function."""
@@ -67,6 +74,10 @@ class Evaluator:
     """Whether what an array holds may depend on comparisons of subscripts."""
     unsigned: frozenset[SSAValue] = frozenset()
     """The scalar parameters of unsigned types."""
+    singly: bool = False
+    """Whether short loops without a closed form are run iteration by iteration."""
+    iterations: int = 0
+    """How many iterations were run singly so far."""
     padded: bool = False
     """Whether reads may miss their array where a condition prevents it; such loops stay whole."""
     sizes: dict[SSAValue, Size] = field(default_factory=dict[SSAValue, Size])
@@ -156,19 +167,26 @@ class Evaluator:
         if dividend is None or divisor is None or not isinstance(operands[0], IndexValue):
             return None
         step = divisor.constant
-        if step is None or step < 1 or dividend.variables or not is_nonnegative(dividend):
+        if step is None or step < 1 or not is_nonnegative(dividend):
             return None
         quotient = self._divided(dividend, step)
+        if quotient is None:
+            return None
         return quotient if isinstance(op, arith.DivSIOp) else dividend - quotient * step
 
-    def _divided(self, dividend: IndexExpression, step: int) -> IndexExpression:
-        """Return ``dividend / step``, rounded down; the dividend is never negative."""
+    def _divided(self, dividend: IndexExpression, step: int) -> IndexExpression | None:
+        """Return ``dividend / step``, rounded down; the dividend is never negative.
+
+        ``None`` if it depends on loops in another way than by its digits.
+        """
         whole = [(m, c // step) for m, c in dividend.terms if c % step == 0]
         rest = IndexExpression(tuple((m, c) for m, c in dividend.terms if c % step))
         if not rest.terms:
             return IndexExpression(tuple(whole))
-        if rest.constant is not None and 0 <= rest.constant < step:
+        if is_within(rest, IndexExpression.of(step)):
             return IndexExpression(tuple(whole))
+        if dividend.variables:
+            return None
         key = (dividend, step)
         if key not in self.quotients:
             name = f"(({dividend}) / {step})"
@@ -235,6 +253,11 @@ class Evaluator:
             return
         variable, counter = counted
         updates = self._iterate(op, state, variable, counter)
+        if _is_open(updates) and self._iterate_tiles(op, state, variable, counter):
+            return
+        is_short = self.singly and (_is_open(updates) or _reads_table(op))
+        if is_short and self._iterate_singly(op, state, variable, counter):
+            return
         if self._must_split(updates, variable):
             parts = pieces(variable, self._split_points(op, variable))
             if len(parts) > 1:
@@ -319,10 +342,64 @@ class Evaluator:
             else:
                 state.absorb(self._iterate(op, state, piece, here), state.depth + 1)
 
+    def _iterate_tiles(
+        self, op: scf.ForOp, state: ArrayState, variable: LoopVariable, counter: IndexExpression
+    ) -> bool:
+        """Run the loop as two, where subscripts divide its variable: ``in[i / 2]``, ``x[i % w]``.
+
+        Returns whether that makes what it does known.
+        """
+        length = variable.extent
+        if length is None or variable.lower.constant != 0:
+            return False
+        for size in self._divisors(op):
+            tiles = _divided_up(length, size)
+            if tiles is None or size < 2 or length.constant == size:
+                continue
+            zero = IndexExpression.of(0)
+            outer = LoopVariable(variable.name, zero, (tiles,))
+            inner = LoopVariable(variable.name, zero, (IndexExpression.of(size),))
+            place = IndexExpression.of(outer) * size + IndexExpression.of(inner)
+            body = state.inner()
+            once = self._iterate(op, body, inner, counter.substitute({variable: place}))
+            body.absorb(once, body.depth + 1)
+            updates = close_loop(body, outer)
+            if not _is_open(updates):
+                state.absorb(updates, body.depth)
+                return True
+        return False
+
+    def _divisors(self, op: scf.ForOp) -> list[int]:
+        """Return the numbers by which the body of a loop divides subscripts, smallest first."""
+        divisions = [d for d in op.walk() if isinstance(d, arith.DivSIOp | arith.RemSIOp)]
+        values = [self.values.get(division.rhs) for division in divisions]
+        indices = [as_index(value) for value in values if value is not None]
+        numbers = {i.constant for i in indices if i is not None and i.constant is not None}
+        return sorted(numbers)
+
+    def _iterate_singly(
+        self, op: scf.ForOp, state: ArrayState, variable: LoopVariable, counter: IndexExpression
+    ) -> bool:
+        """Run a short loop iteration by iteration; return whether what it does is known then."""
+        extent = None if variable.extent is None else variable.extent.constant
+        if extent is None or not 1 < extent <= MOST_ITERATIONS:
+            return False
+        self.iterations += extent
+        if self.iterations > MOST_ITERATIONS_TOGETHER:
+            return False
+        edges = [variable.lower + step for step in range(extent + 1)]
+        parts = [LoopVariable(variable.name, a, (b,)) for a, b in pairwise(edges)]
+        trial = state.clone()
+        self._iterate_pieces(op, trial, variable, parts, counter)
+        if any(_is_open(trial.updates.get(a, [])) for a in _written_arrays(op)):
+            return False
+        state.updates = trial.updates
+        return True
+
     def _must_split(self, updates: list[Update], variable: LoopVariable) -> bool:
         """Return whether the range is to be cut where a condition on the variable changes."""
         if self.padded:
-            return any(isinstance(t, Unliftable) for u in updates for t in walk(u.value))
+            return _is_open(updates)
         return is_awkward(updates, variable) or self._reads_outside(updates)
 
     def _reads_outside(self, updates: list[Update]) -> bool:
@@ -377,6 +454,22 @@ class Evaluator:
             state.write(_chosen(condition, update, update.value, other))
         for update in sides[1]:
             state.write(_chosen(condition, update, _current(state, update), update.value))
+
+
+def _reads_table(op: Operation) -> bool:
+    """Return whether the loop reads an array of the function's own, such as a table of weights."""
+    loads = (inner.memref for inner in op.walk() if isinstance(inner, memref.LoadOp))
+    return any(isinstance(a.owner, memref.AllocaOp) and _rank(a) for a in loads)
+
+
+def _rank(array: SSAValue) -> int:
+    assert isinstance(array.type, MemRefType)
+    return array.type.get_num_dims()
+
+
+def _is_open(updates: list[Update]) -> bool:
+    """Return whether something that the updates write is not known."""
+    return any(isinstance(t, Unliftable) for u in updates for t in walk(u.value))
 
 
 def _constant(op: arith.ConstantOp) -> Term:

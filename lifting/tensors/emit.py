@@ -33,14 +33,28 @@ from ..loops.index import (
     smallest,
 )
 from ..loops.index_tests import compared
+from ..loops.recurrence import sum_addend, uses_accumulator
 from ..loops.rewrite import substitute
 from ..loops.simplify import apply
 from ..loops.solve import Subscripts
-from ..loops.terms import Constant, Read, Reduction, Scalar, Term, accumulator, children
+from ..loops.terms import (
+    Apply,
+    Constant,
+    Read,
+    Reduction,
+    Scalar,
+    Term,
+    accumulator,
+    children,
+    constant,
+    walk,
+)
 from .guards import guarded_reads, without_needless_guards
 from .layout import linear_layout
 from .padding import pad_with_zeros
 from .scalar import ScalarWriter
+
+_WIDENING = (arith.ExtSIOp, arith.ExtUIOp, arith.ExtFOp)
 
 Loops = tuple[LoopVariable, ...]
 Groups = tuple[tuple[IndexExpression, ...], ...]
@@ -142,7 +156,8 @@ class TensorEmitter:
         dimensions = (*loops, *variables)
         outside = {r: self.extents[r.array] for r in guarded_reads(term) if not self._is_inside(r)}
         term = without_needless_guards(term, outside)
-        operands = [self._operand(leaf, dimensions, leaf in outside) for leaf in _leaves(term)]
+        leaves = _leaves(term, _computed_factors(term) if variables else frozenset())
+        operands = [self._operand(leaf, dimensions, leaf in outside) for leaf in leaves]
         output = self._empty(term.type, loops) if init is None else self.emit(init, loops)
         operands += self._extent_carriers(operands, loops, variables)
         assert isinstance(output.type, TensorType)
@@ -397,8 +412,27 @@ def _has_loop(monomial: Monomial) -> bool:
     return any(isinstance(symbol, LoopVariable) for symbol in monomial)
 
 
-def _leaves(term: Term) -> list[Term]:
-    """Return the reads and inner reductions of a term, in the order of the program."""
+def _computed_factors(term: Term) -> frozenset[Term]:
+    """Return the factors of a sum of products that are computed from other reductions.
+
+    As tensors of their own they leave a plain contraction.
+    """
+    found: set[Term] = set()
+    if isinstance(term, Apply) and term.operation in (arith.AddiOp, arith.AddfOp):
+        stack = list(term.operands)
+        while stack:
+            factor = stack.pop()
+            if not isinstance(factor, Apply):
+                continue
+            if factor.operation in (arith.MuliOp, arith.MulfOp, *_WIDENING):
+                stack += factor.operands
+            elif any(isinstance(part, Reduction) for part in walk(factor)):
+                found.add(factor)
+    return frozenset(f for f in found if not uses_accumulator(f))
+
+
+def _leaves(term: Term, factors: frozenset[Term]) -> list[Term]:
+    """Return the reads, inner reductions and ``factors`` of a term, in the program's order."""
     found: dict[Term, None] = {}
     seen: set[Term] = set()
     stack = [term]
@@ -407,7 +441,7 @@ def _leaves(term: Term) -> list[Term]:
         if current in seen:
             continue
         seen.add(current)
-        if isinstance(current, Read | Reduction):
+        if isinstance(current, Read | Reduction) or current in factors:
             found[current] = None
         else:
             stack.extend(reversed(children(current)))
@@ -424,21 +458,30 @@ def _from_zero(term: Reduction) -> tuple[Loops, Term]:
     inside: list[IndexExpression] = []
     for variable in term.variables:
         lower, upper = variable.lower, _fixed_upper(variable)
+        here = IndexExpression.of(variable)
+        inside += [u - 1 - here for u in variable.uppers if u is not upper]
+        if upper.variables and (last := largest(upper)) is not None and not last.variables:
+            inside.append(upper - 1 - here)
+            upper = last
         if lower.variables and is_nonnegative(lower):
-            inside.append(IndexExpression.of(variable) - lower)
+            inside.append(here - lower)
             lower = IndexExpression.of(0)
-        inside += [u - 1 - IndexExpression.of(variable) for u in variable.uppers if u is not upper]
-        if variable.lower.constant == 0 and len(variable.uppers) == 1:
+        if variable.lower.constant == 0 and variable.uppers == (upper,):
             variables.append(variable)
             continue
         shifted = LoopVariable(variable.name, IndexExpression.of(0), (upper - lower,))
         values[variable] = IndexExpression.of(shifted) + lower
         variables.append(shifted)
-    body = substitute(term.body, values)
-    for distance in inside:  # over the widened ranges: nothing is known of the outcome there
-        test = compared("sge", distance.substitute(values))
-        body = apply(arith.SelectOp, (test, body, accumulator(body.type)), body.type)
-    return tuple(variables), body
+    tests = [compared("sge", distance.substitute(values)) for distance in inside]
+    kept = accumulator(term.body.type)
+    addend = sum_addend(term)
+    step = substitute(term.body if addend is None else addend, values)
+    unchanged = kept if addend is None else constant(0, step.type)
+    for test in tests:  # over the widened ranges: nothing is known of the outcome there
+        step = apply(arith.SelectOp, (test, step, unchanged), step.type)
+    if addend is not None:
+        step = apply(arith.AddiOp, (kept, step), step.type)
+    return tuple(variables), step
 
 
 def _fixed_upper(loop: LoopVariable) -> IndexExpression:

@@ -103,6 +103,7 @@ SUMMARIES = {
     "transposed_a": "matmul (A transposed)",
     "transposed_b": "matmul (B transposed)",
     "transposed_both_and_output": "matmul",
+    "triangular_sum": "sum reduction",
     "truncation": "matmul + truncate to i8",
     "two_accumulators": "matmul",
     "two_halves": "element-wise map",

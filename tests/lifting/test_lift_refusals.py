@@ -91,17 +91,6 @@ REFUSALS = {
         "'y' is written twice at one place by loop 'i'",
         6,
     ),
-    "triangular_sum": (
-        """void kernel(const int32_t A[N][N], int32_t y[N]) {
-  for (int i = 0; i < N; i++) {
-    int32_t s = 0;
-    for (int j = 0; j <= i; j++) s += A[i][j];
-    y[i] = s;
-  }
-}""",
-        "the range of loop 'j' depends on other loops",
-        7,
-    ),
     "data_dependent_bound": (
         """void kernel(const int32_t A[N], int32_t y[N]) {
   int32_t n = A[0];

@@ -25,15 +25,11 @@ SUITES = Path(__file__).parent / "suites"
 KERNELS = sorted(path for path in SUITES.rglob("*") if path.suffix in (".c", ".cc"))
 
 NOT_LIFTED = {
-    "darknet/im2col": "rows are as far apart as the sum of two sizes",
     "stackoverflow/all_positive": "the loop ends early",
     "stackoverflow/any": "the loop returns",
     "stackoverflow/argmax": "the subscript depends on the data",
     "stackoverflow/cumsum": "a prefix sum",
-    "stackoverflow/downward": "a vector of unknown size is read backwards",
-    "stackoverflow/flip": "a vector of unknown size is read backwards",
     "stackoverflow/push_into_rows": "rows grow in the place where they stay",
-    "utdsp/every_second": "the number of iterations is a quotient",
     "utdsp/iir": "a recurrence",
 }
 """What the lifter refuses so far, and why."""
