@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 from xdsl.dialects import func
@@ -22,8 +24,10 @@ from .context import Context
 from .emitter import Emitter
 from .expressions import Expressions
 from .header import header_constants, header_types
+from .host_code import plain_text, without_host_code
 from .instructions import Instructions
 from .loops import run_loop
+from .plain_loops import with_plain_loops
 from .scopes import Scopes
 from .signatures import UNAMBIGUOUS_NAMES
 from .statements import Statements
@@ -51,8 +55,10 @@ def read_machine_c(text: str, filename: str, config: GemminiConfig) -> ModuleOp:
     the place, for anything else.
     """
     try:
-        unit = parse_c(text, filename, header_types(config), TOKEN_LIMIT, MACHINE_C_KEYWORDS)
-        return _Reader(unit, filename, config).read()
+        plain, macros = plain_text(text)
+        unit = parse_c(plain, filename, header_types(config), TOKEN_LIMIT, MACHINE_C_KEYWORDS)
+        unit, notes = without_host_code(unit, macros)
+        return _Reader(unit, filename, config, notes).read()
     except RecursionError:
         raise Diagnostic(
             "the program is nested too deeply",
@@ -62,9 +68,18 @@ def read_machine_c(text: str, filename: str, config: GemminiConfig) -> ModuleOp:
 
 
 class _Reader:
-    def __init__(self, unit: syntax.TranslationUnit, filename: str, config: GemminiConfig) -> None:
+    def __init__(
+        self,
+        unit: syntax.TranslationUnit,
+        filename: str,
+        config: GemminiConfig,
+        notes: Sequence[str],
+    ) -> None:
+        plain = {name: with_plain_loops(function) for name, function in unit.functions.items()}
+        unit = replace(unit, functions=plain)
         self._unit = unit
         self._filename = filename
+        self._notes = notes
         self._kernel = find_kernel(unit, filename)
         self._block = Block()
         self._emitter = Emitter(self._block, self._kernel.location)
@@ -147,7 +162,7 @@ class _Reader:
             "outputs": DenseArrayBase.from_list(i64, outputs),
             "source": strings(PurePath(self._filename).name),
         }
-        warnings = [*self._instructions.warnings, *self._fence_warning()]
+        warnings = [*self._instructions.warnings, *self._fence_warning(), *self._notes]
         if warnings:
             attributes["warnings"] = ArrayAttr([strings(warning) for warning in warnings])
         for name, attribute in attributes.items():

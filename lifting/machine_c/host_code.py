@@ -1,0 +1,135 @@
+"""What a program says to the core only: output, timers, checks. It is left out, with a note.
+
+Timers give values, which only other such calls may use: variables that hold them are left out too,
+so that one which reaches an instruction is reported as not declared.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ...diagnostics import SourceLocation
+from ..c import syntax
+from ..c.rewrite_tree import rebuilt
+from ..c.traversal import descendants
+
+HOST_CALLS = frozenset(
+    {
+        "printf", "fprintf", "puts", "putchar", "fflush", "perror", "assert", "exit", "abort",
+        "read_cycles", "rdcycle", "read_csr", "clock", "time", "gettimeofday", "mlockall",
+        "counter_configure", "counter_read", "counter_reset", "counter_snapshot_take",
+        "counter_snapshot_reset", "gemmini_counter_configure", "printMatrix", "printMatrixAcc",
+        "gemmini_print_config", "pin_all", "srand",
+    }
+)  # fmt: skip
+"""Functions of the C library and of ``gemmini_testutils.h`` that do not touch the accelerator."""
+
+_VARIADIC = re.compile(
+    r"^[ \t]*#[ \t]*define[ \t]+(\w+)\((?:[\w, \t]*,[ \t]*)?\.\.\.\)[ \t]*(.*?)[ \t]*$", re.M
+)
+_FENCE = re.compile(
+    r"\b(?:__asm__|asm|__asm)\b\s*(?:volatile|__volatile__)?\s*\(\s*\"\s*fence[^\"]*\"[^;()]*\)"
+)
+
+
+def plain_text(text: str) -> tuple[str, frozenset[str]]:
+    """The source without assembly fences and macros for output; and the names of such macros.
+
+    Lines and columns stay where they are.
+    """
+    macros: set[str] = set()
+
+    def variadic(match: re.Match[str]) -> str:
+        body = match[2].rstrip("\\").strip()
+        called = re.match(r"(?:do\s*\{\s*)?(\w+)", body)
+        if body in ("", "((void)0)", "(void)0") or (called and called[1] in HOST_CALLS):
+            macros.add(match[1])
+            return re.sub(r"[^\n]", " ", match[0])
+        return match[0]
+
+    def fence(match: re.Match[str]) -> str:
+        call = "gemmini_fence()"
+        blank = re.sub(r"[^\n]", " ", match[0])
+        return call + blank[len(call) :] if len(blank) >= len(call) else call
+
+    return _FENCE.sub(fence, _VARIADIC.sub(variadic, text)), frozenset(macros)
+
+
+def without_host_code(
+    unit: syntax.TranslationUnit, macros: frozenset[str]
+) -> tuple[syntax.TranslationUnit, list[str]]:
+    """The program without calls for the core only, and a note for each name that was left out."""
+    cleaner = _Cleaner((HOST_CALLS | macros) - set(unit.functions))
+    functions = {name: cleaner.function(f) for name, f in unit.functions.items() if name != "main"}
+    if not functions:
+        functions = unit.functions
+    return replace(unit, functions=functions), list(cleaner.notes.values())
+
+
+class _Cleaner:
+    def __init__(self, calls: frozenset[str]) -> None:
+        self._calls = calls
+        self._tainted: set[str] = set()
+        self.notes: dict[str, str] = {}
+
+    def function(self, function: syntax.Function) -> syntax.Function:
+        self._tainted = self._timers(function)
+        return replace(function, body=rebuilt(function.body, self._statement))
+
+    def _timers(self, function: syntax.Function) -> set[str]:
+        """Variables that hold what calls for the core return, directly or not."""
+        found: set[str] = set()
+        while True:
+            before = len(found)
+            for node in descendants(function.body):
+                match node:
+                    case syntax.Declarator(name=name, initializer=value) if value is not None:
+                        found |= {name} if self._uses(value, found) else set()
+                    case syntax.Assignment(target=syntax.Identifier(name=name), value=value):
+                        found |= {name} if self._uses(value, found) else set()
+                    case _:
+                        pass
+            if len(found) == before:
+                return found
+
+    def _uses(self, node: syntax.Node, names: set[str]) -> bool:
+        return any(
+            (isinstance(n, syntax.Call) and n.function in self._calls)
+            or (isinstance(n, syntax.Identifier) and n.name in names)
+            for n in descendants(node)
+        )
+
+    def _statement(self, node: syntax.Node) -> syntax.Node | None:
+        match node:
+            case syntax.ExpressionStatement(expression=syntax.Call() as call):
+                return self._left_out(node, call.function, call.function in self._calls)
+            case syntax.ExpressionStatement(
+                expression=syntax.Cast(operand=syntax.Identifier(name=name))
+            ):
+                return self._left_out(node, name, name in self._tainted)
+            case syntax.ExpressionStatement(
+                expression=syntax.Assignment(target=syntax.Identifier(name=name))
+            ):
+                return self._left_out(node, name, name in self._tainted)
+            case syntax.Declaration(declarators=declarators):
+                kept = tuple(d for d in declarators if d.name not in self._tainted)
+                if len(kept) == len(declarators):
+                    return None
+                for declarator in declarators:
+                    if declarator.name in self._tainted:
+                        self._note(declarator.name, declarator.location)
+                return replace(node, declarators=kept) if kept else syntax.Empty(node.location)
+            case _:
+                return None
+
+    def _left_out(self, node: syntax.Node, name: str, is_host: bool) -> syntax.Node | None:
+        if not is_host:
+            return None
+        self._note(name, node.location)
+        return syntax.Empty(node.location)
+
+    def _note(self, name: str, location: SourceLocation) -> None:
+        self.notes.setdefault(
+            name, f"{location}: note: '{name}' is for the core only and is left out"
+        )
