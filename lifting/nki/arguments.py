@@ -56,6 +56,12 @@ def parse_argument(text: str, where: str) -> Argument:
         raise Diagnostic(f"{where}: {text!r} is no shape and no number", hint=HINT) from None
 
 
+def array_shape(shape: tuple[int, ...], element: str) -> ArrayShape | None:
+    """The shape for sizes and an element type of MLIR; None for one that the machine lacks."""
+    dtype = DTYPES.get(element)
+    return None if dtype is None else ArrayShape(shape, dtype)
+
+
 def parse_shapes(options: list[str]) -> dict[str, Argument]:
     """Read ``name=shape`` options."""
     arguments: dict[str, Argument] = {}

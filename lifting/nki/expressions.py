@@ -315,7 +315,7 @@ class Expressions:
             return self._attribute_of_view(value, node)
         if isinstance(value, grids.GridTuple) and node.attr in grids.GridTuple.NAMES:
             return value[grids.GridTuple.NAMES.index(node.attr)]
-        if isinstance(value, list | dict | str):
+        if self.language.is_method(value, node.attr):
             return Method(value, node.attr)
         return self.source.refuse(node, f"{describe(value)} has no {node.attr!r}")
 
@@ -328,6 +328,8 @@ class Expressions:
             return len(view.shape)
         if node.attr == "buffer":
             return Named("nl", view.space.value)
+        if not self.language.is_method(view, node.attr):
+            self.source.refuse(node, f"a tile has no {node.attr!r} that is understood")
         return Method(view, node.attr)
 
     def _Slice(self, node: ast.Slice) -> Slice:  # noqa: N802
@@ -355,7 +357,7 @@ class Expressions:
                 self.source.refuse(node, "nl.mgrid takes slices")
             return grids.mgrid(items)
         if isinstance(value, dict):
-            if index not in value:
+            if not isinstance(index, str | int | float | tuple) or index not in value:
                 self.source.refuse(node, f"no key {index!r}")
             return value[index]
         if isinstance(value, Function):

@@ -117,6 +117,8 @@ def _mask(tiles: Tiles, arguments: Arguments, *views: View) -> list[View] | None
         own = {p - first: limit for p, limit in limits.items() if p >= first}
         own = {p: limit for p, limit in own.items() if view.shape[p] > 1}
         cut.append(clip(view, view.shape, own))
+    if len(views) > 1 and "dst" not in arguments:
+        tiles.note_mask(views[-1], cut[-1])
     return cut
 
 

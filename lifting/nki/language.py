@@ -166,22 +166,24 @@ class Language:
         arguments = Arguments(self.reader.source, node, str(function), names, given, named)
         return run(self.tiles, arguments)
 
+    def is_method(self, value: Any, name: str) -> bool:
+        """Whether a value has a method of this name that is understood."""
+        if isinstance(value, View):
+            return name in language_calls.METHODS
+        return any(isinstance(value, kind) and name in names for kind, names in METHODS.items())
+
     def method(self, method: Method, given: list[Any], named: dict[str, Any], node: ast.AST) -> Any:
+        """Call a method that ``is_method`` has admitted."""
         value = method.value
         if isinstance(value, View):
-            handler = language_calls.METHODS.get(method.name)
-            if handler is None:
-                self.reader.source.refuse(node, f"a tile has no {method.name!r} that is understood")
-            return handler(self.tiles, value, given, named, node)
-        if isinstance(value, list) and method.name in ("append", "extend", "insert", "pop"):
+            return language_calls.METHODS[method.name](self.tiles, value, given, named, node)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, list):
             self.mutate(value)
             return getattr(value, method.name)(*given)
-        if isinstance(value, dict) and method.name in ("keys", "values", "items", "get"):
-            result = getattr(value, method.name)(*given)
-            return result if method.name == "get" else list(result)
-        if isinstance(value, str) and method.name == "format":
-            return value
-        return self.reader.source.refuse(node, f"method {method.name!r} is not understood")
+        result = getattr(value, method.name)(*given)
+        return result if method.name == "get" else list(result)
 
     def _range(self, given: list[Any], node: ast.AST, is_static: bool = False) -> LoopRange:
         for value in given:
@@ -292,6 +294,12 @@ def _squeezed(value: View, target: View) -> View:
     return value.with_dimensions(dimensions)
 
 
+METHODS: dict[type[Any], tuple[str, ...]] = {
+    list: ("append", "extend", "insert", "pop"),
+    dict: ("keys", "values", "items", "get"),
+    str: ("format",),
+}
+"""Methods of Python's own values; that of a text gives the text, which only messages hold."""
 NUMBER_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "int": int,

@@ -192,6 +192,7 @@ def _copy(tiles: Tiles, arguments: Arguments) -> View:
     part = masked(tiles, source, arguments.get("mask"), arguments.node)
     if part is not None:
         tiles.copy(part, _cut(result, part.shape), arguments.node)
+        tiles.note_mask(result, _cut(result, part.shape))
     return result
 
 
@@ -280,6 +281,7 @@ def _binary(operator: Operator) -> Handler:
         left, right, part = _masked_all(tiles, [left, right, dst], shape, mask, arguments.node)
         if part is not None:
             tiles.binary(operator, left, right, part, arguments.node)
+            tiles.note_mask(dst, part)
         return dst
 
     return ("x", "y", "dtype", "mask"), run
@@ -317,6 +319,7 @@ def _unary(function: Function) -> Handler:
         part, target = _masked_all(tiles, [data, dst], data.shape, mask, arguments.node)
         if part is not None:
             tiles.activation(function, part, target, arguments.node)
+            tiles.note_mask(dst, target)
         return dst
 
     return ("x", "dtype", "mask"), run

@@ -108,6 +108,16 @@ def read_nki(
             raise NkiError(f"{path}: the kernel is nested too deeply") from None
 
 
+def parameter_names(text: str, path: str, kernel: str | None = None) -> list[str]:
+    """The parameters of a kernel that have neither a default nor a shape as annotation."""
+    reader = KernelReader(parse_source(text, path), set(), set())
+    reader.read_module()
+    node = _kernel(reader, kernel).node
+    assert isinstance(node, ast.FunctionDef)
+    own = [*node.args.posonlyargs, *node.args.args]
+    return [one.arg for one in own[: len(own) - len(node.args.defaults)] if not one.annotation]
+
+
 def _read(reader: KernelReader, shapes: dict[str, Argument], name: str | None) -> ModuleOp:
     reader.read_module()
     function = _kernel(reader, name)

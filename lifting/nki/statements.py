@@ -6,6 +6,8 @@ import ast
 from dataclasses import replace
 from typing import Any
 
+from xdsl.utils.exceptions import VerifyException
+
 from .arithmetic import MAX_ITEMS, compare_integers
 from .emitter import Emitter, ProgramTooLongError
 from .expressions import MAX_CALLS, Expressions, describe
@@ -61,6 +63,9 @@ class Statements(Expressions):
             method(node)
         except (IndexingError, ProgramTooLongError) as error:
             self.source.refuse(node, str(error))
+        except (VerifyException, TypeError, ValueError, KeyError, AttributeError) as error:
+            # A value of a kind that the construct was not written for, such as a tuple as dtype.
+            self.source.refuse(node, f"this statement is not understood: {error}")
 
     def _Pass(self, node: ast.Pass) -> None:  # noqa: N802
         return

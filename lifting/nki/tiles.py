@@ -81,6 +81,11 @@ class Tiles:
             if counts or trn.view_of(view).partitions == partitions(whole(array)):
                 array.valid = min(counts) if counts else None
 
+    def note_mask(self, dst: View, part: View) -> None:
+        """Note that of a new tile ``dst`` only ``part`` is written, as a mask asks for."""
+        if dst.is_whole and partitions(part) < partitions(dst):
+            dst.array.valid = partitions(part)
+
     def touch(self, dst: View) -> None:
         """Note that a part of an array is written by something else than a first product."""
         dst.array.loaded_from = None
@@ -123,6 +128,8 @@ class Tiles:
         old = next(operand for operand in op.operands if _is_view_of(operand, array))
         uses = list(array.buffer.uses)
         if len(uses) != 1 or free_size(value) != free_size(target):
+            return False
+        if trn.view_of(old).partitions != partitions(target):
             return False
         if isinstance(op, trn.NcMatmulOp | trn.NcTransposeOp) and target.dtype != value.dtype:
             return False

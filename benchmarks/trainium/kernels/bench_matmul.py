@@ -1,4 +1,4 @@
-"""NKIBench matmul: lhs is transposed tile by tile on the tensor engine, rhs loaded per row of tiles.
+"""NKIBench matmul: lhs is transposed on the tensor engine, rhs loaded per row of tiles.
 
 Written from the published traffic: lhs moves N / 1024 times, rhs M / 128 times, in rows of 4 KiB.
 """

@@ -1,4 +1,4 @@
-"""Selective scan of the NKI tutorial, channels outermost: delta, u and their product loaded once."""
+"""Selective scan of the NKI tutorial, channels outermost: delta and u are loaded once."""
 
 import neuronxcc.nki as nki
 import neuronxcc.nki.isa as nisa

@@ -1,0 +1,450 @@
+"""Kernels of both forms of NKI, read and run against NumPy at small and ragged shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from liftproof.hw.gemmini.unroll import kernel_function
+from liftproof.hw.trainium.config import load_config
+from liftproof.hw.trainium.functional import parameters_of, run
+from liftproof.hw.trainium.timing import simulate_tiles
+from liftproof.lifting.nki import parse_shapes, read_nki
+
+Arrays = dict[str, np.ndarray]
+BETA_1 = """
+import math
+import numpy as np
+import neuronxcc.nki as nki
+import neuronxcc.nki.isa as nisa
+import neuronxcc.nki.language as nl
+from neuronxcc.nki.language import par_dim
+"""
+BETA_2 = """
+import nki
+import nki.isa as nisa
+import nki.language as nl
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kernel, the shapes to run it at, and what it computes."""
+
+    name: str
+    text: str
+    shapes: Sequence[Sequence[str]]
+    reference: Callable[[Arrays], Any]
+    tolerance: float = 1e-5
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def layernorm(i: Arrays) -> np.ndarray:
+    x = i["x"]
+    centred = x - x.mean(1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+
+
+CASES = [
+    Case(
+        "add of two arrays, masked at the edges",
+        BETA_1
+        + """
+@nki.jit
+def add(a, b):
+    out = nl.ndarray(a.shape, dtype=a.dtype, buffer=nl.shared_hbm)
+    rows, columns = a.shape
+    for i in nl.affine_range(math.ceil(rows / 128)):
+        ix = i * 128 + nl.arange(128)[:, None]
+        for j in nl.affine_range((columns + 511) // 512):
+            iy = j * 512 + nl.arange(512)[None, :]
+            mask = (ix < rows) & (iy < columns)
+            a_tile = nl.load(a[ix, iy], mask=mask)
+            b_tile = nl.load(b[ix, iy], mask=mask)
+            nl.store(out[ix, iy], value=a_tile + b_tile, mask=mask)
+    return out
+""",
+        (("a=256x1024", "b=256x1024"), ("a=200x512", "b=200x512")),
+        lambda i: i["a"] + i["b"],
+    ),
+    Case(
+        "rmsnorm",
+        BETA_1
+        + """
+@nki.jit
+def rmsnorm(a, g):
+    out = nl.ndarray(a.shape, dtype=a.dtype, buffer=nl.shared_hbm)
+    ix = nl.arange(128)[:, None]
+    iw = nl.arange(1)[:, None]
+    iy = nl.arange(a.shape[1])[None, :]
+    num_rows = a.shape[0]
+    g_tile = nl.load(g.reshape((1, g.shape[0]))[iw, iy])
+    for i in nl.affine_range(math.ceil(a.shape[0] / 128)):
+        a_tile = nl.load(a[i * 128 + ix, iy], mask=(i * 128 + ix < num_rows))
+        in_square = nl.square(a_tile)
+        square_sum = nl.sum(in_square, axis=[1])
+        mean = square_sum / a.shape[1]
+        rms_reciprocal = nl.rsqrt(mean)
+        out_tile = nl.multiply(a_tile, rms_reciprocal)
+        g_bcast = g_tile.broadcast_to((128, g.shape[0]))
+        out_tile[...] = nl.multiply(out_tile, g_bcast, mask=(i * 128 + ix < num_rows))
+        nl.store(out[i * 128 + ix, iy], value=out_tile, mask=(i * 128 + ix < num_rows))
+    return out
+""",
+        (("a=256x512", "g=512:f32"), ("a=250x512", "g=512:f32")),
+        lambda i: i["a"] / np.sqrt((i["a"] ** 2).mean(1, keepdims=True)) * i["g"],
+    ),
+    Case(
+        "softmax of rows, with a helper function and constants",
+        BETA_1
+        + """
+TILE = 128
+
+def load_rows(x, start, count=TILE):
+    return nl.load(x[start : start + count, :])
+
+@nki.jit
+def softmax(x):
+    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
+    for i in nl.affine_range(x.shape[0] // TILE):
+        tile = load_rows(x, i * TILE)
+        largest = nl.max(tile, axis=1, keepdims=True)
+        e = nl.exp(tile - largest)
+        total = nl.sum(e, axis=1, keepdims=True)
+        nl.store(out[i * TILE : (i + 1) * TILE, :], e / total)
+    return out
+""",
+        (("x=256x96",),),
+        lambda i: softmax(i["x"]),
+    ),
+    Case(
+        "attention of one head, products and transposes through PSUM",
+        BETA_1
+        + """
+@nki.jit
+def attention(q, k, v):
+    d, seq_q = q.shape
+    _, seq_k = k.shape
+    out = nl.ndarray((seq_q, d), dtype=q.dtype, buffer=nl.shared_hbm)
+    scale = 1.0 / math.sqrt(d)
+    n_k = seq_k // 128
+    v_sb = nl.ndarray((n_k, par_dim(128), d), dtype=v.dtype)
+    k_sb = nl.load(k)
+    for j in nl.affine_range(n_k):
+        v_sb[j, :, :] = nl.load(v[nl.ds(j * 128, 128), :])
+    for i in nl.affine_range(seq_q // 128):
+        q_sb = nl.load(q[:, nl.ds(i * 128, 128)])
+        qk = nl.ndarray((128, seq_k), dtype=nl.float32)
+        for j in nl.affine_range(n_k):
+            product = nl.zeros((128, 128), dtype=nl.float32, buffer=nl.psum)
+            product += nisa.nc_matmul(q_sb, k_sb[:, nl.ds(j * 128, 128)])
+            qk[:, nl.ds(j * 128, 128)] = nl.multiply(product, scale)
+        negative_max = nisa.tensor_reduce(np.max, qk, axis=(1,), negate=True)
+        row_sum = nl.ndarray((128, 1), dtype=nl.float32)
+        weights = nisa.activation_reduce(
+            np.exp, qk, reduce_op=np.add, reduce_res=row_sum, bias=negative_max
+        )
+        acc = nl.zeros((128, d), dtype=nl.float32, buffer=nl.psum)
+        for j in nl.affine_range(n_k):
+            turned = nl.copy(nisa.nc_transpose(weights[:, nl.ds(j * 128, 128)]))
+            acc += nisa.nc_matmul(turned, v_sb[j, :, :])
+        inverse = nisa.reciprocal(row_sum)
+        nl.store(out[nl.ds(i * 128, 128), :], nl.multiply(acc, inverse))
+    return out
+""",
+        (("q=64x256", "k=64x256", "v=256x64"),),
+        lambda i: softmax(i["q"].T @ i["k"] / 8) @ i["v"],
+        1e-4,
+    ),
+    Case(
+        "causal weights by affine_select",
+        BETA_1
+        + """
+@nki.jit
+def causal(x):
+    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
+    i_q, i_k = nl.mgrid[0:128, 0 : x.shape[1]]
+    for i in nl.affine_range(x.shape[0] // 128):
+        tile = nl.load(x[i * 128 + i_q, i_k])
+        kept = nisa.affine_select(
+            pred=(i * 128 + i_q >= i_k), on_true_tile=tile, on_false_value=-7.0
+        )
+        nl.store(out[i * 128 + i_q, i_k], value=kept)
+    return out
+""",
+        (("x=256x256",),),
+        lambda i: np.where(np.tri(256, dtype=bool), i["x"], -7.0),
+    ),
+    Case(
+        "average pooling by a five-dimensional access pattern",
+        BETA_1
+        + """
+@nki.jit
+def pool(x):
+    channels, height, width = x.shape
+    size = 2
+    out = nl.ndarray((channels, height // size, width // size), dtype=x.dtype, buffer=nl.shared_hbm)
+    i_c = nl.arange(channels)[:, None, None]
+    i_h = nl.arange(height)[None, :, None]
+    i_w = nl.arange(width)[None, None, :]
+    tile = nl.load(x[i_c, i_h, i_w])
+    i0 = nl.arange(channels)[:, None, None, None, None]
+    i1 = nl.arange(height // size)[None, :, None, None, None]
+    i2 = nl.arange(width // size)[None, None, :, None, None]
+    i3 = nl.arange(size)[None, None, None, :, None]
+    i4 = nl.arange(size)[None, None, None, None, :]
+    total = nl.sum(tile[i0, size * i1 + i3, size * i2 + i4], axis=[3, 4])
+    nl.store(out, value=total / (size * size))
+    return out
+""",
+        (("x=32x8x6",),),
+        lambda i: i["x"].reshape(32, 4, 2, 3, 2).mean((2, 4)),
+    ),
+    Case(
+        "depthwise convolution with shifted slices and a list of partial sums",
+        BETA_2
+        + """
+@nki.jit
+def conv1d(x, w):
+    channels, length = x.shape
+    taps = w.shape[1]
+    valid = length - taps + 1
+    out = nl.ndarray((channels, valid), dtype=x.dtype, buffer=nl.shared_hbm)
+    x_sb = nl.ndarray((channels, length), dtype=x.dtype, buffer=nl.sbuf)
+    w_sb = nl.ndarray((channels, taps), dtype=w.dtype, buffer=nl.sbuf)
+    nisa.dma_copy(dst=x_sb, src=x)
+    nisa.dma_copy(dst=w_sb, src=w)
+    parts = []
+    for t in range(taps):
+        part = nl.ndarray((channels, valid), dtype=nl.float32, buffer=nl.sbuf)
+        nisa.tensor_scalar(
+            dst=part, data=x_sb[:, t : t + valid], op0=nl.multiply, operand0=w_sb[:, t : t + 1]
+        )
+        parts.append(part)
+    total = parts[0]
+    for part in parts[1:]:
+        nisa.tensor_tensor(dst=total, data1=total, data2=part, op=nl.add)
+    nisa.dma_copy(dst=out, src=total)
+    return out
+""",
+        (("x=64x40", "w=64x3"), ("x=100x17", "w=100x4")),
+        lambda i: sum(
+            i["x"][:, t : t + i["x"].shape[1] - i["w"].shape[1] + 1] * i["w"][:, t : t + 1]
+            for t in range(i["w"].shape[1])
+        ),
+    ),
+    Case(
+        "cumulative sum, each block continued from the one before",
+        BETA_2
+        + """
+@nki.jit
+def cumsum(x):
+    rows, columns = x.shape
+    block = 64
+    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
+    ones = nl.ndarray((128, block), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.memset(dst=ones, value=1.0)
+    for i in nl.affine_range(rows // 128):
+        carry = nl.ndarray((128, 1), dtype=nl.float32, buffer=nl.sbuf)
+        nisa.memset(dst=carry, value=0.0)
+        for j in nl.sequential_range(columns // block):
+            tile = nl.ndarray((128, block), dtype=nl.float32, buffer=nl.sbuf)
+            nisa.dma_copy(dst=tile, src=x[i * 128 : (i + 1) * 128, j * block : (j + 1) * block])
+            scanned = nl.ndarray((128, block), dtype=nl.float32, buffer=nl.sbuf)
+            nisa.tensor_tensor_scan(
+                dst=scanned, data0=ones, data1=tile, initial=carry, op0=nl.multiply, op1=nl.add
+            )
+            nisa.tensor_copy(dst=carry, src=scanned[:, block - 1 : block])
+            part = out[i * 128 : (i + 1) * 128, j * block : (j + 1) * block]
+            nisa.dma_copy(dst=part, src=scanned)
+    return out
+""",
+        (("x=256x256",),),
+        lambda i: np.cumsum(i["x"], axis=1),
+        1e-4,
+    ),
+    Case(
+        "transpose of a matrix through the tensor engine",
+        BETA_2
+        + """
+@nki.jit
+def transpose(x):
+    rows, columns = x.shape
+    out = nl.ndarray((columns, rows), dtype=x.dtype, buffer=nl.shared_hbm)
+    for i in nl.affine_range(rows // 128):
+        for j in nl.affine_range(columns // 128):
+            tile = nl.ndarray((128, 128), dtype=x.dtype, buffer=nl.sbuf)
+            nisa.dma_copy(dst=tile, src=x[nl.ds(i * 128, 128), nl.ds(j * 128, 128)])
+            turned = nl.ndarray((128, 128), dtype=x.dtype, buffer=nl.psum)
+            nisa.nc_transpose(dst=turned, data=tile)
+            back = nl.ndarray((128, 128), dtype=x.dtype, buffer=nl.sbuf)
+            nisa.tensor_copy(dst=back, src=turned)
+            nisa.dma_copy(dst=out[nl.ds(j * 128, 128), nl.ds(i * 128, 128)], src=back)
+    return out
+""",
+        (("x=256x384",),),
+        lambda i: i["x"].T,
+    ),
+    Case(
+        "product whose partial sums are added by the vector engine",
+        BETA_2
+        + """
+def cut(array, row, column, height=128, width=512):
+    return array[row * height : (row + 1) * height, column * width : (column + 1) * width]
+
+@nki.jit
+def gemm(aT, b):
+    k_size, m_size = aT.shape
+    n_size = b.shape[1]
+    out = nl.ndarray((m_size, n_size), dtype=nl.float32, buffer=nl.shared_hbm)
+    for m in nl.affine_range(m_size // 128):
+        for n in nl.affine_range(n_size // 512):
+            total = nl.ndarray((128, 512), dtype=nl.float32, buffer=nl.sbuf)
+            nisa.memset(dst=total, value=0.0)
+            for k in nl.affine_range(k_size // 128):
+                a_tile = nl.ndarray((128, 128), dtype=aT.dtype, buffer=nl.sbuf)
+                b_tile = nl.ndarray((128, 512), dtype=b.dtype, buffer=nl.sbuf)
+                nisa.dma_copy(dst=a_tile, src=cut(aT, k, m, width=128))
+                nisa.dma_copy(dst=b_tile, src=cut(b, k, n))
+                psum = nl.ndarray((128, 512), dtype=nl.float32, buffer=nl.psum)
+                nisa.nc_matmul(dst=psum, stationary=a_tile, moving=b_tile)
+                nisa.tensor_tensor(dst=total, data1=total, data2=psum, op=nl.add)
+            nisa.dma_copy(dst=cut(out, m, n), src=total)
+    return out
+""",
+        (("aT=256x128:bf16", "b=256x512:bf16"),),
+        lambda i: i["aT"].T @ i["b"],
+        1e-5,
+    ),
+    Case(
+        "layernorm with statistics, lambdas and list comprehensions",
+        BETA_1
+        + """
+halves = lambda x, n: [x[:, i * n : (i + 1) * n] for i in range(2)]
+
+@nki.jit
+def kernel(x, out):
+    rows, columns = x.shape
+    for i in nl.affine_range(rows // 128):
+        tile = nl.load(x[i * 128 : (i + 1) * 128, :])
+        stats = nl.ndarray((128, 12), dtype=nl.float32)
+        for number, part in enumerate(halves(tile, columns // 2)):
+            stats[:, number * 6 : number * 6 + 6] = nisa.bn_stats(part)
+        both = nisa.bn_aggr(stats)
+        scale = nl.rsqrt(both[:, 1:2] + 1e-5)
+        result = nisa.tensor_scalar(
+            tile, np.subtract, both[:, 0:1], op1=np.multiply, operand1=scale
+        )
+        nl.store(out[i * 128 : (i + 1) * 128, :], value=result)
+""",
+        (("x=256x128", "out=256x128"),),
+        layernorm,
+        1e-4,
+    ),
+    Case(
+        "where, comparisons, minimum and powers on tiles",
+        BETA_1
+        + """
+@nki.jit
+def kernel(x, y):
+    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
+    a, b = nl.load(x), nl.load(y)
+    c = nl.where(a > b, nl.minimum(a, 1.0), -b)
+    d = 1.0 - c * c / (2.0 + nl.abs(c))
+    d += c ** 2
+    nl.store(out, d)
+    return out
+""",
+        (("x=128x32", "y=128x32"), ("x=5x7", "y=5x7")),
+        lambda i: (lambda c: 1.0 - c * c / (2.0 + abs(c)) + c**2)(
+            np.where(i["x"] > i["y"], np.minimum(i["x"], 1.0), -i["y"])
+        ),
+    ),
+    Case(
+        "max pooling with windows that overlap",
+        BETA_1
+        + """
+@nki.jit
+def maxpool(x, pool_size=3):
+    channels, height, width = x.shape
+    oh, ow = height - pool_size + 1, width - pool_size + 1
+    out = nl.ndarray((channels, oh, ow), dtype=x.dtype, buffer=nl.shared_hbm)
+    tile = nl.load(x)
+    i0, i1, i2, i3, i4 = nl.mgrid[0:channels, 0:oh, 0:ow, 0:pool_size, 0:pool_size]
+    nl.store(out, value=nl.max(tile[i0, i1 + i3, i2 + i4], axis=[3, 4]))
+    return out
+""",
+        (("x=16x6x7",),),
+        lambda i: np.lib.stride_tricks.sliding_window_view(i["x"], (3, 3), (1, 2)).max((3, 4)),
+    ),
+    Case(
+        "conditions on loop variables, dictionaries and while",
+        BETA_2
+        + """
+@nki.jit
+def kernel(x):
+    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
+    factors = {"first": 2.0, "other": 3.0}
+    step = 0
+    while step * 32 < x.shape[1]:
+        step += 1
+    for i in nl.affine_range(step):
+        tile = nl.ndarray((64, 32), dtype=x.dtype, buffer=nl.sbuf)
+        nisa.dma_copy(dst=tile, src=x[:, i * 32 : (i + 1) * 32])
+        factor = factors["first"] if i == 0 else factors["other"]
+        if i % 2 == 1:
+            nisa.activation(dst=tile, op=nl.copy, data=tile, scale=factor)
+        else:
+            nisa.tensor_scalar(dst=tile, data=tile, op0=nl.multiply, operand0=factor)
+        nisa.dma_copy(dst=out[:, i * 32 : (i + 1) * 32], src=tile)
+    return out
+""",
+        (("x=64x128",),),
+        lambda i: i["x"] * np.where(np.arange(128) < 32, 2.0, 3.0),
+    ),
+    Case(
+        "rows of eight largest numbers, and one-hot rows from iota",
+        BETA_2
+        + """
+@nki.jit
+def kernel(x):
+    out = nl.ndarray((128, 8), dtype=x.dtype, buffer=nl.shared_hbm)
+    tile = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.sbuf)
+    nisa.dma_copy(dst=tile, src=x)
+    best = nl.ndarray((128, 8), dtype=x.dtype, buffer=nl.sbuf)
+    nisa.max8(dst=best, src=tile)
+    nisa.dma_copy(dst=out, src=best)
+    return out
+""",
+        (("x=128x50",),),
+        lambda i: -np.sort(-i["x"], axis=1)[:, :8],
+    ),
+]
+PAIRS = [
+    pytest.param(case, shapes, id=f"{case.name} at {' '.join(shapes)}")
+    for case in CASES
+    for shapes in case.shapes
+]
+
+
+@pytest.mark.parametrize(("case", "shapes"), PAIRS)
+def test_kernel_computes_what_its_author_means(case, shapes):
+    """A kernel that was read gives NumPy's results, and its time is above its bound."""
+    function = kernel_function(read_nki(case.text, "kernel.py", parse_shapes(list(shapes))))
+    config = load_config("trainium1")
+    random = np.random.default_rng(7)
+    parameters = parameters_of(function)
+    inputs = {one.name: (random.standard_normal(one.shape)).astype(one.dtype) for one in parameters}
+    outputs = run(function, config, inputs)
+    expected = case.reference({name: one.astype(np.float64) for name, one in inputs.items()})
+    got = outputs[parameters[-1].name].astype(np.float64)
+    np.testing.assert_allclose(got, expected, rtol=case.tolerance, atol=10 * case.tolerance)
+    result, _ = simulate_tiles(function, config)
+    assert result.nanoseconds >= result.bound.nanoseconds
