@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
+from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG, named_configs
+from ..hw.gemmini.timing import Level
 from ..llm.render import pass_items
 from ..llm.untrusted_pipeline import read_pipeline
 
 RUN_TOOL = "import sys; from liftproof.tools.{module} import main; sys.exit(main())"
+LIFT = "lift-loops"
+"""The pass from C to tensor IR: safe, but no part of a schedule."""
 STDERR_SHOWN = 4000
 """Characters of a command's diagnostics that an agent gets."""
 
@@ -65,10 +70,29 @@ async def command(*arguments: str, module: str = "cli") -> Finished:
 
 
 def file_name(text: str) -> str:
-    """The name of a file; raises ``ValueError`` for what a command would take for an option."""
-    if text.startswith("-"):
-        raise ValueError(f"{text!r} is no file name")
+    """The name of a file; raises ``ToolError`` for what a command would take for an option."""
+    if text.startswith("-") or not text.strip():
+        raise ToolError(f"{text!r} is no file name")
     return text
+
+
+def config_name(text: str) -> str:
+    """The name of a configuration; raises ``ToolError`` for other names, which could be files."""
+    if text not in named_configs():
+        raise ToolError(f"config is one of {', '.join(named_configs())}, not {text!r:.80}")
+    return text
+
+
+def admitted(pipeline: str, config: str) -> str:
+    """A pipeline whose passes run no programs and read no files; else raises ``ToolError``."""
+    first, _, rest = pipeline.partition(",")
+    if pipeline.strip() == LIFT:
+        return pipeline
+    try:
+        read_pipeline(rest if first.strip() == LIFT else pipeline, config)
+    except Diagnostic as diagnostic:
+        raise ToolError(diagnostic.message) from diagnostic
+    return pipeline
 
 
 class Searches:
@@ -79,7 +103,7 @@ class Searches:
 
     def submit(self, kernel: str, arguments: list[str]) -> str:
         """Start a search, or find the one that was started with the same content."""
-        path = Path(file_name(kernel))
+        path = Path(kernel)
         content = path.read_bytes() if path.is_file() else b""
         asked = json.dumps([kernel, *arguments]).encode() + content
         name = hashlib.sha256(asked).hexdigest()[:12]
@@ -114,12 +138,11 @@ def build_server() -> MCPServer:
     async def opt(file: str, pipeline: str, config: str = DEFAULT_CONFIG) -> Report:
         """Apply a pass pipeline to a .c or .mlir file; returns the IR.
 
-        Only passes of list_passes and clean-ups are admitted, and only the machine config.
+        A C kernel begins with lift-loops. Only passes of list_passes and clean-ups are admitted,
+        and only the machine config.
         """
-        if config not in named_configs():
-            raise ValueError(f"config is one of {', '.join(named_configs())}")
-        read_pipeline(pipeline, config)  # xDSL has passes that run programs
-        done = await command(file_name(file), "-p", pipeline, module="opt")
+        passes = admitted(pipeline, config_name(config))
+        done = await command(file_name(file), "-p", passes, module="opt")
         return {"status": done.status, "ir": done.output, "diagnostics": done.diagnostics}
 
     @server.tool()
@@ -128,26 +151,41 @@ def build_server() -> MCPServer:
         return (await command("lift", file_name(kernel), "--json")).report()
 
     @server.tool()
-    async def validate(source: str, target: str) -> Report:
+    async def validate(source: str, target: str, config: str = DEFAULT_CONFIG) -> Report:
         """Is the program target a refinement of the program source? Proved, refuted or unknown."""
-        return (await command("validate", file_name(source), file_name(target), "--json")).report()
+        programs = file_name(source), file_name(target)
+        choices = ["--config", config_name(config), "--json"]
+        return (await command("validate", *programs, *choices)).report()
 
     @server.tool()
-    async def simulate(program: str) -> Report:
-        """Count the cycles of a program (.mlir, .c or .rocc), and what its units waited for."""
-        return (await command("simulate", file_name(program), "--timing-only", "--json")).report()
+    async def simulate(program: str, config: str = DEFAULT_CONFIG, level: Level = "soc") -> Report:
+        """Count the cycles of a program (.mlir, .c or .rocc), and what its units waited for.
+
+        At the level soc, the core issues the commands and memory has caches; accelerator is the
+        accelerator alone.
+        """
+        choices = ["--config", config_name(config), "--level", level, "--timing-only", "--json"]
+        return (await command("simulate", file_name(program), *choices)).report()
 
     @server.tool()
-    async def explain(program: str) -> str:
+    async def explain(program: str, config: str = DEFAULT_CONFIG, level: Level = "soc") -> str:
         """Say in words where the cycles of a program go, and what to try next."""
-        report = (await command("simulate", file_name(program), "--timing-only", "--json")).report()
+        report = await simulate(program, config, level)
         return str(report.get("summary") or report.get("diagnostics"))
 
     @server.tool()
-    async def search_submit(kernel: str, out: str, budget: int = 64, seed: int = 0) -> str:
-        """Start optimizing a C kernel into the folder out; returns an id for search_poll."""
-        choices = ["--out", out, "--budget", str(budget), "--seed", str(seed)]
-        return searches.submit(kernel, choices)
+    async def search_submit(
+        kernel: str, out: str, budget: int = 64, seed: int = 0, config: str = DEFAULT_CONFIG
+    ) -> str:
+        """Start optimizing a C kernel into the folder out; returns an id for search_poll.
+
+        budget is how many programs are evaluated.
+        """
+        if budget < 1:
+            raise ToolError(f"a budget is at least 1, not {budget}")
+        choices = ["--out", file_name(out), "--config", config_name(config)]
+        choices += ["--budget", str(budget), "--seed", str(seed)]
+        return searches.submit(file_name(kernel), choices)
 
     @server.tool()
     async def search_poll(search: str) -> Report:

@@ -95,14 +95,19 @@ def test_agents_cannot_smuggle_options_or_programs() -> None:
 
     async def conversation(client: Client) -> list[Any]:
         shell = 'mlir-opt{executable="/bin/sh" arguments="-c","id"}'
-        right = {"file": KERNEL, "pipeline": "canonicalize,cse"}
+        right = {"file": KERNEL, "pipeline": "lift-loops,gemmini-lower-linalg,canonicalize,cse"}
         return [
             await client.call_tool("lift", {"kernel": "--help"}),
             await client.call_tool("opt", {"file": KERNEL, "pipeline": shell}),
+            await client.call_tool("opt", {"file": KERNEL, "pipeline": f"lift-loops,{shell}"}),
+            await client.call_tool("simulate", {"program": BASE, "config": "/etc/passwd"}),
+            await client.call_tool("search_submit", {"kernel": KERNEL, "out": "x", "budget": 0}),
             await client.call_tool("opt", right),
         ]
 
-    option, shell, right = talk(conversation)
-    assert option.is_error
-    assert shell.is_error
-    assert "func.func @matmul" in right.structured_content["ir"]
+    *wrong, right = talk(conversation)
+    reasons = ("no file name", "Unrecognized", "Unrecognized", "config is one of", "at least 1")
+    for found, reason in zip(wrong, reasons, strict=True):
+        assert found.is_error
+        assert reason in found.content[0].text
+    assert "tile.matmul" in right.structured_content["ir"]
