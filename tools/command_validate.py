@@ -14,12 +14,13 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 
 from ..diagnostics import Diagnostic
-from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from ..validation.core.certificate_json import certificate_text, read_certificate
 from ..validation.query_log import QueryLog, logging_queries
 from .arguments import positive
 from .exit_status import EXIT_OF_VERDICT
-from .read import read_module, read_text
+from .read import read_text
+from .read_pair import gemmini_config, read_pair
 from .validation_report import print_extras, print_report, report_of
 
 PROGRAM_OPTIONS = ("counterexample", "replay", "certificate", "check_certificate")
@@ -28,9 +29,16 @@ PROGRAM_OPTIONS = ("counterexample", "replay", "certificate", "check_certificate
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", nargs="?", help="the program that says what is right (.c or .mlir)"
+        "source", nargs="?", help="the program that says what is right (.c, .mlir or NKI .py)"
     )
-    parser.add_argument("target", nargs="?", help="the program to be validated (.c or .mlir)")
+    parser.add_argument("target", nargs="?", help="the program to be validated, likewise")
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=SIZES:TYPE",
+        help="shape of an NKI kernel's parameter, where the other program does not give it",
+    )
     parser.add_argument(
         "--pattern",
         metavar="FILE.mlir",
@@ -90,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Validate, print the verdict and what it rests on."""
-    config = load_config(options.config)
+    config = gemmini_config(options.config)
     if options.cross_check:
         from ..validation.cross_check import require_solvers
 
@@ -103,7 +111,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
         if any(getattr(options, name) is not None for name in PROGRAM_OPTIONS):
             options.usage_error("--pattern goes with options for queries and limits only")
         return _patterns(config, options)
-    source, target = (read_module(path, config) for path in (options.source, options.target))
+    source, target = read_pair((options.source, options.target), config, options.shape)
     if options.replay is not None:
         from .replay import replay
 

@@ -38,6 +38,7 @@ def report_of(result: Validation, options: argparse.Namespace) -> dict[str, Any]
         path = _save(found, options.counterexample)
         command = ["liftproof", "validate", options.source, options.target]
         command += ["--config", options.config, "--replay", path]
+        command += [word for shape in options.shape for word in ("--shape", shape)]
         report["counterexample"] |= {"arrays": path, "replay": shlex.join(command)}
     return report
 

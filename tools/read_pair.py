@@ -1,0 +1,65 @@
+"""Read two programs that are to be compared; an NKI kernel takes its shapes from the other one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xdsl.dialects.builtin import DYNAMIC_INDEX, MemRefType, ModuleOp, TensorType
+from xdsl.dialects.func import FuncOp
+
+from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import GemminiConfig, load_config
+from ..hw.machines import TRAINIUM, machine_of
+from ..lifting.nki import Argument, array_shape, parameter_names, parse_shapes, read_nki
+from .read import read_module, read_text
+
+
+def is_nki(path: str) -> bool:
+    return Path(path).suffix == ".py"
+
+
+def gemmini_config(name: str) -> GemminiConfig:
+    """The configuration of a name; proofs about Trainium's programs depend on none."""
+    return load_config() if machine_of(name) == TRAINIUM else load_config(name)
+
+
+def read_pair(
+    paths: Sequence[str], config: GemminiConfig, shapes: Sequence[str]
+) -> tuple[ModuleOp, ModuleOp]:
+    """Both programs. ``shapes`` (``name=128x512:bf16``) are about the parameters of NKI kernels;
+
+    those that are not given are taken from the other program, parameter by parameter.
+    """
+    given = parse_shapes(list(shapes))
+    if given and not any(is_nki(path) for path in paths):
+        raise Diagnostic("--shape is about the parameters of NKI kernels (.py)")
+    plain = {path: read_module(path, config) for path in paths if not is_nki(path)}
+    like = next(iter(plain.values()), None)
+    found = [plain[path] if path in plain else _read_nki(path, given, like) for path in paths]
+    return found[0], found[1]
+
+
+def _read_nki(path: str, given: dict[str, Argument], like: ModuleOp | None) -> ModuleOp:
+    text = read_text(path)
+    shapes = dict(given)
+    if like is not None:
+        # What the text or the options say of a parameter is left alone; the proof compares it.
+        for name, argument in _shapes_of(like, parameter_names(text, path)).items():
+            shapes.setdefault(name, argument)
+    return read_nki(text, path, shapes)
+
+
+def _shapes_of(module: ModuleOp, names: Sequence[str]) -> dict[str, Argument]:
+    """The shapes of a program's first array parameters, under the names of a kernel's."""
+    function = next((op for op in module.walk() if isinstance(op, FuncOp)), None)
+    found: dict[str, Argument] = {}
+    for name, argument in zip(names, function.args if function is not None else (), strict=False):
+        kind = argument.type
+        if not isinstance(kind, MemRefType | TensorType) or DYNAMIC_INDEX in kind.get_shape():
+            break
+        shape = array_shape(tuple(kind.get_shape()), str(kind.element_type))
+        if shape is None:
+            break
+        found[name] = shape
+    return found
