@@ -51,7 +51,7 @@ def equality_query(
     if result == z3.sat:
         model = solver.model()
         for slot, variable in encoder.variables.items():
-            value = model.eval(variable, model_completion=True)
+            value = value_in(model, variable)
             if isinstance(value, z3.BitVecNumRef):
                 witness[slot] = value.as_signed_long()
     return Answer(str(result)), witness
@@ -60,15 +60,26 @@ def equality_query(
 def ask(
     assertions: Sequence[Any], states: str, resource_limit: int
 ) -> tuple[z3.CheckSatResult, z3.Solver]:
-    """The answer to a query, noted in the log, and the solver that may have a model."""
-    solver = z3.Solver()
+    """The answer to a query, noted in the log, and the solver that may have a model.
+
+    Z3 orders terms by when they were made. In a context of its own, a query is decided, or given
+    up, whatever was asked before; ``value_in`` translates what the model is asked for.
+    """
+    context = z3.Context()
+    solver = z3.Solver(ctx=context)
     solver.set("rlimit", resource_limit)
-    solver.add(*assertions)
+    solver.add(*(assertion.translate(context) for assertion in assertions))
     # The text is taken first: after a check, it holds traces of simplification.
     text = solver.sexpr() if is_logging() else ""
     result = solver.check()
     note_lemma(states, text, str(result))
     return result, solver
+
+
+def value_in(model: z3.ModelRef, expression: Any) -> Any:
+    """The value of an expression in a model of the solver that ``ask`` returned."""
+    value = model.eval(expression.translate(model.ctx), model_completion=True)
+    return value.translate(z3.main_ctx())
 
 
 def _width(ranges: Ranges, *roots: Term) -> int:

@@ -23,7 +23,7 @@ from xdsl.ir import Attribute, Block
 from ...hw.gemmini.config import GemminiConfig
 from ..core.polyhedral import Unsupported
 from ..extract.structured import single_function
-from ..lemmas.encoding import ask
+from ..lemmas.encoding import ask, value_in
 from ..lemmas.scalar_encoding import Encoded, Scalar, all_true, encode, variable
 from ..query_log import is_logging
 from .instance import Instance, instances
@@ -182,7 +182,7 @@ def _refuted(
         (argument.name_hint or f"operand {number}", _shown(model, scalar))
         for number, (argument, scalar) in enumerate(zip(before.args, inputs, strict=True))
     )
-    undefined = not z3.is_true(model.eval(all_true(right.defined), model_completion=True))
+    undefined = not z3.is_true(value_in(model, all_true(right.defined)))
     actual = ", ".join(_shown(model, scalar) for scalar in theirs)
     return InstanceProof(
         instance.types,
@@ -195,9 +195,9 @@ def _refuted(
 
 
 def _shown(model: z3.ModelRef, scalar: Scalar) -> str:
-    if not z3.is_true(model.eval(scalar.ok, model_completion=True)):
+    if not z3.is_true(value_in(model, scalar.ok)):
         return "poison"
-    value: Any = model.eval(scalar.value, model_completion=True)
+    value: Any = value_in(model, scalar.value)
     if isinstance(value, z3.BitVecNumRef):
         return str(value.as_signed_long() if value.size() > 1 else value.as_long())
     return _decimal(value)
