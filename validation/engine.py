@@ -67,7 +67,7 @@ def analyse(program: Program, solver: Solver) -> Analysed:
         raise Unsupported(f"the dataflow oracle fails: {error}") from error
     Checker(program, certificate, solver).run()
     check_dram_order(program, solver)
-    return Analysed(program, flow, certificate, SummandMaps(flow))
+    return Analysed(program, flow, certificate, SummandMaps(flow, certificate))
 
 
 def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:

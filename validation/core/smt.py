@@ -8,9 +8,11 @@ because building Z3 terms object by object costs more than solving them.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 
 import z3
 from xdsl.ir import Operation
@@ -102,30 +104,61 @@ class Solver:
         self, query: Query, cases: Sequence[str], states: str, origin: Operation | None = None
     ) -> Iterator[tuple[Answer, dict[str, int]]]:
         """``check`` of the query with each of the cases in turn, the query read only once."""
-        start = time.perf_counter()
-        solver = z3.SimpleSolver()
-        solver.set("rlimit", self.resource_limit)
-        # Without quantifiers, relevancy only costs: four times less time on our queries.
-        solver.set("smt.relevancy", 0)
-        lines = [query.text()]
+        text = query.text()
+        solver: z3.Solver | None = None
         for number, case in enumerate(cases):
-            lines.append(f"(declare-const case.{number} Bool)")
-            lines.append(f"(assert (=> case.{number} {case}))")
-        solver.from_string("\n".join(lines))
-        for number in range(len(cases)):
-            result = solver.check(z3.Bool(f"case.{number}"))
+            start = time.perf_counter()
+            key = sha256(f"{self.resource_limit} {text} {case}".encode()).digest()
+            answer, model = Answer.UNSAT, dict[str, int]()
+            if key not in _UNSATISFIABLE:
+                solver = solver or self._solver(text, cases)
+                answer, model = _answer(solver, number)
+            if answer is Answer.UNSAT:
+                _remember(key)
             self.queries += 1
-            model = _integers(solver.model()) if result == z3.sat else {}
             self.seconds += time.perf_counter() - start
             note(
                 states,
                 INTEGERS,
-                lambda case=cases[number]: _with_case(query, case),
-                str(result),
+                lambda case=case: _with_case(query, case),
+                answer.value,
                 origin=lambda: describe(origin),
             )
-            yield Answer(str(result)), model
-            start = time.perf_counter()
+            yield answer, model
+
+    def _solver(self, text: str, cases: Sequence[str]) -> z3.Solver:
+        """A solver that has read a query, and each case behind a constant of its own."""
+        solver = z3.SimpleSolver()
+        solver.set("rlimit", self.resource_limit)
+        # Without quantifiers, relevancy only costs: four times less time on our queries.
+        solver.set("smt.relevancy", 0)
+        lines = [text]
+        for number, case in enumerate(cases):
+            lines.append(f"(declare-const case.{number} Bool)")
+            lines.append(f"(assert (=> case.{number} {case}))")
+        solver.from_string("\n".join(lines))
+        return solver
+
+
+REMEMBERED = 100_000
+"""Queries without a solution that one process remembers, 32 bytes each."""
+_UNSATISFIABLE: OrderedDict[bytes, None] = OrderedDict()
+"""Hashes of queries, with their limit, that Z3 found to have no solution: it need not do so again.
+
+Passes leave most of a program alone, so many obligations come again word by word.
+"""
+
+
+def _remember(key: bytes) -> None:
+    _UNSATISFIABLE[key] = None
+    _UNSATISFIABLE.move_to_end(key)
+    if len(_UNSATISFIABLE) > REMEMBERED:
+        _UNSATISFIABLE.popitem(last=False)
+
+
+def _answer(solver: z3.Solver, number: int) -> tuple[Answer, dict[str, int]]:
+    result = solver.check(z3.Bool(f"case.{number}"))
+    return Answer(str(result)), _integers(solver.model()) if result == z3.sat else {}
 
 
 def _with_case(query: Query, case: str) -> str:

@@ -13,6 +13,7 @@ Sums wrap around modulo the width of their type, so the order of summands does n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,6 @@ class SumMatcher:
     def _partner(
         self, mine: Summands, here: Names, pairing: Pairing, direction: _Direction
     ) -> None:
-        applies = holds(pairing.condition, here)
         # That a summand is not zero is seldom needed to find its partner, and costs much.
         if mine.light is not None:
             try:
@@ -112,12 +112,23 @@ class SumMatcher:
                 self._exists(mine, mine.query, here, pairing, direction)
         else:
             self._exists(mine, mine.query, here, pairing, direction)
-        if direction.compares:
-            query = mine.query.copy()
-            query.add(applies)
-            partner = self._follow(query, here, pairing, direction)
-            context = replace(direction.context, names=here, depth=mine.depth)
-            self.equal_values(context, partner.query, mine.value, partner.value, SAME_SUMMAND)
+        if not direction.compares:
+            return
+        # Mostly partners have the same value whatever they are added to, which is shown sooner.
+        if mine.anywhere is not None:
+            with suppress(Violation):
+                self._same_value(mine, mine.anywhere, here, pairing, direction)
+                return
+        self._same_value(mine, mine.query, here, pairing, direction)
+
+    def _same_value(
+        self, mine: Summands, premise: Query, here: Names, pairing: Pairing, direction: _Direction
+    ) -> None:
+        query = premise.copy()
+        query.add(holds(pairing.condition, here))
+        partner = self._follow(query, here, pairing, direction)
+        context = replace(direction.context, names=here, depth=mine.depth)
+        self.equal_values(context, partner.query, mine.value, partner.value, SAME_SUMMAND)
 
     def _exists(
         self, mine: Summands, premise: Query, here: Names, pairing: Pairing, direction: _Direction

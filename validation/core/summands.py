@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from .checker import Violation
 from .polyhedral import Statement
-from .smt import Names, Query, conjunction, disjunction, negation
+from .smt import Names, Query, conjunction, disjunction, holds, in_domain, negation, ranges
 from .terms import Term, constant_value, substitute
 from .totals import Part, parts_of, scaled, structure
 from .values import (
@@ -62,6 +62,8 @@ class Summands:
     """Holds where the summand exists and has this form."""
     light: Query | None
     """Less than ``query`` that often suffices: that the statement adds something to the sum."""
+    anywhere: Query | None
+    """Less still: that the statement computes a value of this form, whatever it is added to."""
     value: Valued
     statement: Statement | None
     sums: frozenset[tuple[str, int]] = frozenset()
@@ -107,7 +109,7 @@ def summands_of(
 ) -> Iterator[Summands]:
     """All classes of summands of a total, each with the query extended by its own constants."""
     for part in parts_of(total.value, bits):
-        start = Summands(part.text, {}, depth, query, None, total, None)
+        start = Summands(part.text, {}, depth, query, None, None, total, None)
         yield from _summands(start, part, bits, depth, refine)
 
 
@@ -135,6 +137,7 @@ def _summands(
             narrowed = valued.copy()
             narrowed.add(case.guard)
             alone = len(cases) == 1 and path.depth == first
+            added = path.depth == first and all(family.start is None for family in families)
             for piece in parts_of(product.shape, bits):
                 yield from _summands(
                     Summands(
@@ -143,6 +146,7 @@ def _summands(
                         path.depth + 1,
                         narrowed,
                         query if alone and piece.total is None else None,
+                        _anywhere(side, statement, here, narrowed, case) if added else None,
                         Valued(side, product.shape, product.slots),
                         statement,
                         path.sums | {(total.reader, total.number)},
@@ -152,6 +156,17 @@ def _summands(
                     first,
                     refine,
                 )
+
+
+def _anywhere(side: Side, statement: Statement, names: Names, query: Query, case: Case) -> Query:
+    """Only those of a query's assertions that are about the statement and the value's form."""
+    lean = query.copy()
+    lean.assertions.clear()
+    lean.add(ranges(side.program.symbols, side.symbols))
+    lean.add(holds(side.program.context, side.symbols))
+    lean.add(in_domain(statement, names))
+    lean.add(case.guard)
+    return lean
 
 
 def by_statement(side: Side, total: Sum) -> list[tuple[Statement, list[Family]]]:

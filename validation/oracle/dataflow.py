@@ -7,7 +7,8 @@ implements it (``isl_union_access_info_compute_flow``).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import islpy as isl
 
@@ -15,8 +16,38 @@ from ..core.certificate import FlowCertificate, Source
 from ..core.condition import Condition, all_of, negate
 from ..core.initialised import UNREAD
 from ..core.polyhedral import Array, Program, Role, Statement
+from .access import (
+    Access,
+    apart,
+    completed,
+    completed_point,
+    read_access,
+    without_idle,
+    without_lanes,
+    write_access,
+)
 from .inverse import solve
 from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """From reads to their last writes, between the counters that the accesses keep."""
+
+    function: isl.Map
+    accumulated: bool
+    reader: Access
+    writer: Access
+
+
+@dataclass(frozen=True)
+class _Flows:
+    """All flows through one array, each with the names of its read and of its write."""
+
+    sources: list[tuple[str, str, isl.Map]]
+    additions: list[tuple[str, str, isl.Map]]
+    seen: dict[str, isl.Set]
+    """The points of each read that see additions."""
 
 
 class Dataflow:
@@ -35,6 +66,8 @@ class Dataflow:
         self.domains = {name: self._domain(s) for name, s in self.statements.items()}
         self.sources: dict[tuple[str, int], list[tuple[str, isl.Map, bool]]] = defaultdict(list)
         """For each read: writer, map from reader to writer points, and whether it accumulates."""
+        self._found: dict[tuple[str, int], list[_Flow]] = defaultdict(list)
+        """The same, before what the accesses leave out is completed."""
         self.additions: dict[tuple[str, int], list[tuple[str, isl.Map]]] = defaultdict(list)
         """For each read that sees additions: adding statement, map from reader to its points."""
         for array in self._read_arrays():
@@ -44,20 +77,27 @@ class Dataflow:
         """The claims of this analysis as data."""
         result: dict[tuple[str, int], tuple[Source, ...]] = {}
         for statement in self.program.readers():
-            names = [dim.name for dim in statement.dims]
             for number, read in enumerate(statement.reads):
+                key = statement.name, number
                 if read.array.role is Role.INPUT:
                     continue
-                known = self.domains[statement.name]
-                if (statement.name, number) in self.claims:
-                    result[statement.name, number] = tuple(self.claims[statement.name, number])
+                if key in self.claims:
+                    result[key] = tuple(self.claims[key])
                     continue
-                result[statement.name, number] = tuple(
-                    Source(writer, condition, point, accumulated)
-                    for writer, function, accumulated in self.sources[statement.name, number]
-                    for condition, point in pieces_of(function, names, self.symbols, known)
+                result[key] = tuple(
+                    source for flow in self._found[key] for source in self._claims_of(flow)
                 )
         return FlowCertificate(result)
+
+    def _claims_of(self, flow: _Flow) -> Iterator[Source]:
+        """A flow as data."""
+        reader, writer = flow.reader, flow.writer
+        known = isl.Set(f"{self.prefix}{{ {reader.tuple_text} : {reader.domain_text} }}")
+        known = known.set_tuple_name(flow.function.get_tuple_name(isl.dim_type.in_))
+        names = [dim.name for dim in reader.kept]
+        for condition, point in pieces_of(flow.function, names, self.symbols, known):
+            whole = completed_point(point, reader, writer)
+            yield Source(writer.name, condition, whole, flow.accumulated)
 
     def parse_map(self, source: str, target: str, condition: str) -> isl.Map:
         return isl.Map(f"{self.prefix}{{ {source} -> {target} : {condition} }}")
@@ -81,10 +121,10 @@ class Dataflow:
             domain_text(statement),
         )
 
-    def read_map(self, statement: Statement, number: int, name: str | None = None) -> isl.Map:
+    def read_map(self, statement: Statement, number: int) -> isl.Map:
         read = statement.reads[number]
         return self.parse_map(
-            tuple_text(name or statement.name, statement.dims),
+            tuple_text(statement.name, statement.dims),
             tuple_text(read.array.name, read.indices),
             domain_text(statement),
         )
@@ -98,61 +138,83 @@ class Dataflow:
             if read.array == array and not self.domains[statement.name].is_empty()
         ]
         assigns = {s.name: self.write_map(s) for s in writers if not s.accumulates}
-        additions = {s.name: self.write_map(s) for s in writers if s.accumulates}
-        if not additions and self._once_written(array, assigns, readers):
+        adders = {s.name for s in writers if s.accumulates}
+        if not adders and self._once_written(array, assigns, readers):
             return
-        schedule = self._schedule(writers, readers)
-        reads = _union(
-            self.read_map(statement, number, f"{statement.name}_r{number}").to_union_map()
-            for statement, number in readers
-        )
-        kills = _union(m.to_union_map() for m in assigns.values())
-        last = _flow(reads, kills, None, schedule)
-        lost = reads.subtract_domain(last.range())
+        accesses = [write_access(statement) for statement in writers]
+        keys: dict[str, tuple[str, int]] = {}
+        for statement, number in readers:
+            accesses.append(read_access(statement, number))
+            keys[accesses[-1].name] = statement.name, number
+        for group in apart(accesses):
+            self._sources_in(without_lanes(group), keys, adders)
+
+    def _sources_in(
+        self, accesses: list[Access], keys: dict[str, tuple[str, int]], adders: set[str]
+    ) -> None:
+        """Find the sources of the reads among accesses that may meet."""
+        reads = [without_idle(access) for access in accesses if access.name in keys]
+        writes = [access for access in accesses if access.name not in keys]
+        if not reads:
+            return
+        # Whether additions lie in between does not matter where nobody reads the value.
+        demands = {read.name for read in reads if self._is_unread(keys[read.name][0])}
+        found = self._flows(writes, reads, adders & {write.name for write in writes}, demands)
+        known = {access.name: access for access in (*writes, *reads)}
+        for reader, adder, function in found.additions:
+            statement, number = keys[reader]
+            full = completed(function, known[reader], known[adder])
+            full = full.set_tuple_name(isl.dim_type.in_, statement)
+            self.additions[statement, number].append((adder, full))
+        for reader, writer, function in found.sources:
+            statement, number = keys[reader]
+            for part, accumulated in _split(function, found.seen.get(reader)):
+                if part.is_empty():
+                    continue
+                flow = _Flow(part, accumulated, known[reader], known[writer])
+                self._found[statement, number].append(flow)
+                full = completed(part, flow.reader, flow.writer)
+                full = full.set_tuple_name(isl.dim_type.in_, statement)
+                self.sources[statement, number].append((writer, full, accumulated))
+
+    def _is_unread(self, reader: str) -> bool:
+        return self.statements[reader].array.name.startswith(UNREAD)
+
+    def _flows(
+        self, writes: list[Access], reads: list[Access], adders: set[str], demands: set[str]
+    ) -> _Flows:
+        """Sources and additions by isl's search, between the counters that the accesses keep."""
+        schedule = self._schedule([*writes, *reads])
+        sinks = {read.name: self._element_map(read) for read in reads}
+        changes = {write.name: self._element_map(write).to_union_map() for write in writes}
+        kills = _union(change for name, change in changes.items() if name not in adders)
+        wanted = _union(sink.to_union_map() for sink in sinks.values())
+        last = _flow(wanted, kills, None, schedule)
+        lost = wanted.subtract_domain(last.range())
         if not lost.is_empty():
             # isl's search loses sources on some domains with integer divisions (or the program
             # does read what nobody wrote); relations are slower, but lose none.
             last = last.union(_flow_by_relations(lost, kills, None, schedule))
-        seen: dict[str, isl.Set] = {}
-        if additions:
-            # Whether additions lie in between does not matter where nobody reads the value.
-            demands = {f"{s.name}_r{n}" for s, n in readers if s.array.name.startswith(UNREAD)}
-            sinks = {m.get_tuple_name(isl.dim_type.in_): m for m in maps_of(reads)}
-            seen = {name: m.domain() for name, m in sinks.items() if name in demands}
+        seen = {name: sinks[name].domain() for name in demands} if adders else {}
+        additions: list[tuple[str, str, isl.Map]] = []
+        if adders:
             rest = [m.to_union_map() for name, m in sinks.items() if name not in demands]
-            adds = _union(m.to_union_map() for m in additions.values())
+            adds = _union(changes[name] for name in adders)
             visible = _flow(_union(rest), kills, adds, schedule)
             added = visible.intersect_domain(adds.domain())
             added.range().foreach_set(lambda points: seen.update({points.get_tuple_name(): points}))
-            for dependence in maps_of(added):
-                reader, number = dependence.get_tuple_name(isl.dim_type.out).rsplit("_r", 1)
-                function = dependence.reverse().set_tuple_name(isl.dim_type.in_, reader)
-                adder = dependence.get_tuple_name(isl.dim_type.in_)
-                self.additions[reader, int(number)].append((adder, function))
-        for dependence in maps_of(last):
-            sink = dependence.get_tuple_name(isl.dim_type.out)
-            reader, number = sink.rsplit("_r", 1)
-            writer = dependence.get_tuple_name(isl.dim_type.in_)
-            claims = self.sources[reader, int(number)]
-            function = dependence.reverse()
-            for part, accumulated in _split(function, seen.get(sink)):
-                if not part.is_empty():
-                    part = part.set_tuple_name(isl.dim_type.in_, reader)
-                    claims.append((writer, part, accumulated))
+            additions = _by_reader(added)
+        return _Flows(_by_reader(last), additions, seen)
 
-    def _schedule(
-        self, writers: Iterable[Statement], readers: Iterable[tuple[Statement, int]]
-    ) -> isl.UnionMap:
-        parts: list[str] = []
-        for statement in writers:
-            name = tuple_text(statement.name, statement.dims)
-            parts.append(
-                f"{name} -> {self._schedule_text(statement.schedule)} : {domain_text(statement)}"
-            )
-        for statement, number in readers:
-            name = tuple_text(f"{statement.name}_r{number}", statement.dims)
-            time = self._schedule_text(statement.reads[number].schedule)
-            parts.append(f"{name} -> {time} : {domain_text(statement)}")
+    def _element_map(self, access: Access) -> isl.Map:
+        element = f"[{', '.join(index.isl for index in access.indices)}]"
+        return self.parse_map(access.tuple_text, element, access.domain_text)
+
+    def _schedule(self, accesses: Iterable[Access]) -> isl.UnionMap:
+        parts = [
+            f"{access.tuple_text} -> {self._schedule_text(access.schedule)} : {access.domain_text}"
+            for access in accesses
+        ]
         return isl.UnionMap(f"{self.prefix}{{ {'; '.join(parts)} }}")
 
     def _once_written(
@@ -180,6 +242,8 @@ class Dataflow:
                         part = part.subtract_domain(covered)
                 if not part.is_empty():
                     self.sources[statement.name, number].append((name, part, False))
+                    accesses = read_access(statement, number), write_access(self.statements[name])
+                    self._found[statement.name, number].append(_Flow(part, False, *accesses))
             self._claim_inverses(statement, number)
         return True
 
@@ -198,6 +262,16 @@ class Dataflow:
             found.append(Source(name, all_of([*rest, inside]), point))
             rest.append(negate(inside))
         self.claims[reader.name, number] = found
+
+
+def _by_reader(flows: isl.UnionMap) -> list[tuple[str, str, isl.Map]]:
+    """Reader, writer, and the map from points of the reader to those of the writer."""
+    named: list[tuple[str, str, isl.Map]] = []
+    for dependence in maps_of(flows):
+        reader = dependence.get_tuple_name(isl.dim_type.out)
+        writer = dependence.get_tuple_name(isl.dim_type.in_)
+        named.append((reader, writer, dependence.reverse()))
+    return named
 
 
 def _split(function: isl.Map, added: isl.Set | None) -> list[tuple[isl.Map, bool]]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.condition import Comparison, Condition, Connective, all_of, compare
 from ..core.index import Index, Variable
@@ -23,12 +23,14 @@ def solve(
     leave a counter open.
     """
     found: dict[str, Index] = dict(_fixed(statement.condition))
-    for left, right in equations:
-        digits = _digits(left)
-        if digits is None:
-            return None
-        for variable, value in _values(digits, right - left.constant):
-            found.setdefault(variable.name, value)
+    limits = dict(_limits(statement.condition))
+    pending = list(equations)
+    while pending:
+        # What one equation gives may leave digits only in another: ``h + r`` with ``r`` known.
+        later = [pair for pair in pending if not _use(*pair, found, limits)]
+        if len(later) == len(pending):
+            break
+        pending = later
     if any(dim.name not in found for dim in statement.dims):
         return None
     point = tuple(found[dim.name] for dim in statement.dims)
@@ -42,24 +44,64 @@ def solve(
     return all_of(inside), point
 
 
+def conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    """The conditions that must all hold."""
+    is_and = isinstance(condition, Connective) and condition.kind == "and"
+    return condition.parts if isinstance(condition, Connective) and is_and else (condition,)
+
+
 def _fixed(condition: Condition) -> Iterator[tuple[str, Index]]:
     """Counters that the condition sets to a number."""
-    is_and = isinstance(condition, Connective) and condition.kind == "and"
-    for part in condition.parts if isinstance(condition, Connective) and is_and else (condition,):
+    for part in conjuncts(condition):
         if isinstance(part, Comparison) and part.is_equality and len(part.expression.terms) == 1:
             atom, factor = part.expression.terms[0]
             if isinstance(atom, Variable) and abs(factor) == 1:
                 yield atom.name, Index((), -part.expression.constant * factor)
 
 
+def _limits(condition: Condition) -> Iterator[tuple[str, int]]:
+    """The largest values of counters that the condition limits by numbers."""
+    for part in conjuncts(condition):
+        if (
+            isinstance(part, Comparison)
+            and not part.is_equality
+            and len(part.expression.terms) == 1
+        ):
+            atom, factor = part.expression.terms[0]
+            if isinstance(atom, Variable) and factor == -1:
+                yield atom.name, part.expression.constant
+
+
+def _use(left: Index, right: Index, found: dict[str, Index], limits: Mapping[str, int]) -> bool:
+    """Solve an equation for the counters that are not known yet, if they are digits."""
+    rest = Index((), left.constant)
+    for atom, factor in left.terms:
+        if isinstance(atom, Variable) and atom.name in found:
+            right = right - found[atom.name] * factor
+        else:
+            limit = limits.get(atom.name) if isinstance(atom, Variable) else None
+            if isinstance(atom, Variable) and limit is not None:
+                high = limit if atom.high is None else min(limit, atom.high)
+                atom = Variable(atom.name, atom.low, high)
+            rest = rest + Index.of(atom) * factor
+    digits = _digits(rest)
+    if digits is None:
+        return False
+    for variable, value in _values(digits, right - rest.constant):
+        found.setdefault(variable.name, value)
+    return True
+
+
 def _digits(left: Index) -> list[tuple[int, Variable]] | None:
     """Weights and counters, highest first, if lower ones together stay below each weight."""
     digits: list[tuple[int, Variable]] = []
     for atom, weight in left.terms:
-        if not isinstance(atom, Variable) or atom.low != 0 or atom.high is None or weight <= 0:
+        if not isinstance(atom, Variable) or atom.low != 0 or weight <= 0:
             return None
         digits.append((weight, atom))
     digits.sort(key=lambda digit: -digit[0])
+    if any(variable.high is None for _, variable in digits[1:]):
+        return None
     below = 0
     for weight, variable in reversed(digits):
         if below >= weight:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import islpy as isl
 
+from ..core.certificate import FlowCertificate
 from ..core.folds import ADDITION
 from ..core.index import Index, Variable
 from ..core.polyhedral import Role, Statement
@@ -14,7 +15,8 @@ from ..core.terms import Term, is_zero, leaves, substitute, term
 from ..core.values import numbered, slot_kind_of, slot_number, slots_of
 from ..lemmas.normal_form import NormalForm
 from .dataflow import Dataflow
-from .presburger import aff_to_index, domain_text, simple_map, simple_pieces, tuple_text
+from .direct import DirectValues
+from .presburger import domain_text, simple_map, tuple_text
 
 _IN, _OUT = isl.dim_type.in_, isl.dim_type.out
 
@@ -38,21 +40,6 @@ class ValueCase:
         domain = whole if self.domain.is_equal(whole) else self.domain
         return ValueCase(self.shape, domain, tuple(simple_map(slot, domain) for slot in self.slots))
 
-    def subscripts(self, statement: Statement, symbols: list[str]) -> list[Index] | None:
-        """All subscripts in a row over the statement's counters, if each is one expression."""
-        dims = {dim.name: Index.of(dim) for dim in statement.dims}
-        found: list[Index] = []
-        for slot in self.slots:
-            pieces = simple_pieces(slot)
-            if len(pieces) != 1:
-                return None
-            values = pieces[0][1]
-            for place in range(values.dim(_OUT)):
-                index = aff_to_index(values.get_at(place), list(dims), symbols)
-                # The counters' ranges tell which of them are digits.
-                found.append(index.replace(dims))
-        return found
-
     def flat(self) -> isl.Map:
         """From points to all subscripts in a row."""
         result = isl.Map.from_domain(self.domain)
@@ -74,8 +61,10 @@ class Summands:
 class SummandMaps:
     """Values of one program as isl maps, as ``values`` has them as formulas."""
 
-    def __init__(self, flow: Dataflow) -> None:
+    def __init__(self, flow: Dataflow, certificate: FlowCertificate) -> None:
         self.flow = flow
+        self.direct = DirectValues(flow.program, certificate)
+        """The same values, where arithmetic finds them."""
         self.refine: Callable[[Term], Term] = lambda shape: shape
         """Leaves out limits that the sums in a shape never reach."""
         self._values: dict[str, list[ValueCase]] = {}

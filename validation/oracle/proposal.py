@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import islpy as isl
 
 from ..core.certificate import Pairing, SumCertificate, SumQuestion
-from ..core.condition import TRUE, Condition
-from ..core.index import Index
 from ..core.terms import subterms
 from ..core.totals import TotalName, align, total_bits, total_name
 from ..core.values import slots_of
-from .inverse import solve
+from .direct_pairs import direct_pairs, unconditional
 from .pairing import Difference, SummandMaps, differing
 from .presburger import pieces_of
 from .summand_maps import (
@@ -24,7 +21,6 @@ from .summand_maps import (
     classes_alone,
     classes_at,
     is_lone_sum,
-    single_subscripts,
     subscripts_of,
 )
 
@@ -46,7 +42,7 @@ class Proposer:
         self._source = source
         self._target = target
         self._symbols = target.flow.symbols
-        self._asked: list[_Question] = []
+        self._asked: list[SumQuestion] = []
         self._alone: dict[tuple[TotalName, TotalName, int], SumCertificate | None] = {}
         self._inner: dict[tuple[TotalName, TotalName, int], _Question] = {}
         """Totals within summands that were paired."""
@@ -57,9 +53,13 @@ class Proposer:
         Most terms occur once in the whole program; their partners do not depend on where the total
         is asked for. Else summands are paired for each output element by itself.
         """
-        questions = list(self._questions(asked))
-        self._asked += questions[:1]
-        for question in questions:
+        self._asked.append(asked)
+        if asked.depth == 0:
+            # Counters inside other totals have other names.
+            found = direct_pairs(self._source.direct, self._target.direct, asked)
+            if found is not None:
+                return found
+        for question in self._questions(asked):
             key = asked.left, asked.right, asked.depth
             if key not in self._alone:
                 self._alone[key] = self._pair_alone(question)
@@ -70,9 +70,10 @@ class Proposer:
 
     def differences(self) -> Iterator[Difference]:
         """Examples of summands that only one of the programs has, in the sums asked for."""
-        for question in self._asked:
+        for asked in self._asked:
             try:
-                yield from list(islice(self._differences(question), 4))
+                for question in islice(self._questions(asked), 1):
+                    yield from list(islice(self._differences(question), 4))
             except isl.Error:
                 # Only a hint for the search is lost.
                 continue
@@ -143,9 +144,6 @@ class Proposer:
         found: list[Pairing] = []
         for mine in left:
             for theirs in _candidates(mine, right):
-                if rank == 0 and (solved := self._solved(mine, theirs)) is not None:
-                    found.append(Pairing(mine.label, theirs.label, *solved))
-                    continue
                 keys, other_keys = _keys(mine, rank), _keys(theirs, rank)
                 if keys.dim(_OUT) != other_keys.dim(_OUT):
                     # Totals of different forms inside: no pairs by subscripts.
@@ -162,20 +160,7 @@ class Proposer:
                 names = mine.place.names
                 for condition, point in pieces_of(points, names, self._symbols):
                     found.append(Pairing(mine.label, theirs.label, condition, point))
-        return _unconditional(found)
-
-    def _solved(
-        self, mine: SummandClass, theirs: SummandClass
-    ) -> tuple[Condition, tuple[Index, ...]] | None:
-        """The partner, where the subscripts are digits of the partner's counters."""
-        if mine.place.depth > 1 or theirs.place.depth > 1 or theirs.statement is None:
-            # Counters inside other totals have other names.
-            return None
-        left = single_subscripts(mine, self._symbols)
-        right = single_subscripts(theirs, self._symbols)
-        if left is None or right is None:
-            return None
-        return solve(theirs.statement, list(zip(right, left, strict=True)))
+        return unconditional(found)
 
     def _note_inner(self, mine: SummandClass, theirs: SummandClass, pairs: isl.Map) -> None:
         """Remember which totals within these summands must be equal."""
@@ -219,13 +204,3 @@ def _keys(summand: SummandClass, rank: int) -> isl.Map:
 def _bits(question: _Question) -> int:
     widths = [total_bits(place.value) for place in (question.left, question.right)]
     return max(width for width in widths if width is not None)
-
-
-def _unconditional(pairings: Iterable[Pairing]) -> list[Pairing]:
-    """A class with one partner expression needs no condition: nobody asks it elsewhere."""
-    found = list(pairings)
-    count = Counter(pairing.left for pairing in found)
-    return [
-        replace(pairing, condition=TRUE) if count[pairing.left] == 1 else pairing
-        for pairing in found
-    ]

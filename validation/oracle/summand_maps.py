@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 
 import islpy as isl
 
-from ..core.index import Index
 from ..core.polyhedral import Statement
 from ..core.summands import SEPARATOR, counter_name, step_text, times
 from ..core.terms import Term, substitute, term
 from ..core.totals import (
     FLOAT_TOTAL,
     Part,
-    is_fold,
     is_sum,
     outermost,
     parts_of,
@@ -201,15 +199,6 @@ def _first_term(place: Place) -> isl.Map:
     if not by_form:
         return isl.Map.from_domain(place.points)
     return by_form[min(by_form)].lexmin()
-
-
-def single_subscripts(summand: SummandClass, symbols: list[str]) -> list[Index] | None:
-    """The subscripts as one expression each, for a summand of one statement and no total."""
-    if summand.statement is None or summand.case is None:
-        return None
-    if any(is_sum(slot) or is_fold(slot) for slot in slots_of(summand.shape)):
-        return None
-    return summand.case.subscripts(summand.statement, symbols)
 
 
 def is_lone_sum(total: Term, bits: int) -> bool:

@@ -1,0 +1,113 @@
+"""Shortcuts of the oracle: no lanes, pairs by arithmetic; and what Z3 is asked only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import z3
+from liftproof.hw.gemmini.config import load_config
+from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.validation.core.certificate import FlowCertificate
+from liftproof.validation.core.checker import Checker
+from liftproof.validation.core.index import Index, Variable, constant_index
+from liftproof.validation.core.smt import Answer, Query, Solver
+from liftproof.validation.extract.extraction import extract
+from liftproof.validation.fuzz import parse_module
+from liftproof.validation.limits import ValidationOptions
+from liftproof.validation.oracle import dataflow
+from liftproof.validation.oracle.dataflow import Dataflow
+from liftproof.validation.validate import Validation, validate
+
+KERNELS = Path(__file__).parent / "kernels"
+
+
+@pytest.mark.parametrize("sizes", [(32, 32, 48), (20, 33, 47)])
+def test_claims_hold_with_and_without_lanes(
+    monkeypatch: pytest.MonkeyPatch, kernel: Callable[..., Any], sizes: tuple[int, int, int]
+) -> None:
+    """Claims that were found without the counters of rows and columns name all of them."""
+    program = extract(parse_module(kernel(*sizes).instructions()), load_config())
+    short = Dataflow(program).certificate()
+    monkeypatch.setattr(dataflow, "without_lanes", list)
+    whole = Dataflow(program).certificate()
+    assert {key: _writers(short, key) for key in short.sources} == {
+        key: _writers(whole, key) for key in whole.sources
+    }
+    for certificate in (short, whole):
+        Checker(program, certificate, Solver()).run()
+
+
+def _writers(certificate: FlowCertificate, key: tuple[str, int]) -> set[tuple[str, int, bool]]:
+    found = certificate.sources[key]
+    return {(source.writer, len(source.point), source.accumulated) for source in found}
+
+
+def _convolution(change: Callable[[str], str] = str) -> Validation:
+    source = (KERNELS / "convolution_interleaved.c").read_text()
+    target = change((KERNELS / "convolution_interleaved.mlir").read_text())
+    options = ValidationOptions(counterexamples=False)
+    return validate(parse_c_kernel(source, "conv.c"), parse_module(target), options=options)
+
+
+def test_a_convolution_with_interleaved_loads_is_proved_for_all_contents() -> None:
+    """Loads ahead across all loops, weights kept, a bias: all summands find their partners."""
+    result = _convolution()
+    assert result.verdict == "proved", result.reason
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("%w[%next_r, %next_s, ", "%w[%next_s, %next_r, "),
+        ("%in[%next_g_1, %57, %54, ", "%in[%next_g_1, %54, %57, "),
+    ],
+)
+def test_a_convolution_with_wrong_loads_is_not_proved(right: str, wrong: str) -> None:
+    """One exchange in what is loaded ahead, and the pairs by arithmetic do not hold."""
+
+    def change(text: str) -> str:
+        assert text.count(right) == 1
+        return text.replace(right, wrong)
+
+    assert _convolution(change).verdict == "unknown"
+
+
+def _query(high: int) -> Query:
+    query = Query()
+    x = Variable("x", 0, 9)
+    names = query.constants([x])
+    value = (Index.of(x) * 2 + constant_index(1)).smt.format_map(names)
+    query.add(f"(<= 0 {names['x']} {high})")
+    query.add(f"(= {value} 8)")
+    return query
+
+
+def test_what_has_no_solution_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same query with the same limit is not asked again; with one other number it is."""
+    assert Solver().check(_query(9), "odd is not even")[0] is Answer.UNSAT
+    asked: list[int] = []
+    plain = z3.SimpleSolver
+
+    def counted() -> z3.Solver:
+        asked.append(1)
+        return plain()
+
+    monkeypatch.setattr(z3, "SimpleSolver", counted)
+    solver = Solver()
+    assert solver.check(_query(9), "odd is not even")[0] is Answer.UNSAT
+    assert (solver.queries, len(asked)) == (1, 0)
+    assert solver.check(_query(8), "odd is not even")[0] is Answer.UNSAT
+    assert Solver(resource_limit=1_000_000).check(_query(9), "")[0] is Answer.UNSAT
+    assert len(asked) == 2
+
+
+def test_a_solution_is_found_anew() -> None:
+    """A query with a solution has its model each time."""
+    for _ in range(2):
+        query = Query()
+        name = query.constant("x")
+        query.add(f"(= {name} 7)")
+        assert Solver().check(query, "x is not 7") == (Answer.SAT, {name: 7})
