@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,8 @@ class Interpreter:
         self._buffers: dict[SSAValue, Buffer] = {}
         self._memories: dict[Space, Memory] = {}
         self._iterations = 0
+        self._plans: dict[Block, list[tuple[Any, bool]]] = {}
+        """The operations of each block that do something, and whether they are yielded."""
 
     def bind(self, value: SSAValue, buffer: Buffer) -> None:
         """Give an array parameter its elements."""
@@ -63,14 +66,16 @@ class Interpreter:
 
     def steps(self, block: Block) -> Iterator[Step]:
         """Run the block's bookkeeping, and yield each instruction when it is its turn."""
-        for op in block.ops:
-            if isinstance(op, Instruction | trn.WaitOp | trn.IncOp | trn.StreamOp):
+        if block not in self._plans:
+            self._plans[block] = _plan(block)
+        for op, is_step in self._plans[block]:
+            if is_step:
                 yield op
             elif isinstance(op, scf.ForOp):
                 yield from self._loop(op)
             elif isinstance(op, scf.IfOp):
                 yield from self._branch(op)
-            elif not isinstance(op, scf.YieldOp | func.ReturnOp | trn.SemaphoreOp):
+            else:
                 self._define(op)
 
     def _loop(self, op: scf.ForOp) -> Iterator[Step]:
@@ -163,6 +168,14 @@ class Interpreter:
             partition,
             offset,
         )
+
+
+def _plan(block: Block) -> list[tuple[Any, bool]]:
+    return [
+        (op, isinstance(op, Instruction | trn.WaitOp | trn.IncOp | trn.StreamOp))
+        for op in block.ops
+        if not isinstance(op, scf.YieldOp | func.ReturnOp | trn.SemaphoreOp)
+    ]
 
 
 def parameter_buffer(argument: SSAValue, content: NDArray[np.generic]) -> Buffer:
