@@ -7,13 +7,15 @@ checked by the simulator. Source: the version notes of ``nki.isa`` (see docs/tra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any
 
 from xdsl.dialects import func, memref
+from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import trn
-from ...dialects.trn import Engine, Space, partition_bytes, space_of
+from ...dialects.trn import Engine, Space, element_bytes, partition_bytes, space_of
 from ...dialects.trn.limits import PARTITIONS, PSUM_PARTITION_BYTES, QUADRANT
 from .config import TrainiumConfig
 from .interpret import refused
@@ -33,6 +35,7 @@ def check(function: func.FuncOp, config: TrainiumConfig) -> None:
             if op.engine.data in streams:
                 raise refused(op, f"there is one stream for {op.engine.data}, not two")
             streams.add(op.engine.data)
+    _check_hbm(function, config)
     if function.body.blocks:
         _check_live(function, config)
 
@@ -84,6 +87,19 @@ _RULES: dict[type[Operation], Callable[[Any, TrainiumConfig], str]] = {
 
 
 # Capacity: what is live at the same time must fit, wherever it is placed.
+
+
+def _check_hbm(function: func.FuncOp, config: TrainiumConfig) -> None:
+    arrays = [argument.type for argument in function.args]
+    arrays += [op.memref.type for op in function.walk() if isinstance(op, memref.AllocOp)]
+    needed = sum(
+        prod(array.get_shape()) * element_bytes(array.element_type)
+        for array in arrays
+        if isinstance(array, MemRefType) and space_of(array) == Space.HBM
+    )
+    if needed > config.hbm_bytes:
+        reason = f"capacity: the arrays take {needed} bytes of HBM, which has {config.hbm_bytes}"
+        raise refused(function, reason)
 
 
 def _check_live(function: func.FuncOp, config: TrainiumConfig) -> None:

@@ -37,6 +37,8 @@ class TrainiumConfig:
     # Memories [V architecture guides; usable size from AWS's compiler constants].
     sbuf_partition_bytes: int = 180_224
     """What a program can use of each partition's 192 KiB (v3: 224 KiB)."""
+    hbm_bytes: int = 16 << 30
+    """A core's share: 32 GiB for 2 cores (v3: 96 GiB for 8)."""
 
     # Clocks in GHz.
     pe_nominal_ghz: float = 2.8
@@ -145,6 +147,7 @@ class TrainiumConfig:
 
 _POSITIVE = (
     "sbuf_partition_bytes",
+    "hbm_bytes",
     "pe_nominal_ghz",
     "pe_ghz",
     "dve_ghz",

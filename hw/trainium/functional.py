@@ -83,7 +83,10 @@ def run(
                 f" got {content.dtype}{list(content.shape)}"
             )
         interpreter.bind(argument, parameter_buffer(argument, content))
-    _Run(interpreter).function(function)
+    try:
+        _Run(interpreter).function(function)
+    except MemoryError as error:
+        raise refused(function, "its arrays do not fit this computer's memory") from error
     return {
         parameter.name: interpreter.content(argument)
         for argument, parameter in zip(function.args, parameters, strict=True)

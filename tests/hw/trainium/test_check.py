@@ -110,6 +110,17 @@ def test_buffers_that_are_dead_take_no_room(run_text: Run) -> None:
     run_text(buffers(25_600, 25_600, used_together=False), config="trainium1")
 
 
+def test_arrays_must_fit_hbm(run_text: Run) -> None:
+    """An array of 14 GiB is more than a core of trainium2 has."""
+    text = """
+    func.func @f() {
+      %a = memref.alloc() : memref<3758096384xf32, #trn<space hbm>>
+      func.return
+    }"""
+    with pytest.raises(Diagnostic, match="capacity: the arrays take 15032385536 bytes of HBM"):
+        run_text(text, config="trainium2")
+
+
 def test_psum_has_eight_banks(run_text: Run) -> None:
     """Nine results of a bank each are more than PSUM holds."""
     run_text(buffers(*[512] * 8, space="psum"))
