@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .source import Source
@@ -50,3 +50,7 @@ class Arguments:
     def get(self, name: str, default: Any = None) -> Any:
         value = self._values.get(name)
         return default if value is None else value
+
+
+Handler = tuple[Sequence[str], Callable[[Any, Arguments], Any]]
+"""The names of a library function's parameters, and what a call of it does."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 
 from xdsl.dialects import affine, arith, memref, scf
@@ -126,6 +127,20 @@ class Emitter:
         array = Array(name, shape, dtype, space, op.memref, axes, self.depth)
         self.arrays[op.memref] = array
         return array
+
+    @contextmanager
+    def in_front_of(self, variable: LoopVariable) -> Iterator[None]:
+        """Put what is emitted meanwhile in front of the loop of ``variable``."""
+        body = variable.value.owner
+        assert isinstance(body, Block)
+        loop = body.parent_op()
+        assert loop is not None
+        own, self._blocks = self._blocks, [*self._blocks[: variable.depth], Block()]
+        yield
+        added, self._blocks = self._blocks[-1], own
+        for op in list(added.ops):
+            op.detach()
+            self._blocks[variable.depth].insert_op_before(op, loop)
 
     def clear(self, array: Array) -> None:
         """Set a buffer to zero right behind its allocation."""

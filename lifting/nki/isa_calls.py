@@ -7,120 +7,23 @@ In the Beta-2 form a call writes ``dst``; in the older form it returns a new til
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from ...dialects import trn
-from ...dialects.trn.types import Engine, Function, Operator, ReduceCommand, Space
-from .call_arguments import Arguments
+from ...dialects.trn.types import Function, Operator, ReduceCommand, Space
+from . import vector_calls
+from .call_arguments import Arguments, Handler
 from .emitter import free_size, partitions
-from .grids import limits_of
 from .index import Index
-from .indexing import clip
-from .library import activation_of, operator_of
+from .isa_common import (
+    engine_of,
+    masked_views,
+    operator_argument,
+    result_tile,
+    tile_argument,
+)
+from .library import activation_of
 from .tiles import Tiles
-from .values import DTYPES, FLOAT32, Dtype, Grid, Mask, Named, View
-
-Handler = tuple[Sequence[str], Callable[[Tiles, Arguments], Any]]
-ENGINES = {
-    "vector": Engine.DVE,
-    "vector_engine": Engine.DVE,
-    "scalar": Engine.ACT,
-    "scalar_engine": Engine.ACT,
-    "gpsimd": Engine.POOL,
-    "gpsimd_engine": Engine.POOL,
-    "tensor": Engine.PE,
-    "tensor_engine": Engine.PE,
-}
-"""``nisa.vector_engine`` or ``nisa.engine.vector``."""
-
-
-def fill(tiles: Tiles, view: View, value: float, node: ast.AST) -> None:
-    """Set a part of an array to a number; in HBM by a DMA from a tile."""
-    if view.array.on_chip:
-        view.array.zero_pending = False
-        return tiles.emit(trn.MemsetOp(tiles.operand(view), value), view)
-    shape = view.shape if len(view.shape) > 1 else (1, *view.shape)
-    tile = tiles.new((min(shape[0], 128), *shape[1:]), view.dtype)
-    if shape[0] > 128:
-        tiles.refuse(node, "set HBM to a number in parts of at most 128 rows")
-    fill(tiles, tile, value, node)
-    return tiles.move(tile, view, node)
-
-
-def write_identity(tiles: Tiles, view: View) -> None:
-    """Ones on the diagonal of a square tile, zeros elsewhere."""
-    ones = tiles.new(view.shape, view.dtype)
-    tiles.emit(trn.MemsetOp(tiles.operand(ones), 1.0), ones)
-    op = trn.AffineSelectOp(Operator.EQUAL, tiles.operand(ones), 0.0, tiles.operand(view), [-1], 1)
-    tiles.emit(op)
-
-
-# What the handlers share.
-
-
-def _dst(
-    tiles: Tiles,
-    arguments: Arguments,
-    shape: Sequence[int],
-    dtype: Dtype,
-    space: Space = Space.SBUF,
-) -> View:
-    """Where the result goes: the argument ``dst``, or a new tile."""
-    given = arguments.get("dst")
-    if given is not None:
-        return tiles.on_chip(given, arguments.node)
-    asked = arguments.get("dtype", dtype)
-    if not isinstance(asked, Dtype):
-        tiles.refuse(arguments.node, f"{arguments.function}: dtype must be an element type")
-    return tiles.new(shape, asked, space)
-
-
-def _tile(tiles: Tiles, arguments: Arguments, name: str) -> View:
-    return tiles.on_chip(arguments[name], arguments.node)
-
-
-def _operator(tiles: Tiles, arguments: Arguments, name: str) -> Operator:
-    operator = operator_of(arguments[name])
-    if operator is None:
-        tiles.refuse(arguments.node, f"{name}: {arguments[name]} is no operator", "such as nl.add")
-    return operator
-
-
-def engine_of(tiles: Tiles, arguments: Arguments) -> Engine | None:
-    """The engine that a call asks for, None if it leaves the choice."""
-    value = arguments.get("engine")
-    if value is None:
-        return None
-    name = value.name.split(".")[-1] if isinstance(value, Named) else str(value)
-    if name in ("unknown", "unknown_engine"):
-        return None
-    if name not in ENGINES:
-        tiles.refuse(arguments.node, f"no engine {name!r}", ", ".join(ENGINES))
-    return ENGINES[name]
-
-
-def _mask(tiles: Tiles, arguments: Arguments, *views: View) -> list[View] | None:
-    """The views cut to what ``mask`` leaves; None if that is nothing."""
-    mask = arguments.get("mask")
-    if mask is None:
-        return list(views)
-    if not isinstance(mask, Mask):
-        tiles.refuse(arguments.node, "a mask compares index tiles", "write mask=(i_p < n)")
-    shape = max((view.shape for view in views), key=len)
-    limits = limits_of(mask, shape)
-    if limits is None:
-        return None
-    cut = list[View]()
-    for view in views:
-        first = len(shape) - len(view.shape)
-        own = {p - first: limit for p, limit in limits.items() if p >= first}
-        own = {p: limit for p, limit in own.items() if view.shape[p] > 1}
-        cut.append(clip(view, view.shape, own))
-    if len(views) > 1 and "dst" not in arguments:
-        tiles.note_mask(views[-1], cut[-1])
-    return cut
-
+from .values import DTYPES, FLOAT32, Grid, Mask, Named, View
 
 # Moves.
 
@@ -130,9 +33,9 @@ def _dma_copy(tiles: Tiles, arguments: Arguments) -> View:
     if not isinstance(target, View) or not isinstance(source, View):
         tiles.refuse(arguments.node, "dma_copy takes parts of arrays")
     add = "dst_rmw_op" in arguments
-    if add and _operator(tiles, arguments, "dst_rmw_op") != Operator.ADD:
+    if add and operator_argument(tiles, arguments, "dst_rmw_op") != Operator.ADD:
         tiles.refuse(arguments.node, "dma_copy can only add to dst")
-    cut = _mask(tiles, arguments, source, target)
+    cut = masked_views(tiles, arguments, source, target)
     if cut is None:
         return target
     tiles.move(cut[0], cut[1], arguments.node, add=add)
@@ -151,9 +54,9 @@ def _dma_transpose(tiles: Tiles, arguments: Arguments) -> View:
 
 
 def _tensor_copy(tiles: Tiles, arguments: Arguments) -> View:
-    source = _tile(tiles, arguments, "src")
-    dst = _dst(tiles, arguments, source.shape, source.dtype)
-    cut = _mask(tiles, arguments, source, dst)
+    source = tile_argument(tiles, arguments, "src")
+    dst = result_tile(tiles, arguments, source.shape, source.dtype)
+    cut = masked_views(tiles, arguments, source, dst)
     if cut is not None:
         src = tiles.broadcast(cut[0], cut[1].shape, arguments.node)
         engine = engine_of(tiles, arguments)
@@ -181,9 +84,11 @@ def _memset(tiles: Tiles, arguments: Arguments) -> View:
 
 
 def _nc_matmul(tiles: Tiles, arguments: Arguments) -> View:
-    stationary, moving = (_tile(tiles, arguments, name) for name in ("stationary", "moving"))
+    stationary, moving = (
+        tile_argument(tiles, arguments, name) for name in ("stationary", "moving")
+    )
     if "dst" in arguments:
-        dst = _tile(tiles, arguments, "dst")
+        dst = tile_argument(tiles, arguments, "dst")
         given = arguments.get("accumulate")
         tiles.accumulate(stationary, moving, dst, arguments.node, given)
         return dst
@@ -195,7 +100,7 @@ def _nc_matmul(tiles: Tiles, arguments: Arguments) -> View:
 def _nc_transpose(tiles: Tiles, arguments: Arguments) -> View:
     dst = arguments.get("dst")
     target = None if dst is None else tiles.on_chip(dst, arguments.node)
-    data = _tile(tiles, arguments, "data")
+    data = tile_argument(tiles, arguments, "data")
     return tiles.transpose(data, target, arguments.node, engine_of(tiles, arguments))
 
 
@@ -231,14 +136,17 @@ COMMANDS = {
 
 
 def _activation(tiles: Tiles, arguments: Arguments) -> View:
-    data = _tile(tiles, arguments, "data")
+    data = tile_argument(tiles, arguments, "data")
     function = _function(tiles, arguments)
     own = data.dtype if data.dtype.is_float else FLOAT32
-    dst = _dst(tiles, arguments, data.shape, own)
-    if "reduce_op" in arguments and _operator(tiles, arguments, "reduce_op") != Operator.ADD:
+    dst = result_tile(tiles, arguments, data.shape, own)
+    if (
+        "reduce_op" in arguments
+        and operator_argument(tiles, arguments, "reduce_op") != Operator.ADD
+    ):
         tiles.refuse(arguments.node, "an activation reduces by addition only")
     command = arguments.get("reduce_cmd")
-    cut = _mask(tiles, arguments, data, dst)
+    cut = masked_views(tiles, arguments, data, dst)
     if cut is None:
         return dst
     data = tiles.broadcast(cut[0], cut[1].shape, arguments.node)
@@ -259,225 +167,6 @@ def _activation_reduce(tiles: Tiles, arguments: Arguments) -> View:
     return _activation(tiles, arguments)
 
 
-# The vector engine.
-
-
-def _tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
-    left, right = (_tile(tiles, arguments, name) for name in ("data1", "data2"))
-    operator = _operator(tiles, arguments, "op")
-    shape = left.shape if free_size(left) >= free_size(right) else right.shape
-    dst = _dst(tiles, arguments, shape, tiles.result_type(operator, left.dtype, right.dtype))
-    cut = _mask(tiles, arguments, left, right, dst)
-    if cut is None:
-        return dst
-    node = arguments.node
-    left, right = (tiles.broadcast(value, cut[2].shape, node) for value in cut[:2])
-    if left.space == right.space == Space.PSUM:
-        right = tiles.to_sbuf(right, node)
-    engine = engine_of(tiles, arguments)
-    if operator == Operator.POWER:
-        engine = Engine.POOL
-    op = trn.TensorTensorOp(
-        operator, tiles.operand(left), tiles.operand(right), tiles.operand(cut[2]), engine
-    )
-    tiles.emit(op, cut[2])
-    return dst
-
-
-def _tensor_scalar(tiles: Tiles, arguments: Arguments) -> View:
-    data, node = _tile(tiles, arguments, "data"), arguments.node
-    op0 = _operator(tiles, arguments, "op0")
-    op1 = _operator(tiles, arguments, "op1") if "op1" in arguments else None
-    dst = _dst(tiles, arguments, data.shape, tiles.result_type(op1 or op0, data.dtype, data.dtype))
-    cut = _mask(tiles, arguments, data, dst)
-    if cut is None:
-        return dst
-    data = tiles.broadcast(cut[0], cut[1].shape, node)
-    op = trn.TensorScalarOp(
-        op0,
-        tiles.operand(data),
-        _scalar(tiles, op0, arguments.get("operand0"), data, node),
-        tiles.operand(cut[1]),
-        op1,
-        None if op1 is None else _scalar(tiles, op1, arguments.get("operand1"), data, node),
-        reverse0=bool(arguments.get("reverse0", False)),
-        reverse1=bool(arguments.get("reverse1", False)),
-        engine=engine_of(tiles, arguments),
-    )
-    tiles.emit(op, cut[1])
-    return dst
-
-
-def _scalar(tiles: Tiles, operator: Operator, value: Any, data: View, node: ast.AST) -> Any:
-    """A number, or a column with as many partitions as the data."""
-    if not isinstance(value, View):
-        return tiles.scalar(operator, value, node)
-    value = tiles.on_chip(value, node)
-    if partitions(value) > partitions(data):
-        first = value.dimensions[0]
-        own = [d for d in value.dimensions if d is not first]
-        cut = type(first)(partitions(data), first.along, first.step)
-        value = value.with_dimensions((cut, *own))
-    return tiles.scalar(operator, value, node)
-
-
-def _tensor_scalar_reduce(tiles: Tiles, arguments: Arguments) -> View:
-    data, node = _tile(tiles, arguments, "data"), arguments.node
-    op0 = _operator(tiles, arguments, "op0")
-    dst = _dst(tiles, arguments, data.shape, data.dtype)
-    reduced = _tile(tiles, arguments, "reduce_res")
-    op = trn.TensorScalarReduceOp(
-        op0,
-        _operator(tiles, arguments, "reduce_op"),
-        tiles.operand(data),
-        _scalar(tiles, op0, arguments.get("operand0"), data, node),
-        tiles.operand(dst),
-        tiles.operand(reduced),
-        reverse0=bool(arguments.get("reverse0", False)),
-    )
-    tiles.emit(op)
-    return dst
-
-
-def _scalar_tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
-    data, node = _tile(tiles, arguments, "data"), arguments.node
-    op0, op1 = (_operator(tiles, arguments, name) for name in ("op0", "op1"))
-    right = arguments["operand1"]
-    dst = _dst(tiles, arguments, data.shape, data.dtype)
-    if not isinstance(right, View):
-        tiles.refuse(node, "operand1 must be a tile", "use tensor_scalar for two numbers")
-    if data.space == right.space == Space.PSUM:
-        right = tiles.to_sbuf(right, node)
-    op = trn.ScalarTensorTensorOp(
-        op0,
-        op1,
-        tiles.operand(data),
-        _scalar(tiles, op0, arguments.get("operand0"), data, node),
-        tiles.operand(tiles.broadcast(right, data.shape, node)),
-        tiles.operand(dst),
-        reverse0=bool(arguments.get("reverse0", False)),
-        reverse1=bool(arguments.get("reverse1", False)),
-    )
-    tiles.emit(op, dst)
-    return dst
-
-
-def _scan(tiles: Tiles, arguments: Arguments) -> View:
-    data0, data1 = (_tile(tiles, arguments, name) for name in ("data0", "data1"))
-    node = arguments.node
-    dst = _dst(tiles, arguments, data0.shape, FLOAT32)
-    cut = _mask(tiles, arguments, data0, data1, dst)
-    if cut is None:
-        return dst
-    data0, data1 = (tiles.broadcast(value, cut[2].shape, node) for value in cut[:2])
-    if data0.space == data1.space == Space.PSUM:
-        data1 = tiles.to_sbuf(data1, node)
-    op = trn.TensorTensorScanOp(
-        _operator(tiles, arguments, "op0"),
-        _operator(tiles, arguments, "op1"),
-        tiles.operand(data0),
-        tiles.operand(data1),
-        _scalar(tiles, Operator.ADD, arguments.get("initial", 0.0), data0, node),
-        tiles.operand(cut[2]),
-        reverse0=bool(arguments.get("reverse0", False)),
-        reverse1=bool(arguments.get("reverse1", False)),
-    )
-    tiles.emit(op, cut[2])
-    return dst
-
-
-def _tensor_reduce(tiles: Tiles, arguments: Arguments) -> View:
-    data, node = _tile(tiles, arguments, "data"), arguments.node
-    axis = arguments["axis"]
-    axes = list(axis) if isinstance(axis, tuple | list) else [axis]
-    if not axes or not all(isinstance(one, int) for one in axes):
-        tiles.refuse(node, "axis must be an integer or a list of integers")
-    given = arguments.get("dst")
-    cut = _mask(tiles, arguments, data)
-    if cut is None:
-        tiles.refuse(node, "the mask leaves nothing to reduce")
-    if given is not None and partitions(given) > partitions(cut[0]):
-        given = clip(given, given.shape, {0: partitions(cut[0])})
-    return tiles.reduce(
-        _operator(tiles, arguments, "op"),
-        cut[0],
-        axes,
-        given,
-        node,
-        dtype=arguments.get("dtype"),
-        keepdims=bool(arguments.get("keepdims", False)),
-        negate=bool(arguments.get("negate", False)),
-    )
-
-
-def _partition_reduce(tiles: Tiles, arguments: Arguments) -> View:
-    data = _tile(tiles, arguments, "data")
-    operator = _operator(tiles, arguments, "op")
-    return tiles.reduce(operator, data, [0], arguments.get("dst"), arguments.node)
-
-
-def _reciprocal(tiles: Tiles, arguments: Arguments) -> View:
-    data = _tile(tiles, arguments, "data")
-    dst = _dst(tiles, arguments, data.shape, data.dtype)
-    cut = _mask(tiles, arguments, data, dst)
-    if cut is not None:
-        tiles.emit(trn.ReciprocalOp(tiles.operand(cut[0]), tiles.operand(cut[1])), cut[1])
-    return dst
-
-
-def _copy_predicated(tiles: Tiles, arguments: Arguments) -> View:
-    source, predicate, dst = (_tile(tiles, arguments, n) for n in ("src", "predicate", "dst"))
-    op = trn.TensorCopyPredicatedOp(
-        tiles.operand(source),
-        tiles.operand(predicate),
-        tiles.operand(dst),
-        reverse=bool(arguments.get("reverse_pred", False)),
-    )
-    tiles.emit(op)
-    return dst
-
-
-def _statistics(operation: Callable[..., Any], results: int) -> Handler:
-    def run(tiles: Tiles, arguments: Arguments) -> View:
-        data = _tile(tiles, arguments, "data")
-        dst = _dst(tiles, arguments, (partitions(data), results), FLOAT32)
-        cut = _mask(tiles, arguments, data)
-        if cut is None:
-            return dst
-        target = dst
-        if partitions(cut[0]) < partitions(dst):
-            target = clip(dst, dst.shape, {0: partitions(cut[0])})
-        tiles.emit(operation(tiles.operand(cut[0]), tiles.operand(target)), target)
-        return dst
-
-    return ("data", "dtype", "mask", "dst"), run
-
-
-def _find_index(tiles: Tiles, arguments: Arguments) -> View:
-    data, values = (_tile(tiles, arguments, name) for name in ("data", "vals"))
-    dst = _dst(tiles, arguments, (partitions(data), 8), DTYPES["uint32"])
-    operands = [tiles.operand(value) for value in (data, values, dst)]
-    tiles.emit(trn.FindIndex8Op(*operands), dst)
-    return dst
-
-
-def _match_replace(tiles: Tiles, arguments: Arguments) -> View:
-    data, values = (_tile(tiles, arguments, name) for name in ("data", "vals"))
-    number = float(tiles.number(arguments["imm"], arguments.node))
-    dst = _dst(tiles, arguments, data.shape, data.dtype)
-    op = trn.MatchReplace8Op(tiles.operand(data), tiles.operand(values), number, tiles.operand(dst))
-    tiles.emit(op, dst)
-    return dst
-
-
-def _shuffle(tiles: Tiles, arguments: Arguments) -> View:
-    source, dst = (_tile(tiles, arguments, name) for name in ("src", "dst"))
-    mask = arguments["shuffle_mask"]
-    op = trn.StreamShuffleOp(tiles.operand(source), tiles.operand(dst), list(mask))
-    tiles.emit(op, dst)
-    return dst
-
-
 # GpSimd.
 
 
@@ -485,10 +174,10 @@ def _iota(tiles: Tiles, arguments: Arguments) -> View:
     node = arguments.node
     if isinstance(arguments.get("expr"), Grid):
         grid: Grid = arguments["expr"]
-        dst = _dst(tiles, arguments, grid.shape, DTYPES["int32"])
+        dst = result_tile(tiles, arguments, grid.shape, DTYPES["int32"])
         factors, base = grid.factors, grid.base
     else:
-        dst = _dst(tiles, arguments, (1,), DTYPES["int32"])
+        dst = result_tile(tiles, arguments, (1,), DTYPES["int32"])
         steps = [pair[0] for pair in arguments.get("pattern", [[1, free_size(dst)]])]
         factors = (int(arguments.get("channel_multiplier", 0)), *steps)
         base = Index.of(arguments.get("offset", 0))
@@ -512,14 +201,14 @@ def _shaped(tiles: Tiles, view: View, rank: int, node: ast.AST) -> View:
 def _affine_select(tiles: Tiles, arguments: Arguments) -> View:
     from .language_calls import select_affine
 
-    data, node = _tile(tiles, arguments, "on_true_tile"), arguments.node
+    data, node = tile_argument(tiles, arguments, "on_true_tile"), arguments.node
     number = float(tiles.number(arguments["on_false_value"], node))
-    dst = _dst(tiles, arguments, data.shape, data.dtype)
+    dst = result_tile(tiles, arguments, data.shape, data.dtype)
     if isinstance(arguments.get("pred"), Mask):
         return select_affine(tiles, arguments["pred"], data, number, dst, node)
     comparison = Operator.GREATER_EQUAL
     if "cmp_op" in arguments:
-        comparison = _operator(tiles, arguments, "cmp_op")
+        comparison = operator_argument(tiles, arguments, "cmp_op")
     steps = [pair[0] for pair in arguments["pattern"]]
     base = Index.of(arguments.get("offset", 0))
     offset = tiles.reader.emitter.index(Index(0, base.terms)) if base.terms else None
@@ -542,8 +231,8 @@ def _version(tiles: Tiles, arguments: Arguments) -> Named:
     return Named("nisa", "nc_version.gen2")
 
 
-_DST = ("dst",)
 CALLS: dict[str, Handler] = {
+    **vector_calls.CALLS,
     "dma_copy": (("dst", "src", "dst_rmw_op", "mask", "dge_mode", "engine"), _dma_copy),
     "dma_transpose": (("dst", "src", "axes", "dge_mode"), _dma_transpose),
     "tensor_copy": (("src", "dtype", "mask", "engine", "dst"), _tensor_copy),
@@ -582,76 +271,6 @@ CALLS: dict[str, Handler] = {
         ("op", "data", "reduce_op", "reduce_res", "bias", "scale", "mask", "dtype", "dst"),
         _activation_reduce,
     ),
-    "tensor_tensor": (("data1", "data2", "op", "dtype", "mask", "engine", "dst"), _tensor_tensor),
-    "tensor_scalar": (
-        (
-            "data",
-            "op0",
-            "operand0",
-            "reverse0",
-            "op1",
-            "operand1",
-            "reverse1",
-            "dtype",
-            "mask",
-            "engine",
-            "dst",
-        ),
-        _tensor_scalar,
-    ),
-    "tensor_scalar_reduce": (
-        ("data", "op0", "operand0", "reduce_op", "reduce_res", "reverse0", "dtype", "mask", "dst"),
-        _tensor_scalar_reduce,
-    ),
-    "scalar_tensor_tensor": (
-        (
-            "data",
-            "op0",
-            "operand0",
-            "op1",
-            "operand1",
-            "reverse0",
-            "reverse1",
-            "dtype",
-            "mask",
-            "dst",
-        ),
-        _scalar_tensor_tensor,
-    ),
-    "tensor_tensor_scan": (
-        (
-            "data0",
-            "data1",
-            "initial",
-            "op0",
-            "op1",
-            "reverse0",
-            "reverse1",
-            "dtype",
-            "mask",
-            "dst",
-        ),
-        _scan,
-    ),
-    "tensor_reduce": (
-        ("op", "data", "axis", "mask", "dtype", "negate", "keepdims", "dst"),
-        _tensor_reduce,
-    ),
-    "tensor_partition_reduce": (("op", "data", "mask", "dtype", "dst"), _partition_reduce),
-    "reciprocal": (("data", "dtype", "mask", "engine", "dst"), _reciprocal),
-    "tensor_copy_predicated": (
-        ("src", "dst", "predicate", "mask", "dtype", "reverse_pred"),
-        _copy_predicated,
-    ),
-    "bn_stats": _statistics(trn.BnStatsOp, 6),
-    "bn_aggr": _statistics(trn.BnAggrOp, 2),
-    "max8": (
-        ("src", "mask", "dtype", "dst"),
-        lambda tiles, arguments: _max8(tiles, arguments),
-    ),
-    "nc_find_index8": (("data", "vals", "mask", "dtype", "dst"), _find_index),
-    "nc_match_replace8": (("data", "vals", "imm", "mask", "dtype", "dst"), _match_replace),
-    "nc_stream_shuffle": (("src", "dst", "shuffle_mask", "dtype", "mask"), _shuffle),
     "iota": (
         ("expr", "dtype", "mask", "dst", "pattern", "channel_multiplier", "offset"),
         _iota,
@@ -673,10 +292,3 @@ CALLS: dict[str, Handler] = {
     ),
     "get_nc_version": ((), _version),
 }
-
-
-def _max8(tiles: Tiles, arguments: Arguments) -> View:
-    data = _tile(tiles, arguments, "src")
-    dst = _dst(tiles, arguments, (partitions(data), 8), data.dtype)
-    tiles.emit(trn.Max8Op(tiles.operand(data), tiles.operand(dst)), dst)
-    return dst

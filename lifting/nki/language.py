@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...dialects.trn.types import Operator, Space
-from . import isa_calls, language_calls
+from . import isa_calls, language_calls, reshaping
 from .arithmetic import MAX_ITEMS, combine, least
 from .call_arguments import Arguments
 from .index import Index, UnrollRequest
 from .indexing import Slice
+from .isa_common import fill
 from .library import BETA_2, IGNORED_IMPORTS, attribute_of_library, constant_of, library_of_import
 from .tiles import Tiles
 from .values import LoopRange, Method, Named, View
@@ -115,7 +116,7 @@ class Language:
         """``target[...] = value``."""
         if not isinstance(value, View):
             number = self.tiles.number(value, node)
-            return isa_calls.fill(self.tiles, target, float(number), node)
+            return fill(self.tiles, target, float(number), node)
         if self.tiles.take_over(value, target):
             return None
         if _count(value.shape) != _count(target.shape) or len(value.shape) > len(target.shape):
@@ -169,14 +170,14 @@ class Language:
     def is_method(self, value: Any, name: str) -> bool:
         """Whether a value has a method of this name that is understood."""
         if isinstance(value, View):
-            return name in language_calls.METHODS
+            return name in reshaping.METHODS
         return any(isinstance(value, kind) and name in names for kind, names in METHODS.items())
 
     def method(self, method: Method, given: list[Any], named: dict[str, Any], node: ast.AST) -> Any:
         """Call a method that ``is_method`` has admitted."""
         value = method.value
         if isinstance(value, View):
-            return language_calls.METHODS[method.name](self.tiles, value, given, named, node)
+            return reshaping.METHODS[method.name](self.tiles, value, given, named, node)
         if isinstance(value, str):
             return value
         if isinstance(value, list):

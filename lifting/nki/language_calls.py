@@ -7,221 +7,22 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from ...dialects import trn
 from ...dialects.trn.types import Function, Operator, Space
-from . import grids
-from .call_arguments import Arguments
-from .emitter import free_size, partitions
+from . import grids, memory_calls, reshaping
+from .call_arguments import Arguments, Handler
+from .emitter import free_size
 from .index import Index
 from .indexing import Segment, broadcast_shape, clip
-from .isa_calls import fill, write_identity
-from .library import ACTIVATIONS, OPERATORS, operator_of, space_named
+from .isa_common import fill
+from .library import ACTIVATIONS, OPERATORS
+from .memory_calls import dtype_of, masked
+from .patterns import loop_reduce
 from .tiles import Tiles
-from .values import FLOAT32, Array, Dimension, Dtype, Mask, PartitionDimension, View, whole
-
-
-@dataclass(frozen=True)
-class ConstantArray:
-    """An array of NumPy that holds one number, or the identity matrix."""
-
-    shape: tuple[int, ...]
-    value: float
-    is_identity: bool
-    dtype: Dtype
-
-
-Handler = tuple[Sequence[str], Callable[[Tiles, Arguments], Any]]
-
-
-# Memory.
-
-
-def _shape(tiles: Tiles, arguments: Arguments) -> tuple[list[int], int]:
-    """The sizes of a new array, and which of them counts partitions."""
-    given = arguments["shape"]
-    sizes = list[int]()
-    axis: int | None = None
-    for place, size in enumerate(given if isinstance(given, tuple | list) else [given]):
-        if isinstance(size, PartitionDimension):
-            axis, size = place, size.size
-        if isinstance(size, Index):
-            size = size.require_constant()
-        if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-            tiles.refuse(arguments.node, f"a size must be a positive number, got {size!r}")
-        sizes.append(size)
-    if not sizes:
-        tiles.refuse(arguments.node, "an array has at least one dimension")
-    return sizes, 0 if axis is None else axis
-
-
-def _dtype(tiles: Tiles, arguments: Arguments, default: Dtype | None = None) -> Dtype:
-    dtype = arguments.get("dtype", default)
-    if isinstance(dtype, str):
-        from .values import DTYPES
-
-        dtype = DTYPES.get(dtype)
-    if not isinstance(dtype, Dtype):
-        tiles.refuse(arguments.node, f"{arguments.function}: no known element type is given")
-    return dtype
-
-
-def _ndarray(tiles: Tiles, arguments: Arguments) -> View:
-    sizes, axis = _shape(tiles, arguments)
-    buffer = arguments.get("buffer")
-    space = Space.SBUF if buffer is None else _space(tiles, buffer, arguments.node)
-    dtype = _dtype(tiles, arguments, FLOAT32)
-    name = arguments.get("name")
-    array = tiles.reader.emitter.allocate(
-        name if isinstance(name, str) else "", sizes, dtype, space, axis
-    )
-    if space == Space.HBM:
-        tiles.reader.hbm_arrays.append(array)
-    return whole(array)
-
-
-def _space(tiles: Tiles, buffer: Any, node: ast.AST) -> Space:
-    name = space_named(buffer)
-    if name is None:
-        tiles.refuse(node, "the buffer must be nl.sbuf, nl.psum or an nl.hbm")
-    return Space(name)
-
-
-def _zeros(tiles: Tiles, arguments: Arguments) -> View:
-    view = _ndarray(tiles, arguments)
-    if view.space == Space.PSUM:
-        view.array.zero_pending = True
-        return view
-    fill(tiles, view, 0.0, arguments.node)
-    return view
-
-
-def _ones(tiles: Tiles, arguments: Arguments) -> View:
-    view = _ndarray(tiles, arguments)
-    fill(tiles, view, 1.0, arguments.node)
-    return view
-
-
-def _full(tiles: Tiles, arguments: Arguments) -> View:
-    view = _ndarray(tiles, arguments)
-    value = float(tiles.number(arguments["fill_value"], arguments.node))
-    fill(tiles, view, value, arguments.node)
-    return view
-
-
-def _zeros_like(tiles: Tiles, arguments: Arguments) -> View:
-    like = tiles.on_chip(arguments["x"], arguments.node)
-    view = tiles.new(like.shape, _dtype(tiles, arguments, like.dtype))
-    fill(tiles, view, 0.0, arguments.node)
-    return view
-
-
-def masked(tiles: Tiles, view: View, mask: Any, node: ast.AST) -> View | None:
-    """The part of a view that a mask leaves; None if it leaves nothing."""
-    if mask is None:
-        return view
-    if not isinstance(mask, Mask):
-        tiles.refuse(node, "a mask compares index tiles", "write mask=(i_p < n)")
-    shape = broadcast_shape(*(bound.grid.shape for bound in mask.bounds), view.shape)
-    if shape != view.shape and len(shape) > len(view.shape):
-        tiles.refuse(node, "the mask has more dimensions than the tile")
-    limits = grids.limits_of(mask, view.shape)
-    return None if limits is None else clip(view, view.shape, limits)
-
-
-def _load(tiles: Tiles, arguments: Arguments) -> View:
-    source = arguments["src"]
-    if isinstance(source, ConstantArray):
-        return _constant_tile(tiles, source, arguments.node)
-    if not isinstance(source, View):
-        tiles.refuse(arguments.node, "nl.load takes a part of an array in HBM")
-    result = tiles.new(source.shape, _dtype(tiles, arguments, source.dtype))
-    part = masked(tiles, source, arguments.get("mask"), arguments.node)
-    if part is None:
-        return result
-    target = _cut(result, part.shape)
-    tiles.move(part, target, arguments.node)
-    if target.shape == result.shape and len(source.shape) > 1:
-        result.array.loaded_from = source
-    elif target.shape[0] < result.shape[0]:
-        result.array.valid = target.shape[0]
-    return result
-
-
-def _cut(view: View, shape: Sequence[int]) -> View:
-    """The first elements of a view, as many as ``shape`` says per dimension."""
-    sizes = (*shape, *(1,) * (len(view.shape) - len(shape)))
-    dimensions = tuple(
-        Dimension(size, d.along, d.step) for size, d in zip(sizes, view.dimensions, strict=True)
-    )
-    return view.with_dimensions(dimensions)
-
-
-def _load_transposed(tiles: Tiles, arguments: Arguments) -> View:
-    source = arguments["src"]
-    if not isinstance(source, View) or len(source.shape) != 2:
-        tiles.refuse(arguments.node, "nl.load_transpose2d takes a two-dimensional part of HBM")
-    source = source.with_dimensions((source.dimensions[1], source.dimensions[0]))
-    result = tiles.new(source.shape, _dtype(tiles, arguments, source.dtype))
-    tiles.move(source, result, arguments.node)
-    return result
-
-
-def _store(tiles: Tiles, arguments: Arguments) -> None:
-    target, value = arguments["dst"], arguments["value"]
-    if not isinstance(target, View):
-        tiles.refuse(arguments.node, "nl.store writes to a part of an array in HBM")
-    if not isinstance(value, View):
-        number = tiles.number(value, arguments.node)
-        value = tiles.new(target.shape, target.dtype)
-        fill(tiles, value, float(number), arguments.node)
-    part = masked(tiles, target, arguments.get("mask"), arguments.node)
-    if part is None:
-        return
-    if part.shape != target.shape:
-        value = _cut(tiles.broadcast(value, target.shape, arguments.node), part.shape)
-    tiles.move(value, part, arguments.node)
-
-
-def _copy(tiles: Tiles, arguments: Arguments) -> View:
-    source = tiles.on_chip(arguments["src"], arguments.node)
-    result = tiles.new(source.shape, _dtype(tiles, arguments, source.dtype))
-    part = masked(tiles, source, arguments.get("mask"), arguments.node)
-    if part is not None:
-        tiles.copy(part, _cut(result, part.shape), arguments.node)
-        tiles.note_mask(result, _cut(result, part.shape))
-    return result
-
-
-def _constant_tile(tiles: Tiles, constant: ConstantArray, node: ast.AST) -> View:
-    view = tiles.new(constant.shape, constant.dtype)
-    if constant.is_identity:
-        write_identity(tiles, view)
-    else:
-        fill(tiles, view, constant.value, node)
-    return view
-
-
-def _identity(tiles: Tiles, arguments: Arguments) -> ConstantArray:
-    size = arguments["n"]
-    dtype = _dtype(tiles, arguments, FLOAT32)
-    return ConstantArray((int(size), int(size)), 1.0, True, dtype)
-
-
-def _shared(tiles: Tiles, arguments: Arguments) -> ConstantArray:
-    constant = arguments["constant"]
-    if not isinstance(constant, ConstantArray):
-        tiles.refuse(arguments.node, "only np.identity and np.eye are understood as constants")
-    return ConstantArray(
-        constant.shape,
-        constant.value,
-        constant.is_identity,
-        _dtype(tiles, arguments, constant.dtype),
-    )
-
+from .values import DTYPES, FLOAT32, Dtype, Mask, PartitionDimension, View
 
 # Indices and sizes.
 
@@ -260,7 +61,7 @@ def _result(tiles: Tiles, shape: Sequence[int], arguments: Arguments) -> View | 
     """A tile of the type that the call asks for, None if it does not ask."""
     if "dtype" not in arguments:
         return None
-    return tiles.new(shape, _dtype(tiles, arguments))
+    return tiles.new(shape, dtype_of(tiles, arguments))
 
 
 def _binary(operator: Operator) -> Handler:
@@ -386,7 +187,7 @@ def _softmax(tiles: Tiles, arguments: Arguments) -> View:
     data, node = tiles.on_chip(arguments["x"], arguments.node), arguments.node
     axes = axes_of(tiles, arguments.get("axis", len(data.shape) - 1), node)
     largest = tiles.reduce(Operator.MAXIMUM, data, axes, None, node, keepdims=True, negate=True)
-    result = tiles.new(data.shape, _dtype(tiles, arguments, data.dtype))
+    result = tiles.new(data.shape, dtype_of(tiles, arguments, data.dtype))
     total = tiles.new((data.shape[0], 1), FLOAT32)
     tiles.activation(Function.EXP, data, result, node, bias=largest, reduced=total)
     inverse = tiles.new(total.shape, FLOAT32)
@@ -412,7 +213,7 @@ def _where(tiles: Tiles, arguments: Arguments) -> View:
         tiles.copy(converted, whole_number, node)
         predicate = whole_number
     dtypes = [value.dtype for value in (on_true, on_false) if isinstance(value, View)]
-    dtype = _dtype(tiles, arguments, dtypes[0] if dtypes else FLOAT32)
+    dtype = dtype_of(tiles, arguments, dtypes[0] if dtypes else FLOAT32)
     result = tiles.new(shape, dtype)
     _fill_or_copy(tiles, on_false, result, node)
     if not isinstance(on_true, View):
@@ -428,8 +229,6 @@ def _where(tiles: Tiles, arguments: Arguments) -> View:
 
 
 def _uint8() -> Dtype:
-    from .values import DTYPES
-
     return DTYPES["uint8"]
 
 
@@ -482,110 +281,10 @@ def _transpose(tiles: Tiles, arguments: Arguments) -> View:
     return tiles.transpose(tiles.on_chip(arguments["x"], arguments.node), None, arguments.node)
 
 
-def _broadcast_to(tiles: Tiles, arguments: Arguments) -> View:
-    view = arguments["src"]
-    return _broadcast_view(tiles, view, arguments["shape"], arguments.node)
-
-
-def _broadcast_view(tiles: Tiles, view: Any, shape: Any, node: ast.AST) -> View:
-    sizes = tuple(size.size if isinstance(size, PartitionDimension) else size for size in shape)
-    if not isinstance(view, View) or not all(isinstance(size, int) for size in sizes):
-        tiles.refuse(node, "broadcast_to takes a tile and a shape")
-    if not view.array.on_chip:
-        return tiles.broadcast_anywhere(view, sizes, node)
-    return tiles.broadcast(view, sizes, node)
-
-
-def _expand(tiles: Tiles, arguments: Arguments) -> View:
-    view, axis = arguments["src"], arguments["axis"]
-    if not isinstance(view, View) or not isinstance(axis, int):
-        tiles.refuse(arguments.node, "expand_dims takes a tile and an axis")
-    axis = axis + len(view.shape) + 1 if axis < 0 else axis
-    dimensions = list(view.dimensions)
-    dimensions.insert(axis, Dimension(1, len(view.offsets) - 1, 0))
-    return view.with_dimensions(tuple(dimensions))
-
-
-def _reshape_method(
-    tiles: Tiles, view: View, given: list[Any], named: dict[str, Any], node: ast.AST
-) -> View:
-    shape = given[0] if len(given) == 1 else named.get("shape", tuple(given))
-    return reshape(tiles, view, shape, node)
-
-
-def reshape(tiles: Tiles, view: View, shape: Any, node: ast.AST) -> View:
-    """The elements of a whole array in other sizes; on chip the partitions stay."""
-    sizes = list[int]()
-    for size in shape if isinstance(shape, tuple | list) else [shape]:
-        own = size.size if isinstance(size, PartitionDimension) else size
-        if not isinstance(own, int):
-            tiles.refuse(node, "the sizes of a reshape are numbers")
-        sizes.append(own)
-    total = math.prod(view.shape)
-    if sizes.count(-1) == 1:
-        sizes[sizes.index(-1)] = total // max(1, -math.prod(sizes))
-    if math.prod(sizes) != total:
-        tiles.refuse(node, f"{view.shape} and {tuple(sizes)} hold different numbers of elements")
-    if tuple(sizes) == view.shape:
-        return view
-    if view.array.on_chip and sizes[0] != partitions(view):
-        tiles.refuse(node, "a reshape on chip keeps the partitions")
-    if not view.is_whole or view.array.axes != tuple(range(len(view.array.axes))):
-        regrouped = _regroup(view, sizes)
-        if regrouped is None:
-            tiles.refuse(node, "only a whole array can be reshaped")
-        return regrouped
-    array = tiles.reader.emitter.reshape(view.array, sizes)
-    array.zero_pending, array.products = view.array.zero_pending, view.array.products
-    array.loops = view.array.loops
-    return whole(array)
-
-
-def _regroup(view: View, sizes: list[int]) -> View | None:
-    """A reshape of a view that only adds or drops dimensions of size 1."""
-    kept = [dimension for dimension in view.dimensions if dimension.size != 1]
-    if [size for size in sizes if size != 1] != [dimension.size for dimension in kept]:
-        return None
-    rest = iter(kept)
-    last = len(view.offsets) - 1
-    dimensions = [next(rest) if size != 1 else Dimension(1, last, 0) for size in sizes]
-    return view.with_dimensions(tuple(dimensions))
-
-
 def _nothing(tiles: Tiles, arguments: Arguments) -> None:
     """A call that only helps to debug."""
 
 
-METHODS: dict[str, Callable[[Tiles, View, list[Any], dict[str, Any], ast.AST], Any]] = {
-    "reshape": _reshape_method,
-    "broadcast_to": lambda tiles, view, given, named, node: _broadcast_view(
-        tiles, view, given[0] if len(given) == 1 else (given or named.get("shape", ())), node
-    ),
-    "expand_dims": lambda tiles, view, given, named, node: _expand(
-        tiles,
-        Arguments(
-            tiles.reader.source,
-            node,
-            "expand_dims",
-            ("src", "axis"),
-            [view, *given],
-            named,
-        ),
-    ),
-    "astype": lambda tiles, view, given, named, node: _cast(tiles, view, given[0], node),
-}
-"""Methods of tiles and arrays."""
-
-
-def _cast(tiles: Tiles, view: View, dtype: Any, node: ast.AST) -> View:
-    if not isinstance(dtype, Dtype):
-        tiles.refuse(node, "astype takes an element type")
-    result = tiles.new(view.shape, dtype)
-    tiles.copy(view, result, node)
-    return result
-
-
-_ARRAY = ("shape", "dtype", "buffer", "name")
 _BINARY = (
     "add",
     "subtract",
@@ -610,19 +309,9 @@ _BINARY = (
     "right_shift",
 )
 CALLS: dict[str, Handler] = {
-    "ndarray": (_ARRAY, _ndarray),
-    "empty": (_ARRAY, _ndarray),
-    "zeros": (_ARRAY, _zeros),
-    "ones": (_ARRAY, _ones),
-    "full": (("shape", "fill_value", "dtype", "buffer", "name"), _full),
-    "zeros_like": (("x", "dtype"), _zeros_like),
-    "identity": (("n", "dtype"), _identity),
-    "eye": (("n", "dtype"), _identity),
-    "shared_constant": (("constant", "dtype"), _shared),
-    "load": (("src", "mask", "dtype"), _load),
-    "load_transpose2d": (("src", "mask", "dtype"), _load_transposed),
-    "store": (("dst", "value", "mask"), _store),
-    "copy": (("src", "mask", "dtype"), _copy),
+    **memory_calls.CALLS,
+    **reshaping.CALLS,
+    "loop_reduce": (("x", "op", "loop_indices", "dtype"), loop_reduce),
     "arange": (("start", "stop", "step"), _arange),
     "ds": (("start", "size"), _ds),
     "par_dim": (("value",), _par_dim),
@@ -641,8 +330,6 @@ CALLS: dict[str, Handler] = {
     "where": (("condition", "x", "y", "dtype", "mask"), _where),
     "matmul": (("x", "y", "transpose_x", "mask"), _matmul),
     "transpose": (("x", "dtype", "mask"), _transpose),
-    "broadcast_to": (("src", "shape"), _broadcast_to),
-    "expand_dims": (("src", "axis"), _expand),
     "device_print": (("prefix", "x", "mask"), _nothing),
     "static_print": (("prefix", "x"), _nothing),
 }
@@ -650,5 +337,3 @@ CALLS.update({name: _binary(OPERATORS[name]) for name in _BINARY})
 CALLS.update(
     {name: _unary(function) for name, function in ACTIVATIONS.items() if name not in CALLS}
 )
-
-__all__ = ["CALLS", "METHODS", "Array", "axes_of", "masked", "operator_of", "select_affine"]

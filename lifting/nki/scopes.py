@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
-from .index import UnrollRequest
-from .values import LoopLocal
+from .index import Index, LoopVariable, UnrollRequest
+from .values import Dtype, Function, Grid, LoopLocal, Named, View
 
 Bindings = dict[str, Any]
 
@@ -65,7 +65,23 @@ class Scopes:
         self.loops.append(loop)
         return loop
 
-    def leave_loop(self) -> None:
+    def leave_loop(self, variable: LoopVariable) -> None:
+        """End a loop: what a name means now must be the same for all iterations, or is unknown."""
         loop = self.loops.pop()
         for name in loop.written:
-            loop.frame[name] = LoopLocal(loop.node)
+            if not _is_same_in_all(loop.frame[name], variable):
+                loop.frame[name] = LoopLocal(loop.node)
+
+
+def _is_same_in_all(value: Any, variable: LoopVariable) -> bool:
+    """Whether a value that a loop computed does not depend on its iteration."""
+    if isinstance(value, tuple):
+        return all(_is_same_in_all(one, variable) for one in value)
+    if isinstance(value, Index):
+        return variable not in value.terms
+    if isinstance(value, Grid):
+        return variable not in value.base.terms
+    if isinstance(value, View):
+        outside = value.array.loops <= variable.depth
+        return outside and all(variable not in offset.terms for offset in value.offsets)
+    return isinstance(value, int | float | str | Dtype | Named | Function | None)

@@ -243,8 +243,7 @@ class Statements(Expressions):
             self.block(node.body)
         except LoopLeft:
             raise UnrollRequest(node) from None
-        self.scopes.leave_loop()
-        self.variables.pop()
+        self.scopes.leave_loop(self.variables.pop())
         self.emitter.at(node)
         self.emitter.leave_loop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,21 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum(-1, keepdims=True)
 
 
+def attention(i: Arrays) -> np.ndarray:
+    scores = i["q_ref"] @ i["k_ref"].T * 0.125
+    if "use_causal_mask" in i:
+        scores = np.where(np.tri(len(scores), dtype=bool), scores, -9984.0)
+    return softmax(scores) @ i["v_ref"]
+
+
 def layernorm(i: Arrays) -> np.ndarray:
     x = i["x"]
     centred = x - x.mean(1, keepdims=True)
     return centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
 
 
+ATTENTION = (Path(__file__).parent / "self_attention.nki.txt").read_text(encoding="utf-8")
+"""The fused attention of public samples: index tiles, masks by affine_select, three buffers."""
 CASES = [
     Case(
         "add of two arrays, masked at the edges",
@@ -426,12 +436,102 @@ def kernel(x):
         (("x=128x50",),),
         lambda i: -np.sort(-i["x"], axis=1)[:, :8],
     ),
+    Case(
+        "attention written with index tiles, and stored transposed",
+        BETA_1 + ATTENTION,
+        (
+            ("q_ref=256x64", "k_ref=256x64", "v_ref=256x64"),
+            ("q_ref=256x64", "k_ref=256x64", "v_ref=256x64", "use_causal_mask=True"),
+        ),
+        lambda i: attention(i),
+        1e-4,
+    ),
+    Case(
+        "sum over a loop by loop_reduce, of products and of tiles",
+        BETA_1
+        + """
+@nki.jit
+def kernel(a, b):
+    out = nl.ndarray((128, 256), dtype=nl.float32, buffer=nl.shared_hbm)
+    for k in nl.affine_range(a.shape[0] // 128):
+        a_tile = nl.load(a[k * 128 : (k + 1) * 128, :])
+        b_tile = nl.load(b[k * 128 : (k + 1) * 128, :])
+        product = nl.matmul(a_tile, b_tile, transpose_x=True)
+        total = nl.loop_reduce(product, op=np.add, loop_indices=[k], dtype=nl.float32)
+        largest = nl.loop_reduce(b_tile, op=np.maximum, loop_indices=[k])
+    nl.store(out, total + largest)
+    return out
+""",
+        (("a=384x128", "b=384x256"),),
+        lambda i: i["a"].T @ i["b"] + i["b"].reshape(3, 128, 256).max(0),
+        1e-4,
+    ),
+    Case(
+        "products of what is not transposed yet, with an identity constant",
+        BETA_1
+        + """
+@nki.jit
+def kernel(a, b):
+    out = nl.ndarray((a.shape[0], b.shape[1]), dtype=nl.float32, buffer=nl.shared_hbm)
+    identity = nl.load(nl.shared_constant(np.identity(a.shape[0], dtype=np.float32)))
+    product = nl.copy(nl.matmul(nl.load(a), nl.load(b)))
+    nl.store(out, value=nl.copy(nisa.nc_matmul(identity, product)))
+    return out
+""",
+        (("a=64x128", "b=128x256"), ("a=5x7", "b=7x9")),
+        lambda i: i["a"] @ i["b"],
+        1e-4,
+    ),
+    Case(
+        "access patterns of every second element",
+        BETA_2
+        + """
+@nki.jit
+def kernel(x):
+    rows, columns = x.shape
+    out = nl.ndarray((rows, columns // 2), dtype=x.dtype, buffer=nl.shared_hbm)
+    tile = nl.ndarray((rows, columns), dtype=x.dtype, buffer=nl.sbuf)
+    nisa.dma_copy(dst=tile, src=x)
+    odd = nl.ndarray((rows, columns // 2), dtype=x.dtype, buffer=nl.sbuf)
+    nisa.tensor_copy(dst=odd, src=tile.ap(pattern=[[columns, rows], [2, columns // 2]], offset=1))
+    nisa.dma_copy(dst=out, src=odd)
+    return out
+""",
+        (("x=64x32",),),
+        lambda i: i["x"][:, 1::2],
+    ),
+    Case(
+        "transpose of the free dimensions, by index tiles",
+        BETA_1
+        + """
+@nki.jit
+def kernel(x, f1=4):
+    rows, columns = x.shape
+    f2 = columns // f1
+    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
+    tile = nl.load(x)
+    result = nl.ndarray(shape=(rows, f2 * f1), dtype=x.dtype)
+    i_p = nl.arange(0, rows)[:, None, None]
+    i_1 = nl.arange(0, f1)[None, :, None]
+    i_2 = nl.arange(0, f2)[None, None, :]
+    result[i_p, i_2 * f1 + i_1] = nl.copy(tile[i_p, i_1 * f2 + i_2])
+    nl.store(out, value=result)
+    return out
+""",
+        (("x=32x24",),),
+        lambda i: i["x"].reshape(32, 4, 6).transpose(0, 2, 1).reshape(32, 24),
+    ),
 ]
 PAIRS = [
     pytest.param(case, shapes, id=f"{case.name} at {' '.join(shapes)}")
     for case in CASES
     for shapes in case.shapes
 ]
+
+
+def flags(shapes: Sequence[str]) -> list[str]:
+    """Names of the parameters that are given as True."""
+    return [text.split("=")[0] for text in shapes if text.endswith("=True")]
 
 
 @pytest.mark.parametrize(("case", "shapes"), PAIRS)
@@ -443,7 +543,8 @@ def test_kernel_computes_what_its_author_means(case, shapes):
     parameters = parameters_of(function)
     inputs = {one.name: (random.standard_normal(one.shape)).astype(one.dtype) for one in parameters}
     outputs = run(function, config, inputs)
-    expected = case.reference({name: one.astype(np.float64) for name, one in inputs.items()})
+    given = {name: one.astype(np.float64) for name, one in inputs.items()}
+    expected = case.reference(given | {name: np.ones(1) for name in flags(shapes)})
     got = outputs[parameters[-1].name].astype(np.float64)
     np.testing.assert_allclose(got, expected, rtol=case.tolerance, atol=10 * case.tolerance)
     result, _ = simulate_tiles(function, config)

@@ -1,0 +1,120 @@
+"""The same elements in other dimensions: functions and methods that only change the view."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from typing import Any
+
+from .call_arguments import Arguments, Handler
+from .emitter import partitions
+from .patterns import access_pattern
+from .tiles import Tiles
+from .values import Dimension, Dtype, PartitionDimension, View, whole
+
+
+def broadcast_to(tiles: Tiles, arguments: Arguments) -> View:
+    view = arguments["src"]
+    return broadcast_view(tiles, view, arguments["shape"], arguments.node)
+
+
+def broadcast_view(tiles: Tiles, view: Any, shape: Any, node: ast.AST) -> View:
+    sizes = tuple(size.size if isinstance(size, PartitionDimension) else size for size in shape)
+    if not isinstance(view, View) or not all(isinstance(size, int) for size in sizes):
+        tiles.refuse(node, "broadcast_to takes a tile and a shape")
+    if not view.array.on_chip:
+        return tiles.broadcast_anywhere(view, sizes, node)
+    return tiles.broadcast(view, sizes, node)
+
+
+def expand(tiles: Tiles, arguments: Arguments) -> View:
+    view, axis = arguments["src"], arguments["axis"]
+    if not isinstance(view, View) or not isinstance(axis, int):
+        tiles.refuse(arguments.node, "expand_dims takes a tile and an axis")
+    axis = axis + len(view.shape) + 1 if axis < 0 else axis
+    dimensions = list(view.dimensions)
+    dimensions.insert(axis, Dimension(1, len(view.offsets) - 1, 0))
+    return view.with_dimensions(tuple(dimensions))
+
+
+def _reshape(
+    tiles: Tiles, view: View, given: list[Any], named: dict[str, Any], node: ast.AST
+) -> View:
+    shape = given[0] if len(given) == 1 else named.get("shape", tuple(given))
+    return reshape(tiles, view, shape, node)
+
+
+def reshape(tiles: Tiles, view: View, shape: Any, node: ast.AST) -> View:
+    """The elements of a whole array in other sizes; on chip the partitions stay."""
+    sizes = list[int]()
+    for size in shape if isinstance(shape, tuple | list) else [shape]:
+        own = size.size if isinstance(size, PartitionDimension) else size
+        if not isinstance(own, int):
+            tiles.refuse(node, "the sizes of a reshape are numbers")
+        sizes.append(own)
+    total = math.prod(view.shape)
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = total // max(1, -math.prod(sizes))
+    if math.prod(sizes) != total:
+        tiles.refuse(node, f"{view.shape} and {tuple(sizes)} hold different numbers of elements")
+    if tuple(sizes) == view.shape:
+        return view
+    if view.array.on_chip and sizes[0] != partitions(view):
+        tiles.refuse(node, "a reshape on chip keeps the partitions")
+    if not view.is_whole or view.array.axes != tuple(range(len(view.array.axes))):
+        regrouped = _regroup(view, sizes)
+        if regrouped is None:
+            tiles.refuse(node, "only a whole array can be reshaped")
+        return regrouped
+    array = tiles.reader.emitter.reshape(view.array, sizes)
+    array.zero_pending, array.products = view.array.zero_pending, view.array.products
+    array.loops = view.array.loops
+    return whole(array)
+
+
+def _regroup(view: View, sizes: list[int]) -> View | None:
+    """A reshape of a view that only adds or drops dimensions of size 1."""
+    kept = [dimension for dimension in view.dimensions if dimension.size != 1]
+    if [size for size in sizes if size != 1] != [dimension.size for dimension in kept]:
+        return None
+    rest = iter(kept)
+    last = len(view.offsets) - 1
+    dimensions = [next(rest) if size != 1 else Dimension(1, last, 0) for size in sizes]
+    return view.with_dimensions(tuple(dimensions))
+
+
+def _cast(tiles: Tiles, view: View, dtype: Any, node: ast.AST) -> View:
+    if not isinstance(dtype, Dtype):
+        tiles.refuse(node, "astype takes an element type")
+    result = tiles.new(view.shape, dtype)
+    tiles.copy(view, result, node)
+    return result
+
+
+METHODS: dict[str, Callable[[Tiles, View, list[Any], dict[str, Any], ast.AST], Any]] = {
+    "reshape": _reshape,
+    "broadcast_to": lambda tiles, view, given, named, node: broadcast_view(
+        tiles, view, given[0] if len(given) == 1 else (given or named.get("shape", ())), node
+    ),
+    "expand_dims": lambda tiles, view, given, named, node: expand(
+        tiles,
+        Arguments(
+            tiles.reader.source,
+            node,
+            "expand_dims",
+            ("src", "axis"),
+            [view, *given],
+            named,
+        ),
+    ),
+    "ap": access_pattern,
+    "astype": lambda tiles, view, given, named, node: _cast(tiles, view, given[0], node),
+}
+"""Methods of tiles and arrays."""
+
+
+CALLS: dict[str, Handler] = {
+    "broadcast_to": (("src", "shape"), broadcast_to),
+    "expand_dims": (("src", "axis"), expand),
+}
