@@ -112,16 +112,18 @@ BITWISE_REDUCTIONS = frozenset({Operator.BITWISE_AND, Operator.BITWISE_OR, Opera
 
 
 class Function(StrEnum):
-    """What the scalar engine's activation tables hold."""
+    """What the scalar engine's activation tables hold; ``_dx`` are derivatives."""
 
     COPY = "copy"
     ABS = "abs"
     ARCTAN = "arctan"
     COS = "cos"
     ERF = "erf"
+    ERF_DX = "erf_dx"
     EXP = "exp"
     GELU = "gelu"
     GELU_APPRX_TANH = "gelu_apprx_tanh"
+    GELU_DX = "gelu_dx"
     LOG = "log"
     MISH = "mish"
     RECIPROCAL = "reciprocal"
@@ -130,6 +132,7 @@ class Function(StrEnum):
     SIGMOID = "sigmoid"
     SIGN = "sign"
     SILU = "silu"
+    SILU_DX = "silu_dx"
     SIN = "sin"
     SOFTPLUS = "softplus"
     SQRT = "sqrt"

@@ -186,10 +186,14 @@ FUNCTIONS: dict[Function, Callable[[Tile], Tile]] = {
     Function.ARCTAN: np.arctan,
     Function.COS: np.cos,
     Function.ERF: _erf,
+    Function.ERF_DX: lambda x: 2.0 / math.sqrt(math.pi) * np.exp(-(x**2)),
     Function.EXP: np.exp,
     Function.GELU: lambda x: 0.5 * x * (1.0 + _erf(x / math.sqrt(2.0))),
     Function.GELU_APPRX_TANH: lambda x: (
         0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
+    ),
+    Function.GELU_DX: lambda x: (
+        0.5 * (1.0 + _erf(x / math.sqrt(2.0))) + x * np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
     ),
     Function.LOG: np.log,
     Function.MISH: lambda x: x * np.tanh(_softplus(x)),
@@ -199,6 +203,7 @@ FUNCTIONS: dict[Function, Callable[[Tile], Tile]] = {
     Function.SIGMOID: _sigmoid,
     Function.SIGN: np.sign,
     Function.SILU: lambda x: x * _sigmoid(x),
+    Function.SILU_DX: lambda x: _sigmoid(x) * (1.0 + x * (1.0 - _sigmoid(x))),
     Function.SIN: np.sin,
     Function.SOFTPLUS: _softplus,
     Function.SQRT: np.sqrt,

@@ -209,6 +209,18 @@ def test_activation(function: str, run_instruction: Run, numbers: np.random.Gene
     np.testing.assert_allclose(found["z"], FUNCTIONS[function](argument), rtol=2e-7, atol=1e-8)
 
 
+@pytest.mark.parametrize("function", ["erf", "gelu", "silu"])
+def test_derivatives(function: str, run_instruction: Run, numbers: np.random.Generator) -> None:
+    """The tables of derivatives hold the slopes of the functions."""
+    x = normal(numbers, 8, 20)
+    found = run_instruction(
+        f"trn.activation {function}_dx %x to %z : {{x}}, {{z}}", {"x": x, "z": zeros(8, 20)}
+    )
+    wide, step = x.astype(np.float64), 1e-5
+    slope = (FUNCTIONS[function](wide + step) - FUNCTIONS[function](wide - step)) / (2 * step)
+    np.testing.assert_allclose(found["z"], slope, rtol=1e-5, atol=1e-6)
+
+
 def test_activation_sums_its_results(run_instruction: Run, numbers: np.random.Generator) -> None:
     """Registers are reset, added to by two instructions, and read by the second."""
     x = normal(numbers, 128, 30)
