@@ -14,11 +14,10 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..lifting.invariants.prove import Proof
+from ..lifting.invariants.prove import Proof, assumptions
 from ..lifting.results import with_result_as_output
 from ..lifting.summaries.operators import reference_lines
 from ..lifting.summaries.prove import lift_to_summary
-from ..validation.assumptions import ASSUMPTIONS, assumptions_of
 from ..validation.extract.structured import single_function
 from .advice import ModelOptions, open_asker
 from .answers import AnswerError, read_fields
@@ -225,7 +224,7 @@ def _proof(kernel: ModuleOp, source: ModuleOp, summary: str, invariants: str) ->
             replace(made, states=_QUOTED.sub(lambda name: _restored(name, names), made.states))
             for made in proof.obligations
         ),
-        assumptions=(*ASSUMPTIONS, *assumptions_of(source)),
+        assumptions=assumptions(source),
     )
 
 

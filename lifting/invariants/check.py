@@ -29,7 +29,7 @@ from .simplify import add, compare, index, select
 from .summary import extents_of, within
 from .terms import INDEX, Symbol, Term, carried, same
 
-ROUNDS = (1, 2)
+ROUNDS = 2
 """How often recurrences are unfolded: proofs by induction need it once, rarely twice."""
 
 
@@ -111,11 +111,19 @@ class Prover:
         return found
 
     def _attempt(self, states: str, assumptions: Sequence[Term], goal: Term) -> Obligation:
-        encoder = Encoder()
+        opaque = Encoder(opaque=True)
+        found = self._solved(opaque, states, assumptions, goal)
+        if not found.proved and opaque.has_opaque:
+            found = self._solved(Encoder(), states, assumptions, goal)
+        return found
+
+    def _solved(
+        self, encoder: Encoder, states: str, assumptions: Sequence[Term], goal: Term
+    ) -> Obligation:
         violated = z3.Not(encoder.condition(goal))
         premises = [encoder.condition(assumption) for assumption in assumptions]
         answer: Any = z3.unknown
-        for _ in ROUNDS:
+        for _ in range(ROUNDS):
             premises += encoder.facts(1)
             answer, _ = ask([*premises, violated], states, self.resource_limit)
             if answer != z3.sat:
@@ -162,10 +170,15 @@ class Checker:
         self._initiation(execution, invariant, range, memory, arrays)
         self._consecution(execution, invariant, range, memory, arrays, loop)
         end = range.upper
-        if not invariant.holds_early:
+        if not invariant.holds_early and not self._is_entered(execution, range):
             end = select(compare("sle", range.lower, end), end, range.lower)
         memory.update(_havoc(memory, arrays) | _only(invariant.at(end), arrays))
         execution.path.extend(invariant.conditions(end, memory))
+
+    def _is_entered(self, execution: Execution, range: Range) -> bool:
+        """Whether the counter surely reaches its upper bound."""
+        ordered = compare("sle", range.lower, range.upper)
+        return self.prover.attempt(ordered, execution.path, "the range is not negative?").proved
 
     def _initiation(
         self,

@@ -17,10 +17,10 @@ from ...validation.execution.arithmetic import UnknownOperation, numpy_type
 from ...validation.execution.common import ExecutionFault, TooExpensive
 from ...validation.execution.counterexample import Counterexample, compare_runs
 from ...validation.execution.execute import execute, random_array
-from ...validation.execution.trial_sizes import Sizes, size_parameters, smallest, trials
+from ...validation.execution.trial_sizes import Sizes, smallest, trials
 from ...validation.extract.pure_operations import type_name
 from .evaluate import evaluate, evaluate_term
-from .summary import Summary, extents_of
+from .summary import Summary, extents_of, sizes_of
 
 MAGNITUDES: tuple[int | None, ...] = (1, 1, 2, 3, 20, None, 1, 2, 100, None)
 """Ranges of random inputs: small ones hit equalities, large ones wrap around."""
@@ -28,19 +28,22 @@ FEW = 3
 """Up to this magnitude floats are whole numbers: so that some are equal."""
 SPECIAL = (np.nan, np.inf, -np.inf, -0.0, 1.0, -1.5)
 """Floats at which minima, maxima and comparisons differ."""
-MOST_SIZES = 40
+MOST_SIZES = 20
 
 
-def find_difference(source: ModuleOp, summary: Summary, seed: int = 0) -> Counterexample | None:
+def find_difference(
+    source: ModuleOp, summary: Summary, seed: int = 0, most_sizes: int = MOST_SIZES
+) -> Counterexample | None:
     """The smallest inputs that are found on which the summary is wrong; ``None`` if none is.
 
+    ``most_sizes`` is how many combinations of sizes are tried, from small to large ones.
     Raises :class:`Diagnostic` if the kernel cannot be run or the extents of its arrays are unknown.
     """
     search = _Search(source, summary, seed)
-    positions = size_parameters(summary.function, summary.names)
+    positions = sizes_of(summary.function)
     try:
         for number, sizes in enumerate(trials(positions, {})):
-            if number == MOST_SIZES:
+            if number == most_sizes:
                 return None
             found = search.at(sizes)
             if found is not None:
@@ -62,6 +65,8 @@ class _Search:
     def at(self, sizes: Sizes) -> Counterexample | None:
         """A counterexample at these sizes, the same one each time."""
         for inputs in self._tries(sizes):
+            if any(array.size == 0 for array in inputs):
+                return None
             try:
                 expected = execute(self.source, inputs, load_config())
             except ExecutionFault:
@@ -97,7 +102,7 @@ class _Search:
         for position, argument in enumerate(function.args):
             if isinstance(argument.type, MemRefType):
                 extents = extents_of(function, position)
-                shape = tuple(int(evaluate_term(extent, inputs)) for extent in extents)
+                shape = tuple(max(0, int(evaluate_term(extent, inputs))) for extent in extents)
                 type = type_name(argument.type.element_type)
                 inputs[position] = _random(rng, shape, type, magnitude)
         return inputs

@@ -36,7 +36,12 @@ from .terms import (
     Term,
 )
 
-_COMMUTATIVE = (arith.AddfOp, arith.MulfOp)
+_COMMUTATIVE = (arith.AddfOp, arith.MulfOp, arith.MuliOp)
+_HARD = (
+    *(arith.MuliOp, arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp),
+    arith.FloorDivSIOp,
+)
+"""Operations that are hard for Z3, unless an operand is a number."""
 _MIRRORED = {"lt": "gt", "le": "ge"}
 _NEGATED = {"ueq": "one", "ugt": "ole", "uge": "olt", "ult": "oge", "ule": "ogt", "une": "oeq"}
 """Unordered comparisons by the ordered ones whose negations they are."""
@@ -46,6 +51,10 @@ _NEGATED = {"ueq": "one", "ugt": "ole", "uge": "olt", "ult": "oge", "ule": "ogt"
 class Encoder:
     """Encodes terms; equal symbols are equal constants."""
 
+    opaque: bool = False
+    """Whether products and quotients of unknowns are unknown functions of them: what follows then
+    follows anyway, and Z3 need not look into multipliers."""
+    has_opaque: bool = False
     _known: dict[Term, Any] = field(default_factory=dict[Term, Any])
     _folds: dict[Fold, None] = field(default_factory=dict[Fold, None])
     _unfolded: set[Fold] = field(default_factory=set[Fold])
@@ -113,7 +122,9 @@ class Encoder:
         if term.operation is arith.SelectOp:
             condition, then, otherwise = operands
             return z3.If(self.condition(condition), self.encode(then), self.encode(otherwise))
-        if all(is_integer(part.type) for part in (term, *operands)):
+        if self.opaque and term.operation in _HARD and not _has_constant(operands):
+            self.has_opaque = True
+        elif all(is_integer(part.type) for part in (term, *operands)):
             found = self._bits(term)
             if found is not None:
                 return found
@@ -156,6 +167,10 @@ class Encoder:
         if ordered in ("oeq", "one"):
             self._laws.append(found == self._function(name, (right, left), term.type))
         return ~found if opposite else found
+
+
+def _has_constant(operands: tuple[Term, ...]) -> bool:
+    return any(isinstance(operand, Constant) for operand in operands)
 
 
 def float_predicate(properties: Properties) -> str:

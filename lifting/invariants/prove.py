@@ -21,9 +21,19 @@ from .counterexample import find_difference
 from .execution import Contents, Execution, Memory
 from .lemmas import inductive_lemmas
 from .simplify import substitute
-from .summary import Output, Summary, extents_of, preconditions_of, simplified, within
+from .summary import (
+    Output,
+    Summary,
+    extents_of,
+    precondition_texts,
+    preconditions_of,
+    simplified,
+    within,
+)
 from .terms import Term, same
 
+FIRST_SIZES = 4
+"""Combinations of sizes at which a stated summary is tried before it is proved."""
 SIMPLE_LIMIT = 200_000
 """Resource units for a question that only makes a summary shorter."""
 
@@ -76,6 +86,10 @@ def prove_summary(
     """
     start = time.perf_counter()
     function = single_function(module)
+    if (found := find_difference(module, summary, most_sizes=FIRST_SIZES)) is not None:
+        reason = "kernel and summary were run, and differ"
+        seconds = time.perf_counter() - start
+        return Proof(summary, "refuted", (), (), assumptions(module), seconds, reason, found)
     prover = Prover(preconditions_of(function), resource_limit)
     checker = Checker(prover, propose)
     execution = Execution(checker.on_loop)
@@ -108,7 +122,7 @@ def _conclude(
         "proved" if not failed else "refuted" if found is not None else "unknown",
         tuple(prover.obligations),
         tuple(checker.invariants.values()),
-        _assumptions(source),
+        assumptions(source),
         time.perf_counter() - start,
         "; ".join(map(str, failed)),
         found,
@@ -130,8 +144,11 @@ def _postcondition(
     prover.obligations.append(found)
 
 
-def _assumptions(source: ModuleOp) -> tuple[str, ...]:
-    return (*ASSUMPTIONS, *assumptions_of(source))
+def assumptions(source: ModuleOp) -> tuple[str, ...]:
+    """What a proof about the kernel takes for granted, in words."""
+    function = single_function(source)
+    stated = (*ASSUMPTIONS, *assumptions_of(source), *precondition_texts(function))
+    return tuple(dict.fromkeys(stated))
 
 
 def _simple(function: FuncOp, memory: Memory) -> Summary:

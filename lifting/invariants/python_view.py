@@ -186,7 +186,9 @@ class TermWriter:
                 continue
             step, lower, inits = self._recurrence(fold)
             last = parenthesised(self.text(extent))
-            counters = f"range({lower}, {last}{f' + {shift}' if shift else ''})"
+            beyond = shift - 1
+            more = f" {'+' if beyond > 0 else '-'} {abs(beyond)}" if beyond else ""
+            counters = f"range({lower}, {last}{more})"
             self.tables[key] = f"table{len(self.tables)}"
             lines.append(f"{self.tables[key]} = list(scan({step}, {counters}, {inits}))")
         return lines
@@ -256,6 +258,8 @@ class TermWriter:
         if term.operation is arith.IndexCastOp:
             is_index = isinstance(term.type, IndexType)
             return f"{'int' if is_index else dtype(term.type)}({texts[0]})"
+        if term.operation is arith.FloorDivSIOp:
+            return " // ".join(map(parenthesised, texts))
         types = [operand.type for operand in children(term)]
         operation = term.operation.create(
             operands=Block(arg_types=types).args,

@@ -34,8 +34,8 @@ from .terms import (
     raw_fold,
     recurrence,
     same,
-    symbols,
     walk,
+    with_children,
 )
 
 Sum = dict[Term, int]
@@ -295,6 +295,10 @@ def _converted(parts: tuple[Term, ...], type: Attribute, properties: Properties)
         return part
     if isinstance(part, Constant):
         return constant(part.value, type)
+    if isinstance(part, Apply) and part.operation in (arith.ExtSIOp, arith.IndexCastOp):
+        (inner,) = part.operands
+        if inner.type == type and width(type) <= width(part.type):
+            return inner
     return None
 
 
@@ -390,16 +394,46 @@ def make_fold(
 ) -> Term:
     """State ``which`` after the counter went from ``lower`` to ``upper - 1``.
 
-    States that do not influence it are dropped; free symbols become arguments of the recurrence.
+    States that do not influence it are dropped. The largest parts that depend on neither counter
+    nor states become arguments of the recurrence: so it is the same one wherever it occurs.
     """
     needed = _needed(states, steps, which)
     kept_states = tuple(states[i] for i in needed)
-    kept_inits = tuple(inits[i] for i in needed)
-    kept_steps = tuple(steps[i] for i in needed)
-    own = {counter, *kept_states}
-    free = [s for s in symbols(lower, *kept_inits, *kept_steps) if s not in own]
-    made = recurrence(tuple(free), counter, lower, kept_states, kept_inits, kept_steps)
-    return raw_fold(made, needed.index(which), tuple(free), upper)
+    closure = _Closure({counter, *kept_states})
+    start = closure.closed(lower)
+    kept_inits = tuple(closure.closed(inits[i]) for i in needed)
+    kept_steps = tuple(closure.closed(steps[i]) for i in needed)
+    formals = tuple(closure.formals.values())
+    made = recurrence(formals, counter, start, kept_states, kept_inits, kept_steps)
+    return raw_fold(made, needed.index(which), tuple(closure.formals), upper)
+
+
+class _Closure:
+    """Replaces the parts of terms that do not depend on ``bound`` symbols by formals."""
+
+    def __init__(self, bound: set[Symbol]) -> None:
+        self.bound = bound
+        self.formals: dict[Term, Symbol] = {}
+        """The formal of each part."""
+        self._done: dict[Term, Term] = {}
+
+    def closed(self, term: Term) -> Term:
+        """The term without free symbols but bound ones and formals."""
+        if term not in self._done:
+            self._done[term] = self._close(term)
+        return self._done[term]
+
+    def _close(self, term: Term) -> Term:
+        parts = list(walk(term))
+        if not any(isinstance(part, Symbol | Carried) for part in parts):
+            return term
+        if self.bound.isdisjoint(parts):
+            return self.formals.setdefault(term, Symbol(term.type, _name(term)))
+        return with_children(term, tuple(self.closed(child) for child in children(term)))
+
+
+def _name(term: Term) -> str:
+    return term.name if isinstance(term, Symbol) else "given"
 
 
 def state_of(closed: Recurrence, which: int, arguments: tuple[Term, ...], upper: Term) -> Term:
@@ -409,7 +443,7 @@ def state_of(closed: Recurrence, which: int, arguments: tuple[Term, ...], upper:
     )
     assert isinstance(found, Fold)
     values = dict(zip(closed.formals, arguments, strict=True))
-    chosen = tuple(values[formal] for formal in found.arguments if isinstance(formal, Symbol))
+    chosen = tuple(substitute(argument, values) for argument in found.arguments)
     return raw_fold(found.recurrence, found.which, chosen, upper)
 
 

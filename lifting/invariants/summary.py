@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import reduce
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import ArrayAttr, IntegerType, MemRefType, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, MemRefType, StringAttr
 from xdsl.dialects.func import FuncOp
+from xdsl.ir import Attribute
 
 from ...diagnostics import Diagnostic
-from ...validation.execution.trial_sizes import parameter_names, size_parameters
+from ...validation.execution.trial_sizes import parameter_names
 from ...validation.extract.extent_text import parse_extent
 from .execution import Contents
 from .simplify import add, apply, both, compare, constant, index, select
-from .terms import INDEX, Apply, Term, children, parameter
+from .terms import INDEX, Apply, Constant, Term, children, parameter
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,49 @@ def as_index(term: Term) -> Term:
 
 
 def preconditions_of(function: FuncOp) -> tuple[Term, ...]:
-    """What is taken for granted of the sizes: each is at least 1."""
+    """What is taken for granted of the sizes: no array is empty."""
+    found: dict[Term, None] = {}
+    for position, argument in enumerate(function.args):
+        if isinstance(argument.type, MemRefType) and _has_extents(function, position):
+            for extent in extents_of(function, position):
+                found[compare("sle", index(1), extent)] = None
+    return tuple(term for term in found if not isinstance(term, Constant))
+
+
+def precondition_texts(function: FuncOp) -> tuple[str, ...]:
+    """:func:`preconditions_of` in words."""
+    found = {
+        f"{entry.data} >= 1": None
+        for row in _rows(function)
+        for entry in (row if isinstance(row, ArrayAttr) else ())
+        if isinstance(entry, StringAttr) and entry.data
+    }
+    return tuple(found)
+
+
+def sizes_of(function: FuncOp) -> tuple[int, ...]:
+    """The positions of the scalar parameters that extents of arrays depend on."""
     names = parameter_names(function)
-    sizes = (parameter_of(function, p) for p in size_parameters(function, names))
-    return tuple(
-        compare("sle", constant(1, size.type), size)
-        for size in sizes
-        if isinstance(size.type, IntegerType)
-    )
+    used: set[str] = set()
+    for row in _rows(function):
+        for entry in row if isinstance(row, ArrayAttr) else ():
+            if isinstance(entry, StringAttr):
+                products = parse_extent(entry.data) or ()
+                used |= {name for factors, _ in products for name in factors}
+    return tuple(position for position, name in enumerate(names) if name in used)
+
+
+def _rows(function: FuncOp) -> Sequence[Attribute]:
+    rows = function.attributes.get("liftproof.extents")
+    return list(rows) if isinstance(rows, ArrayAttr) else []
+
+
+def _has_extents(function: FuncOp, position: int) -> bool:
+    try:
+        extents_of(function, position)
+    except Diagnostic:
+        return False
+    return True
 
 
 def within(contents: Contents, extents: Sequence[Term]) -> list[Term]:

@@ -12,7 +12,7 @@ from ...diagnostics import Diagnostic, SourceLocation
 from ...validation.execution.trial_sizes import parameter_names
 from ..invariants.execution import Contents, subscripts
 from ..invariants.simplify import offset
-from ..invariants.summary import Output, Summary, extents_of, parameter_of
+from ..invariants.summary import Output, Summary, as_index, extents_of, parameter_of, sizes_of
 from ..invariants.terms import Term, element, same
 from ..lift import output_positions
 from ..tensors.numpy import unsigned_type
@@ -22,13 +22,19 @@ from .values import Value, common, converted, scalar
 
 
 def scope_of(function: FuncOp) -> dict[str, Value]:
-    """The parameters of a function as values: arrays as they are at the start."""
-    unsigned = _unsigned(function)
+    """The parameters of a function as values: arrays as they are at the start.
+
+    Sizes are subscripts, so that they never overflow together with other subscripts.
+    """
+    unsigned, sizes = _unsigned(function), sizes_of(function)
     found: dict[str, Value] = {}
     for position, name in enumerate(parameter_names(function)):
         argument = function.args[position]
         if not isinstance(argument.type, MemRefType):
-            found[name] = scalar(parameter_of(function, position), position in unsigned)
+            term = parameter_of(function, position)
+            if position in sizes and position not in unsigned:
+                term = as_index(term)
+            found[name] = scalar(term, position in unsigned)
             continue
         type = argument.type.element_type
         extents = extents_of(function, position)
