@@ -6,10 +6,14 @@ Parameters carry their sizes as annotations, so that reading the text back needs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
 
+from xdsl.context import Context
 from xdsl.dialects import affine, arith, func, memref, scf
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, MemRefType, ModuleOp, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
+from xdsl.utils.target import Target
 
 from ..dialects import trn
 from ..dialects.trn.types import Space, space_of
@@ -40,6 +44,16 @@ def emit_nki(module: ModuleOp) -> str:
     function = kernel_of(module)
     emitter = _Emitter(function)
     return PRELUDE + emitter.text()
+
+
+@dataclass(frozen=True)
+class NkiTarget(Target):
+    """Print a Trainium tile program as an NKI kernel."""
+
+    name = "nki"
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        output.write(emit_nki(module))
 
 
 class _Emitter:

@@ -23,7 +23,12 @@ def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
 
         return GemminiCTarget
 
-    return {"gemmini-c": gemmini_c}
+    def nki() -> type[Target]:
+        from ..passes.emit_nki import NkiTarget
+
+        return NkiTarget
+
+    return {"gemmini-c": gemmini_c, "nki": nki}
 
 
 def get_lifting_pass() -> type[ModulePass]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from math import prod
 
@@ -129,7 +129,7 @@ class Emitter:
         return array
 
     @contextmanager
-    def in_front_of(self, variable: LoopVariable) -> Iterator[None]:
+    def in_front_of(self, variable: LoopVariable) -> Generator[None]:
         """Put what is emitted meanwhile in front of the loop of ``variable``."""
         body = variable.value.owner
         assert isinstance(body, Block)
