@@ -6,7 +6,7 @@ It answers with plain facts (``Contraction``), or refuses with what it met and w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -194,8 +194,22 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
     gone = {loop for loop, size in enumerate(sizes) if joined[loop] != size and joined[loop] == 1}
     target = tuple(loop for loop in target if loop not in gone)
     sums = [loop for loop in sums if loop not in gone]
+    roles = _roles(target, sums, views[0].subscripts, views[1].subscripts)
+    if roles is None:
+        # A sum over no channel, as in a depthwise convolution: tiles of one column each.
+        column, term = len(joined), len(joined) + 1
+        joined = [*joined, 1, 1]
+        views = _with_unit_loops(views, target, column, term)
+        target, sums = (*target, column), [*sums, term]
+        roles = _roles(target, sums, views[0].subscripts, views[1].subscripts)
+    if roles is None:
+        raise refusal(
+            generic,
+            "is no product of matrix tiles: one input must have the output's columns and a summed"
+            " dimension, the other this summed dimension and rows of the output, each with one of"
+            " its two as contiguous last dimension",
+        )
     first, second, result = views
-    roles = _roles(target, sums, first.subscripts, second.subscripts, generic)
     init, broadcast = _initial_value(generic.outputs[0], generic)
     arrays = [_position(value, generic) for value in generic.inputs]
     if roles.swapped:
@@ -277,12 +291,8 @@ class _Roles:
 
 
 def _roles(
-    target: Sequence[int],
-    sums: Sequence[int],
-    first: Sequence[Form],
-    second: Sequence[Form],
-    generic: GenericOp,
-) -> _Roles:
+    target: Sequence[int], sums: Sequence[int], first: Sequence[Form], second: Sequence[Form]
+) -> _Roles | None:
     """Choose the loops of an array tile: the columns of the output give j, its rows i.
 
     Of several choices the last loops are taken, so that the rows of a tile lie close together.
@@ -296,12 +306,26 @@ def _roles(
             of_a, of_b = _tile_of(a, i, k), _tile_of(b, k, j)
             if of_a is not None and of_b is not None:
                 return _Roles(i, j, k, swapped, of_a, of_b)
-    raise refusal(
-        generic,
-        "is no product of matrix tiles: one input must have the output's columns and a summed"
-        " dimension, the other this summed dimension and rows of the output, each with one of its"
-        " two as contiguous last dimension",
+    return None
+
+
+def _with_unit_loops(
+    views: Sequence[View], target: Sequence[int], column: int, term: int
+) -> list[View]:
+    """The arrays with two loops of one iteration along their last dimensions.
+
+    ``column`` takes the place of the tile's columns, ``term`` that of the summed dimension.
+    """
+    first, second, result = views
+    is_left = any(
+        _uses(first.subscripts, loop) and not _uses(second.subscripts, loop) for loop in target
     )
+    left, right = {term: 1}, {term: 1, column: 1}
+    of_first, of_second = (left, right) if is_left else (right, left)
+    return [
+        replace(view, subscripts=(*view.subscripts[:-1], {**view.subscripts[-1], **extra}))
+        for view, extra in ((first, of_first), (second, of_second), (result, {column: 1}))
+    ]
 
 
 def _uses(subscripts: Sequence[Form], loop: int) -> bool:

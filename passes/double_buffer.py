@@ -21,9 +21,9 @@ from .kernel import (
     accesses,
     buffer_type,
     enclosing_loops,
-    kernel_of,
     operand_buffer,
     refusal,
+    schedulable_kernel,
     statement_in,
     users,
 )
@@ -60,7 +60,7 @@ class DoubleBufferPass(ModulePass):
     operand: str
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         _Doubling(function, operand_buffer(function, self.operand)).run()
         tidy(function)
 

@@ -14,7 +14,15 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from .index_math import name
-from .kernel import iv_of, kernel_of, loop_name, named_loop, named_loops, refusal, set_loop_name
+from .kernel import (
+    iv_of,
+    loop_name,
+    named_loop,
+    named_loops,
+    refusal,
+    schedulable_kernel,
+    set_loop_name,
+)
 from .loop_transforms import index_builder, move_body, tidy
 from .nests import erase, insert_loop, perfectly_nested, trip_count
 from .schedule_space import applicable
@@ -34,7 +42,7 @@ class FusePass(ModulePass):
     loop: str
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         outer = named_loop(function, self.loop)
         inner = perfectly_nested(outer)
         if inner is None or loop_name(inner) is None:
@@ -58,7 +66,7 @@ class FusePass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            loops = named_loops(kernel_of(module_op))
+            loops = named_loops(schedulable_kernel(module_op))
         except PassFailedException:
             return ()
         return applicable(ctx, module_op, [cls(outer) for outer in _outer_loops(loops)])

@@ -15,7 +15,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from .dependence import require_permutable, require_same_sum_order
 from .index_math import depends_on
-from .kernel import iv_of, kernel_of, loop_name, named_loop, named_loops, refusal
+from .kernel import iv_of, loop_name, named_loop, named_loops, refusal, schedulable_kernel
 from .loop_transforms import index_builder, permute, tidy
 from .nests import perfect_band
 
@@ -36,7 +36,7 @@ class InterchangePass(ModulePass):
     order: tuple[str, ...]
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         band = _band(function, self.order)
         order = [named_loop(function, name) for name in self.order]
         if order == band:
@@ -49,7 +49,7 @@ class InterchangePass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            loops = named_loops(kernel_of(module_op))
+            loops = named_loops(schedulable_kernel(module_op))
         except PassFailedException:
             return ()
         orders: list[tuple[str, ...]] = []

@@ -28,11 +28,11 @@ from .kernel import (
     config_of,
     enclosing_loops,
     iv_of,
-    kernel_of,
     named_loop,
     named_loops,
     products,
     refusal,
+    schedulable_kernel,
 )
 from .loop_transforms import index_builder, tidy
 from .nests import (
@@ -68,7 +68,7 @@ class InterleavePass(ModulePass):
     wait: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         target = named_loop(function, self.loop)
         if not any(target.is_ancestor(product) for product in products(function)):
             raise refusal(target, "has no products inside")
@@ -84,7 +84,7 @@ class InterleavePass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            loops = named_loops(kernel_of(module_op))
+            loops = named_loops(schedulable_kernel(module_op))
         except PassFailedException:
             return ()
         # The middle of the nest first: inside the innermost loop, guards cost too much.
@@ -302,7 +302,9 @@ class _Interleaving:
         mapping: dict[SSAValue, SSAValue] = {}
         following = prod(sizes)
         variables: dict[int, SSAValue] = {}
-        order = sorted(range(len(sizes)), key=lambda place: is_power_of_two(sizes[place]))
+        variables.update((n, index.constant(0)) for n, size in enumerate(sizes) if size == 1)
+        order = [place for place in range(len(sizes)) if sizes[place] > 1]
+        order.sort(key=lambda place: is_power_of_two(sizes[place]))
         for rank, place in enumerate(order):
             following //= sizes[place]
             quotient = index.floordiv(number, following)

@@ -16,6 +16,8 @@ from ..hw.gemmini.config import ConfigError, GemminiConfig, load_config
 
 TARGET = "liftproof.target"
 """Attribute of a lowered function: the name of the machine configuration."""
+UNROLLED = "tile.unrolled"
+"""Attribute of a function in which several products stand in a row."""
 LOOP = "tile.loop"
 """Attribute of a loop around the products: its name, by which options refer to it."""
 
@@ -41,6 +43,17 @@ def kernel_of(module: ModuleOp) -> func.FuncOp:
     if len(functions) != 1 or not functions[0].body.blocks:
         raise refusal(module, f"needs exactly one function with a body, found {len(functions)}")
     return functions[0]
+
+
+def schedulable_kernel(module: ModuleOp) -> func.FuncOp:
+    """The one function of ``module``; refuses one whose loops are written out.
+
+    Most schedule passes reason about one product, and the moves of its tiles, in each iteration.
+    """
+    function = kernel_of(module)
+    if UNROLLED in function.attributes:
+        raise refusal(function, "has loops that gemmini-unroll wrote out, which comes last")
+    return function
 
 
 def config_of(function: func.FuncOp) -> GemminiConfig:

@@ -40,7 +40,15 @@ from ..dialects.gemmini import (
 )
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
 from .index_math import IndexBuilder, constant_value, loop_depth, merged_digits
-from .kernel import accesses, buffer_type, config_of, kernel_of, refusal, space_of_buffer
+from .kernel import (
+    UNROLLED,
+    accesses,
+    buffer_type,
+    config_of,
+    kernel_of,
+    refusal,
+    space_of_buffer,
+)
 from .loop_transforms import index_builder, tidy
 from .nests import erase
 from .place import PHASES, ROW, STRIDES
@@ -72,6 +80,7 @@ class LowerTilesPass(ModulePass):
         lowering.index.insert(FenceOp())
         for alloc in [x for x in function.walk() if isinstance(x, memref.AllocOp)]:
             erase(alloc)
+        function.attributes.pop(UNROLLED, None)
         tidy(function)
 
 

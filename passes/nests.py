@@ -243,6 +243,47 @@ def copy_nest(index: IndexBuilder, nest: MoveNest, mapping: Mapping, scope: Oper
     return move
 
 
+def copy_statements(index: IndexBuilder, block: Block, mapping: Mapping, scope: Operation) -> None:
+    """Build the statements of ``block`` again at the insertion point, with values replaced.
+
+    Arithmetic is folded with the values that replace others, so a guard may turn out to hold
+    always or never. Refuses statements other than loops, guards and tile operations.
+    """
+    for op in block.ops:
+        if is_index_math(op) or isinstance(op, scf.YieldOp):
+            continue
+        match op:
+            case LoadOp() | ZeroOp() | StoreOp():
+                copy_move(index, op, mapping, scope)
+            case MatmulOp():
+                keep = None if op.keep is None else index.copy(op.keep, mapping, scope)
+                copy_product(index, op, mapping, scope, keep)
+            case scf.IfOp() if not op.results and not op.false_region.blocks:
+                condition = index.copy(op.cond, mapping, scope)
+                if constant_value(condition) == 0:
+                    continue
+                resume = index.builder.insertion_point
+                insert_if(index, condition)
+                copy_statements(index, op.true_region.block, dict(mapping), scope)
+                index.at(resume)
+            case scf.ForOp() if not op.iter_args:
+                _copy_loop(index, op, mapping, scope)
+            case _:
+                raise refusal(op, "is neither a loop, a guard nor a tile operation")
+
+
+def _copy_loop(index: IndexBuilder, loop: scf.ForOp, mapping: Mapping, scope: Operation) -> None:
+    lower, step = constant_value(loop.lb), constant_value(loop.step)
+    if lower is None or step is None:
+        raise refusal(loop, "does not begin at a constant or has no constant step")
+    upper = index.copy(loop.ub, mapping, scope)
+    resume = index.builder.insertion_point
+    opened, variable = insert_loop(index, upper, iv_of(loop).name_hint or "x", step, lower=lower)
+    opened.attributes.update(loop.attributes)
+    copy_statements(index, loop.body.block, {**mapping, iv_of(loop): variable}, scope)
+    index.at(resume)
+
+
 def copy_move(index: IndexBuilder, move: Move, mapping: Mapping, scope: Operation) -> Move:
     """Insert ``move`` again with values replaced."""
 

@@ -15,7 +15,7 @@ from xdsl.rewriter import InsertPoint
 from ..dialects.tile import LoadOp, MatmulOp, ZeroOp
 from .dependence import covers
 from .index_math import IndexBuilder, constant_value, depends_on, name
-from .kernel import accesses, enclosing_loops, iv_of, kernel_of, refusal, users
+from .kernel import accesses, enclosing_loops, iv_of, refusal, schedulable_kernel, users
 from .loop_transforms import index_builder, tidy
 from .nests import erase, move_nest, replace_product
 from .schedule_space import applicable
@@ -33,7 +33,7 @@ class OverwriteFirstPass(ModulePass):
     name = "gemmini-overwrite-first"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         zeros = [access for access in accesses(function) if isinstance(access, ZeroOp)]
         if not zeros:
             raise refusal(function, "has no tile.zero")

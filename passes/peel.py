@@ -17,7 +17,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects.tile import MatmulOp
 from .dependence import require_permutable
 from .index_math import IndexBuilder, Linear, constant_value, depends_on, linear_form
-from .kernel import accesses, iv_of, kernel_of, loop_name, named_loop, named_loops, refusal
+from .kernel import accesses, iv_of, loop_name, named_loop, named_loops, refusal, schedulable_kernel
 from .loop_transforms import index_builder, tidy
 from .nests import insert_if
 from .schedule_space import applicable
@@ -41,7 +41,7 @@ class PeelPass(ModulePass):
     first: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         loop = named_loop(function, self.loop)
         if any(isinstance(x, scf.ForOp) and x is not loop and loop_name(x) for x in loop.walk()):
             raise refusal(loop, "has named loops inside")
@@ -59,7 +59,7 @@ class PeelPass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            loops = named_loops(kernel_of(module_op))
+            loops = named_loops(schedulable_kernel(module_op))
         except PassFailedException:
             return ()
         instances = [cls(name, first) for name in reversed(loops) for first in (True, False)]

@@ -33,14 +33,17 @@ from .reuse_weights import ReuseWeightsPass
 from .sink import SinkPass
 from .stage import StagePass
 from .tile_loops import TilePass, tile_height
+from .unroll import UnrollPass
 from .widen_moves import WidenMovesPass
 
 TO_INSTRUCTIONS = (
     "gemmini-place,gemmini-lower-tiles,gemmini-hoist-config,canonicalize,cse,licm,"
-    "gemmini-scale-loops"
+    "gemmini-hoist-arithmetic,gemmini-scale-loops"
 )
 """What every pipeline ends with: places, instructions, configuration, and cheap address sums."""
 
+JAMMED_PRODUCTS = 32
+"""Products in a row where tiles of weights are jammed."""
 BLOCK_SHAPES = 4
 """Block shapes that the first pipelines try."""
 
@@ -64,7 +67,8 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     sizes = block_sizes(counts, config_of(function), tile_height(function))
     found: dict[str, None] = {}
     choices = [(size, Plan()) for size in sizes[:BLOCK_SHAPES]]
-    others = [(sizes[0], Plan(columns_outside=True)), (sizes[0], Plan(wait=False))]
+    plans = (Plan(jam=True), Plan(columns_outside=True), Plan(wait=False))
+    others = [(sizes[0], plan) for plan in plans]
     for size, plan in (*choices, *others):
         passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
@@ -108,6 +112,8 @@ class Plan:
     """Blocks of columns outermost: B stays in the L2 rather than A."""
     wait: bool = True
     """Moves wait until the array is through with the last chunk."""
+    jam: bool = False
+    """Several tiles of weights in a row: fewer loops and guards for the core, a longer program."""
 
 
 def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[ModulePass]:
@@ -130,6 +136,7 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
         InterleavePass("j", plan.wait),
         PeelPass("i", first=True),
         ReuseWeightsPass(apart=True),
+        UnrollPass(JAMMED_PRODUCTS, "j") if plan.jam else UnrollPass(),
     ]
 
 

@@ -27,6 +27,7 @@ PASSES = {
     "gemmini-hoist-config": ("hoist_config", "HoistConfigPass"),
     "apply-proven-pattern": ("apply_proven_pattern", "ApplyProvenPatternPass"),
     "apply-proven-rule": ("apply_proven_rule", "ApplyProvenRulePass"),
+    "gemmini-hoist-arithmetic": ("hoist_arithmetic", "HoistArithmeticPass"),
     "gemmini-scale-loops": ("scale_loops", "ScaleLoopsPass"),
 }
 """Module and class of each pass, in the order of the road."""

@@ -22,7 +22,7 @@ from .index_math import (
     name,
     range_of,
 )
-from .kernel import accesses, iv_of, kernel_of, products, refusal
+from .kernel import accesses, iv_of, products, refusal, schedulable_kernel
 from .loop_transforms import index_builder, tidy
 from .nests import (
     copy_product,
@@ -54,7 +54,7 @@ class ReuseWeightsPass(ModulePass):
     apart: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         index = index_builder(function)
         marked = [self._reuse(index, product) for product in products(function)]
         if not any(marked):

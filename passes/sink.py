@@ -14,7 +14,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from .index_math import is_index_math
-from .kernel import iv_of, kernel_of, named_loop, named_loops, refusal
+from .kernel import iv_of, named_loop, named_loops, refusal, schedulable_kernel
 from .loop_transforms import index_builder
 from .nests import insert_if, move_nest, trip_count
 from .schedule_space import applicable
@@ -34,7 +34,7 @@ class SinkPass(ModulePass):
     loop: str
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         target = named_loop(function, self.loop)
         if not trip_count(target):
             raise refusal(target, "is not a loop from 0 to a constant")
@@ -53,7 +53,7 @@ class SinkPass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            loops = named_loops(kernel_of(module_op))
+            loops = named_loops(schedulable_kernel(module_op))
         except PassFailedException:
             return ()
         return applicable(ctx, module_op, [cls(name) for name in loops])

@@ -24,11 +24,11 @@ from .kernel import (
     buffer_type,
     enclosing_loops,
     iv_of,
-    kernel_of,
     named_loop,
     named_loops,
     operand_buffer,
     refusal,
+    schedulable_kernel,
     statement_in,
     users,
 )
@@ -66,7 +66,7 @@ class StagePass(ModulePass):
     loop: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         buffer = operand_buffer(function, self.operand)
         scope = named_loop(function, self.loop) if self.loop else function
         _Staging(function, buffer, scope).run()
@@ -83,7 +83,7 @@ class StagePass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            function = kernel_of(module_op)
+            function = schedulable_kernel(module_op)
             loops = named_loops(function)
         except PassFailedException:
             return ()

@@ -16,12 +16,12 @@ from .dependence import require_permutable
 from .index_math import IndexBuilder, constant_value
 from .kernel import (
     config_of,
-    kernel_of,
     loop_name,
     named_loop,
     named_loops,
     products,
     refusal,
+    schedulable_kernel,
 )
 from .loop_transforms import index_builder, permute, strip_mine, tidy
 from .nests import perfect_band, trip_count
@@ -60,7 +60,7 @@ class TilePass(ModulePass):
     s: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         sizes = {name: getattr(self, name) for name in TILED}
         if not any(sizes.values()):
             raise refusal(function, f"gemmini-tile needs a size for one of {', '.join(TILED)}")
@@ -78,7 +78,7 @@ class TilePass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         try:
-            function = kernel_of(module_op)
+            function = schedulable_kernel(module_op)
             config = config_of(function)
             loops = named_loops(function)
         except PassFailedException:

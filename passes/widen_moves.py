@@ -22,7 +22,7 @@ from .index_math import (
     linear_form,
     slope,
 )
-from .kernel import accesses, config_of, iv_of, kernel_of, refusal
+from .kernel import accesses, config_of, iv_of, refusal, schedulable_kernel
 from .loop_transforms import index_builder, tidy
 from .schedule_space import applicable
 
@@ -42,7 +42,7 @@ class WidenMovesPass(ModulePass):
     blocks: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = kernel_of(op)
+        function = schedulable_kernel(op)
         config = config_of(function)
         index = index_builder(function)
         widened = [

@@ -167,11 +167,21 @@ def test_the_first_schedules_of_a_convolution_are_fast(
     assert max(utilizations) > 0.94
 
 
-def test_a_depthwise_convolution_is_refused(apply: Apply) -> None:
-    """Without a sum over channels there are no matrix tiles; the diagnostic says what is needed."""
-    text = Convolution().text().replace("-> (d4, d5, d6, d3)", "-> (d4, d5, d3, d3)")
-    with pytest.raises(PassFailedException, match="no product of matrix tiles"):
-        apply(text, "gemmini-lower-linalg")
+def test_a_depthwise_convolution_is_right(apply: Apply) -> None:
+    """Without a sum over channels, tiles of one column each compute the kernel."""
+    kernel = Convolution(height=3, width=20, inputs=5, outputs=5)
+    text = kernel.text().replace("-> (d4, d5, d6, d3)", "-> (d4, d5, d3)")
+    text = text.replace("d2 * 1 + d5, d6)>", "d2 * 1 + d5, d3)>").replace("3x3x5x5", "3x3x5")
+    text = text.replace(", d5, d6)", ", d5)").replace('"reduction",\n        "reduction"', "")
+    text = text.replace('"reduction", "reduction", "reduction"]', '"reduction", "reduction"]')
+    arrays = kernel.arrays()
+    arrays[1] = arrays[1][..., 0].copy()
+    full = np.zeros((3, 3, 5, 5), np.int8)
+    full[..., range(5), range(5)] = arrays[1]
+    expected = kernel.expected([arrays[0], full, *arrays[2:]])
+    for pipeline in (baseline_pipeline(), first_pipelines(text)[0]):
+        result = run_function(apply(text, pipeline), load_config(), arrays)[-1]
+        assert np.array_equal(result, expected)
 
 
 def test_symbolic_sizes_are_refused(apply: Apply) -> None:

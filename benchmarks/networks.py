@@ -1,0 +1,184 @@
+"""Measure every layer of ResNet-50 and MobileNet-v2, and compare with the stored table.
+
+``python benchmarks/networks.py`` replays the schedules in ``networks.golden.json`` and fails where
+a count of cycles has changed. ``--update`` looks for schedules anew, proves the best one, and
+writes the table: ``--schedules`` of those made for the kernel, then ``--budget`` proposals of the
+search, at level ``soc`` for one image. What is found there is tried at the other level and for more
+images. ``--only TEXT`` takes the layers whose name contains the text. Bounds are those of the
+kernel, not of a schedule: its multiplications on a full array, and its arrays once over the memory
+port, or over the memory bus at level ``soc``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import get_args
+
+from liftproof.hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
+from liftproof.hw.gemmini.timing import Level
+from liftproof.lifting.prove import lift_and_prove
+from liftproof.llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
+from liftproof.llm.prefixes import parse
+from liftproof.llm.search import NothingProvedError, Search
+from liftproof.llm.work import necessary_work
+from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.tools.read import read_module
+from liftproof.validation.trace import validate_unrolled
+from liftproof.validation.validate import PreparedSource, prepare
+from network_layers import Layer, network_layers
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import PassFailedException
+
+GOLDEN = Path(__file__).with_suffix(".golden.json")
+BATCHES = (1, 4)
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer at one level."""
+
+    cycles: int | None
+    bound: int
+    verdict: str
+    """``proved``, or why there is no program."""
+    pipeline: str = ""
+
+    @property
+    def of_bound(self) -> float:
+        return self.bound / self.cycles if self.cycles else 0.0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A layer for a batch, read and lifted."""
+
+    name: str
+    source: ModuleOp
+    tensor_ir: str
+    prepared: PreparedSource
+    config: GemminiConfig
+
+    def certify(self, pipeline: str) -> str:
+        """ "" if the program that ``pipeline`` gives is proven, else the reason."""
+        module = lower(self.tensor_ir, parse_pipeline(pipeline))
+        validation = validate_unrolled(self.prepared, module, self.config)
+        return (
+            "" if validation.verdict == "proved" else f"{validation.verdict}: {validation.reason}"
+        )
+
+    def bound(self, level: Level) -> int:
+        """Cycles that no schedule can beat."""
+        config, work = self.config, necessary_work(parse(self.tensor_ir))
+        terms = [work.macs // config.dim**2]
+        terms += [amount // config.bus_bytes for amount in (work.read_bytes, work.written_bytes)]
+        if level == "soc":
+            lines = (work.read_bytes + work.written_bytes) // config.l2_line_bytes
+            terms.append(lines * config.dram_fill_cycles)
+        return max(terms)
+
+
+def read_layer(layer: Layer, batch: int, folder: Path) -> Kernel:
+    """Write the layer's C kernel into ``folder``, read it and lift it."""
+    name = layer.name(batch)
+    path = folder / f"{name}.c"
+    path.write_text(layer.source(batch))
+    source = read_module(str(path))
+    config = load_config(DEFAULT_CONFIG)
+    lifted = lift_and_prove(source)
+    return Kernel(name, source, str(lifted.module), prepare(source, config), config)
+
+
+def search_layer(kernel: Kernel, level: Level, budget: int, first: list[str]) -> Row:
+    """The best proven schedule among ``first`` and those that the search finds."""
+    problem = Problem(kernel.tensor_ir, DEFAULT_CONFIG, level)
+    bound = kernel.bound(level)
+    with ThreadPoolExecutor(1) as executor:
+        search = Search(problem, kernel.certify, executor, max(budget, len(first)))
+        try:
+            best = search.run(first).best
+        except NothingProvedError as error:
+            return Row(None, bound, f"refused: {str(error).splitlines()[0]}")
+    assert best is not None
+    return Row(best.cycles, bound, "proved", best.pipeline)
+
+
+def first_of(kernel: Kernel, known: list[str], schedules: int) -> list[str]:
+    """Schedules to start from: known ones, and some of those made for the kernel."""
+    try:
+        made = first_pipelines(kernel.tensor_ir)[: 1 if known else schedules]
+    except PassFailedException:
+        made = [baseline_pipeline()]
+    return list(dict.fromkeys([*known, *made]))
+
+
+def update(kernel: Kernel, known: list[str], budget: int, schedules: int) -> dict[Level, Row]:
+    """Rows of both levels; ``known`` schedules of the layer for fewer images are tried first."""
+    soc = search_layer(kernel, "soc", 0 if known else budget, first_of(kernel, known, schedules))
+    start = [soc.pipeline] if soc.pipeline else [baseline_pipeline()]
+    return {"accelerator": search_layer(kernel, "accelerator", 0, start), "soc": soc}
+
+
+def replay(kernel: Kernel, level: Level, golden: Row) -> Row:
+    """The stored schedule, timed again."""
+    bound = kernel.bound(level)
+    if golden.cycles is None:
+        return Row(None, bound, golden.verdict)
+    outcome: Outcome = evaluate(Problem(kernel.tensor_ir, DEFAULT_CONFIG, level), golden.pipeline)
+    return Row(outcome.cycles, bound, golden.verdict, golden.pipeline)
+
+
+def line(name: str, rows: dict[Level, Row]) -> str:
+    """One line of the table."""
+    cells = [
+        f"{row.cycles:>10,} {row.of_bound:>6.1%}" if row.cycles else f"{'–':>10} {'–':>6}"
+        for row in rows.values()
+    ]
+    return f"{name:<62} {' '.join(cells)}  {next(iter(rows.values())).verdict[:60]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--update", action="store_true", help="look for schedules, write the table")
+    parser.add_argument("--budget", type=int, default=0, help="proposals per layer and level")
+    parser.add_argument("--schedules", type=int, default=6, help="schedules made for each layer")
+    parser.add_argument("--only", default="", help="part of the names of the layers to measure")
+    options = parser.parse_args()
+    stored = json.loads(GOLDEN.read_text()) if GOLDEN.is_file() else {}
+    changed = 0
+    print(f"{'layer':<62} {'accelerator':>17} {'soc':>17}")
+    with tempfile.TemporaryDirectory() as folder:
+        for layer in network_layers():
+            found: list[str] = []
+            for batch in BATCHES:
+                if options.only not in layer.name(batch):
+                    continue
+                kernel = read_layer(layer, batch, Path(folder))
+                known = {
+                    level: Row(**stored[key])
+                    for level in LEVELS
+                    if (key := f"{kernel.name} {level}") in stored
+                }
+                if options.update:
+                    rows = update(kernel, found, options.budget, options.schedules)
+                    found = [rows["soc"].pipeline] if rows["soc"].pipeline else []
+                    stored |= {f"{kernel.name} {level}": asdict(row) for level, row in rows.items()}
+                    GOLDEN.write_text(json.dumps(stored, indent=1) + "\n")
+                else:
+                    rows = {level: replay(kernel, level, row) for level, row in known.items()}
+                    changed += sum(rows[x].cycles != known[x].cycles for x in known)
+                if rows:
+                    print(line(kernel.name, rows), flush=True)
+    if changed:
+        print(f"{changed} counts have changed", file=sys.stderr)
+    return 1 if changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
