@@ -276,7 +276,7 @@ def _shuffle(op: trn.StreamShuffleOp, context: Context) -> None:
     mask = op.mask.get_values()
     chosen = [shuffle_source(p, mask) for p in range(dst.partitions)]
     kept = np.array([entry is None for entry in chosen])
-    taken = [p if entry is None else entry for p, entry in enumerate(chosen)]
+    taken = [entry or 0 for entry in chosen]
     used = sorted({entry for entry in chosen if entry is not None})
     elements = source.elements.reshape(source.partitions, -1)
     for partition in used:

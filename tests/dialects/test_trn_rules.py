@@ -373,9 +373,9 @@ RULES: list[tuple[str, str, dict[str, str]]] = [
         {"a": "32x4xf32"},
     ),
     (
-        "src: whole quadrants of 32 partitions, got 8",
-        f"trn.stream_shuffle %a to %a {{{{mask = array<i64: {MASK}>}}}} : {{a}}, {{a}}",
-        {"a": "8x4xf32"},
+        "mask: partition 1 gets partition 1 of src, which has 1",
+        f"trn.stream_shuffle %a to %b {{{{mask = array<i64: {MASK}>}}}} : {{a}}, {{b}}",
+        {"a": "1x4xf32", "b": "8x4xf32"},
     ),
     (
         "the index must be ui16, got i16",

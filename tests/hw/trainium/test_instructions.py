@@ -485,6 +485,19 @@ def test_stream_shuffle(run_instruction: Run, numbers: np.random.Generator) -> N
         np.testing.assert_array_equal(found["z"][partition], source)
 
 
+def test_a_shuffle_repeats_one_partition(
+    run_instruction: Run, numbers: np.random.Generator
+) -> None:
+    """A mask of zeros copies the only partition of the source to part of a quadrant."""
+    x = normal(numbers, 1, 5)
+    found = run_instruction(
+        f"trn.stream_shuffle %x to %z {{{{mask = array<i64: {', '.join('0' * 32)}>}}}}"
+        " : {x}, {z}",
+        {"x": x, "z": zeros(20, 5)},
+    )
+    np.testing.assert_array_equal(found["z"], np.repeat(x, 20, axis=0))
+
+
 def test_local_gather(run_instruction: Run, numbers: np.random.Generator) -> None:
     """Groups of 16 partitions share indices, which run down their partitions first."""
     x = normal(numbers, 32, 40)
