@@ -28,7 +28,6 @@ _CLAMPS: dict[str, tuple[type[Operation], type[Operation]]] = {
     "uge": (arith.MaxUIOp, arith.MinUIOp),
 }
 """``a PREDICATE b ? a : b`` is the first operation; ``a PREDICATE b ? b : a`` is the second."""
-"""``a PREDICATE b ? a : b`` is the first operation; ``a PREDICATE b ? b : a`` is the second."""
 
 
 def widened_selection(condition: Term, chosen: Term, other: Term, build: Build) -> Term | None:
@@ -75,6 +74,38 @@ def clamp(condition: Term, chosen: Term, other: Term, build: Build) -> Term | No
             return build(opposite, (other, right), chosen.type)
         if other is right and _is_clamped_within(chosen, left, right, same):
             return build(same, (chosen, right), chosen.type)
+    return None
+
+
+def narrow_clamp(condition: Term, chosen: Term, other: Term, build: Build) -> Term | None:
+    """Recognise an extremum of narrow integers that C compares after widening them to ``int``."""
+    if not (isinstance(condition, Apply) and condition.operation is arith.CmpiOp):
+        return None
+    left, right = (_before_widening(operand, chosen.type) for operand in condition.operands)
+    if left is None or right is None or {left, right} != {chosen, other}:
+        return None
+    narrow = raw_apply(arith.CmpiOp, (left, right), condition.type, condition.properties)
+    return clamp(narrow, chosen, other, build)
+
+
+def truncated_clamp(term: Term, type: Attribute, build: Build) -> Term | None:
+    """Return ``trunc(max(extend x, extend y))`` as ``max(x, y)``, and likewise for minima."""
+    if not isinstance(term, Apply) or term.operation not in (arith.MinSIOp, arith.MaxSIOp):
+        return None
+    left, right = (_before_widening(operand, type) for operand in term.operands)
+    if left is None or right is None or isinstance(right, Constant):
+        return None
+    return build(term.operation, (left, right), type)
+
+
+def _before_widening(term: Term, narrow: Attribute) -> Term | None:
+    """Return the ``narrow`` integer that the term extends with its sign."""
+    if isinstance(term, Constant):
+        value = wrap(int(term.value), narrow)
+        return constant(value, narrow) if value == term.value else None
+    if isinstance(term, Apply) and term.operation is arith.ExtSIOp:
+        (inner,) = term.operands
+        return inner if inner.type == narrow else None
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType
+from xdsl.ir import Operation
 
 from .index import LoopVariable
 from .simplify import apply
@@ -65,7 +66,7 @@ def _guarded_inside(value: Term, cell: Read) -> Term:
     if (addend := sum_addend(loop)) is not None:
         body = apply(arith.AddiOp, (kept, choice(addend, constant(0, cell.type))), cell.type)
     else:
-        body = choice(loop.body, kept)
+        body = guarded_by_neutral(choice(loop.body, kept))
     return reduction(loop.variables, body, cell)
 
 
@@ -127,8 +128,42 @@ def _is_extension_of(term: Term, cell: Read) -> bool:
 
 def _folded(value: Term, cell: Read, variable: LoopVariable) -> Term | None:
     """Return the reduction whose body is ``value`` itself, in the order of the program."""
-    body = _with_accumulator(value, cell, {})
+    body = guarded_by_neutral(_with_accumulator(value, cell, {}))
     return None if cell in walk(body) else reduction((variable,), body, cell)
+
+
+def guarded_by_neutral(body: Term) -> Term:
+    """Return ``c ? max(acc, x) : acc`` as ``max(acc, c ? x : lowest)``, and likewise for minima."""
+    if not (isinstance(body, Apply) and body.operation is arith.SelectOp):
+        return body
+    condition, *arms = body.operands
+    if len([arm for arm in arms if isinstance(arm, Accumulator)]) != 1:
+        return body
+    kept = next(arm for arm in arms if isinstance(arm, Accumulator))
+    step = guarded_by_neutral(next(arm for arm in arms if arm is not kept))
+    if not isinstance(step, Apply) or (neutral := _neutral(step)) is None:
+        return body
+    others = [operand for operand in step.operands if operand is not kept]
+    if len(others) != 1 or uses_accumulator(others[0]) or uses_accumulator(condition):
+        return body
+    chosen = tuple(neutral if arm is kept else others[0] for arm in arms)
+    value = apply(arith.SelectOp, (condition, *chosen), body.type)
+    return apply(step.operation, (kept, value), body.type)
+
+
+def _neutral(step: Apply) -> Term | None:
+    """Return the number that an operation leaves the accumulator alone with."""
+    if not isinstance(step.type, IntegerType):
+        return None
+    width = step.type.width.data
+    limits: dict[type[Operation], int] = {
+        arith.MaxSIOp: -(1 << (width - 1)),
+        arith.MinSIOp: (1 << (width - 1)) - 1,
+        arith.MaxUIOp: 0,
+        arith.MinUIOp: -1,
+    }
+    number = limits.get(step.operation)
+    return None if number is None else constant(number, step.type)
 
 
 def _with_accumulator(term: Term, cell: Read, done: dict[Term, Term]) -> Term:

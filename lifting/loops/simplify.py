@@ -12,7 +12,7 @@ from collections.abc import Callable
 from xdsl.dialects import arith
 from xdsl.ir import Attribute, Operation
 
-from .clamps import clamp, ordered_clamp, widened_selection
+from .clamps import clamp, narrow_clamp, ordered_clamp, truncated_clamp, widened_selection
 from .comparisons import compare
 from .constants import fold
 from .index import IndexExpression, is_nonnegative
@@ -122,6 +122,8 @@ def _without_neutral(operation: type[Operation], operands: tuple[Term, ...]) -> 
 
 
 def _truncation(operand: Term, type: Attribute) -> Term | None:
+    if (extremum := truncated_clamp(operand, type, apply)) is not None:
+        return extremum
     stripped = _low_bits(operand, type)
     if stripped.type == type:
         return stripped
@@ -157,6 +159,8 @@ def _selection(operands: tuple[Term, ...]) -> Term | None:
         return chosen
     if isinstance(condition, Constant):
         return chosen if condition.value else other
-    return widened_selection(condition, chosen, other, apply) or clamp(
-        condition, chosen, other, apply
+    return (
+        widened_selection(condition, chosen, other, apply)
+        or clamp(condition, chosen, other, apply)
+        or narrow_clamp(condition, chosen, other, apply)
     )

@@ -125,6 +125,8 @@ def parenthesised(text: str) -> str:
 
 def cast(text: str, to: str) -> str:
     """Return the expression converted to the NumPy type ``to``."""
+    if text.isdecimal():
+        return f"{to}({text})"
     return f"{parenthesised(text)}.astype({to})"
 
 

@@ -77,7 +77,13 @@ def _with_expressions(function: func.FuncOp) -> str:
     parameters = ", ".join(view.names[argument] for argument in function.body.block.args)
     statements: list[str] = []
     result = view.result(statements)
-    lines = [f"def {function.sym_name.data}({parameters}):", *statements, f"return {result}"]
+    signed = [
+        f"{name} = {name}.view({dtype(argument.type.element_type)})"
+        for argument, name in view.names.items()
+        if isinstance(argument.type, TensorType) and view.mixes_badly(argument)
+    ]
+    lines = [f"def {function.sym_name.data}({parameters}):", *signed, *statements]
+    lines.append(f"return {result}")
     return "import numpy as np\n\n\n" + "\n    ".join(lines) + "\n"
 
 
@@ -100,6 +106,18 @@ class _View:
         arguments = self.function.body.block.args
         given = parameter_names(self.function)
         self.names = dict(zip(arguments, given, strict=True))
+
+    def mixes_badly(self, argument: SSAValue) -> bool:
+        """Return whether C declares an array of unsigned numbers as wide as ``int``, or wider.
+
+        NumPy would compute with them and signed numbers in a wider type.
+        """
+        types = self.function.attributes.get("liftproof.c_types")
+        if not isinstance(argument, BlockArgument) or not isinstance(types, ArrayAttr):
+            return False
+        declared = types.data[argument.index]
+        text = declared.data if isinstance(declared, StringAttr) else ""
+        return "uint32_t" in text or "uint64_t" in text
 
     def result(self, statements: list[str] | None) -> str:
         """Return the expression of what the function returns.
@@ -169,7 +187,8 @@ class _View:
                 ends = ", ".join(f":{size}" for size in self.sizes(value))
                 return f"{parenthesised(self.tensor(op.source))}[{ends}]"
             case tensor.ExpandShapeOp() | tensor.CollapseShapeOp():
-                text = parenthesised(self.tensor(op.src))
+                is_map = isinstance(op.src.owner, linalg.GenericOp)
+                text = parenthesised(self._full(op.src) if is_map else self.tensor(op.src))
                 return f"{text}.reshape({', '.join(self.sizes(value))})"
             case _:
                 raise Diagnostic(f"no NumPy form for the operation {_name(op)}")

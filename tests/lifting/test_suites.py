@@ -25,6 +25,10 @@ SUITES = Path(__file__).parent / "suites"
 KERNELS = sorted(path for path in SUITES.rglob("*") if path.suffix in (".c", ".cc"))
 
 NOT_LIFTED = {
+    "image/histogram_equal_lut": "a subscript depends on the data",
+    "misc/push_rows": "rows grow in the place where they stay",
+    "misc/switch_scale": "switch",
+    "pool/clamped_border": "a subscript is a minimum",
     "stackoverflow/all_positive": "the loop ends early",
     "stackoverflow/any": "the loop returns",
     "stackoverflow/argmax": "the subscript depends on the data",
@@ -34,7 +38,16 @@ NOT_LIFTED = {
 }
 """What the lifter refuses so far, and why."""
 
+OVERFLOWING = {"polybench/gemver"}
+"""Products of so many factors that integers wrap around; the results must agree all the same."""
+
+CHECKED = ("-O0", "-fsanitize=undefined")
+"""Options of the C compiler: undefined behaviour is reported while the kernel runs."""
+
 SIZES = {
+    "blas/gemm_column_major": {"lda": 3, "ldb": 5, "ldc": 3},
+    "blas/saxpy_inc": {"incx": 1, "incy": 1},
+    "image/crop": {"src_w": 7, "x0": 2, "y0": 1},
     "darknet/axpy_cpu": {"INCX": 1, "INCY": 1},
     "darknet/gemm_nn": {"lda": 5, "ldb": 4, "ldc": 4, "K": 5, "N": 4},
     "darknet/gemm_nt": {"lda": 5, "ldb": 5, "ldc": 4, "K": 5, "N": 4},
@@ -122,14 +135,13 @@ def _contents(
 def run_c(case: Case, folder: Path) -> dict[str, np.ndarray]:
     """Compile the C file and return the outputs of a call."""
     library = folder / "kernel.so"
-    command = ["gcc", "-O0", "-fwrapv", "-shared", "-fPIC", "-o", library, case.path, "-lm"]
+    command = ["gcc", *CHECKED, "-shared", "-fPIC", "-o", library, case.path, "-lm"]
     subprocess.run(command, check=True, capture_output=True)
     arrays = {n: v.copy() for n, v in case.values.items() if isinstance(v, np.ndarray)}
     function = getattr(ctypes.CDLL(str(library)), case.kernel.name)
     kept: list[object] = []
     arguments = [_c_argument(p, case, arrays, kept) for p in case.kernel.parameters]
-    is_float = str(case.kernel.result) == "float"
-    function.restype = ctypes.c_float if is_float else ctypes.c_int
+    function.restype = _c_type(case.kernel.result)
     returned = function(*arguments)
     if case.outputs[-1] == "result":
         arrays["result"] = np.array(returned, arrays["result"].dtype)
@@ -147,7 +159,13 @@ def _c_argument(
         rank = sum(isinstance(part, syntax.PointerTo) for part in derivations)
         return _pointer(arrays[parameter.name], rank, kept)
     value = case.values[parameter.name]
-    return ctypes.c_float(value) if isinstance(value, float) else ctypes.c_int(int(value))
+    return _c_type(base)(value if isinstance(value, float) else int(value))
+
+
+def _c_type(kind: object) -> type:
+    named = {"float": ctypes.c_float, "double": ctypes.c_double, "int8_t": ctypes.c_int8}
+    widths = {"int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64, "uint32_t": ctypes.c_uint32}
+    return (named | widths).get(str(kind), ctypes.c_int)
 
 
 def _pointer(array: np.ndarray, rank: int, kept: list[object]) -> ctypes.c_void_p:
@@ -245,15 +263,13 @@ def _identifier(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
-@pytest.mark.parametrize("path", KERNELS, ids=_identifier)
-def test_suite_kernel_is_lifted_or_refused(path: Path) -> None:
-    """Each kernel gives a tensor program that verifies, or a diagnostic with its place."""
-    if _identifier(path) in NOT_LIFTED:
-        with pytest.raises(Diagnostic) as refusal:
-            lift(with_result_as_output(read_c_kernel(path)))
-        assert refusal.value.location is not None
-        return
-    lift(with_result_as_output(read_c_kernel(path))).verify()
+@pytest.mark.parametrize("name", sorted(NOT_LIFTED))
+def test_unsupported_suite_kernel_is_refused(name: str) -> None:
+    """Each kernel that is not lifted gives a diagnostic with its place."""
+    (path,) = SUITES.glob(f"{name}.*")
+    with pytest.raises(Diagnostic) as refusal:
+        lift(with_result_as_output(read_c_kernel(path)))
+    assert refusal.value.location is not None
 
 
 @pytest.mark.parametrize(
@@ -261,11 +277,15 @@ def test_suite_kernel_is_lifted_or_refused(path: Path) -> None:
     [path for path in KERNELS if _identifier(path) not in NOT_LIFTED],
     ids=_identifier,
 )
-def test_suite_kernel_computes_what_the_compiler_computes(path: Path, tmp_path: Path) -> None:
-    """The NumPy function of a lifted kernel equals the compiled kernel on random contents."""
+def test_suite_kernel_computes_what_the_compiler_computes(
+    path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The NumPy function of a lifted kernel equals the compiled kernel, which is well defined."""
     module = lift(with_result_as_output(read_c_kernel(path)))
+    module.verify()
     case = Case.of(path, module)
     expected = (run_c if path.suffix == ".c" else run_cpp)(case, tmp_path)
+    assert _identifier(path) in OVERFLOWING or "runtime error" not in capfd.readouterr().err
     namespace: dict[str, object] = {}
     exec(numpy_function(module), namespace)
     arguments = [case.values[name] for name in case.names]
