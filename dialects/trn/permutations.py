@@ -55,7 +55,8 @@ class StreamShuffleOp(EngineInstruction):
             chosen = partition - partition % QUADRANT + entry
             require(
                 entry == KEEP or chosen < available,
-                f"mask: partition {partition} gets partition {chosen} of src, which has {available}",
+                f"mask: partition {partition} gets partition {chosen} of src, which has"
+                f" {available}",
             )
 
 
