@@ -7,11 +7,14 @@ an ``error``; a request never takes longer than its time-out, tries and all.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import httpx2
 import openai
 from openai.types.chat import ChatCompletion
 
@@ -88,6 +91,12 @@ class Capabilities:
         return False
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that are trusted, read from disk once: it takes longer than a request."""
+    return httpx2.create_ssl_context()
+
+
 class OpenAIClient:
     """Asks one endpoint; requests of one call run concurrently."""
 
@@ -104,7 +113,9 @@ class OpenAIClient:
         options = self.options
         places = asyncio.Semaphore(options.concurrency)
         http = openai.DefaultAsyncHttpxClient(
-            event_hooks={"response": [bound_response]}, timeout=options.timeout
+            event_hooks={"response": [bound_response]},
+            timeout=options.timeout,
+            verify=_certificates(),
         )
         async with openai.AsyncOpenAI(
             api_key=options.api_key or NO_KEY,

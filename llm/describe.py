@@ -17,10 +17,10 @@ from ..passes.emit_c import emit_c
 from ..passes.hoist_config import HoistConfigPass
 from ..passes.place import PlacePass
 from .evaluate import Outcome, Problem, Rejection, lower, parse_pipeline, shared_context, universe
-from .moves import instances, is_on_menu
+from .moves import instances_after, is_on_menu
 from .rule_placement import rule_places
 
-PLACES = 6
+PLACES = 3
 """Places of a pipeline for which instances of a pass are listed."""
 LISTED = 6
 """Instances that are listed for one place."""
@@ -34,25 +34,26 @@ class Description:
     c: str
     tile: str
     breakdown: str
-    instructions: str = ""
-    """The machine's instructions before they are cleaned up, where rewrite rules match best."""
 
 
 @lru_cache(maxsize=64)
 def describe(problem: Problem, outcome: Outcome) -> Description:
     """The texts of an evaluated program and the breakdown of its cycles."""
     module = program_of(problem, outcome)
-    tile = instructions = ""
+    tile = ""
     if outcome.kind == "pipeline":
-        passes = parse_pipeline(outcome.pipeline)
-        tile = _before(problem, passes, PlacePass.name)
-        instructions = _before(problem, passes, HoistConfigPass.name)
+        tile = _before(problem, parse_pipeline(outcome.pipeline), PlacePass.name)
     try:
         c = emit_c(module)
     except Rejection:
         c = ""
     breakdown = outcome.breakdown or _breakdown(problem, module)
-    return Description(str(module), c, tile, breakdown, instructions)
+    return Description(str(module), c, tile, breakdown)
+
+
+def instructions(problem: Problem, pipeline: str) -> str:
+    """The machine's instructions before they are cleaned up, where rewrite rules match best."""
+    return _before(problem, parse_pipeline(pipeline), HoistConfigPass.name)
 
 
 def program_of(problem: Problem, outcome: Outcome) -> ModuleOp:
@@ -92,8 +93,7 @@ def instance_lines(problem: Problem, pipeline: str, pass_name: str) -> tuple[str
     found: list[str] = []
     for position in _places(passes, pass_type):
         try:
-            module = lower(problem.tensor_ir, passes[:position])
-            listed = instances(pass_type, module)[:LISTED]
+            listed = instances_after(problem.tensor_ir, passes[:position], pass_type)[:LISTED]
         except Rejection:
             break
         if listed:

@@ -19,7 +19,7 @@ from .anonymize import signature
 from .answers import PLAN, PROPOSAL, AnswerError, Plan, read_answer, read_plan
 from .asker import Asker
 from .chat import Answer, Message, Request
-from .describe import Description, describe, instance_lines, rule_lines
+from .describe import Description, describe, instance_lines, instructions, rule_lines
 from .evaluate import Outcome, Problem, new_context
 from .proposal import Proposal
 from .render import (
@@ -260,7 +260,8 @@ class Guide:
     def _how(self, step: Step) -> str:
         description = self._describe(step.parent)
         if step.item.kind == "pattern":
-            return how_to_pattern(description.instructions)
+            shown = self.executor.submit(instructions, self.problem, step.parent.pipeline)
+            return how_to_pattern(shown.result())
         if step.item.kind == "pipeline":
             config = load_config(self.problem.config)
             names = list(self.shelf.rules)

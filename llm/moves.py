@@ -91,16 +91,16 @@ def _places(
         except Rejection:
             return
         if is_on_menu(type(instance)):
-            found = _instances(problem.tensor_ir, passes[:position], type(instance))
+            found = instances_after(problem.tensor_ir, passes[:position], type(instance))
             yield Place(position, True, (*found, None))
         for pass_type in menu() if position <= schedule else ():
             if pass_type is not type(instance) and random.random() < INSERTIONS_KEPT:
-                found = _instances(problem.tensor_ir, passes[:position], pass_type)
+                found = instances_after(problem.tensor_ir, passes[:position], pass_type)
                 yield Place(position, False, found)
 
 
 @lru_cache(maxsize=4096)
-def _instances(
+def instances_after(
     tensor_ir: str, prefix: tuple[ModulePass, ...], pass_type: type[ModulePass]
 ) -> tuple[ModulePass, ...]:
     """Instances that apply after ``prefix``; remembered, as relatives share their prefixes."""
