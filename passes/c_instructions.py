@@ -24,8 +24,10 @@ from ..dialects.gemmini import (
     MvoutOp,
     PreloadOp,
 )
+from ..dialects.gemmini.loops import LoopConvWsOp, LoopWsOp
 from ..hw.gemmini.isa import Activation
 from .c_expressions import bare
+from .c_hardware_loops import loop_conv_ws_arguments, loop_ws_arguments
 from .kernel import refusal
 
 Text = Callable[[SSAValue], str]
@@ -75,6 +77,12 @@ def instruction_text(op: Operation, text: Text, pointer: Pointer) -> str:
             return _compute("gemmini_extended_compute_preloaded", op, text)
         case ComputeAccumulatedOp():
             return _compute("gemmini_extended_compute_accumulated", op, text)
+        case LoopWsOp():
+            activation = activation_text(op.activation.data)
+            return _call("gemmini_loop_ws", *loop_ws_arguments(op, activation, pointer))
+        case LoopConvWsOp():
+            activation = activation_text(op.activation.data)
+            return _call("gemmini_loop_conv_ws", *loop_conv_ws_arguments(op, activation, pointer))
         case FenceOp():
             return _call("gemmini_fence")
         case FlushOp():

@@ -116,6 +116,8 @@ class _Emitter:
                 self._loop(op)
             case scf.IfOp():
                 self._condition(op)
+            case scf.YieldOp() if op.operands:
+                self._yield(op)
             case scf.YieldOp() | func.ReturnOp():
                 if op.operands:
                     raise refusal(op, "returns values, which C emission does not support")
@@ -129,10 +131,9 @@ class _Emitter:
                 self._line(instruction_text(op, self.expressions.text, self._pointer))
 
     def _loop(self, loop: scf.ForOp) -> None:
-        if loop.iter_args:
-            raise refusal(loop, "carries values, which C emission does not support")
         text = self.expressions.text
         lower, upper = bare(text(loop.lb)), bare(text(loop.ub))
+        self._carried(loop)
         with self.expressions.scope():
             name = self.expressions.name(loop.body.block.args[0], "i")
             step = constant_value(loop.step)
@@ -140,6 +141,29 @@ class _Emitter:
             self._line(f"for (int {name} = {lower}; {name} < {upper}; {advance}) {{")
             self._nested(loop.body.block)
         self._line("}")
+
+    def _carried(self, loop: scf.ForOp) -> None:
+        """Declare a variable for each value that a loop carries; it holds the result behind it."""
+        arguments = loop.body.block.args[1:]
+        for argument, start, result in zip(arguments, loop.iter_args, loop.results, strict=True):
+            name = self.expressions.name(argument, "carried")
+            self._line(f"int {name} = {bare(self.expressions.text(start))};")
+            self.expressions.texts[result] = name
+
+    def _yield(self, op: scf.YieldOp) -> None:
+        """Give the carried variables their values for the next iteration, all at once."""
+        loop = op.parent_op()
+        if not isinstance(loop, scf.ForOp):
+            raise refusal(op, "returns values, which C emission does not support")
+        names = [self.expressions.text(argument) for argument in loop.body.block.args[1:]]
+        values = [bare(self.expressions.text(value)) for value in op.operands]
+        changes = [(n, v) for n, v in zip(names, values, strict=True) if n != v]
+        if len(changes) > 1:
+            for name, value in changes:
+                self._declare(f"next_{name}", value)
+            changes = [(name, f"next_{name}") for name, _ in changes]
+        for name, value in changes:
+            self._line(f"{name} = {value};")
 
     def _condition(self, op: scf.IfOp) -> None:
         self._line(f"if ({bare(self.expressions.text(op.cond))}) {{")

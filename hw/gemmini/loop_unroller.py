@@ -259,7 +259,7 @@ def _read_loop(
 
 
 def _check_fit(loop: LoopMatmul, config: GemminiConfig, position: int) -> None:
-    if min(loop.i, loop.j, loop.k) < 1:
+    if min(loop.i, loop.j, 1 if loop.residual_add else loop.k) < 1:
         raise StreamError(f"command {position}: LOOP_WS of {loop.i}×{loop.j}×{loop.k} tiles")
     if max(loop.pad_i, loop.pad_j, loop.pad_k) >= config.dim:
         raise StreamError(f"command {position}: LOOP_WS pads a whole tile or more")

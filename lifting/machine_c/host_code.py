@@ -33,8 +33,14 @@ _FENCE = re.compile(
 )
 
 
+_ALIGNMENT = re.compile(r"\brow_align(?:_acc)?\s*\([^()]*\)")
+_POINTER_TO_ROWS = re.compile(
+    r"(?<=[(,])([^(),;{}]*)(\(\s*\*\s*(?:const\s+|restrict\s+)?(\w+)\s*\))(?=\s*\[)"
+)
+
+
 def plain_text(text: str) -> tuple[str, frozenset[str]]:
-    """The source without assembly fences and macros for output; and the names of such macros.
+    """The source without assembly fences, alignment, and macros for output; names of the latter.
 
     Lines and columns stay where they are.
     """
@@ -53,7 +59,16 @@ def plain_text(text: str) -> tuple[str, frozenset[str]]:
         blank = re.sub(r"[^\n]", " ", match[0])
         return call + blank[len(call) :] if len(blank) >= len(call) else call
 
-    return _FENCE.sub(fence, _VARIADIC.sub(variadic, text)), frozenset(macros)
+    def rows(match: re.Match[str]) -> str:
+        """``(*A)[64]`` declares the same parameter as ``A[][64]``."""
+        return match[1] + f"{match[3]}[]".ljust(len(match[2]))
+
+    def blank(match: re.Match[str]) -> str:
+        return re.sub(r"[^\n]", " ", match[0])
+
+    text = _ALIGNMENT.sub(blank, _VARIADIC.sub(variadic, text))
+    text = _POINTER_TO_ROWS.sub(rows, text)
+    return _FENCE.sub(fence, text), frozenset(macros)
 
 
 def without_host_code(

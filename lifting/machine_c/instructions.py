@@ -21,11 +21,19 @@ from .expressions import Expressions
 from .instruction_builders import BUILDERS, Builder
 from .local_address import NeedsCase
 from .operands import Operand, OperandEmitter, Operands
-from .signatures import SIGNATURES, Default, Signature
+from .signatures import NOT_OF_THE_PROGRAM, SIGNATURES, Default, Signature
 from .terms import Condition
-from .tiled_matmul import tiled_matmul
+from .tiled_conv import TiledConv
+from .tiled_matmul import TiledMatmul
+from .tiled_resadd import TiledResadd
 from .values import Real, Value
 
+LIBRARY = {
+    "tiled_matmul_auto": TiledMatmul,
+    "tiled_conv_auto": TiledConv,
+    "tiled_resadd_auto": TiledResadd,
+}
+"""Calls of the library, which are expanded into the instructions that it issues."""
 CASE_LIMIT = 6
 """Conditions that one instruction may be split by."""
 
@@ -46,8 +54,9 @@ class Instructions:
         signature = _signature(call)
         operands = self._operands(call, signature)
         self.emitter.location = call.location
-        if signature.instruction == "tiled_matmul_auto":
-            tiled_matmul(self, operands, self.emitter, self._config, call.location)
+        library = LIBRARY.get(signature.instruction)
+        if library is not None:
+            library(self, operands, self.emitter, self._config, call.location).emit()
             return
         self.emit(signature.instruction, operands, call.location)
 
@@ -99,14 +108,18 @@ class Instructions:
     def _operands(self, call: syntax.Call, signature: Signature) -> Operands:
         operands: Operands = {}
         for name, argument in zip(signature.parameters, call.arguments, strict=True):
+            if name in NOT_OF_THE_PROGRAM:
+                continue
             value = self._expressions.value(argument)
             operands[name] = Operand(value, argument.location, name)
         for name, default in signature.defaults.items():
             if name not in operands:
-                operands[name] = Operand(self._default(default), call.location, name)
+                given = operands[default] if isinstance(default, str) else None
+                value = self._default(default) if given is None else given.value
+                operands[name] = Operand(value, call.location, name)
         return operands
 
-    def _default(self, default: float | Default) -> Value:
+    def _default(self, default: float | Default | str) -> Value:
         match default:
             case Default.DIM:
                 return arithmetic.integer(self._config.dim)
@@ -138,14 +151,9 @@ def _signature(call: syntax.Call) -> Signature:
 
 
 def _unknown(call: syntax.Call) -> Diagnostic:
-    if call.function == "tiled_conv_auto":
-        return Diagnostic(
-            "'tiled_conv_auto' is not supported",
-            call.location,
-            hint="give the kernel as plain C, or write out the instructions",
-        )
     return Diagnostic(
         f"'{call.function}' is neither an instruction of the accelerator nor a helper of this file",
         call.location,
-        hint="supported: the macros of gemmini.h, their short names, and tiled_matmul_auto",
+        hint="supported: the macros of gemmini.h, their short names, and tiled_matmul_auto, "
+        "tiled_conv_auto and tiled_resadd_auto with their variants",
     )

@@ -65,6 +65,8 @@ def _guess_one(
         for period in range(2, _MAX_PERIOD + 1):
             if all(a == b for a, b in zip(states, states[period:], strict=False)):
                 return Formula(number, _periodic(n, states[:period]))
+        if all(state == states[1] for state in states[2:]):  # a flag that is set once
+            return Formula(number, choice(compare("eq", n, constant(0)), states[0], states[1]))
     others = update.atoms - {number}
     if variables.isdisjoint(others) and all(other.level <= level for other in others):
         before = Rewriter({number: n - 1}).sum(update)

@@ -7,7 +7,7 @@ themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -19,13 +19,19 @@ class Default(Enum):
     GARBAGE = "GARBAGE_ADDR"
 
 
+Defaults = Mapping[str, "float | Default | str"]
+"""What operands are that a spelling leaves out; a string is the name of another operand."""
+NOT_OF_THE_PROGRAM = frozenset({"check", "layer_name"})
+"""Parameters of the library that only its tests use; their arguments are not read."""
+
+
 @dataclass(frozen=True)
 class Signature:
     """One spelling of an instruction."""
 
     instruction: str
     parameters: tuple[str, ...]
-    defaults: dict[str, float | Default] = field(default_factory=dict[str, "float | Default"])
+    defaults: Defaults = field(default_factory=dict[str, "float | Default | str"])
 
 
 _MOVE = ("dram", "local", "cols", "rows")
@@ -100,6 +106,38 @@ _TILED_MATMUL_AUTO = (
     "repeating_bias", "transpose_A", "transpose_B", "full_C", "low_D", "weightA",
     "tiled_matmul_type",
 )  # fmt: skip
+_TILED_MATMUL = (
+    *_TILED_MATMUL_AUTO[:18], "tile_I", "tile_J", "tile_K", *_TILED_MATMUL_AUTO[18:],
+)  # fmt: skip
+_TILED_MATMUL_OUTER = (
+    *_TILED_MATMUL_AUTO[:14], "tile_I", "tile_J", "tile_K", *_TILED_MATMUL_AUTO[14:],
+)  # fmt: skip
+_NN_ARRAYS = ("dim_I", "dim_J", "dim_K", "A", "B", "D", "C", "act", "scale", "repeating_bias")
+_NN_TESTS = ("tiled_matmul_type", "check", "layer_name")
+_NN_DEFAULTS: Defaults = {
+    "stride_A": "dim_K", "stride_B": "dim_J", "stride_D": "dim_J", "stride_C": "dim_J",
+    "A_scale_factor": 1.0, "B_scale_factor": 1.0, "D_scale_factor": 1.0, "bert_scale": 0.0,
+    "transpose_A": 0, "transpose_B": 0, "full_C": 0, "low_D": 0, "weightA": 0,
+}  # fmt: skip
+_CONV_FLAGS = (
+    "wrot180", "trans_output_1203", "trans_input_3120", "trans_weight_1203", "trans_weight_0132",
+)  # fmt: skip
+_CONV_REST = (
+    "input", "weights", "bias", "output", "act", "scale", "pool_size", "pool_stride",
+    "pool_padding", "tiled_conv_type",
+)  # fmt: skip
+_TILED_CONV_AUTO = (
+    "batch_size", "in_row_dim", "in_col_dim", "in_channels", "out_channels", "out_row_dim",
+    "out_col_dim", "stride", "input_dilation", "kernel_dilation", "padding", "kernel_dim",
+    *_CONV_FLAGS, *_CONV_REST,
+)  # fmt: skip
+_TILED_CONV_AUTO_SQUARE = (
+    "batch_size", "in_row_dim", "in_channels", "out_channels", "out_row_dim", "stride",
+    "input_dilation", "kernel_dilation", "padding", "kernel_dim", *_CONV_FLAGS, *_CONV_REST,
+)  # fmt: skip
+_TILED_RESADD_AUTO = (
+    "I", "J", "A_scale", "B_scale", "C_scale", "A", "B", "C", "relu", "matadd_type",
+)  # fmt: skip
 _GARBAGE_DEFAULTS: dict[str, float | Default] = dict.fromkeys(
     ("bd_cols", "bd_rows", "c_cols", "c_rows", "a_cols", "a_rows", "cols", "rows"), Default.DIM
 )
@@ -136,7 +174,22 @@ def _spellings() -> Iterator[tuple[str, Signature]]:
         yield f"{prefix}loop_conv_ws", Signature("loop_conv_ws", _LOOP_CONV_WS)
         yield f"{prefix}fence", Signature("fence", ())
         yield f"{prefix}flush", Signature("flush", ("skip",))
-    yield "tiled_matmul_auto", Signature("tiled_matmul_auto", _TILED_MATMUL_AUTO)
+    yield from _library()
+
+
+def _library() -> Iterator[tuple[str, Signature]]:
+    """Calls of ``gemmini.h`` and ``gemmini_nn.h``; those with tiles have them as operands."""
+    matmul = "tiled_matmul_auto"
+    yield matmul, Signature(matmul, _TILED_MATMUL_AUTO)
+    yield "tiled_matmul", Signature(matmul, _TILED_MATMUL)
+    yield "tiled_matmul_outer", Signature(matmul, _TILED_MATMUL_OUTER)
+    yield "tiled_matmul_nn_auto", Signature(matmul, (*_NN_ARRAYS, *_NN_TESTS), _NN_DEFAULTS)
+    tiles = ("tile_I", "tile_J", "tile_K")
+    yield "tiled_matmul_nn", Signature(matmul, (*_NN_ARRAYS, *tiles, *_NN_TESTS), _NN_DEFAULTS)
+    yield "tiled_conv_auto", Signature("tiled_conv_auto", _TILED_CONV_AUTO)
+    square: Defaults = {"in_col_dim": "in_row_dim", "out_col_dim": "out_row_dim"}
+    yield "tiled_conv_auto", Signature("tiled_conv_auto", _TILED_CONV_AUTO_SQUARE, square)
+    yield "tiled_resadd_auto", Signature("tiled_resadd_auto", _TILED_RESADD_AUTO)
 
 
 def _configurations() -> Iterator[tuple[str, Signature]]:

@@ -1,4 +1,4 @@
-"""``tiled_matmul_auto``: the library's product, expanded into the hardware loops that it issues.
+"""``tiled_matmul_auto`` and its relatives: the library's products as the hardware loops they issue.
 
 The tiling and the order of the loops are those of the public ``gemmini.h``: half of the scratchpad
 and half of the accumulator for one tile, so that the next one can be loaded meanwhile.
@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isqrt
-from typing import Protocol
 
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Region
 
-from ...diagnostics import Diagnostic, SourceLocation
+from ...diagnostics import Diagnostic
 from ...hw.gemmini.config import GemminiConfig
 from ..c.polynomial import Interval
-from ..c.types import FLOAT, INT
+from ..c.types import INT
 from .algebra import choice, compare
-from .emitter import Emitter
-from .operands import Operand, Operands
+from .library_calls import LibraryCall
 from .terms import ZERO, Atom, Condition, Sum, Truth, atom, constant
-from .values import Either, Number, Pointer, Real, Value, is_null
-
-
-class InstructionEmitter(Protocol):
-    """Emits one instruction with named operands."""
-
-    def emit(self, instruction: str, operands: Operands, location: SourceLocation) -> None: ...
+from .values import Either, Number, Pointer, Value
 
 
 @dataclass(frozen=True)
@@ -69,108 +61,64 @@ def choose_tiles(sizes: tuple[int, int, int], config: GemminiConfig) -> tuple[in
     return tiles[0], tiles[1], tiles[2]
 
 
-def tiled_matmul(
-    instructions: InstructionEmitter,
-    operands: Operands,
-    emitter: Emitter,
-    config: GemminiConfig,
-    location: SourceLocation,
-) -> None:
-    """Emit the instructions of one call of ``tiled_matmul_auto``.
+class TiledMatmul(LibraryCall):
+    """One call of ``tiled_matmul_auto``, ``tiled_matmul`` or ``tiled_matmul_outer``.
 
-    Raises Diagnostic for sizes that are not constant and for variants that run elsewhere.
+    The last two say how many array tiles make a step. Raises Diagnostic for sizes that are not
+    constant and for variants that run elsewhere.
     """
-    if operands["tiled_matmul_type"].constant() != 1:
-        raise Diagnostic(
-            "only the weight-stationary variant of this product is supported",
-            operands["tiled_matmul_type"].location,
-            hint="pass WS",
-        )
-    _TiledMatmul(instructions, operands, emitter, config, location).emit()
-
-
-class _TiledMatmul:
-    def __init__(
-        self,
-        instructions: InstructionEmitter,
-        operands: Operands,
-        emitter: Emitter,
-        config: GemminiConfig,
-        location: SourceLocation,
-    ) -> None:
-        self._instructions = instructions
-        self._operands = operands
-        self._emitter = emitter
-        self._config = config
-        self._location = location
-        sizes = self._constant("dim_I"), self._constant("dim_J"), self._constant("dim_K")
-        if min(sizes) < 1:
-            raise Diagnostic("a dimension of this product is not positive", location)
-        tiles = choose_tiles(sizes, config)
-        self._tilings = [Tiling.of(s, t, config.dim) for s, t in zip(sizes, tiles, strict=True)]
-
-    def _constant(self, name: str) -> int:
-        return self._operands[name].constant()
-
-    def _is_set(self, name: str) -> bool:
-        return self._constant(name) != 0
 
     def emit(self) -> None:
+        self.require_weight_stationary("tiled_matmul_type")
+        sizes = self.constant("dim_I"), self.constant("dim_J"), self.constant("dim_K")
+        if min(sizes) < 1:
+            raise Diagnostic("a dimension of this product is not positive", self.location)
+        tiles = self._given_tiles() or choose_tiles(sizes, self.config)
+        self._tilings = [
+            Tiling.of(s, t, self.config.dim) for s, t in zip(sizes, tiles, strict=True)
+        ]
         self._configure()
         self._nest([], self._tilings)
-        self._instruction("fence")
+        self.instruction("fence")
 
-    def _instruction(self, name: str, **operands: Value | int | float) -> None:
-        """Emit one instruction; numbers stand for constants."""
-        values: Operands = {}
-        for key, value in operands.items():
-            if isinstance(value, float):
-                value = Real(FLOAT, value)
-            elif isinstance(value, int):
-                value = Number(INT, constant(value))
-            values[key] = Operand(value, self._location, key)
-        self._instructions.emit(name, values, self._location)
+    def _given_tiles(self) -> tuple[int, int, int] | None:
+        if "tile_I" not in self.operands:
+            return None
+        i, j, k = (self.constant(f"tile_{axis}") for axis in "IJK")
+        dim = self.config.dim
+        spad, acc = self.config.spad_rows // dim // 2, self.config.acc_rows // dim // 2
+        if min(i, j, k) < 1 or (i + j) * k > spad or i * j > acc:
+            raise Diagnostic(
+                f"tiles of {i} × {j} × {k} do not fit half of the local memories",
+                self.operands["tile_I"].location,
+                hint=f"(tile_I + tile_J) · tile_K is at most {spad}, tile_I · tile_J at most {acc}",
+            )
+        return i, j, k
 
     def _configure(self) -> None:
-        transposes = {
-            "a_transpose": self._constant("transpose_A"),
-            "b_transpose": self._constant("transpose_B"),
-        }
-        act, scale = self._constant("act"), self._operands["scale"].real()
-        execute = {"dataflow": 1, "act": act, "shift": 0, "a_stride": 1, "c_stride": 1}
-        self._instruction("config_ex", **execute, scale=1.0, strides_only=0, **transposes)
-        pool = (
-            "pool_stride", "pool_size", "pool_out_dim", "pool_rows", "pool_cols", "out_rows",
-            "out_cols", "upper_pad", "left_pad",
-        )  # fmt: skip
-        stride = self._constant("stride_C") * self._bytes("full_C", wide=True)
-        self._instruction(
-            "config_st", stride=stride, act=act, scale=scale, **dict.fromkeys(pool, 0)
+        act = self.constant("act")
+        self.config_ex(
+            act, a_transpose=self.constant("transpose_A"), b_transpose=self.constant("transpose_B")
         )
+        stride = self.constant("stride_C") * self._bytes("full_C", wide=True)
+        self.config_st(stride, act, self.operands["scale"].real())
         bias = 0
-        if not self._is_set("repeating_bias"):
-            bias = self._constant("stride_D") * self._bytes("low_D", wide=False)
+        if not self.is_set("repeating_bias"):
+            bias = self.constant("stride_D") * self._bytes("low_D", wide=False)
         loads = (
-            ("A", self._constant("stride_A") * self._config.input_bytes, 0),
-            ("B", self._constant("stride_B") * self._config.input_bytes, 0),
-            ("D", bias, self._constant("low_D")),
+            ("A", self.constant("stride_A") * self.config.input_bytes, 0),
+            ("B", self.constant("stride_B") * self.config.input_bytes, 0),
+            ("D", bias, self.constant("low_D")),
         )
         for channel, (array, row, shrunk) in enumerate(loads):
-            self._instruction(
-                "config_ld",
-                stride=row,
-                scale=self._operands[f"{array}_scale_factor"].real(),
-                shrunk=shrunk,
-                block_stride=self._config.dim,
-                pixel_repeats=1,
-                id=channel,
-            )
+            scale = self.operands[f"{array}_scale_factor"].real()
+            self.config_ld(row, scale, shrunk, channel)
 
     def _bytes(self, flag: str, *, wide: bool) -> int:
         """Bytes of an element that is of the accumulator's type where the flag equals ``wide``."""
-        if self._is_set(flag) == wide:
-            return self._config.accumulator_bytes
-        return self._config.input_bytes
+        if self.is_set(flag) == wide:
+            return self.config.accumulator_bytes
+        return self.config.input_bytes
 
     # ---- the loops ------------------------------------------------------------------------------
     def _nest(self, positions: list[Sum], remaining: list[Tiling]) -> None:
@@ -183,43 +131,43 @@ class _TiledMatmul:
             return
         block = Block(arg_types=[IndexType()])
         block.args[0].name_hint = name = f"{'ijk'[len(positions)]}0"
-        position = Atom(name, Interval(0, first.steps - 1), self._emitter.level + 1, block.args[0])
-        with self._emitter.region(block, is_loop=True):
+        position = Atom(name, Interval(0, first.steps - 1), self.emitter.level + 1, block.args[0])
+        with self.emitter.region(block, is_loop=True):
             self._nest([*positions, atom(position)], inner)
-            self._emitter.emit(scf.YieldOp())
-        lower, upper, step = (self._emitter.index(constant(n)) for n in (0, first.steps, 1))
-        self._emitter.emit(scf.ForOp(lower, upper, step, [], Region(block)))
+            self.emitter.emit(scf.YieldOp())
+        lower, upper, step = (self.emitter.index(constant(n)) for n in (0, first.steps, 1))
+        self.emitter.emit(scf.ForOp(lower, upper, step, [], Region(block)))
 
     def _tile(self, i: Sum, j: Sum, k: Sum) -> None:
         """One hardware loop."""
-        no_bias = is_null(self._operands["D"].value)
+        no_bias = self.is_null("D")
         cuts = list(zip((i, j, k), self._tilings, strict=True))
         rows = [_extent(position, tiling) for position, tiling in cuts]
         pads = [_padding(position, tiling) for position, tiling in cuts]
         first_k = compare("eq", k, ZERO)
         last_k = compare("eq", k, constant(self._tilings[2].steps - 1))
         null = Number(INT, ZERO)
-        i0, j0, k0 = (p.scaled(tiling.tile * self._config.dim) for p, tiling in cuts)
-        bias_row = ZERO if self._is_set("repeating_bias") else i0
+        i0, j0, k0 = (p.scaled(tiling.tile * self.config.dim) for p, tiling in cuts)
+        bias_row = ZERO if self.is_set("repeating_bias") else i0
         accumulate = constant(1) if not no_bias else choice(first_k, ZERO, constant(1))
-        strides = {f"{name}_stride": self._constant(f"stride_{name}") for name in "ABDC"}
-        if self._is_set("repeating_bias"):
+        strides = {f"{name}_stride": self.constant(f"stride_{name}") for name in "ABDC"}
+        if self.is_set("repeating_bias"):
             strides["D_stride"] = 0
-        self._instruction(
+        self.instruction(
             "loop_ws",
             **{name: Number(INT, value) for name, value in zip("IJK", rows, strict=True)},
             **{f"pad_{name}": Number(INT, v) for name, v in zip("IJK", pads, strict=True)},
-            A=self._at("A", k0, i0) if self._is_set("transpose_A") else self._at("A", i0, k0),
-            B=self._at("B", j0, k0) if self._is_set("transpose_B") else self._at("B", k0, j0),
+            A=self._at("A", k0, i0) if self.is_set("transpose_A") else self._at("A", i0, k0),
+            B=self._at("B", j0, k0) if self.is_set("transpose_B") else self._at("B", k0, j0),
             D=_either(first_k, null if no_bias else self._at("D", bias_row, j0), null),
             C=_either(last_k, self._at("C", i0, j0), null),
             **strides,
-            A_transpose=self._constant("transpose_A"),
-            B_transpose=self._constant("transpose_B"),
-            full_C=self._constant("full_C"),
-            low_D=self._constant("low_D"),
+            A_transpose=self.constant("transpose_A"),
+            B_transpose=self.constant("transpose_B"),
+            full_C=self.constant("full_C"),
+            low_D=self.constant("low_D"),
             ex_accumulate=Number(INT, accumulate),
-            act=self._constant("act"),
+            act=self.constant("act"),
             a_spad_id=0,
             b_spad_id=0,
             is_resadd=0,
@@ -227,14 +175,9 @@ class _TiledMatmul:
 
     def _at(self, array: str, row: Sum, column: Sum) -> Pointer:
         """The element of an operand that a tile begins with."""
-        operand = self._operands[array]
-        pointer = operand.value
-        if not isinstance(pointer, Pointer):
-            raise Diagnostic(
-                f"'{array}' must be an address in an array parameter", operand.location
-            )
+        pointer = self.pointer(array)
         pointer = replace(pointer, unit=pointer.array.element_bytes, extents=(), subscripts=None)
-        return pointer.moved(row.scaled(self._constant(f"stride_{array}")) + column)
+        return pointer.moved(row.scaled(self.constant(f"stride_{array}")) + column)
 
 
 def _either(condition: Condition, then: Value, otherwise: Value) -> Value:

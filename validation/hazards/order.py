@@ -188,9 +188,18 @@ def _check_loaded_bytes(state: Order, number: int) -> bool:
 
 
 @inner
+def _writes_row(move: Record, offset: int) -> bool:
+    """Whether a load writes the row ``offset`` rows behind its first: blocks may leave gaps."""
+    if move.block_stride == 0 or move.pixel_repeats > 1:
+        return True
+    return offset % move.block_stride < move.rows
+
+
+@inner
 def _load(state: Order, number: int) -> bool:
     move, unit, sizes = state.moves_in[number], state.unit[0], state.sizes[0]
-    first = move.row + (sizes.spad_rows if move.in_accumulator == 1 else 0)
+    place = move.row + (sizes.spad_rows if move.in_accumulator == 1 else 0)
+    first = place
     last = first + (move.cols - 1) // sizes.dim * move.block_stride + move.rows
     first = max(first - (move.pixel_repeats - 1), 0)
     for row in range(first, last):
@@ -200,7 +209,7 @@ def _load(state: Order, number: int) -> bool:
         known = state.known_at[unit.execute_known_to_load]
         _learn(state.known[_LOAD], known[0], known[1])
     for row in range(first, last):
-        if not _check_loaded_row(state, number, row):
+        if _writes_row(move, row - place) and not _check_loaded_row(state, number, row):
             return False
     if not _check_loaded_bytes(state, number):
         return False
@@ -209,6 +218,8 @@ def _load(state: Order, number: int) -> bool:
     _learn(state.completed, number - sizes.loads_in_flight, 1 << (sizes.loads_in_flight - 1))
     bound, mask = state.completed[0], state.completed[1]
     for row in range(first, last):
+        if not _writes_row(move, row - place):
+            continue
         state.completed[0], state.completed[1] = (
             state.rows[row].load_bound,
             state.rows[row].load_mask,

@@ -112,6 +112,17 @@ def test_loads_in_flight_must_not_write_the_same_rows(start, layout, config):
         assert rule_of(build, layout, config) is (None if others else Rule.LOADS_IN_FLIGHT)
 
 
+def test_blocks_of_loads_in_flight_may_lie_between_each_other(start, layout, config):
+    """Wide loads whose column blocks leave gaps only conflict where both write."""
+    a, b, _ = (array.address for array in layout.arrays)
+    for first in (8, 7):
+        build = start()
+        build.config_ld(64, block_stride=32)
+        build.mvin(a, 0, 8, 32)
+        build.mvin(b, first, 8, 32)
+        assert rule_of(build, layout, config) is (None if first == 8 else Rule.LOADS_IN_FLIGHT)
+
+
 def test_loads_that_only_add_commute(start, layout, config):
     """Two accumulating loads may complete in either order."""
     c = layout.arrays[2].address
