@@ -17,7 +17,7 @@ from ..hw.trainium.check import check
 from ..hw.trainium.config import TrainiumConfig, load_config
 from ..hw.trainium.functional import parameters_of
 from ..hw.trainium.functional import run as run_functional
-from ..hw.trainium.timing import TimingResult, simulate_tiles, write_trace
+from ..hw.trainium.timing import TimingResult, explain, simulate_tiles, write_trace
 from ..hw.trainium.timing.stream_program import has_streams, simulate_streams
 from ..lifting.nki import parse_shapes, read_nki
 from .array_files import ArrayParameter, digest, initial_arrays, write_arrays
@@ -85,7 +85,9 @@ def _report(timing: TimingResult) -> dict[str, Any]:
         "instructions": len(timing.program),
         "units": timing.units,
         "segments": {},
+        "table_loads": timing.table_loads,
         "dram_bytes": timing.dma_bytes,
+        "summary": explain(timing),
     }
 
 
@@ -98,3 +100,4 @@ def _print(report: dict[str, Any]) -> None:
     for unit, times in report["units"].items():
         causes = ", ".join(f"{name} {ns / 1000:,.1f} µs" for name, ns in times.items() if ns)
         print(f"  {unit}: {causes}")
+    print(report["summary"])
