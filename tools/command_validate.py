@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from ..validation.core.certificate_json import certificate_text, read_certificate
-from ..validation.query_log import QueryLog, logging_queries
+from ..validation.query_log import QueryLog, is_logging, logging_queries
 from .arguments import positive
 from .exit_status import EXIT_OF_VERDICT
 from .read import read_text
@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="resource units of Z3 per query, the same on every machine (default 20 million)",
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="prove again what was proved before"
     )
     files = parser.add_argument_group("files")
     files.add_argument(
@@ -163,13 +166,26 @@ def _validate(
         certificate = read_certificate(read_text(str(options.check_certificate)))
         return recheck(source, target, certificate, config, limits)
     from ..validation.decide import decide
+    from ..validation.proof_cache import ProofCache, proof_key
 
-    result = decide(source, target, config=config, options=limits)
-    report = report_of(result, options)
-    if options.certificate is not None:
-        report["certificate"] = None
+    cache = None if options.no_cache or is_logging() else ProofCache()
+    key = proof_key(source, target, config, limits)
+    kept = cache.find(key) if cache is not None else None
+    if kept is not None:
+        result = kept.validation()
+        text = kept.certificate
+    else:
+        result = decide(source, target, config=config, options=limits)
+        text = ""
         if result.certificate is not None:
             text = certificate_text(result.certificate, _about(options))
+        if cache is not None:
+            cache.keep(key, result, _about(options))
+    report = report_of(result, options)
+    report["cached"] = kept is not None
+    if options.certificate is not None:
+        report["certificate"] = None
+        if text:
             options.certificate.write_text(text, encoding="utf-8")
             report["certificate"] = str(options.certificate)
     return report

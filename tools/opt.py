@@ -63,6 +63,11 @@ class LiftproofOptMain(xDSLOptMain):
             help="Where --validate-each writes its verdicts and times as JSON",
         )
         arg_parser.add_argument(
+            "--no-cache",
+            action="store_true",
+            help="Let --validate-each prove again what was proved before",
+        )
+        arg_parser.add_argument(
             "--config",
             default=DEFAULT_CONFIG,
             help="Machine configuration that --validate-each assumes: a name or a TOML file",
@@ -76,7 +81,8 @@ class LiftproofOptMain(xDSLOptMain):
         super().setup_pipeline()
         if not self.args.validate_each:
             return
-        validator = EachPass(load_config(self.args.config), self.args.validation_report)
+        config, use_cache = load_config(self.args.config), not self.args.no_cache
+        validator = EachPass(config, self.args.validation_report, use_cache=use_cache)
         inner = self.pipeline.callback
 
         def callback(

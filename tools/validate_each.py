@@ -43,14 +43,19 @@ class Step:
     reason: str = ""
     instruction: str = ""
     counterexample: str = ""
+    cached: bool = False
+    """Whether the proof was made before (see ``validation.proof_cache``)."""
 
 
 class EachPass:
     """Keeps the program before each pass and has the one after it validated against it."""
 
-    def __init__(self, config: GemminiConfig, report: Path | None) -> None:
+    def __init__(
+        self, config: GemminiConfig, report: Path | None, *, use_cache: bool = True
+    ) -> None:
         self.config = config
         self.report = report
+        self.use_cache = use_cache
         self.steps: list[Step] = []
         self._before: ModuleOp | None = None
         self._prepared: PreparedSource | None = None
@@ -65,10 +70,9 @@ class EachPass:
             step = self._validated(previous, before, self._before, pass_seconds)
             self.steps.append(step)
             name = previous.name
-            print(
-                f"{name}: {step.verdict} ({step.obligations} obligations, {step.seconds:.2f} s)",
-                file=sys.stderr,
-            )
+            how = ", proved before" if step.cached else ""
+            details = f"{step.obligations} obligations, {step.seconds:.2f} s{how}"
+            print(f"{name}: {step.verdict} ({details})", file=sys.stderr)
             self._check(step)
         self._started = time.perf_counter()
 
@@ -79,9 +83,23 @@ class EachPass:
         if before.is_structurally_equivalent(after):
             return Step(text, UNCHANGED, pass_seconds=pass_seconds)
         from ..validation.decide import decide
+        from ..validation.limits import ValidationOptions
+        from ..validation.proof_cache import ProofCache, proof_key
 
+        started = time.perf_counter()
+        cache = ProofCache() if self.use_cache else None
+        key = proof_key(before, after, self.config, ValidationOptions())
+        kept = cache.find(key) if cache is not None else None
+        if kept is not None:
+            # The next pass is proved against a program that nobody has analysed in this run.
+            self._prepared = None
+            seconds = time.perf_counter() - started
+            obligations = kept.obligations
+            return Step(text, "proved", obligations, pass_seconds, seconds, cached=True)
         result = decide(self._prepared or before, after, config=self.config)
         self._prepared = result.target
+        if cache is not None:
+            cache.keep(key, result, {"pass": text})
         found = result.counterexample
         return Step(
             text,

@@ -83,6 +83,8 @@ def print_report(report: dict[str, Any]) -> None:
         f"{report['verdict']} ({report['obligations']} obligations, {report['solver']}"
         f" {report['solver_seconds']:.2f} s, {report['seconds']:.2f} s in all)"
     )
+    if report.get("cached"):
+        print("proved before; --no-cache proves it again")
     if report["reason"]:
         print(f"reason: {report['reason']}")
     if report["counterexample"] is not None:

@@ -102,8 +102,10 @@ class DirectValues:
     def _ways(self, position: int, reader: str) -> Iterator[tuple[Condition, dict[str, Index]]]:
         """From output elements to the points of a reader that their values go through."""
         final = self._program.outputs[position]
-        here: Condition = TRUE
-        pending = [(final, here, {dim.name: Index.of(dim) for dim in final.dims}, 0)]
+        start = {dim.name: Index.of(dim) for dim in final.dims}
+        pending: list[tuple[Statement, Condition, dict[str, Index], int]] = [
+            (final, TRUE, start, 0)
+        ]
         while pending:
             statement, condition, values, depth = pending.pop()
             if statement.name == reader:
