@@ -24,7 +24,7 @@ from ...validation.lemmas.encoding import ask
 from ..loops.evaluate import location_of
 from .derive import ClosedForms, Range, close_loop, range_of
 from .encode import Encoder
-from .execution import Contents, Execution, Memory, subscripts, written_arrays
+from .execution import Contents, Execution, Memory, OutOfReach, subscripts, written_arrays
 from .simplify import add, compare, index, select
 from .summary import extents_of, within
 from .terms import INDEX, Symbol, Term, carried, same
@@ -164,7 +164,7 @@ class Checker:
         """Prove the invariant of ``loop`` and change the memory as it says."""
         range = range_of(execution, loop)
         if range.step != 1:
-            raise Diagnostic("no invariants for loops with steps over 1", location_of(loop))
+            raise OutOfReach("no invariants for loops with steps over 1", location_of(loop))
         invariant = self.propose(execution, loop, memory)
         arrays = [array for array in written_arrays(loop) if array in memory]
         self._initiation(execution, invariant, range, memory, arrays)

@@ -51,7 +51,9 @@ def find_difference(
                 return search.at(best)
             if not sizes:
                 return None
-    except (Unsupported, UnknownOperation, TooExpensive) as error:
+    except TooExpensive:
+        return None  # larger sizes would be more expensive still
+    except (Unsupported, UnknownOperation) as error:
         raise Diagnostic(f"cannot run the kernel: {error}") from error
     return None
 

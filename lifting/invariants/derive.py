@@ -15,9 +15,8 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import SSAValue
 
-from ...diagnostics import Diagnostic
 from ..loops.evaluate import location_of
-from .execution import Contents, Execution, Memory, subscripts, written_arrays
+from .execution import Contents, Execution, Memory, OutOfReach, subscripts, written_arrays
 from .simplify import (
     add,
     both,
@@ -61,10 +60,10 @@ class Range:
 
 
 def range_of(execution: Execution, loop: scf.ForOp) -> Range:
-    """The range of a loop; raises :class:`Diagnostic` for steps that are not numbers above 0."""
+    """The range of a loop; raises :class:`OutOfReach` for steps that are not numbers above 0."""
     step = offset(execution.term(loop.step), index(0))
     if step is None or step < 1:
-        raise Diagnostic("the step of the loop is not a number above 0", location_of(loop))
+        raise OutOfReach("the step of the loop is not a number above 0", location_of(loop))
     name = loop.body.block.args[0].name_hint or "i"
     return Range(Symbol(INDEX, name), execution.term(loop.lb), execution.term(loop.ub), step)
 
@@ -72,11 +71,11 @@ def range_of(execution: Execution, loop: scf.ForOp) -> Range:
 def close_loop(execution: Execution, loop: scf.ForOp, memory: Memory) -> ClosedForms:
     """Closed forms of what the loop writes, from the memory before it.
 
-    Raises :class:`Diagnostic` where an element depends on others in a way that has no such form.
+    Raises :class:`OutOfReach` where an element depends on others in a way that has no such form.
     """
     range = range_of(execution, loop)
     if range.step != 1:
-        raise Diagnostic(f"a recurrence with step {range.step}", location_of(loop))
+        raise OutOfReach(f"a recurrence with step {range.step}", location_of(loop))
     arrays = [array for array in written_arrays(loop) if array in memory]
     inner = Execution(on_loop, dict(execution.values))
     body: Memory = dict(memory)
@@ -145,9 +144,9 @@ class _Closer:
             self.pending.pop()
         return self.found[array]
 
-    def _fail(self, array: SSAValue, problem: str) -> Diagnostic:
+    def _fail(self, array: SSAValue, problem: str) -> OutOfReach:
         name = array.name_hint or "an array"
-        return Diagnostic(
+        return OutOfReach(
             f"no closed form: '{name}' {problem} in loop '{self.range.counter.name}'",
             location_of(self.loop),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from .encode import float_predicate
 from .summary import Summary, extents_of
 from .terms import Apply, Constant, Element, Fold, Parameter, Symbol, Term
 
-MOST_STEPS = 2_000_000
+MOST_STEPS = 100_000
+MOST_ITERATIONS = 10_000
+"""Of one recurrence."""
 Numbers = Mapping[Symbol, Any]
 
 
@@ -33,6 +36,8 @@ def evaluate(summary: Summary, arrays: Sequence[NDArray[Any]]) -> list[NDArray[A
     for output in summary.outputs:
         extents = extents_of(summary.function, output.position)
         shape = [int(evaluator.value(extent, {})) for extent in extents]
+        if prod(shape) > MOST_ITERATIONS:
+            raise TooExpensive(f"{prod(shape)} elements")
         for place in product(*map(range, shape)):
             names = dict(zip(output.contents.formals, map(np.int64, place), strict=True))
             results[output.position][place] = evaluator.value(output.contents.body, names)
@@ -113,6 +118,8 @@ class _Evaluator:
         scope: dict[Symbol, Any] = dict(zip(closed.formals, arguments, strict=True))
         key = (closed, *arguments)
         lower = int(self.value(closed.lower, scope))
+        if upper - lower > MOST_ITERATIONS:
+            raise TooExpensive(f"{upper - lower} iterations")
         if key not in self.tables:
             self.tables[key] = [tuple(self.value(init, scope) for init in closed.inits)]
         table = self.tables[key]

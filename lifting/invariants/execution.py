@@ -19,6 +19,10 @@ from .simplify import TRUE, apply, both, compare, constant, negate, select, subs
 from .terms import INDEX, Apply, Symbol, Term, element, parameter
 
 
+class OutOfReach(Diagnostic):
+    """A construct, or a dependence between iterations, that has no description here."""
+
+
 @dataclass(frozen=True)
 class Contents:
     """What an array holds: ``body``, as a function of the subscripts ``formals``."""
@@ -169,8 +173,8 @@ def _constant(operation: arith.ConstantOp) -> Term:
     raise _unsupported(operation, f"the constant {value}")
 
 
-def _unsupported(operation: Operation, what: str) -> Diagnostic:
-    return Diagnostic(f"cannot execute {what} symbolically", location_of(operation))
+def _unsupported(operation: Operation, what: str) -> OutOfReach:
+    return OutOfReach(f"cannot execute {what} symbolically", location_of(operation))
 
 
 def written_arrays(loop: scf.ForOp) -> list[SSAValue]:

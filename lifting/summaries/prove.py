@@ -22,7 +22,7 @@ def lift_to_summary(
     """Prove that the kernel in ``module`` computes what ``summary`` says.
 
     Both texts are in the language of docs/summaries.md; ``file`` names the summary in messages.
-    Raises :class:`Diagnostic` for texts that cannot be read, and for loops without an invariant.
+    Raises :class:`Diagnostic` for texts that cannot be read.
     """
     source = with_result_as_output(module)
     function = single_function(source)

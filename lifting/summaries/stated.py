@@ -26,7 +26,14 @@ from ...diagnostics import Diagnostic, SourceLocation
 from ...validation.execution.trial_sizes import parameter_names
 from ..invariants.check import Derived, Invariant, Proposer
 from ..invariants.derive import close_loop
-from ..invariants.execution import Contents, Execution, Memory, written_arrays
+from ..invariants.execution import (
+    Contents,
+    Execution,
+    Memory,
+    OutOfReach,
+    subscripts,
+    written_arrays,
+)
 from ..invariants.simplify import index
 from ..invariants.summary import extents_of
 from ..invariants.terms import Symbol, Term
@@ -98,8 +105,6 @@ def _current(memory: Memory, function: FuncOp) -> dict[str, Value]:
 
 
 def _contents(array: SSAValue, value: Value) -> Contents:
-    from ..invariants.execution import subscripts
-
     type = array.type
     assert isinstance(type, MemRefType)
     formals = subscripts(type)
@@ -157,7 +162,7 @@ def proposer_of(sections: Sections, function: FuncOp, file: str = "invariants") 
         derived: Invariant | None = None
         try:
             derived = Derived(close_loop(execution, loop, memory))
-        except Diagnostic:
+        except OutOfReach:
             derived = None  # the conditions have to say it all
         written = {
             name: array
