@@ -35,6 +35,8 @@ from .values import (
     Mask,
     Method,
     Named,
+    Record,
+    RecordClass,
     View,
 )
 
@@ -144,6 +146,9 @@ class Expressions:
 
     def _List(self, node: ast.List) -> list[Any]:  # noqa: N802
         return self.language.new_list(self._elements(node.elts))
+
+    def _Set(self, node: ast.Set) -> tuple[Any, ...]:  # noqa: N802
+        return tuple(self._elements(node.elts))
 
     def _elements(self, nodes: Sequence[ast.expr]) -> list[Any]:
         values = list[Any]()
@@ -313,6 +318,10 @@ class Expressions:
             return constant_of(found)
         if isinstance(value, View):
             return self._attribute_of_view(value, node)
+        if isinstance(value, Record) and node.attr in value.values:
+            return value.values[node.attr]
+        if isinstance(value, RecordClass) and node.attr in value.defaults:
+            return value.defaults[node.attr]
         if isinstance(value, grids.GridTuple) and node.attr in grids.GridTuple.NAMES:
             return value[grids.GridTuple.NAMES.index(node.attr)]
         if self.language.is_method(value, node.attr):
@@ -467,9 +476,23 @@ class Expressions:
             return self.language.method(function, arguments, named, node)
         if isinstance(function, Named):
             return self.language.call(function, arguments, named, node)
+        if isinstance(function, RecordClass):
+            return self._record(function, arguments, named, node)
         if isinstance(function, Dtype):
             self.source.refuse(node, f"{function.name} is a type, not a function")
         return self.source.refuse(node, f"{describe(function)} cannot be called")
+
+    def _record(
+        self, kind: RecordClass, arguments: list[Any], named: dict[str, Any], node: ast.AST
+    ) -> Record:
+        """An object whose fields are the arguments, or the defaults."""
+        values = dict(kind.defaults)
+        values.update(zip(kind.fields, arguments, strict=False))
+        values.update(named)
+        missing = [name for name in kind.fields if name not in values]
+        if missing or len(arguments) > len(kind.fields) or set(values) - set(kind.fields):
+            self.source.refuse(node, f"{kind.name} has the fields {', '.join(kind.fields)}")
+        return Record(kind, values)
 
     def inline(
         self, function: Function, arguments: list[Any], named: dict[str, Any], node: ast.AST

@@ -21,7 +21,7 @@ from .isa_common import (
     result_tile,
     tile_argument,
 )
-from .library import activation_of
+from .library import NC_VERSIONS, activation_of
 from .tiles import Tiles
 from .values import DTYPES, FLOAT32, Grid, Mask, Named, View
 
@@ -227,8 +227,9 @@ def _affine_select(tiles: Tiles, arguments: Arguments) -> View:
     return dst
 
 
-def _version(tiles: Tiles, arguments: Arguments) -> Named:
-    return Named("nisa", "nc_version.gen2")
+def _version(tiles: Tiles, arguments: Arguments) -> int:
+    """NeuronCore-v2: what such a kernel does everywhere."""
+    return NC_VERSIONS["nc_version.gen2"]
 
 
 CALLS: dict[str, Handler] = {

@@ -119,6 +119,8 @@ ACTIVATIONS: Final = {
 }
 """Functions of the activation tables by the names of ``nl`` and NumPy."""
 
+NC_VERSIONS: Final = {"nc_version.gen1": 1, "nc_version.gen2": 2, "nc_version.gen3": 3}
+"""``nisa.nc_version``, which kernels compare."""
 LIMITS: Final = {
     "float32": (-3.4028234663852886e38, 3.4028234663852886e38),
     "bfloat16": (-3.3895313892515355e38, 3.3895313892515355e38),
@@ -152,6 +154,8 @@ def constant_of(value: Any) -> Any:
         return value
     if value.library in ("nl", "np") and value.name in DTYPES:
         return DTYPES[value.name]
+    if value.library == "nisa" and value.name in NC_VERSIONS:
+        return NC_VERSIONS[value.name]
     numbers = {"inf": math.inf, "pi": math.pi, "e": math.e}
     if value.library in ("np", "math") and value.name in numbers:
         return numbers[value.name]

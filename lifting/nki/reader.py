@@ -34,6 +34,8 @@ from .source import NkiError, Source, parse_source
 from .statements import ReturnReached, Statements
 from .values import Array, Function, View, whole
 
+DECORATORS = ("jit", "benchmark", "baremetal", "profile", "simulate_kernel", "trace")
+"""Names of decorators that mark a kernel."""
 OUTPUTS = "liftproof.outputs"
 PARAMETERS = "liftproof.parameters"
 
@@ -63,17 +65,13 @@ class KernelReader(Statements):
     def read_module(self) -> None:
         """Bind the functions, constants and imports of the file."""
         for node in self.source.tree.body:
-            if isinstance(node, ast.ClassDef | ast.If | ast.Try):
-                continue  # what a kernel needs of them is missed where it is used
-            if isinstance(node, ast.Expr):
-                continue
-            if isinstance(node, ast.Assign | ast.AnnAssign):
-                self._try_constant(node)
-                continue
-            self.statement(node)
+            if isinstance(node, ast.FunctionDef | ast.Import | ast.ImportFrom):
+                self.statement(node)
+            elif isinstance(node, ast.Assign | ast.AnnAssign | ast.ClassDef):
+                self._try_definition(node)
 
-    def _try_constant(self, node: ast.Assign | ast.AnnAssign) -> None:
-        """A constant of the module; one that cannot be evaluated is missed where it is used."""
+    def _try_definition(self, node: ast.stmt) -> None:
+        """A constant or class of the module; one that is not understood is missed where used."""
         try:
             self.statement(node)
         except NkiError:
@@ -150,7 +148,7 @@ def _kernel(reader: KernelReader, name: str | None) -> Function:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     for found in (marked, list(functions.values())):
-        top = [one for one in found if one.name not in called] or found
+        top = [one for one in found if one.name not in called]
         if len(top) == 1:
             return top[0]
         if found is marked and top:
@@ -167,8 +165,8 @@ def _is_marked(node: ast.AST) -> bool:
     assert isinstance(node, ast.FunctionDef)
     for decorator in node.decorator_list:
         call = decorator.func if isinstance(decorator, ast.Call) else decorator
-        text = ast.unparse(call)
-        if text.split(".")[0] in ("nki", "jit", "neuronxcc") or text.endswith("jit"):
+        path = ast.unparse(call).split(".")
+        if path[0] == "nki" or path[-1] in DECORATORS:
             return True
     return False
 

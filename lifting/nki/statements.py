@@ -14,7 +14,7 @@ from .expressions import MAX_CALLS, Expressions, describe
 from .index import Index, LoopVariable, UnrollRequest
 from .indexing import IndexingError, select
 from .scopes import Scopes
-from .values import Function, LoopRange, View
+from .values import Function, LoopRange, RecordClass, View
 
 MAX_STATEMENTS = 1 << 19
 """Statements that are read, unrolled ones as often as they are unrolled."""
@@ -90,6 +90,22 @@ class Statements(Expressions):
 
     def _FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
         self.scopes.write(node.name, Function(node, self.scopes.chain))
+
+    def _ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+        """A class that only lists fields; bases and decorators such as dataclass do not matter."""
+        fields, defaults = list[str](), dict[str, Any]()
+        for part in node.body:
+            if isinstance(part, ast.Pass | ast.Expr):
+                continue
+            target = part.target if isinstance(part, ast.AnnAssign) else None
+            if isinstance(part, ast.Assign) and len(part.targets) == 1:
+                target = part.targets[0]
+            if not isinstance(part, ast.Assign | ast.AnnAssign) or not isinstance(target, ast.Name):
+                self.source.refuse(part, "a class may only list fields", "write functions instead")
+            fields.append(target.id)
+            if part.value is not None:
+                defaults[target.id] = self.evaluate(part.value)
+        self.scopes.write(node.name, RecordClass(node.name, tuple(fields), defaults))
 
     def _Return(self, node: ast.Return) -> None:  # noqa: N802
         if self.scopes.loops and self.scopes.loops[-1].frame is self.scopes.frame:

@@ -119,6 +119,23 @@ class Function:
 
 
 @dataclass(frozen=True)
+class RecordClass:
+    """A class that only lists fields, such as a dataclass of tile sizes."""
+
+    name: str
+    fields: tuple[str, ...]
+    defaults: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """An object of such a class."""
+
+    kind: RecordClass
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Method:
     """A method of a value, not called yet."""
 

@@ -60,8 +60,31 @@ def layernorm(i: Arrays) -> np.ndarray:
     return centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
 
 
-ATTENTION = (Path(__file__).parent / "self_attention.nki.txt").read_text(encoding="utf-8")
-"""The fused attention of public samples: index tiles, masks by affine_select, three buffers."""
+FOLDER = Path(__file__).parent / "kernels"
+
+
+def text_of(name: str) -> str:
+    """A kernel that stands in a file of its own, without its imports."""
+    return (FOLDER / f"{name}.nki.txt").read_text(encoding="utf-8")
+
+
+def windows(x: np.ndarray) -> np.ndarray:
+    """All windows of 3 × 3 of each channel."""
+    return np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2))
+
+
+def flash(i: Arrays) -> np.ndarray:
+    scores = i["q"].T @ i["k"] / 8
+    if "causal" in i:
+        scores = np.where(np.tri(len(scores), dtype=bool), scores, -1e9)
+    return softmax(scores) @ i["v"]
+
+
+def swiglu(i: Arrays) -> np.ndarray:
+    gate, up = i["xT"].T @ i["wg"], i["xT"].T @ i["wu"]
+    return gate / (1 + np.exp(-gate)) * up
+
+
 CASES = [
     Case(
         "add of two arrays, masked at the edges",
@@ -438,7 +461,7 @@ def kernel(x):
     ),
     Case(
         "attention written with index tiles, and stored transposed",
-        BETA_1 + ATTENTION,
+        BETA_1 + text_of("self_attention"),
         (
             ("q_ref=256x64", "k_ref=256x64", "v_ref=256x64"),
             ("q_ref=256x64", "k_ref=256x64", "v_ref=256x64", "use_causal_mask=True"),
@@ -520,6 +543,42 @@ def kernel(x, f1=4):
 """,
         (("x=32x24",),),
         lambda i: i["x"].reshape(32, 4, 6).transpose(0, 2, 1).reshape(32, 24),
+    ),
+    Case(
+        "flash attention: online softmax, a class of tile sizes, helpers, special iterations",
+        BETA_1 + text_of("flash_attention"),
+        (
+            ("q=64x384", "k=64x384", "v=384x64", "causal=True"),
+            ("q=64x384", "k=64x384", "v=384x64", "causal=False"),
+        ),
+        flash,
+        1e-4,
+    ),
+    Case(
+        "max pooling whose mask cuts off windows",
+        BETA_1 + text_of("max_pool_masked"),
+        (("in_tensor=32x7x6",),),
+        lambda i: windows(i["in_tensor"]).max((3, 4)),
+    ),
+    Case(
+        "convolution as products over the taps, from lists of tiles",
+        BETA_2 + text_of("conv2d"),
+        (("x=16x10x12", "w=24x16x3x3"),),
+        lambda i: np.einsum("chwrs,kcrs->khw", windows(i["x"]), i["w"]),
+        1e-4,
+    ),
+    Case(
+        "swiglu with positional destinations",
+        BETA_2 + text_of("swiglu"),
+        (("xT=256x128", "wg=256x512", "wu=256x512"),),
+        swiglu,
+        1e-4,
+    ),
+    Case(
+        "tiles that are cut at a ragged end",
+        BETA_2 + text_of("ragged_tiles"),
+        (("x=300x40",), ("x=256x40",), ("x=7x3",)),
+        lambda i: (i["x"] + 1) * 2,
     ),
 ]
 PAIRS = [
