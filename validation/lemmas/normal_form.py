@@ -12,15 +12,22 @@ definitions in ``arithmetic``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ..core.terms import Term, bit_width, constant_value, is_float, rewrite, term
 from ..execution.arithmetic import FLOATS
-from .normal_terms import has_conversion, integer, is_limited, number, order_key
+from .normal_terms import (
+    WHOLE_OPERATIONS,
+    has_conversion,
+    integer,
+    is_limited,
+    kept_bits,
+    number,
+    order_key,
+)
+from .operations import RULES
 from .ranges import EXACT_INTEGERS, Range, Ranges, type_range
 
-WHOLE_OPERATIONS = {"roundeven": "nearest", "floor": "floor_int", "ceil": "ceil_int"}
-"""Float operations with a whole result, and the integer operations that give the same number."""
 _ORDER = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 _COMMUTATIVE = frozenset(("add", "mul", "min", "max", "minf", "maxf", "addf", "mulf", "eq"))
 
@@ -40,10 +47,10 @@ class NormalForm:
                 return old
             value = constant_value(old)
             return integer(int(value or 0))
-        rule = _RULES.get(old.operation)
+        rule = RULES.get(old.operation)
         if rule is not None:
             return rule(self, old, *operands)
-        return self._ordered(old.operation, old.type, operands, old.payload)
+        return self.ordered(old.operation, old.type, operands, old.payload)
 
     # Integers.
 
@@ -64,7 +71,7 @@ class NormalForm:
         if value.operation == "constant":
             half = 1 << (bits - 1)
             return integer((int(constant_value(value) or 0) + half) % (2 * half) - half)
-        if value.operation in ("wrap", "low_bits") and _payload(value) >= bits:
+        if value.operation in ("wrap", "low_bits") and kept_bits(value) >= bits:
             return self.wrap(value.operands[0], type)
         return term("wrap", "int", value, payload=bits)
 
@@ -75,7 +82,7 @@ class NormalForm:
             return value
         if value.operation == "constant":
             return integer(int(constant_value(value) or 0) % (1 << bits))
-        if value.operation == "wrap" and _payload(value) >= bits:
+        if value.operation == "wrap" and kept_bits(value) >= bits:
             return self.low_bits(value.operands[0], bits)
         return term("low_bits", "int", value, payload=bits)
 
@@ -89,7 +96,7 @@ class NormalForm:
                 rest += [] if value is not None else [inner]
         if total or not rest:
             rest.append(integer(total))
-        return rest[0] if len(rest) == 1 else self._ordered("add", "int", tuple(rest), None)
+        return rest[0] if len(rest) == 1 else self.ordered("add", "int", tuple(rest), None)
 
     def multiply(self, *parts: Term) -> Term:
         factor = 1
@@ -103,7 +110,7 @@ class NormalForm:
             return integer(0)
         if factor != 1 or not rest:
             rest.append(integer(factor))
-        return rest[0] if len(rest) == 1 else self._ordered("mul", "int", tuple(rest), None)
+        return rest[0] if len(rest) == 1 else self.ordered("mul", "int", tuple(rest), None)
 
     def minimum(self, a: Term, b: Term) -> Term:
         return self._limit("min", a, b)
@@ -124,7 +131,7 @@ class NormalForm:
         bound = constant_value(b)
         if bound is not None:
             return self._limit_by_constant(kind, a, int(bound))
-        return self._ordered(kind, "int", (a, b), None)
+        return self.ordered(kind, "int", (a, b), None)
 
     def _limit_by_constant(self, kind: str, a: Term, bound: int) -> Term:
         """Limits by constants have one order: the upper bound outside, each side once."""
@@ -143,7 +150,7 @@ class NormalForm:
         exact = self._without_conversion(kind, a, bound)
         if exact is not None:
             return self._limit(kind, exact, integer(bound))
-        return self._ordered(kind, "int", (a, integer(bound)), None)
+        return self.ordered(kind, "int", (a, integer(bound)), None)
 
     def _relu_inside(self, value: Term) -> Term | None:
         """``max(nearest(float(x) · c), 0) = nearest(float(max(x, 0)) · c)`` for c >= 0.
@@ -219,7 +226,7 @@ class NormalForm:
             high < least or low > greatest or low == high == least == greatest
         ):
             return integer(int(low == least and high == greatest))
-        return self._ordered(predicate, "i1", (a, b), None)
+        return self.ordered(predicate, "i1", (a, b), None)
 
     def compare_floats(self, old: Term, a: Term, b: Term) -> Term:
         """A comparison of whole numbers is one of integers."""
@@ -340,7 +347,7 @@ class NormalForm:
         if y == 1:
             return a
         return (
-            self._ordered("mulf", a.type, (a, b), None) if y is None else term("mulf", a.type, a, b)
+            self.ordered("mulf", a.type, (a, b), None) if y is None else term("mulf", a.type, a, b)
         )
 
     def float_quotient(self, old: Term, a: Term, b: Term) -> Term:
@@ -422,174 +429,10 @@ class NormalForm:
                 return whole
         return term("fptosi", old.type, value)
 
-    def _ordered(
+    def ordered(
         self, operation: str, type: str, operands: tuple[Term, ...], payload: object
     ) -> Term:
+        """The operation, with operands in a fixed order where their order does not matter."""
         if operation in _COMMUTATIVE:
             operands = tuple(sorted(operands, key=order_key))
         return term(operation, type, *operands, payload=payload)  # pyright: ignore[reportArgumentType]
-
-
-def _payload(value: Term) -> int:
-    assert isinstance(value.payload, int)
-    return value.payload
-
-
-def _bits(old: Term) -> int:
-    return bit_width(old.operands[0].type)
-
-
-def _integer_rule(name: str) -> Callable[..., Term]:
-    return lambda form, old, *operands: form.wrap(getattr(form, name)(*operands), old.type)
-
-
-def _subtract(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    return form.wrap(form.add(a, form.multiply(b, integer(-1))), old.type)
-
-
-def _exclusive_or(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    if old.type == "i1" and constant_value(b) is not None:
-        return form.negate(a) if constant_value(b) else a
-    return term("xori", old.type, *sorted((a, b), key=order_key))
-
-
-def _and(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    if constant_value(a) is not None:
-        a, b = b, a
-    mask = constant_value(b)
-    if old.type != "i1" and isinstance(mask, int) and mask > 0 and mask & (mask + 1) == 0:
-        return form.low_bits(a, mask.bit_length())
-    return term("andi", old.type, *sorted((a, b), key=order_key))
-
-
-def _or(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    return term("ori", old.type, *sorted((a, b), key=order_key))
-
-
-def _compare_integers(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    predicate = str(old.payload)
-    if predicate.startswith("u"):
-        a, b = form.low_bits(a, _bits(old)), form.low_bits(b, _bits(old))
-    return form.compare(predicate if len(predicate) == 2 else predicate[1:], a, b)
-
-
-def _shift_left(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    amount = constant_value(b)
-    if amount is None or not 0 <= amount < bit_width(old.type):
-        return term("shli", old.type, a, b)
-    return form.wrap(form.multiply(a, integer(1 << int(amount))), old.type)
-
-
-def _shift_right(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    amount = constant_value(b)
-    if amount is None or not 0 <= amount < bit_width(old.type):
-        return term(old.operation, old.type, a, b)
-    if old.operation == "shrui":
-        a = form.low_bits(a, bit_width(old.type))
-    shifted = a if amount == 0 else term("shift", "int", a, payload=int(amount))
-    return form.wrap(shifted, old.type)
-
-
-def _signed(form: NormalForm, old: Term, a: Term) -> Term:
-    """An operand as a signed number: of one bit, the number of ``true`` is -1."""
-    return form.multiply(a, integer(-1)) if old.operands[0].type == "i1" else a
-
-
-def _unsigned_limit(kind: str) -> Callable[..., Term]:
-    def rule(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-        bits = bit_width(old.type)
-        limited = getattr(form, kind)(form.low_bits(a, bits), form.low_bits(b, bits))
-        return form.wrap(limited, old.type)
-
-    return rule
-
-
-def _divide(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    divisor = constant_value(b)
-    low = form.ranges.integer(a)[0]
-    power = divisor is not None and divisor > 0 and int(divisor) & (int(divisor) - 1) == 0
-    if low >= 0 and power and old.operation in ("divsi", "floordivsi"):
-        shift = int(divisor or 1).bit_length() - 1
-        return term("shift", "int", a, payload=shift) if shift else a
-    return term(old.operation, old.type, a, b)
-
-
-def _limit_rule(kind: str) -> Callable[..., Term]:
-    return lambda form, old, a, b: form.clamp_conversion(getattr(form, kind)(a, b))
-
-
-def _select(form: NormalForm, old: Term, c: Term, a: Term, b: Term) -> Term:
-    return form.clamp_conversion(form.select(old.type, c, a, b))
-
-
-def _float_negation(form: NormalForm, old: Term, a: Term) -> Term:
-    return form.float_product(a, number(-1.0, old.type))
-
-
-def _float_difference(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    """``a - b`` is defined as ``a + (-b)``."""
-    return form._ordered("addf", old.type, (a, _float_negation(form, old, b)), None)  # pyright: ignore[reportPrivateUsage]
-
-
-def _float_limit(kind: str, nan_free: bool) -> Callable[..., Term]:
-    def rule(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-        zero = constant_value(a) == 0 or constant_value(b) == 0
-        if form.ranges.of(a) is None or form.ranges.of(b) is None or zero:
-            return term(old.operation, old.type, a, b)
-        return form.float_limit(kind, a, b)
-
-    return rule
-
-
-def _whole_float(form: NormalForm, old: Term, a: Term) -> Term:
-    return (
-        a
-        if form.whole(a) is not None and a.operation in WHOLE_OPERATIONS
-        else term(old.operation, old.type, a)
-    )
-
-
-_RULES: dict[str, Callable[..., Term]] = {
-    "addi": _integer_rule("add"),
-    "muli": _integer_rule("multiply"),
-    "subi": _subtract,
-    "xori": _exclusive_or,
-    "andi": _and,
-    "ori": _or,
-    "shli": _shift_left,
-    "shrsi": _shift_right,
-    "shrui": _shift_right,
-    "divsi": _divide,
-    "floordivsi": _divide,
-    "minsi": _limit_rule("minimum"),
-    "maxsi": _limit_rule("maximum"),
-    "minui": _unsigned_limit("minimum"),
-    "maxui": _unsigned_limit("maximum"),
-    "cmpi": _compare_integers,
-    "select": _select,
-    "typed": lambda form, old, a: a,
-    "extsi": lambda form, old, a: _signed(form, old, a),
-    "extui": lambda form, old, a: form.low_bits(a, _bits(old)),
-    "trunci": lambda form, old, a: form.wrap(a, old.type),
-    "index_cast": lambda form, old, a: form.wrap(a, old.type),
-    "sitofp": lambda form, old, a: form.to_float(_signed(form, old, a), old.type),
-    "uitofp": lambda form, old, a: form.to_float(form.low_bits(a, _bits(old)), old.type),
-    "cmpf": lambda form, old, a, b: form.compare_floats(old, a, b),
-    "divf": lambda form, old, a, b: form.float_quotient(old, a, b),
-    "fptosi": lambda form, old, a: form.to_integer(old, a),
-    "mulf": lambda form, old, a, b: form.float_product(a, b),
-    "negf": _float_negation,
-    "subf": _float_difference,
-    "maximumf": _float_limit("maxf", True),
-    "minimumf": _float_limit("minf", True),
-    "maxnumf": _float_limit("maxf", True),
-    "minnumf": _float_limit("minf", True),
-    "roundeven": _whole_float,
-    # Terms that are normal already, met again when more is known of the ranges.
-    "min": _limit_rule("minimum"),
-    "max": _limit_rule("maximum"),
-    "wrap": lambda form, old, a: form.wrap(a, f"i{_payload(old)}"),
-    "low_bits": lambda form, old, a: form.low_bits(a, _payload(old)),
-    "nearest": lambda form, old, a: form.nearest(a),
-    "to_float": lambda form, old, a: form.to_float(a, old.type),
-}

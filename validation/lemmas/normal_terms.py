@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ..core.terms import Term, constant_value, leaves, term
 
+WHOLE_OPERATIONS = {"roundeven": "nearest", "floor": "floor_int", "ceil": "ceil_int"}
+"""Float operations with a whole result, and the integer operations that give the same number."""
+
 
 def integer(value: int) -> Term:
     """A mathematical integer."""
@@ -12,6 +15,12 @@ def integer(value: int) -> Term:
 
 def number(value: float, type: str) -> Term:
     return term("constant", type, payload=float(value))
+
+
+def kept_bits(value: Term) -> int:
+    """How many bits a ``wrap`` or ``low_bits`` keeps."""
+    assert isinstance(value.payload, int)
+    return value.payload
 
 
 def has_conversion(value: Term) -> bool:
