@@ -159,39 +159,7 @@ def softmax(x):
     ),
     Case(
         "attention of one head, products and transposes through PSUM",
-        BETA_1
-        + """
-@nki.jit
-def attention(q, k, v):
-    d, seq_q = q.shape
-    _, seq_k = k.shape
-    out = nl.ndarray((seq_q, d), dtype=q.dtype, buffer=nl.shared_hbm)
-    scale = 1.0 / math.sqrt(d)
-    n_k = seq_k // 128
-    v_sb = nl.ndarray((n_k, par_dim(128), d), dtype=v.dtype)
-    k_sb = nl.load(k)
-    for j in nl.affine_range(n_k):
-        v_sb[j, :, :] = nl.load(v[nl.ds(j * 128, 128), :])
-    for i in nl.affine_range(seq_q // 128):
-        q_sb = nl.load(q[:, nl.ds(i * 128, 128)])
-        qk = nl.ndarray((128, seq_k), dtype=nl.float32)
-        for j in nl.affine_range(n_k):
-            product = nl.zeros((128, 128), dtype=nl.float32, buffer=nl.psum)
-            product += nisa.nc_matmul(q_sb, k_sb[:, nl.ds(j * 128, 128)])
-            qk[:, nl.ds(j * 128, 128)] = nl.multiply(product, scale)
-        negative_max = nisa.tensor_reduce(np.max, qk, axis=(1,), negate=True)
-        row_sum = nl.ndarray((128, 1), dtype=nl.float32)
-        weights = nisa.activation_reduce(
-            np.exp, qk, reduce_op=np.add, reduce_res=row_sum, bias=negative_max
-        )
-        acc = nl.zeros((128, d), dtype=nl.float32, buffer=nl.psum)
-        for j in nl.affine_range(n_k):
-            turned = nl.copy(nisa.nc_transpose(weights[:, nl.ds(j * 128, 128)]))
-            acc += nisa.nc_matmul(turned, v_sb[j, :, :])
-        inverse = nisa.reciprocal(row_sum)
-        nl.store(out[nl.ds(i * 128, 128), :], nl.multiply(acc, inverse))
-    return out
-""",
+        BETA_1 + text_of("one_head"),
         (("q=64x256", "k=64x256", "v=256x64"),),
         lambda i: softmax(i["q"].T @ i["k"] / 8) @ i["v"],
         1e-4,
