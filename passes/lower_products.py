@@ -24,6 +24,7 @@ from ..dialects.gemmini import (
     Dataflow,
     FenceOp,
     MvinOp,
+    MvinZerosOp,
     MvoutOp,
     NoneOp,
     PreloadOp,
@@ -205,7 +206,10 @@ class _Lowering:
         """Form a sum in the accumulator, whose rows are those of the tile in the assignment."""
         items: list[Item] = []
         row = self.place.accumulator_row(tile_sum.target)
-        begun = False
+        begun = len(tile_sum.biases) > 1
+        if begun:
+            # Loads may complete in any order, unless all of them add to zeros.
+            items += self._clear(tile_sum.biases[0], row)
         for bias in tile_sum.biases:
             items += self._load(LocalTile(bias, row), accumulate=begun)
             begun = True
@@ -341,9 +345,25 @@ class _Lowering:
             return []
         return self._load(LocalTile(tile, None))
 
+    def _clear(self, tile: Tile, accumulator_row: int) -> list[Item]:
+        """Zeros in the accumulator for a tile that is going to be added there."""
+        need = next(item for item in self._load(LocalTile(tile)) if isinstance(item, Need))
+        channel = self.channels[need.value]
+
+        def build(tree: TreeBuilder) -> None:
+            constant = tree.index.constant
+            target = _insert(tree, AccOp(constant(accumulator_row))).results[0]
+            rows, cols = constant(tile.rows), constant(tile.cols)
+            _insert(tree, MvinZerosOp(target, rows, cols, channel))
+
+        return [need, build]
+
     def _load(self, local: LocalTile, *, accumulate: bool = False) -> list[Item]:
         """Load a tile to its place in the scratchpad, or to a row of the accumulator."""
         tile, layout = local.tile, local.tile.layout
+        if layout.array not in self.arguments:
+            name = layout.array.name_hint
+            raise refusal(self.function, f"{name} is local and would have to move through memory")
         stride = _row_bytes(layout.array, layout.rows)
         value = (stride, layout.sign)
         channel = self.channels.setdefault(value, len(self.channels) % CHANNELS)

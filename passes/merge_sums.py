@@ -47,11 +47,22 @@ def _with_sums(assign: Assign, before: Sequence[Node]) -> Assign:
     terms: list[Term] = []
     for term in assign.terms:
         definition = None if len(term.factors) != 1 else _definition(term.factors[0], before)
+        if definition is not None and _reads_other_elements(definition, assign):
+            definition = None  # one tile of the result would be written before the next reads it
         if definition is None:
             terms.append(term)
         else:
             terms += [t if term.sign > 0 else t.negated for t in definition]
     return replace(assign, terms=tuple(terms))
+
+
+def _reads_other_elements(terms: Sequence[Term], assign: Assign) -> bool:
+    """Whether terms read the array that is assigned, elsewhere than at the element itself."""
+    return any(
+        factor.array is assign.target.array and factor.subscripts != assign.target.subscripts
+        for term in terms
+        for factor in term.factors
+    )
 
 
 def _definition(access: Access, before: Sequence[Node]) -> tuple[Term, ...] | None:

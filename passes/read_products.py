@@ -70,13 +70,14 @@ class _Reader:
         return nodes
 
     def counter(self, loop: scf.ForOp) -> Counter:
-        """A number for a loop from 0 with step 1."""
+        """A number for a loop between constants with step 1; it counts from 0."""
         low, high, step = (self.affine(value) for value in (loop.lb, loop.ub, loop.step))
-        if low != {} or step != {None: 1} or set(high) - {None} or loop.iter_args:
-            raise refusal(loop, "is no loop from 0 to a constant with step 1")
+        if step != {None: 1} or (set(low) | set(high)) - {None} or loop.iter_args:
+            raise refusal(loop, "is no loop between constants with step 1")
         variable = loop.body.block.args[0]
-        found = Counter(next(self.numbers), high.get(None, 0), variable.name_hint or "t")
-        self.index[variable] = {found.number: 1}
+        extent = max(0, high.get(None, 0) - low.get(None, 0))
+        found = Counter(next(self.numbers), extent, variable.name_hint or "t")
+        self.index[variable] = plus({found.number: 1}, low)
         return found
 
     def affine(self, value: SSAValue) -> Affine:

@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
 from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import load_config
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..llm.evaluate import Outcome, Problem, evaluate
 from ..llm.work import multiply_accumulates
@@ -44,10 +45,14 @@ def find_route(path: str, loops: ModuleOp, problem: Problem) -> Route:
     try:
         return _as_tensors(path, loops, problem)
     except Diagnostic as error:
-        route = _as_products(loops, problem)
-        if route is None:
-            raise error
-        return route
+        if load_config(problem.config).is_integer:
+            raise
+        try:
+            return _as_products(loops, problem)
+        except PassFailedException as reason:
+            note = f"as a chain of small products: {reason}"
+            hint = f"{error.hint}; {note}" if error.hint else note
+            raise Diagnostic(error.message, error.location, hint=hint) from error
 
 
 def _with_kernel(problem: Problem, module: ModuleOp) -> Problem:
@@ -68,19 +73,18 @@ def _as_tensors(path: str, loops: ModuleOp, problem: Problem) -> Route:
     return Route(lifted, problem, baseline, tuple(first), multiply_accumulates(lifted.module))
 
 
-def _as_products(loops: ModuleOp, problem: Problem) -> Route | None:
-    """The kernel as loops around small products, None where it is not made of them."""
-    try:
-        kernel = as_product_kernel(loops, problem.config)
-    except PassFailedException:
-        return None
+def _as_products(loops: ModuleOp, problem: Problem) -> Route:
+    """The kernel as loops around small products; ``PassFailedException`` where it is not."""
+    kernel = as_product_kernel(loops, problem.config)
     problem = _with_kernel(problem, kernel)
     first = product_pipelines(problem.config)
     pipelines = (product_baseline(problem.config), *first)
-    outcomes = (evaluate(problem, pipeline) for pipeline in pipelines)
-    baseline = next((outcome for outcome in outcomes if outcome.cycles is not None), None)
-    if baseline is None:
-        return None
+    outcomes = [evaluate(problem, pipeline) for pipeline in pipelines[:1]]
+    while outcomes[-1].cycles is None and len(outcomes) < len(pipelines):
+        outcomes.append(evaluate(problem, pipelines[len(outcomes)]))
+    baseline = outcomes[-1]
+    if baseline.cycles is None:
+        raise PassFailedException(outcomes[0].diagnostic)
     count = product_multiplications(loops)
     lifted = LiftResult(
         kernel,

@@ -72,7 +72,40 @@ void ragged(const float A[7][10], const float B[3][7], const float x[10], float 
   }
 }
 """
+TWO_ADDENDS = """
+void addends(const float A[12][8], const float x[8], const float b[12], const float c[12],
+             float y[12]) {
+  for (int i = 0; i < 12; i++) {
+    float s = b[i] + c[i];
+    for (int j = 0; j < 8; j++) s += A[i][j] * x[j];
+    y[i] = s;
+  }
+}
+"""
+FROM_ONE = """
+void from_one(const float A[4][4], float x[8][4]) {
+  for (int t = 1; t < 8; t++)
+    for (int i = 0; i < 4; i++) {
+      float s = 0;
+      for (int j = 0; j < 4; j++) s += A[i][j] * x[t - 1][j];
+      x[t][i] = s;
+    }
+}
+"""
+IN_PLACE = """
+void in_place(const float A[8][8], float x[8]) {
+  float y[8];
+  for (int i = 0; i < 8; i++) {
+    y[i] = 0;
+    for (int j = 0; j < 8; j++) y[i] += A[i][j] * x[j];
+  }
+  for (int i = 0; i < 8; i++) x[i] = y[i];
+}
+"""
 KERNELS = {
+    "addends": TWO_ADDENDS,
+    "from one": FROM_ONE,
+    "in place": IN_PLACE,
     "forward": FORWARD,
     "backward": BACKWARD,
     "steps": IN_STEPS,
@@ -105,6 +138,28 @@ def test_every_choice_is_proved(name: str, choice: tuple[str, str, bool, bool]) 
     """Wherever results and sums are kept, the program computes what the loops compute."""
     result = validate_chain(source(name), lowered(name, *choice))
     assert result.verdict == "proved", result.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [
+        ("addends", ("inputs", "accumulator")),
+        ("addends", ("nothing", "accumulator")),
+        ("from one", ("all", "array", True, True)),
+        ("from one", ("nothing", "accumulator")),
+    ],
+)
+def test_several_addends_and_later_starts_are_proved(name: str, choice: tuple[str, ...]) -> None:
+    """Addends are added to zeros in any order; a loop may begin where the last step is known."""
+    result = validate_chain(source(name), lowered(name, *choice))
+    assert result.verdict == "proved", result.reason
+
+
+def test_a_product_is_not_merged_into_its_own_operand() -> None:
+    """``x = A·x`` through a copy would overwrite x while it is read; it is refused instead."""
+    for choice in choices_of_products():
+        with pytest.raises(PassFailedException, match=r"scratchpad|through memory"):
+            lowered("in place", *choice)
 
 
 @pytest.mark.parametrize("choice", [("all", "array", True, False), ("nothing", "accumulator")])
