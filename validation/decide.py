@@ -70,6 +70,10 @@ def _by_either_engine(
     seconds = first.seconds + second.seconds
     if second.verdict == "proved":
         return replace(second, seconds=seconds)
+    if chain is None:
+        chain = _as_chain(source, target, config, options, anyway=True)
+        if chain is not None and chain.verdict == "proved":
+            return replace(chain, seconds=seconds + chain.seconds)
     # Look for inputs that show a difference: the first engine knows best what they are about.
     last = validate(source, target, config=config, options=options)
     seconds += last.seconds
@@ -94,14 +98,19 @@ def _as_chain(
     target: ModuleOp,
     config: GemminiConfig | None,
     options: ValidationOptions,
+    *,
+    anyway: bool = False,
 ) -> Validation | None:
-    """What the engine for chains of products says; None where the programs are not for it."""
+    """What the engine for chains of products says; None where the programs are not for it.
+
+    ``anyway`` asks it about other sources too, such as sums of which the target adds negated terms.
+    """
     machine = source.config if isinstance(source, PreparedSource) else config or load_config()
     if machine.is_integer:
         return None
     from .chains.prove import is_chain, validate_chain
 
-    if not is_chain(source, machine, options):
+    if not anyway and not is_chain(source, machine, options):
         return None
     return validate_chain(source, target, machine, options=options)
 

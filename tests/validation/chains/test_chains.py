@@ -91,6 +91,33 @@ def test_decide_uses_the_engine_and_finds_counterexamples() -> None:
     assert refuted.counterexample is not None
 
 
+def test_negated_terms_of_a_single_sum_are_proved() -> None:
+    """What the other engines leave open, one sum of negated products, is asked here too."""
+    kernel = """void f(const float A[4][4], const float x[4], float y[4]) {
+      for (int i = 0; i < 4; i++) {
+        float s = 0.0f;
+        for (int j = 0; j < 4; j++) s += A[i][j] * x[j];
+        y[i] = -s;
+      }
+    }"""
+    program = """void f(const float A[4][4], const float x[4], float y[4]) {
+      gemmini_config_ex(WS, NO_ACTIVATION, 0);
+      gemmini_extended_config_ld(16, %s);
+      gemmini_extended3_config_ld(4, 1.0, false, 1);
+      gemmini_config_st(4);
+      gemmini_mvin(A, 0);
+      gemmini_extended_mvin2(x, 4096, 1, 4);
+      gemmini_extended_preload(4096, 8192, 1, 4, 1, 4);
+      gemmini_extended_compute_preloaded(0, GARBAGE_ADDR, 4, 4, 1, 4);
+      gemmini_extended_mvout(y, 8192, 1, 4);
+      gemmini_fence();
+    }"""
+    loops = prepare(parse_c_kernel(kernel, "f.c"), CONFIG)
+    right, wrong = (read_machine_c(program % scale, "m.c", CONFIG) for scale in ("-1.0", "1.0"))
+    assert decide(loops, right).verdict == "proved"
+    assert decide(loops, wrong).verdict == "refuted"
+
+
 def test_normal_form_knows_signs_but_distributes_nothing() -> None:
     """Sums are multisets of signed terms; products are commutative only."""
     table = Table()
