@@ -207,6 +207,8 @@ class Expressions:
                 f"'{variable.name}' needs {len(variable.extents)} subscripts, "
                 f"{len(subscripts)} given",
                 expression.location,
+                hint="rows of local arrays have no address on the accelerator; it reaches array "
+                "parameters only",
             )
         element = constant(0)
         for subscript, extent in zip(subscripts, variable.extents, strict=True):
