@@ -9,9 +9,10 @@ formula is brought to one form (:mod:`loops.normalise`) and written as ``linalg`
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
-from xdsl.dialects import func
+from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     ArrayAttr,
@@ -22,7 +23,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     TensorType,
 )
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ..diagnostics import Diagnostic
 from ..validation.extract.extent_text import parse_extent
@@ -79,7 +80,7 @@ def _lift(
     singly: bool = False,
 ) -> ModuleOp:
     names, unsigned = _parameter_names(source), _unsigned_parameters(source)
-    evaluator = Evaluator(names, conditional, unsigned, singly, padded=padded)
+    evaluator = Evaluator(names, conditional, unsigned, _measures(source), singly, padded=padded)
     extents: dict[SSAValue, Subscripts] = {
         argument: _extents(source, position, evaluator)
         for position, argument in enumerate(source.body.block.args)
@@ -134,6 +135,37 @@ def _parameter_names(function: func.FuncOp) -> dict[SSAValue, str]:
     if len(names) == len(arguments):
         return dict(zip(arguments, names, strict=True))
     return {a: a.name_hint or f"arg{a.index}" for a in arguments}
+
+
+def _measures(function: func.FuncOp) -> frozenset[SSAValue]:
+    """Return the scalar parameters that bound loops, or take part in subscripts and extents.
+
+    Others, such as a threshold that is only compared, may be negative.
+    """
+    pending: list[SSAValue] = []
+    for op in function.walk():
+        match op:
+            case scf.ForOp():
+                pending += [op.lb, op.ub, op.step]
+            case memref.LoadOp() | memref.StoreOp():
+                pending += op.indices
+            case _:
+                continue
+    found: set[SSAValue] = set()
+    seen: set[SSAValue] = set()
+    while pending:
+        value = pending.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if isinstance(value.owner, Operation):
+            pending += value.owner.operands
+        elif value.owner is function.body.block:
+            found.add(value)
+    listed = function.attributes.get("liftproof.extents")
+    stated = str(listed) if isinstance(listed, ArrayAttr) else ""
+    words = set(re.findall(r"\w+", stated))
+    return frozenset(found | {v for v, name in _parameter_names(function).items() if name in words})
 
 
 def _unsigned_parameters(function: func.FuncOp) -> frozenset[SSAValue]:

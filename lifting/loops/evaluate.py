@@ -20,6 +20,7 @@ from ...diagnostics import Diagnostic, SourceLocation
 from .constants import wrap
 from .index import (
     IndexExpression,
+    IndexSymbol,
     LoopVariable,
     Quotient,
     Size,
@@ -74,6 +75,8 @@ class Evaluator:
     """Whether what an array holds may depend on comparisons of subscripts."""
     unsigned: frozenset[SSAValue] = frozenset()
     """The scalar parameters of unsigned types."""
+    measures: frozenset[SSAValue] = frozenset()
+    """The scalar parameters that bound loops, or take part in subscripts and extents."""
     singly: bool = False
     """Whether short loops without a closed form are run iteration by iteration."""
     iterations: int = 0
@@ -101,8 +104,12 @@ class Evaluator:
     def size(self, argument: SSAValue) -> Size:
         """Return the scalar parameter as a symbol of index expressions."""
         if argument not in self.sizes:
-            name, is_unsigned = self.names.get(argument, "n"), argument in self.unsigned
-            self.sizes[argument] = Size(name, argument, is_unsigned=is_unsigned)
+            self.sizes[argument] = Size(
+                self.names.get(argument, "n"),
+                argument,
+                is_unsigned=argument in self.unsigned,
+                is_positive=argument in self.measures,
+            )
         return self.sizes[argument]
 
     def _block(self, block: Block, state: ArrayState) -> None:
@@ -169,10 +176,15 @@ class Evaluator:
         step = divisor.constant
         if step is None or step < 1 or not is_nonnegative(dividend):
             return None
+        if any(isinstance(s, Size) and s not in self._extent_symbols() for s in dividend.symbols):
+            return None  # a number that may be negative, for which C rounds the other way
         quotient = self._divided(dividend, step)
         if quotient is None:
             return None
         return quotient if isinstance(op, arith.DivSIOp) else dividend - quotient * step
+
+    def _extent_symbols(self) -> set[IndexSymbol]:
+        return {s for extents in self.extents.values() for e in extents for s in e.symbols}
 
     def _divided(self, dividend: IndexExpression, step: int) -> IndexExpression | None:
         """Return ``dividend / step``, rounded down; the dividend is never negative.

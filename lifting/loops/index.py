@@ -33,13 +33,14 @@ class Size(IndexSymbol):
     """A number known at run time only: a scalar parameter, or the extent of an array.
 
     ``dimension`` is ``None`` for a scalar parameter, else which extent of the array ``value``.
-    Sizes are assumed to be at least 1.
     """
 
     value: SSAValue
     dimension: int | None = None
     is_unsigned: bool = False
     """Whether a scalar parameter is to be read without a sign."""
+    is_positive: bool = True
+    """Whether it is at least 1, as extents, bounds of loops and distances are taken to be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,6 +233,8 @@ def _is_nonnegative_over_sizes(expression: IndexExpression) -> bool:
     quotients = [symbol for symbol in expression.symbols if isinstance(symbol, Quotient)]
     if quotients:
         return _is_nonnegative_over_quotient(expression, max(quotients, key=lambda q: q.number))
+    if any(isinstance(symbol, Size) and not symbol.is_positive for symbol in expression.symbols):
+        return False
     shifted = IndexExpression(())
     for monomial, coefficient in expression.terms:
         product = IndexExpression.of(coefficient)

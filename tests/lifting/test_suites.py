@@ -47,6 +47,8 @@ CHECKED = ("-O0", "-fsanitize=undefined")
 SIZES = {
     "blas/gemm_column_major": {"lda": 3, "ldb": 5, "ldc": 3},
     "blas/saxpy_inc": {"incx": 1, "incy": 1},
+    "misc/branch_on_parameter": {"k": -2},
+    "misc/sign_of_parameter": {"k": -2},
     "image/crop": {"src_w": 7, "x0": 2, "y0": 1},
     "darknet/axpy_cpu": {"INCX": 1, "INCY": 1},
     "darknet/gemm_nn": {"lda": 5, "ldb": 4, "ldc": 4, "K": 5, "N": 4},
