@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from ...diagnostics import Diagnostic
 from . import syntax
+from .loop_header import loop_header
+from .loop_returns import returns_after_loops
 from .returns import returns_last
 from .rewrite_tree import rebuilt, with_new_children
 from .traversal import assigned_names, descendants, root_name
@@ -37,7 +39,8 @@ class _LoopForms:
 
     def function(self) -> syntax.Function:
         """Return the function with counted loops."""
-        body = rebuilt(self._function.body, self._changed)
+        function = returns_after_loops(self._function, self._name)
+        body = rebuilt(function.body, self._changed)
         for node in descendants(body):
             if isinstance(node, syntax.Break | syntax.Continue):
                 word = "break" if isinstance(node, syntax.Break) else "continue"
@@ -61,11 +64,7 @@ class _LoopForms:
         if (bounded := _with_nearer_bound(loop)) is not None:
             return self._for(bounded)
         if not isinstance(loop.initializer, syntax.Declaration):
-            raise Diagnostic(
-                "'break' in a loop whose variable is declared before it",
-                loop.location,
-                hint="declare the variable in the loop: for (int i = 0; ...)",
-            )
+            return self._with_own_counter(loop)
         place = loop.location
         flag = self._name("stopped")
 
@@ -86,6 +85,41 @@ class _LoopForms:
         kind = syntax.TypeName(place, BOOL, False, ())
         declared = syntax.Declarator(place, flag, kind, syntax.Literal(place, 0, INT))
         return syntax.Compound(place, (syntax.Declaration(place, (declared,)), guarded))
+
+    def _with_own_counter(self, loop: syntax.For) -> syntax.Statement:
+        """Return a loop that counts turns; the variable, declared before it, is stepped in it."""
+        header = loop_header(loop)
+        if header.variable in assigned_names(loop.body):
+            raise Diagnostic(
+                f"'break' in a loop that sets its own variable '{header.variable}'",
+                loop.location,
+                hint="use another variable",
+            )
+        if any(isinstance(node, syntax.Continue) for node in descendants(loop.body)):
+            raise Diagnostic(
+                "'break' and 'continue' in a loop whose variable is declared before it",
+                loop.location,
+                hint="declare the variable in the loop: for (int i = 0; ...)",
+            )
+        assert loop.step is not None
+        place, name = loop.location, self._name("turn")
+        start = header.initial or syntax.Identifier(place, header.variable)
+
+        def renamed(node: syntax.Node) -> syntax.Node | None:
+            is_variable = isinstance(node, syntax.Identifier) and node.name == header.variable
+            return syntax.Identifier(node.location, name) if is_variable else None
+
+        kind = syntax.TypeName(place, INT, False, ())
+        declared = syntax.Declaration(place, (syntax.Declarator(place, name, kind, start),))
+        own = replace(
+            loop,
+            initializer=declared,
+            condition=None if loop.condition is None else rebuilt(loop.condition, renamed),
+            step=rebuilt(loop.step, renamed),
+            body=syntax.Compound(place, (loop.body, syntax.ExpressionStatement(place, loop.step))),
+        )
+        before = (loop.initializer,) if loop.initializer is not None else ()
+        return syntax.Compound(place, (*before, self._for(own)))
 
     def _without_continue(self, body: syntax.Statement) -> syntax.Statement:
         """Return the body of a loop with each ``continue`` at the end of its path, left out."""
