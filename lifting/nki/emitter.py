@@ -32,6 +32,10 @@ MAX_OPERATIONS = 100_000
 """Operations of the program that is built; loops that stay loops count once."""
 
 
+PREDICATES = {"==": "eq", "!=": "ne", "<": "slt", "<=": "sle", ">": "sgt", ">=": "sge"}
+"""Python's comparisons as those of ``arith``."""
+
+
 class ProgramTooLongError(Exception):
     """More operations than any kernel needs: a loop was unrolled too often."""
 
@@ -43,6 +47,8 @@ class Emitter:
         self._path = StringAttr(path)
         self._blocks = [block]
         self._count = 0
+        self.branches = 0
+        """Branches that stay branches around the place of the next operation."""
         self.arrays: dict[SSAValue, Array] = {}
         """The arrays on chip by their buffer."""
         self._location: FileLineColLoc | UnknownLoc = UnknownLoc()
@@ -50,7 +56,7 @@ class Emitter:
     @property
     def depth(self) -> int:
         """Loops around the place of the next operation."""
-        return len(self._blocks) - 1
+        return len(self._blocks) - 1 - self.branches
 
     def at(self, node: ast.AST) -> None:
         """Give the operations that follow the place of ``node``."""
@@ -124,7 +130,7 @@ class Emitter:
         op.memref.name_hint = _identifier(name)
         self.insert(op)
         axes = tuple(order.index(axis) for axis in range(len(shape)))
-        array = Array(name, shape, dtype, space, op.memref, axes, self.depth)
+        array = Array(name, shape, dtype, space, op.memref, axes, self.depth, self.branches)
         self.arrays[op.memref] = array
         return array
 
@@ -135,12 +141,36 @@ class Emitter:
         assert isinstance(body, Block)
         loop = body.parent_op()
         assert loop is not None
-        own, self._blocks = self._blocks, [*self._blocks[: variable.depth], Block()]
+        outer = loop.parent
+        assert outer is not None
+        own, branches = self._blocks, self.branches
+        self._blocks, self.branches = [*([outer] * variable.depth), Block()], 0
         yield
-        added, self._blocks = self._blocks[-1], own
+        added, self._blocks, self.branches = self._blocks[-1], own, branches
         for op in list(added.ops):
             op.detach()
-            self._blocks[variable.depth].insert_op_before(op, loop)
+            outer.insert_op_before(op, loop)
+
+    def enter_branch(self, symbol: str, difference: Index) -> scf.IfOp:
+        """Begin a branch that is taken if ``difference symbol 0``, until ``leave_branch``."""
+        compare = arith.CmpiOp(self.index(difference), self.constant(0), PREDICATES[symbol])
+        self.insert(compare)
+        branch = scf.IfOp(compare.result, [], Region(Block()))
+        self.insert(branch)
+        self._blocks.append(branch.true_region.block)
+        self.branches += 1
+        return branch
+
+    def enter_else(self, branch: scf.IfOp) -> None:
+        """End the branch; what follows is its other side."""
+        self.insert(scf.YieldOp())
+        self._blocks[-1] = Block()
+        branch.false_region.add_block(self._blocks[-1])
+
+    def leave_branch(self) -> None:
+        self.insert(scf.YieldOp())
+        self._blocks.pop()
+        self.branches -= 1
 
     def clear(self, array: Array) -> None:
         """Set a buffer to zero right behind its allocation."""

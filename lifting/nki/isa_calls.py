@@ -39,8 +39,9 @@ def _dma_copy(tiles: Tiles, arguments: Arguments) -> View:
     if cut is None:
         return target
     tiles.move(cut[0], cut[1], arguments.node, add=add)
-    if target.is_whole and target.array.on_chip and source.space == Space.HBM and not add:
-        target.array.loaded_from = source if cut[1] == target else None
+    from_hbm = target.array.on_chip and source.space == Space.HBM
+    if target.is_whole and from_hbm and not add and cut[1] == target:
+        tiles.note_load(target, source)
     return target
 
 

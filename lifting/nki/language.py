@@ -51,20 +51,30 @@ class Language:
         self.tiles = Tiles(reader)
         self.returns_tiles = True
         """Whether instructions return their result (NKI-1) or write ``dst`` (Beta 2)."""
-        self._containers: dict[int, tuple[Any, int]] = {}
+        self._containers: dict[int, tuple[Any, int, int]] = {}
 
     # Lists and dictionaries: one that is changed in a loop which stays a loop unrolls that loop.
 
     def new_list(self, values: list[Any]) -> list[Any]:
-        self._containers[id(values)] = (values, len(self.reader.variables))
+        self._containers[id(values)] = (
+            values,
+            len(self.reader.variables),
+            len(self.reader.branches),
+        )
         return values
 
     def new_dict(self, values: dict[Any, Any]) -> dict[Any, Any]:
-        self._containers[id(values)] = (values, len(self.reader.variables))
+        self._containers[id(values)] = (
+            values,
+            len(self.reader.variables),
+            len(self.reader.branches),
+        )
         return values
 
     def mutate(self, container: Any) -> None:
-        _, depth = self._containers.get(id(container), (container, 0))
+        _, depth, branches = self._containers.get(id(container), (container, 0, 0))
+        if self.reader.branches[branches:]:
+            raise UnrollRequest(self.reader.branches[branches])
         inside = self.reader.variables[depth:]
         if inside:
             raise UnrollRequest(inside[0].loop)

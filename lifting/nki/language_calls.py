@@ -261,7 +261,7 @@ def select_affine(
             base,
             offset,
         )
-        tiles.emit(op)
+        tiles.emit(op, dst)
         data = dst
     return dst
 

@@ -131,7 +131,7 @@ def _load(tiles: Tiles, arguments: Arguments) -> View:
     target = cut(result, part.shape)
     tiles.move(part, target, arguments.node)
     if target.shape == result.shape and len(source.shape) > 1:
-        result.array.loaded_from = source
+        tiles.note_load(result, source)
     elif target.shape[0] < result.shape[0]:
         result.array.valid = target.shape[0]
     return result

@@ -50,6 +50,7 @@ class KernelReader(Statements):
         self.block_of_kernel = Block()
         self.emitter = Emitter(source.path, self.block_of_kernel)
         self.variables: list[LoopVariable] = []
+        self.branches: list[ast.AST] = []
         self.statements = 0
         self.call_depth = 0
         self.hbm_arrays: list[Array] = []

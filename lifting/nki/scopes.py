@@ -65,6 +65,12 @@ class Scopes:
         self.loops.append(loop)
         return loop
 
+    def leave_branch(self) -> None:
+        """End a branch: what a name means behind it depends on which way was taken."""
+        branch = self.loops.pop()
+        for name in branch.written:
+            branch.frame[name] = LoopLocal(branch.node)
+
     def leave_loop(self, variable: LoopVariable) -> None:
         """End a loop: what a name means now must be the same for all iterations, or is unknown."""
         loop = self.loops.pop()

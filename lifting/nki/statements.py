@@ -10,10 +10,11 @@ from xdsl.utils.exceptions import VerifyException
 
 from .arithmetic import MAX_ITEMS, compare_integers
 from .emitter import Emitter, ProgramTooLongError
-from .expressions import MAX_CALLS, Expressions, describe
+from .expressions import COMPARE, MAX_CALLS, Expressions, describe
 from .index import Index, LoopVariable, UnrollRequest
 from .indexing import IndexingError, select
 from .scopes import Scopes
+from .source import NkiError
 from .values import Function, LoopRange, RecordClass, View
 
 MAX_STATEMENTS = 1 << 19
@@ -45,6 +46,8 @@ class Statements(Expressions):
     """Loops whose last iteration must stand alone."""
     variables: list[LoopVariable]
     """Variables of the loops around the current statement that stay loops."""
+    branches: list[ast.AST]
+    """Branches around it that stay branches."""
     statements: int
 
     def block(self, nodes: list[ast.stmt]) -> None:
@@ -171,7 +174,56 @@ class Statements(Expressions):
         return symbol if symbol is not None else self.source.refuse(node, "no such operator")
 
     def _If(self, node: ast.If) -> None:  # noqa: N802
-        self.block(node.body if self.condition(node.test) else node.orelse)
+        try:
+            taken = self.condition(node.test)
+        except UnrollRequest:
+            condition = None if node in self.peeled else self.affine_condition(node.test)
+            if condition is None:
+                raise
+            return self._branch(node, *condition)
+        return self.block(node.body if taken else node.orelse)
+
+    def affine_condition(self, node: ast.expr) -> tuple[str, Index] | None:
+        """``(symbol, difference)`` of a comparison with 0 that loop variables decide.
+
+        Beside it there may be conditions that are known already: ``not causal or j <= i``.
+        """
+        if isinstance(node, ast.BoolOp):
+            is_and = isinstance(node.op, ast.And)
+            unknown = list[ast.expr]()
+            for part in node.values:
+                try:
+                    if self.condition(part) != is_and:
+                        return None
+                except UnrollRequest:
+                    unknown.append(part)
+            return self.affine_condition(unknown[0]) if len(unknown) == 1 else None
+        if not isinstance(node, ast.Compare) or len(node.ops) != 1:
+            return None
+        symbol = COMPARE.get(type(node.ops[0]))
+        left, right = self.evaluate(node.left), self.evaluate(node.comparators[0])
+        if symbol is None or not all(isinstance(side, int | Index) for side in (left, right)):
+            return None
+        return symbol, Index.of(left) - right
+
+    def _branch(self, node: ast.If, symbol: str, difference: Index) -> None:
+        """Read both ways as a branch of the program; if that fails, loops are unrolled instead."""
+        branch = self.emitter.enter_branch(symbol, difference)
+        self.branches.append(node)
+        self.scopes.enter_loop(node)
+        try:
+            self.block(node.body)
+            if node.orelse:
+                self.language.tiles.forget_last()
+                self.emitter.enter_else(branch)
+                self.block(node.orelse)
+        except (LoopLeft, NkiError):
+            raise UnrollRequest(node) from None
+        self.scopes.leave_branch()
+        self.branches.pop()
+        self.language.tiles.forget_last()
+        self.emitter.at(node)
+        self.emitter.leave_branch()
 
     def _With(self, node: ast.With) -> None:  # noqa: N802
         self.source.refuse(node, "`with` is not understood in a kernel")
@@ -260,6 +312,7 @@ class Statements(Expressions):
         except LoopLeft:
             raise UnrollRequest(node) from None
         self.scopes.leave_loop(self.variables.pop())
+        self.language.tiles.forget_last()
         self.emitter.at(node)
         self.emitter.leave_loop()
 

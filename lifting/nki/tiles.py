@@ -14,7 +14,7 @@ from ...dialects.trn.instruction import Instruction
 from ...dialects.trn.limits import MOVING_COLUMNS
 from ...dialects.trn.types import BITWISE, COMPARISONS, Function, Operator, Space
 from .emitter import free_size, partitions
-from .index import Index, LoopVariable, PastFirst
+from .index import Index, LoopVariable, PastFirst, UnrollRequest
 from .indexing import broadcast_shape
 from .values import (
     DTYPES,
@@ -80,6 +80,12 @@ class Tiles:
             array = arrays[view_source(view)]
             if counts or trn.view_of(view).partitions == partitions(whole(array)):
                 array.valid = min(counts) if counts else None
+
+    def note_load(self, tile: View, source: View) -> None:
+        """Note where all of a tile comes from, if it was allocated in the same loop and branch."""
+        emitter, array = self.reader.emitter, tile.array
+        if (array.loops, array.branches) == (emitter.depth, emitter.branches):
+            array.loaded_from = source
 
     def note_mask(self, dst: View, part: View) -> None:
         """Note that of a new tile ``dst`` only ``part`` is written, as a mask asks for."""
@@ -148,6 +154,10 @@ class Tiles:
         target.array.loaded_from = None
         self.last = None
         return True
+
+    def forget_last(self) -> None:
+        """What follows is in another block than the last instruction."""
+        self.last = self.last_product = None
 
     def take_product(self, value: Any) -> tuple[View, View] | None:
         """The operands of the matrix product that was emitted last, which is removed.
@@ -478,6 +488,8 @@ class Tiles:
         ``given`` says itself whether to add; by default the first product of a PSUM tile
         overwrites, and later ones add.
         """
+        if given is None and dst.array.branches < len(self.reader.branches):
+            raise UnrollRequest(self.reader.branches[dst.array.branches])
         flag = self._flag(dst, node) if given is None else given
         if isinstance(flag, PastFirst):
             flag = list(flag.variables)

@@ -174,6 +174,8 @@ class Array:
     """The dimension of ``buffer`` for each logical one: on chip the partitions come first."""
     loops: int = 0
     """Number of loops around its allocation."""
+    branches: int = 0
+    """Number of branches around its allocation."""
     zero_pending: bool = False
     """A PSUM tile that begins at zero: its first matrix product overwrites instead."""
     valid: int | None = None
