@@ -202,6 +202,24 @@ def test_schedules_beat_programs_written_by_hand(name: str, written: str) -> Non
         assert other >= 1.3 * mine
 
 
+GOLDEN = {
+    ("forward", "accelerator", False): 641,
+    ("forward", "soc", True): 1479,
+    ("backward", "accelerator", False): 1478,
+    ("backward", "soc", False): 3645,
+}
+"""Cycles of the best schedule by kernel, level and ``roll``; changes are to be acknowledged."""
+
+
+@pytest.mark.parametrize(("name", "level", "roll"), GOLDEN)
+def test_cycles_of_control_kernels(name: str, level: str, roll: bool) -> None:
+    """The cycle counts that the documentation names."""
+    config = load_config(CONFIG)
+    stream, _ = stream_of_module(lowered(name, "all", "array", True, roll), config)
+    cycles = simulate_timing(stream, config, level=level).cycles  # pyright: ignore[reportArgumentType]
+    assert cycles == GOLDEN[name, level, roll]
+
+
 def test_sums_are_merged_into_those_that_add_them() -> None:
     """A product, its negation and a subtraction written one after the other are one sum."""
     (assign,) = assignments(read_products(kernel_of(loops("steps"))).nodes)
