@@ -20,7 +20,7 @@ from .evaluate import Outcome, Problem, Rejection, lower, parse_pipeline, shared
 from .moves import instances_after, is_on_menu
 from .rule_placement import rule_places
 
-PLACES = 3
+PLACES = 2
 """Places of a pipeline for which instances of a pass are listed."""
 LISTED = 6
 """Instances that are listed for one place."""

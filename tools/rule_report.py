@@ -6,13 +6,14 @@ import hashlib
 from typing import Any
 
 from ..llm.rules import rules_in
-from ..llm.untrusted_rule import prove_text
+from ..llm.untrusted_rule import prove_text, read_rule
 from ..passes.proven_rules import from_option
 
 
 def rules_file(pipeline: str) -> str:
     """The rules that ``pipeline`` applies, as MLIR; empty if there is none."""
-    return "\n".join(from_option(text) for text in dict.fromkeys(rules_in(pipeline)))
+    texts = dict.fromkeys(rules_in(pipeline))
+    return "\n\n".join(read_rule(from_option(text)).text for text in texts)
 
 
 def rules_report(pipeline: str, config: str) -> list[dict[str, Any]]:
