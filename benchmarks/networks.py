@@ -148,17 +148,21 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="look for schedules, write the table")
     parser.add_argument("--budget", type=int, default=0, help="proposals per layer and level")
     parser.add_argument("--schedules", type=int, default=6, help="schedules made for each layer")
+    parser.add_argument("--missing", action="store_true", help="only layers the table lacks")
     parser.add_argument("--only", default="", help="part of the names of the layers to measure")
     options = parser.parse_args()
     stored = json.loads(GOLDEN.read_text()) if GOLDEN.is_file() else {}
     changed = 0
     print(f"{'layer':<62} {'accelerator':>17} {'soc':>17}")
     with tempfile.TemporaryDirectory() as folder:
-        for layer in network_layers():
-            found: list[str] = []
-            for batch in BATCHES:
-                if options.only not in layer.name(batch):
+        for batch in BATCHES:
+            for layer in network_layers():
+                name = layer.name(batch)
+                is_stored = all(f"{name} {level}" in stored for level in LEVELS)
+                if options.only not in name or (options.missing and is_stored):
                     continue
+                fewer = stored.get(f"{layer.name(BATCHES[0])} soc", {}).get("pipeline")
+                found = [fewer] if fewer and batch != BATCHES[0] else []
                 kernel = read_layer(layer, batch, Path(folder))
                 known = {
                     level: Row(**stored[key])
@@ -167,7 +171,6 @@ def main() -> int:
                 }
                 if options.update:
                     rows = update(kernel, found, options.budget, options.schedules)
-                    found = [rows["soc"].pipeline] if rows["soc"].pipeline else []
                     stored |= {f"{kernel.name} {level}": asdict(row) for level, row in rows.items()}
                     GOLDEN.write_text(json.dumps(stored, indent=1) + "\n")
                 else:

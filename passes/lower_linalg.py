@@ -115,6 +115,10 @@ WINDOW_NAMES = "rstuvw"
 """Names of the loops around ``k`` that add tiles, from the outside in."""
 
 
+MORE_TILES = 0.15
+"""Share of tiles more than needed that is acceptable for tiles of equal length."""
+
+
 class _Lowering:
     """Builds the lowered function."""
 
@@ -208,8 +212,8 @@ class _Lowering:
     def _tiles(self, name: str, loop: int) -> SSAValue:
         """Open the loop over the tiles of one dimension; returns the extent of a tile."""
         index, size = self.index, self.contraction.sizes[loop]
-        tiles = -(-size // self.dim)
         # Rows may be shorter than the array is wide; then let all tiles be equally long.
+        tiles = _equal_tiles(size, self.dim) if name == "i" else -(-size // self.dim)
         step = size // tiles if name == "i" and size % tiles == 0 else self.dim
         opened, iv = insert_loop(index, index.constant(tiles), name)
         set_loop_name(opened, name)
@@ -252,6 +256,16 @@ class _Lowering:
         at = self._element(factor.subscripts)
         place = _rows(factor.row_dimension, factor.row_step, len(factor.subscripts))
         self.index.insert(LoadOp(source, at, buffer, (), rows, cols, place=place))
+
+
+def _equal_tiles(size: int, dim: int) -> int:
+    """How many tiles of equal length at most ``dim`` rows make; the least number if there are none.
+
+    A few more tiles cost the core little, and the array nothing while weights stay in it.
+    """
+    least = -(-size // dim)
+    most = least + int(least * MORE_TILES)
+    return next((tiles for tiles in range(least, most + 1) if size % tiles == 0), least)
 
 
 def _rows(dimension: int, step: int, rank: int) -> Rows:

@@ -66,8 +66,14 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
     sizes = block_sizes(counts, config_of(function), tile_height(function))
     found: dict[str, None] = {}
-    choices = [(size, Plan()) for size in sizes[:BLOCK_SHAPES]]
-    plans = (Plan(jam=True), Plan(columns_outside=True), Plan(wait=False))
+    # Short products leave the core no time for loops; long ones need no longer program.
+    unroll = 0 < tile_height(function) < config_of(function).dim
+    choices = [(size, Plan(unroll=unroll)) for size in sizes[:BLOCK_SHAPES]]
+    plans = (
+        Plan(jam=True),
+        Plan(columns_outside=True, unroll=unroll),
+        Plan(wait=False, unroll=unroll),
+    )
     others = [(sizes[0], plan) for plan in plans]
     for size, plan in (*choices, *others):
         passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
@@ -112,6 +118,8 @@ class Plan:
     """Blocks of columns outermost: B stays in the L2 rather than A."""
     wait: bool = True
     """Moves wait until the array is through with the last chunk."""
+    unroll: bool = False
+    """The products with one tile of weights in a row, without a loop."""
     jam: bool = False
     """Several tiles of weights in a row: fewer loops and guards for the core, a longer program."""
 
@@ -136,7 +144,8 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
         InterleavePass("j", plan.wait),
         PeelPass("i", first=True),
         ReuseWeightsPass(apart=True),
-        UnrollPass(JAMMED_PRODUCTS, "j") if plan.jam else UnrollPass(),
+        *([UnrollPass(JAMMED_PRODUCTS, "j")] if plan.jam else []),
+        *([UnrollPass()] if plan.unroll and not plan.jam else []),
     ]
 
 

@@ -17,11 +17,9 @@ Apply = Callable[..., ModuleOp]
 
 
 def scheduled(gemm: Any, unroll: str) -> tuple[str, str]:
-    """A kernel, and its first schedule with ``unroll`` in the place of its own."""
+    """A kernel, and its first schedule with ``unroll`` in front of placement."""
     text = gemm(96, 64, 80).text()
-    first = first_pipelines(text)[0]
-    assert "gemmini-unroll," in first
-    return text, first.replace("gemmini-unroll,", unroll)
+    return text, first_pipelines(text)[0].replace("gemmini-place", f"{unroll}gemmini-place")
 
 
 @pytest.mark.parametrize("options", ["{limit=2}", "{limit=4}", '{limit=16 loop="j"}'])
