@@ -12,7 +12,7 @@ from dataclasses import replace
 from . import syntax
 from .rewrite_tree import rebuilt
 from .traversal import descendants
-from .types import BOOL, INT, VOID
+from .types import BOOL, INT, VOID, CType
 
 
 def returns_after_loops(
@@ -49,7 +49,7 @@ class _LoopReturns:
 
     def _declarations(self) -> tuple[syntax.Statement, ...]:
         place = self._function.body.location
-        names = {self._flag: BOOL}
+        names: dict[str, CType] = {self._flag: BOOL}
         if self._function.result != VOID:
             names[self._value] = self._function.result
         zero = syntax.Literal(place, 0, INT)

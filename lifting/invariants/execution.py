@@ -136,9 +136,11 @@ class Execution:
             side = dict(memory)
             yielded: tuple[Term, ...] = ()
             if region.blocks:
+                depth = len(self.path)
                 self.path.append(holds)
                 self.run(region.block, side)
-                self.path.pop()
+                # What loops added holds in this branch only.
+                del self.path[depth:]
                 last = region.block.last_op
                 yielded = self._terms(last.operands) if isinstance(last, scf.YieldOp) else ()
             sides.append((side, yielded))

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from liftproof.diagnostics import Diagnostic
 from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
@@ -17,19 +19,20 @@ from liftproof.lifting.invariants.check import Checker, Derived, Prover
 from liftproof.lifting.invariants.counterexample import find_difference
 from liftproof.lifting.invariants.derive import ClosedForms, close_loop
 from liftproof.lifting.invariants.describe import invariant_lines
-from liftproof.lifting.invariants.evaluate import evaluate
+from liftproof.lifting.invariants.evaluate import evaluate, evaluate_term
 from liftproof.lifting.invariants.execution import Contents, Execution
 from liftproof.lifting.invariants.fallback import lift_or_summarise
 from liftproof.lifting.invariants.prove import Proof, summarise
 from liftproof.lifting.invariants.python_view import python_view
 from liftproof.lifting.invariants.reference import reference_program
 from liftproof.lifting.invariants.simplify import FALSE, TRUE, apply, compare, constant, index
-from liftproof.lifting.invariants.terms import INDEX, Symbol, same
+from liftproof.lifting.invariants.terms import INDEX, Symbol, parameter, raw_apply, same
 from liftproof.lifting.results import with_result_as_output
 from liftproof.validation.execution.execute import execute
+from liftproof.validation.extract.pure_operations import PREDICATES
 from liftproof.validation.extract.structured import single_function
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerType, StringAttr, f32, i32
+from xdsl.dialects.builtin import IntegerAttr, IntegerType, StringAttr, f32, i1, i32
 
 FOLDER = Path(__file__).parent / "recurrences"
 KERNELS = sorted(path.stem for path in FOLDER.glob("*.c"))
@@ -224,6 +227,63 @@ def test_division_by_zero_proves_nothing() -> None:
     for number in (-1, 0, 1):
         prover.require(compare("eq", quotient, constant(number, i32)), [], "a / 0")
     assert not any(obligation.proved for obligation in prover.obligations)
+
+
+NUMBERS = st.integers(-3, 3) | st.sampled_from([-(2**31), 2**31 - 1])
+INTEGER_OPERATIONS = (
+    *(arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.AndIOp, arith.OrIOp, arith.XOrIOp),
+    *(arith.MinSIOp, arith.MaxUIOp),
+)
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """Steps of a computation: an operation, and the places of its operands."""
+    count = draw(st.integers(1, 8))
+    return [
+        (
+            draw(st.sampled_from([*INTEGER_OPERATIONS, "compare", "select", "cast"])),
+            *(draw(st.integers(0, 3 + place)) for _ in range(3)),
+            draw(st.sampled_from(["eq", "ne", "slt", "sge", "ult", "uge"])),
+        )
+        for place in range(count)
+    ]
+
+
+def computed(script: list[tuple[Any, ...]], type: Any, leaves: list[Any], make: Any) -> Any:
+    """The last value of a script, built with ``make``."""
+    values = list(leaves)
+    for operation, a, b, c, predicate in script:
+        x, y, z = values[a], values[b], values[c]
+        number = IntegerAttr(PREDICATES.index(predicate), 64)
+        truth = make(arith.CmpiOp, (x, y), i1, (("predicate", number),))
+        if operation == "compare":
+            values.append(make(arith.ExtUIOp, (truth,), type) if type == i32 else x)
+        elif operation == "select":
+            values.append(make(arith.SelectOp, (truth, y, z), type))
+        elif operation == "cast":
+            other = INDEX if type == i32 else i32
+            back = make(arith.IndexCastOp, (x,), other)
+            values.append(make(arith.IndexCastOp, (back,), type))
+        else:
+            values.append(make(operation, (x, y), type))
+    return values[-1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(script=scripts(), numbers=st.lists(NUMBERS, min_size=4, max_size=4), wide=st.booleans())
+def test_simplification_keeps_the_value(
+    script: list[tuple[Any, ...]], numbers: list[int], wide: bool
+) -> None:
+    """A simplified term has the value of the plain one, whatever its symbols stand for."""
+    type = INDEX if wide else i32
+    leaves = [parameter(place, type) for place in range(2)]
+    leaves += [constant(number, type) for number in numbers[2:]]
+    dtype = np.int64 if wide else np.int32
+    arrays = [np.asarray(number, dtype) for number in numbers[:2]]
+    plain = computed(script, type, leaves, raw_apply)
+    simple = computed(script, type, leaves, apply)
+    assert evaluate_term(simple, arrays) == evaluate_term(plain, arrays)
 
 
 def test_conditions_are_decided_by_constants() -> None:

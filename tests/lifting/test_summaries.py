@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from liftproof.diagnostics import Diagnostic
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.invariants.check import Checker, Prover
 from liftproof.lifting.invariants.evaluate import evaluate
+from liftproof.lifting.invariants.execution import Execution
 from liftproof.lifting.invariants.python_view import python_view
 from liftproof.lifting.summaries.operators import BINDING, OPERATORS, reference_lines
 from liftproof.lifting.summaries.prove import lift_to_summary
 from liftproof.lifting.summaries.read import read_summary
-from liftproof.lifting.summaries.stated import read_invariants
+from liftproof.lifting.summaries.stated import proposer_of, read_invariants
 from liftproof.validation.extract.structured import single_function
 from xdsl.dialects.func import FuncOp
 
@@ -259,6 +261,24 @@ def test_stated_inequality_is_checked() -> None:
     false = lift_to_summary(module, summary, "loop i:\n  k < i\n")
     assert false.verdict == "unknown"
     assert "a condition" in false.reason
+
+
+def test_conditions_of_a_branch_stay_in_it() -> None:
+    """What holds behind a loop in a branch is not assumed where the branch was not taken."""
+    text = """
+    void k(int n, int flag, const int a[n], int c[1]) {
+        int s = 0;
+        if (flag > 0) for (int i = 0; i < n; i++) s = s + a[i];
+        c[0] = s;
+    }
+    """
+    function = single_function(parse_c_kernel(text, "k.c"))
+    sections = read_invariants("loop i:\n  0 <= i\n  i <= n\n", function)
+    checker = Checker(Prover(), proposer_of(sections, function))
+    execution = Execution(checker.on_loop)
+    execution.run_function(function)
+    assert execution.path == []
+    assert len(checker.invariants) == 1
 
 
 @pytest.mark.parametrize(
