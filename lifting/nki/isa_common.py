@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from ...dialects import trn
 from ...dialects.trn.types import Engine, Operator, Space
 from .call_arguments import Arguments
+from .emitter import free_size
 from .grids import limits_of
-from .indexing import clip
+from .indexing import Slice, clip, select
 from .library import operator_of
 from .tiles import Tiles
 from .values import Dtype, Mask, Named, View
 
+MAX_FILL = 1 << 15
+"""Elements per partition that one memset sets: half of what an access pattern may walk through."""
 ENGINES = {
     "vector": Engine.DVE,
     "vector_engine": Engine.DVE,
@@ -31,13 +34,27 @@ def fill(tiles: Tiles, view: View, value: float, node: ast.AST) -> None:
     """Set a part of an array to a number; in HBM by a DMA from a tile."""
     if view.array.on_chip:
         view.array.zero_pending = False
-        return tiles.emit(trn.MemsetOp(tiles.operand(view), value), view)
+        for part in _pieces(view):
+            tiles.emit(trn.MemsetOp(tiles.operand(part), value), part)
+        return None
     shape = view.shape if len(view.shape) > 1 else (1, *view.shape)
     tile = tiles.new((min(shape[0], 128), *shape[1:]), view.dtype)
     if shape[0] > 128:
         tiles.refuse(node, "set HBM to a number in parts of at most 128 rows")
     fill(tiles, tile, value, node)
     return tiles.move(tile, view, node)
+
+
+def _pieces(view: View) -> list[View]:
+    """Parts of a view that one instruction can walk through."""
+    if free_size(view) <= MAX_FILL:
+        return [view]
+    free = [place for place, own in enumerate(view.dimensions) if own.along != 0]
+    place = max(free, key=lambda place: view.dimensions[place].size)
+    half = view.dimensions[place].size // 2
+    everything = Slice(None, None, None)
+    cuts = (Slice(None, half, None), Slice(half, None, None))
+    return [piece for cut in cuts for piece in _pieces(select(view, [*[everything] * place, cut]))]
 
 
 def write_identity(tiles: Tiles, view: View) -> None:
