@@ -36,7 +36,9 @@ class CostBlindSearch(Search):
         self.beam = self.random.sample(together, min(BEAM_WIDTH, len(together)))
 
 
-def searched(kind: type[Search], problem: Problem, first: Sequence[str], budget: int, seed: int):
+def searched(
+    kind: type[Search], problem: Problem, first: Sequence[str], budget: int, seed: int
+) -> Iterator[int]:
     """Cycles of each evaluated program of a search, in order."""
     with ThreadPoolExecutor(1) as executor:
         search = kind(problem, lambda pipeline: "", executor, budget, seed)

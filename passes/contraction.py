@@ -180,13 +180,10 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
     subscripts = [[_form(x, generic) for x in map.results] for map in inputs]
     _require_multiply_add(generic)
     _require_target(target, generic)
+    subscripts.append([{loop: 1} for loop in target])
+    arrays = (*generic.inputs, generic.outputs[0])
     views = [
-        view_of(_extents(value), forms)
-        for value, forms in zip(
-            (*generic.inputs, generic.outputs[0]),
-            (*subscripts, [{loop: 1} for loop in target]),
-            strict=True,
-        )
+        view_of(_extents(value), forms) for value, forms in zip(arrays, subscripts, strict=True)
     ]
     sums = [n for n, kind in enumerate(_iterators(generic)) if kind == IteratorType.REDUCTION]
     joined, views = coalesce(sizes, target[:-1], views, dim, always=True)
@@ -211,10 +208,10 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
         )
     first, second, result = views
     init, broadcast = _initial_value(generic.outputs[0], generic)
-    arrays = [_position(value, generic) for value in generic.inputs]
+    positions = [_position(value, generic) for value in generic.inputs]
     if roles.swapped:
         first, second = second, first
-        arrays.reverse()
+        positions.reverse()
     return Contraction(
         sizes=tuple(joined),
         i=roles.i,
@@ -222,8 +219,8 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
         k=roles.k,
         outer=tuple(loop for loop in target if loop not in (roles.i, roles.j)),
         window=tuple(loop for loop in sums if loop != roles.k),
-        a=Factor(arrays[0], first.groups, first.subscripts, *roles.a),
-        b=Factor(arrays[1], second.groups, second.subscripts, *roles.b),
+        a=Factor(positions[0], first.groups, first.subscripts, *roles.a),
+        b=Factor(positions[1], second.groups, second.subscripts, *roles.b),
         out=out,
         out_groups=result.groups,
         out_subscripts=result.subscripts,
