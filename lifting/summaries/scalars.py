@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 
 from xdsl.dialects import arith, math
@@ -12,13 +13,18 @@ from ...diagnostics import Diagnostic
 from ...validation.extract.pure_operations import FLOAT_PREDICATES
 from ..invariants.simplify import apply, both, compare, constant, negate, select
 from ..invariants.terms import Term
-from .values import Value, common, converted, mapped, promoted
+from .values import Value, common, converted, literal, mapped, promoted
 
 _ORDER = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _ARITHMETIC: dict[str, tuple[type[Operation], type[Operation]]] = {
     "+": (arith.AddiOp, arith.AddfOp),
     "-": (arith.SubiOp, arith.SubfOp),
     "*": (arith.MuliOp, arith.MulfOp),
+}
+_OF_LITERALS: dict[str, Callable[..., int | float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
 }
 _BITS: dict[str, type[Operation]] = {"&": arith.AndIOp, "|": arith.OrIOp, "^": arith.XOrIOp}
 
@@ -63,9 +69,10 @@ def binary(sign: str, left: Value, right: Value) -> Value:
         return mapped(lambda a, b: apply(_BITS[sign], (a, b), i1), left, right)
     if sign in ("<<", ">>"):
         return _shifted(sign, left, right)
+    if left.literal is not None and right.literal is not None and sign in _OF_LITERALS:
+        # Still a literal: its type adapts to what it meets.
+        return literal(_OF_LITERALS[sign](left.literal, right.literal))
     left, right = common(left, right)
-    if left.literal is not None and right.literal is not None and sign in _ARITHMETIC:
-        left, right = promoted(left), promoted(right)
     unsigned = left.unsigned
     if sign in _ARITHMETIC:
         integer, floating = _ARITHMETIC[sign]
@@ -141,8 +148,6 @@ def integer_binary(rule: Callable[[bool, Term, Term], Term], left: Value, right:
 def negative(value: Value) -> Value:
     """The value with the other sign."""
     if value.literal is not None:
-        from .values import literal
-
         return literal(-value.literal)
     if value.is_float:
         return mapped(lambda a: apply(arith.NegfOp, (a,), a.type), value)
@@ -160,13 +165,7 @@ def inverted(value: Value) -> Value:
         return not_(value)
     if value.is_float:
         raise Diagnostic("'~' needs integers")
-    return binary("^", value, converted_literal(-1))
-
-
-def converted_literal(number: int) -> Value:
-    from .values import literal
-
-    return literal(number)
+    return binary("^", value, literal(-1))
 
 
 def chosen(condition: Value, then: Value, otherwise: Value) -> Value:

@@ -62,6 +62,8 @@ def scalar(term: Term, unsigned: bool = False) -> Value:
 def literal(number: int | float) -> Value:
     """A number as it is written."""
     type: Attribute = i32 if isinstance(number, int) else f64
+    if isinstance(number, int) and not -(1 << 63) <= number < 1 << 64:
+        raise Diagnostic("the number does not fit 64 bits")
     if isinstance(number, int) and not -(1 << 31) <= number < 1 << 31:
         type = IntegerType(64)
     term = constant(number, type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -127,9 +128,13 @@ CASES = [
     ("full(1, first(a == a[2], -1))", "scalar", lambda v: [np.argmax(v.a == v.a[2])]),
     ("full(1, a[-1] if all(b > 0) else 0)", "scalar", lambda v: [v.a[-1]]),
     ("full(1, fold(lambda k, p, q: (q, p + q), range(n), (0, 1))[0])", "scalar", lambda v: [5]),
+    ("scan(lambda k, p: 0.5 * p + x[k], range(n), 0.0)", "floats", None),
     ("full(1, 0x10 + bool(s) + True)", "scalar", lambda v: [18]),
 ]
 OWN = {
+    "scan(lambda k, p: 0.5 * p + x[k], range(n), 0.0)": lambda v: np.array(
+        list(accumulate(v.x, lambda p, x: np.float32(0.5) * p + x, initial=np.float32(0)))[1:]
+    ),
     "scan(lambda k, p: p * 2 + a[k], range(n), 1)": lambda v: [
         2 ** (k + 1) + sum(2 ** (k - j) * int(v.a[j]) for j in range(k + 1)) for k in range(N)
     ],
