@@ -33,6 +33,18 @@ PASSES = {
 """Module and class of each pass, in the order of the road."""
 
 
+TRAINIUM_PASSES = {
+    "trn-lower-rows": ("trainium.lower_rows", "LowerRowsPass"),
+    "trn-lower-matmul": ("trainium.lower_matmul", "LowerMatmulPass"),
+}
+"""The same for Trainium."""
+
+
+def get_trainium_passes() -> dict[str, Callable[[], type[ModulePass]]]:
+    """``get_all_passes`` for Trainium."""
+    return {name: _factory(*location) for name, location in TRAINIUM_PASSES.items()}
+
+
 def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
     """A factory for each pass; calling it imports the pass."""
     return {name: _factory(*location) for name, location in PASSES.items()}

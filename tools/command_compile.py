@@ -6,9 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..hw.machines import TRAINIUM
 from .command_optimize import add_common_arguments, run_one
 from .executors import in_this_process
 from .exit_status import ACCEPTED
+from .machine_choice import choose_machine
 from .optimize import OptimizeOptions
 
 
@@ -20,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Lower, validate and write, as ``optimize`` does after its search."""
+    folder: Path = options.out or Path("out") / Path(options.kernel).stem
+    if choose_machine(options) == TRAINIUM:
+        from .optimize_trainium import optimize_trainium
+
+        return optimize_trainium(options.kernel, folder, options), ACCEPTED
     choices = OptimizeOptions(
         config=options.config,
         level=options.level,
@@ -27,6 +34,5 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
         dram_latency=options.dram_latency,
         warm=options.warm,
     )
-    folder: Path = options.out or Path("out") / Path(options.kernel).stem
     with in_this_process() as executor:
         return run_one(options.kernel, folder, options, choices, executor), ACCEPTED

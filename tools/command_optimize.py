@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..diagnostics import Diagnostic
-from ..hw.gemmini.config import DEFAULT_CONFIG
+from ..hw.machines import GEMMINI, TRAINIUM
 from ..llm.session import Session, open_session
 from .arguments import positive
 from .executors import PROCESSES, executor_name, open_executor
 from .exit_status import ACCEPTED
+from .machine_choice import choose_machine
 from .optimize import OptimizeOptions, Result, optimize
 from .proposer_arguments import add_proposer_arguments, models_of
 from .terminal import TerminalListener
@@ -44,13 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that ``optimize`` and ``compile`` share."""
-    parser.add_argument("--target", default="gemmini", choices=["gemmini"])
-    parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
+    parser.add_argument(
+        "--target",
+        choices=[GEMMINI, TRAINIUM],
+        help="the accelerator; the configuration says it too (default: gemmini)",
+    )
+    parser.add_argument("--config", help="name or TOML file of the machine")
     parser.add_argument("--level", default="soc", choices=["accelerator", "soc"])
     parser.add_argument("--dram-latency", type=positive, help="DRAM latency in cycles (soc)")
     parser.add_argument("--warm", action="store_true", help="all data in the L2 cache at the start")
     parser.add_argument("--out", type=Path, help="output folder (default: out/KERNEL)")
-    parser.add_argument("--emit", default="mlir,c", type=formats, help="comma list: mlir, c, rocc")
+    parser.add_argument(
+        "--emit",
+        type=formats,
+        help="comma list: mlir, c, rocc; (default: mlir,c); for Trainium mlir, nki (both)",
+    )
     parser.add_argument("-j", "--jobs", type=positive, help="worker processes (default: all cores)")
 
 
@@ -65,6 +74,14 @@ def formats(text: str) -> tuple[str, ...]:
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Run the searches, one kernel after the other, and write their results."""
+    if choose_machine(options) == TRAINIUM:
+        from .optimize_trainium import optimize_trainium
+
+        found = [
+            optimize_trainium(kernel, folder, options)
+            for kernel, folder in _folders(options.kernels, options.out).items()
+        ]
+        return found[0] if len(found) == 1 else {"results": found}, ACCEPTED
     choices = OptimizeOptions(
         config=options.config,
         level=options.level,

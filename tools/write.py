@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..passes.emit_c import emit_c
 from .optimize import Result
 from .rule_report import rules_file
 
-FORMATS = ("mlir", "c", "rocc")
+FORMATS = ("mlir", "c", "rocc", "nki")
 
 
 def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> dict[str, Any]:
@@ -41,13 +42,18 @@ def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> d
     files = [str(directory / name) for name in (*texts, "report.json")]
     report = {**result.report(), "files": files}
     texts["report.json"] = json.dumps(report, indent=2)
+    write_files(directory, texts)
+    return report
+
+
+def write_files(directory: Path, texts: Mapping[str, str]) -> None:
+    """Write texts by file name; raises ``Diagnostic`` where that is not possible."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_atomically(directory / name, text.rstrip("\n") + "\n")
     except OSError as error:
         raise Diagnostic(f"{directory}: cannot write: {error.strerror}") from error
-    return report
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

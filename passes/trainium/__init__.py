@@ -1,0 +1,1 @@
+"""Passes that take tensor programs to Trainium's tile level."""

@@ -1,0 +1,72 @@
+"""Functions on tensors and the functions on arrays in memory that they are lowered to."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from xdsl.builder import Builder
+from xdsl.dialects import arith, func
+from xdsl.dialects.builtin import DenseArrayBase, IndexType, IntegerType, MemRefType, TensorType
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.utils.exceptions import PassFailedException, VerifyException
+
+
+def replace_function(function: func.FuncOp, block: Block) -> None:
+    """Put a function with the given body, and all attributes of the old one, in its place."""
+    types = [argument.type for argument in block.args]
+    lowered = func.FuncOp(function.sym_name.data, (types, []), Region(block))
+    lowered.attributes.update(function.attributes)
+    parent = function.parent_block()
+    assert parent is not None
+    parent.insert_op_before(lowered, function)
+    function.detach()
+    function.erase(safe_erase=False)
+
+
+@contextmanager
+def refusing_illegal_operations() -> Generator[None]:
+    """An instruction that the dialect does not allow means that the pass does not apply."""
+    try:
+        yield
+    except VerifyException as error:
+        raise PassFailedException(f"what would be needed is not allowed: {error}") from error
+
+
+def parameters_in_memory(function: func.FuncOp) -> Block:
+    """A block whose arguments are the function's parameters as arrays in HBM."""
+    block = Block(arg_types=[in_memory(argument.type) for argument in function.args])
+    for new, old in zip(block.args, function.args, strict=True):
+        new.name_hint = old.name_hint
+    return block
+
+
+def in_memory(type: Attribute) -> Attribute:
+    if isinstance(type, TensorType) and type.has_static_shape():
+        return MemRefType(type.element_type, type.get_shape())
+    raise PassFailedException(f"a parameter of type {type}")
+
+
+def output_positions(function: func.FuncOp) -> list[int]:
+    attribute = function.attributes.get("liftproof.outputs")
+    if not isinstance(attribute, DenseArrayBase):
+        raise PassFailedException("the function lacks `liftproof.outputs`")
+    return [int(position) for position in attribute.get_values()]
+
+
+def index_constant(builder: Builder, number: int) -> SSAValue:
+    return builder.insert(arith.ConstantOp.from_int_and_width(number, IndexType())).result
+
+
+def tensor_sizes(value: SSAValue) -> tuple[int, ...]:
+    if not isinstance(value.type, TensorType) or not value.type.has_static_shape():
+        raise PassFailedException(f"{value.type} is no tensor of known size")
+    return tuple(value.type.get_shape())
+
+
+def element_type(value: SSAValue) -> Attribute:
+    """The element type of a tensor; raises ``PassFailedException`` for one of integers."""
+    assert isinstance(value.type, TensorType)
+    if isinstance(value.type.element_type, IntegerType):
+        raise PassFailedException("integers are not computed by these instructions")
+    return value.type.element_type

@@ -1,0 +1,167 @@
+"""Lowering to Trainium: what is lowered is proved equal to the C kernel, and runs as NumPy does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from liftproof.dialects.context import new_context
+from liftproof.hw.gemmini.unroll import kernel_function
+from liftproof.hw.trainium.check import check
+from liftproof.hw.trainium.config import load_config
+from liftproof.hw.trainium.functional import run
+from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.prove import lift_and_prove
+from liftproof.passes.trainium.lower_matmul import LowerMatmulPass
+from liftproof.passes.trainium.lower_rows import LowerRowsPass
+from liftproof.validation.validate import validate
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+CONFIG = load_config("trainium1")
+SOFTMAX = """
+#include <math.h>
+void softmax(const float x[{rows}][40], float y[{rows}][40]) {{
+  for (int i = 0; i < {rows}; i++) {{
+    float m = x[i][0];
+    for (int j = 1; j < 40; j++) m = x[i][j] > m ? x[i][j] : m;
+    float s = 0.0f;
+    for (int j = 0; j < 40; j++) s += expf(x[i][j] - m);
+    for (int j = 0; j < 40; j++) y[i][j] = expf(x[i][j] - m) / s;
+  }}
+}}"""
+LAYERNORM = """
+#include <math.h>
+void layernorm(const float x[150][40], const float g[40], const float b[40], float y[150][40]) {
+  for (int i = 0; i < 150; i++) {
+    float s = 0.0f, v = 0.0f;
+    for (int j = 0; j < 40; j++) s += x[i][j];
+    float mean = s / 40.0f;
+    for (int j = 0; j < 40; j++) v += (x[i][j] - mean) * (x[i][j] - mean);
+    float r = 1.0f / sqrtf(v / 40.0f + 1e-5f);
+    for (int j = 0; j < 40; j++) y[i][j] = (x[i][j] - mean) * r * g[j] + b[j];
+  }
+}"""
+ADAMW = """
+#include <math.h>
+void adamw(const float g[130][24], float p[130][24], float m[130][24], float v[130][24]) {
+  for (int i = 0; i < 130; i++)
+    for (int j = 0; j < 24; j++) {
+      float mi = 0.9f * m[i][j] + 0.1f * g[i][j];
+      float vi = 0.999f * v[i][j] + 0.001f * g[i][j] * g[i][j];
+      p[i][j] = p[i][j] - 0.001f * (mi / (sqrtf(vi) + 1e-8f) + 0.01f * p[i][j]);
+      m[i][j] = mi;
+      v[i][j] = vi;
+    }
+}"""
+MATMUL = """
+void matmul(const float A[{a}], const float B[{b}], float C[{m}][{n}]) {{
+  for (int i = 0; i < {m}; i++)
+    for (int j = 0; j < {n}; j++) {{
+      float s = 0.0f;
+      for (int k = 0; k < {k}; k++) s += A[{ai}] * B[{bi}];
+      C[i][j] = s;
+    }}
+}}"""
+
+
+def lowered(text: str, instance: ModulePass) -> tuple[ModuleOp, ModuleOp]:
+    """The loops and the lowered program of a C kernel."""
+    loops = parse_c_kernel(text, "kernel.c")
+    module = lift_and_prove(loops).module.clone()
+    instance.apply(new_context(), module)
+    module.verify()
+    return loops, module
+
+
+def outputs(module: ModuleOp, *inputs: np.ndarray) -> list[np.ndarray]:
+    """The arrays after a run of the functional simulator."""
+    function = kernel_function(module)
+    check(function, CONFIG)
+    names = [argument.name_hint or "" for argument in function.args]
+    return list(run(function, CONFIG, dict(zip(names, inputs, strict=True))).values())
+
+
+def matmul(m: int, n: int, k: int, a_turned: bool = False, b_turned: bool = False) -> str:
+    return MATMUL.format(
+        m=m,
+        n=n,
+        k=k,
+        a=f"{k}][{m}" if a_turned else f"{m}][{k}",
+        b=f"{n}][{k}" if b_turned else f"{k}][{n}",
+        ai="k][i" if a_turned else "i][k",
+        bi="j][k" if b_turned else "k][j",
+    )
+
+
+@pytest.mark.parametrize("text", [SOFTMAX.format(rows=256), LAYERNORM, ADAMW])
+def test_rows_are_proved(text: str) -> None:
+    """Reductions along rows, weights, several results in place, a ragged last block."""
+    loops, module = lowered(text, LowerRowsPass())
+    result = validate(loops, module)
+    assert result.verdict == "proved", result.reason
+
+
+@pytest.mark.parametrize("rows", [256, 77])
+def test_softmax_is_numpys(rows: int) -> None:
+    """The functional simulator computes what NumPy does, up to the rounding of sums in float32."""
+    _, module = lowered(SOFTMAX.format(rows=rows), LowerRowsPass())
+    x = np.random.default_rng(1).standard_normal((rows, 40)).astype(np.float32)
+    found = outputs(module, x, np.zeros_like(x))[1]
+    shifted = np.exp(x - x.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(found, shifted / shifted.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
+def test_products_are_proved(turned: tuple[bool, bool]) -> None:
+    """Both operands as they are or transposed; no size is a multiple of a tile."""
+    loops, module = lowered(matmul(150, 530, 140, *turned), LowerMatmulPass(256, 512, 100))
+    result = validate(loops, module)
+    assert result.verdict == "proved", result.reason
+
+
+@pytest.mark.parametrize("shape", [(256, 512, 128), (150, 530, 140), (1, 1, 1)])
+def test_products_are_numpys(shape: tuple[int, int, int]) -> None:
+    """The functional simulator computes the product, whole tiles or ragged ones."""
+    m, n, k = shape
+    _, module = lowered(matmul(m, n, k), LowerMatmulPass())
+    rng = np.random.default_rng(2)
+    a, b = (rng.standard_normal(size).astype(np.float32) for size in ((m, k), (k, n)))
+    found = outputs(module, a, b, np.zeros((m, n), np.float32))[2]
+    np.testing.assert_allclose(found, a @ b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("instance", "said"),
+    [
+        (LowerMatmulPass(rows=1024), "takes 8 banks"),
+        (LowerMatmulPass(depth=0), "depth must be at least 1"),
+        (LowerMatmulPass(), "a product and nothing else"),
+    ],
+)
+def test_matmul_refuses(instance: LowerMatmulPass, said: str) -> None:
+    """Blocks that do not fit, and programs that are more than a product, are refused by name."""
+    with pytest.raises(PassFailedException, match=said):
+        lowered(LAYERNORM, instance)
+
+
+def test_rows_that_depend_on_each_other_are_refused() -> None:
+    """A sum over the first dimension is not computed row by row."""
+    text = """
+void columns(const float x[8][4], float y[4]) {
+  for (int j = 0; j < 4; j++) {
+    float s = 0.0f;
+    for (int i = 0; i < 8; i++) s += x[i][j];
+    y[j] = s;
+  }
+}"""
+    with pytest.raises(PassFailedException, match="rows"):
+        lowered(text, LowerRowsPass())
+
+
+def test_schedules_of_a_product_fit() -> None:
+    """Every block of the space applies, and no two are the same."""
+    module = lift_and_prove(parse_c_kernel(matmul(128, 512, 128), "kernel.c")).module
+    space = LowerMatmulPass.schedule_space(new_context(), module)
+    assert len(space) == len(set(space)) > 20
+    assert LowerMatmulPass.schedule_space(new_context(), parse_c_kernel(LAYERNORM, "k.c")) == ()

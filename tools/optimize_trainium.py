@@ -1,0 +1,231 @@
+"""``liftproof optimize`` and ``compile`` for Trainium: from a C kernel to a proven NKI kernel.
+
+The space of schedules is small enough to be tried in order: every instance of the lowering passes
+that applies is timed by the cycle model, and the fastest that is proved wins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.utils.arg_spec import parse_pipeline
+from xdsl.utils.exceptions import ArgSpecParseError, PassFailedException, VerifyException
+
+from ..diagnostics import Diagnostic
+from ..dialects.context import new_context
+from ..hw.gemmini.unroll import kernel_function
+from ..hw.machines import TRAINIUM
+from ..hw.trainium.check import check
+from ..hw.trainium.config import TrainiumConfig, load_config
+from ..hw.trainium.timing import TimingResult, simulate_tiles
+from ..lifting.c.frontend import parse_c_kernel
+from ..lifting.prove import LiftResult, lift_and_prove
+from ..passes.emit_nki import emit_nki
+from ..passes.registry import get_trainium_passes
+from ..validation.validate import Validation, validate
+from .read import read_text
+from .terminal import TerminalListener
+from .write import write_files
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One schedule: what it became, and how long that takes."""
+
+    pipeline: str
+    program: ModuleOp | None = None
+    timing: TimingResult | None = None
+    diagnostic: str = ""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        cycles = None if self.timing is None else self.timing.cycles
+        return {"pipeline": self.pipeline, "cycles": cycles, "diagnostic": self.diagnostic}
+
+
+def optimize_trainium(kernel: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Optimize one kernel, write the files, print the result lines, and return the report.
+
+    Raises ``Diagnostic`` where the kernel cannot be read, lifted, lowered or proved.
+    """
+    started = time.perf_counter()
+    config = load_config(options.config)
+    with TerminalListener(quiet=options.json) as listener:
+        loops = parse_c_kernel(read_text(kernel), kernel)
+        lifted = lift_and_prove(loops)
+        listener.stage("lift", f"{lifted.summary} {lifted.verdict} {lifted.method}")
+        if lifted.verdict != "proved":
+            raise Diagnostic(f"{kernel}: lift {lifted.verdict}: {lifted.reason}")
+        candidates = _candidates(kernel, lifted, config, options)
+        timed = [one for one in candidates if one.timing is not None]
+        listener.stage("search", f"{len(candidates)} candidates, {len(timed)} of them legal")
+        best, proof = _first_proved(kernel, loops, timed)
+        listener.stage("validate", f"proved ({proof.obligations} obligations)")
+        report = _report(kernel, options.config, candidates, best, proof)
+        report["seconds"] = round(time.perf_counter() - started, 2)
+        report = _write(report, lifted, best, candidates, folder, options)
+        listener.stage("result", _result_line(report))
+        listener.stage("files", str(folder))
+    return report
+
+
+def _candidates(
+    kernel: str, lifted: LiftResult, config: TrainiumConfig, options: argparse.Namespace
+) -> list[Candidate]:
+    """All schedules within the budget, or the one that was asked for; at least one is legal."""
+    asked = getattr(options, "pipeline", None)
+    instances = _parsed(asked) if asked else _instances(kernel, lifted.module)
+    budget = getattr(options, "budget", None)
+    found = [_evaluate(one, lifted.module, config) for one in islice(instances, budget)]
+    if all(candidate.timing is None for candidate in found):
+        raise Diagnostic(f"{kernel}: cannot be lowered: {found[0].diagnostic}")
+    return found
+
+
+def _instances(kernel: str, module: ModuleOp) -> Iterator[ModulePass]:
+    """The menu: every instance of a lowering pass that applies to the tensor program."""
+    context = new_context()
+    reasons: list[str] = []
+    applicable: list[ModulePass] = []
+    for load in get_trainium_passes().values():
+        kind = load()
+        instances = kind.schedule_space(context, module)
+        applicable += instances
+        if not instances:
+            reasons.append(f"{kind.name}: {_refusal(kind(), module)}")
+    if not applicable:
+        raise Diagnostic(f"{kernel}: cannot be lowered: {'; '.join(reasons)}")
+    yield from applicable
+
+
+def _refusal(instance: ModulePass, module: ModuleOp) -> str:
+    try:
+        instance.apply(new_context(), module.clone())
+    except PassFailedException as error:
+        return str(error)
+    return "no schedule"
+
+
+def _parsed(pipeline: str) -> Iterator[ModulePass]:
+    """The lowering pass of a pipeline; raises ``Diagnostic`` for anything else."""
+    passes = get_trainium_passes()
+    try:
+        specs = list(parse_pipeline(pipeline))
+        if len(specs) != 1 or specs[0].name not in passes:
+            raise Diagnostic(
+                f"--pipeline {pipeline}: not a schedule for Trainium",
+                hint=f"one of {', '.join(passes)}",
+            )
+        yield passes[specs[0].name]().from_pass_spec(specs[0])
+    except (ArgSpecParseError, ValueError) as error:
+        raise Diagnostic(f"--pipeline {pipeline}: {error}") from error
+
+
+def _evaluate(instance: ModulePass, module: ModuleOp, config: TrainiumConfig) -> Candidate:
+    pipeline = str(instance.pipeline_pass_spec())
+    program = module.clone()
+    try:
+        instance.apply(new_context(), program)
+        program.verify()
+        function = kernel_function(program)
+        check(function, config)
+        timing, _ = simulate_tiles(function, config)
+    except (PassFailedException, VerifyException, Diagnostic) as error:
+        return Candidate(pipeline, diagnostic=_first_line(error))
+    return Candidate(pipeline, program, timing)
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong; the verifier's exceptions end with the whole program."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if "Error" in line), lines[0]) if lines else ""
+
+
+def _first_proved(
+    kernel: str, loops: ModuleOp, timed: list[Candidate]
+) -> tuple[Candidate, Validation]:
+    """The fastest schedule that is proved equal to the C kernel."""
+    reason = ""
+    for candidate in sorted(timed, key=lambda one: one.timing.cycles if one.timing else 0):
+        assert candidate.program is not None
+        proof = validate(loops, candidate.program)
+        if proof.verdict == "proved":
+            return candidate, proof
+        reason = reason or f"{candidate.pipeline} is {proof.verdict}: {proof.reason}"
+    raise Diagnostic(f"{kernel}: no schedule is proved; {reason}")
+
+
+def _report(
+    kernel: str,
+    config: str,
+    candidates: list[Candidate],
+    best: Candidate,
+    proof: Validation,
+) -> dict[str, Any]:
+    timed = [one.timing for one in candidates if one.timing is not None]
+    assert best.timing is not None
+    return {
+        "kernel": Path(kernel).stem,
+        "target": TRAINIUM,
+        "config": config,
+        "verdict": proof.verdict,
+        "assumptions": list(proof.assumptions),
+        "obligations": proof.obligations,
+        "baseline_cycles": timed[0].cycles,
+        "best_cycles": best.timing.cycles,
+        "lower_bound_cycles": best.timing.lower_bound_cycles,
+        "bound": best.timing.bound.limiting,
+        "nanoseconds": round(best.timing.nanoseconds),
+        "utilization": round(best.timing.utilization, 4),
+        "pipeline": best.pipeline,
+        "evaluated": len(candidates),
+        "rejected": len(candidates) - len(timed),
+        "input_sha256": hashlib.sha256(read_text(kernel).encode()).hexdigest(),
+        "version": version("liftproof"),
+    }
+
+
+def _write(
+    report: dict[str, Any],
+    lifted: LiftResult,
+    best: Candidate,
+    candidates: list[Candidate],
+    folder: Path,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    assert best.program is not None
+    lines = (
+        f"Liftproof {report['version']}: {report['kernel']}, {report['best_cycles']} cycles",
+        f"proved equal to the source, sha256 {report['input_sha256']}",
+        f"pipeline: {report['pipeline']}",
+    )
+    texts = {"tensor.mlir": str(lifted.module), "schedule.txt": best.pipeline}
+    if "mlir" in options.emit:
+        texts["kernel.mlir"] = "".join(f"// {line}\n" for line in lines) + str(best.program)
+    if "nki" in options.emit:
+        texts["kernel.py"] = "".join(f"# {line}\n" for line in lines) + emit_nki(best.program)
+    texts["search.jsonl"] = "\n".join(json.dumps(one.row) for one in candidates)
+    report = report | {"files": [str(folder / name) for name in (*texts, "report.json")]}
+    texts["report.json"] = json.dumps(report, indent=2)
+    write_files(folder, texts)
+    return report
+
+
+def _result_line(report: dict[str, Any]) -> str:
+    share = report["lower_bound_cycles"] / report["best_cycles"]
+    return (
+        f"{report['best_cycles']:,} cycles of the tensor engine, {share:.1%} of the bound"
+        f" ({report['bound']}), {report['baseline_cycles'] / report['best_cycles']:.1f}× over the"
+        " first schedule"
+    )
