@@ -206,7 +206,7 @@ class _Block:
             raise PassFailedException("an operation with several results")
         space = _iteration_space(operation)
         maps = [attribute.data for attribute in operation.indexing_maps]
-        kinds = [kind.data.value for kind in operation.iterator_types]
+        kinds = [str(kind.data.value) for kind in operation.iterator_types]
         if kinds[:1] != ["parallel"] or space[0] != self.lowering.rows:
             raise PassFailedException("an operation whose first loop is not over the rows")
         axes = kinds.count("reduction")

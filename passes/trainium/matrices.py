@@ -78,7 +78,7 @@ def _maps(operation: Operation) -> list[AffineMap]:
 
 
 def _maps_of_generic(operation: linalg.GenericOp) -> list[AffineMap]:
-    kinds = [kind.data.value for kind in operation.iterator_types]
+    kinds = [str(kind.data.value) for kind in operation.iterator_types]
     maps = [attribute.data for attribute in operation.indexing_maps]
     if (
         kinds != ["parallel", "parallel", "reduction"]
