@@ -61,7 +61,8 @@ class LowerProductsPass(ModulePass):
     last one's result), or held in the ``array`` (output-stationary). ``split`` distributes loops
     over independent statements. ``roll`` leaves loops over the tiles of a result: less code, which
     a cold instruction cache has to fetch, for more work of the core. Negative signs become the
-    scale of loads, a first addend the product's bias. Floating-point sums are reassociated.
+    scale of loads, a first addend the product's bias. Guarantees the same sums, which may be
+    formed in another order.
     """
 
     name = "gemmini-lower-products"
