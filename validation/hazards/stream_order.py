@@ -21,6 +21,7 @@ The order is kept as vector clocks: for each event, how many events of each chai
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -178,7 +179,7 @@ class HappensBefore:
             if needed > 0:
                 np.maximum(clock, self.clock(every[0].events[needed - 1]), out=clock)
         else:
-            np.maximum(clock, self._needed(event, every), out=clock)
+            np.maximum(clock, self._needed(event, every, clock), out=clock)
 
     def _move(self, number: int, event: Event, trigger: int) -> None:
         clock = self._clocks[self._rows[number]]
@@ -197,8 +198,10 @@ class HappensBefore:
         known = self._known(trigger, events[first].chain)
         return bisect_left(moves, known, key=lambda move: events[_trigger(events[move])].index)
 
-    def _needed(self, wait: Event, every: list[_Counters]) -> NDArray[np.int32]:
-        """How many events of each chain a wait needs."""
+    def _needed(
+        self, wait: Event, every: list[_Counters], known: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """How many events of each chain a wait needs; at least those that are known."""
         # What the wait happens before cannot serve it.
         limits = [self._unaware(counters, wait.chain, wait.index) for counters in every]
         found = np.zeros(len(self.program.chains), np.int32)
@@ -214,7 +217,7 @@ class HappensBefore:
                 return sum(int(counters.sums[place]) for counters, place in sums)
 
             # The earlier an event is in its chain, the less is there without it.
-            found[chain] = bisect_left(range(len(events)), wait.count, key=available)
+            found[chain] = _first(available, wait.count, int(known[chain]), len(events))
         return found
 
     def _unaware(self, counters: _Counters, chain: int, index: int) -> int:
@@ -223,6 +226,19 @@ class HappensBefore:
 
     def _seen(self, number: int, chain: int) -> int:
         return int(self._known(number, chain))
+
+
+def _first(value: Callable[[int], int], limit: int, low: int, end: int) -> int:
+    """The first number from ``low`` up to ``end`` where an ascending function reaches ``limit``.
+
+    Looks near ``low`` first, as a loop's next wait needs little more than the one before.
+    """
+    high, step = low, 1
+    while high < end and value(high) < limit:
+        low = high + 1
+        high += step
+        step *= 2
+    return bisect_left(range(end), limit, lo=low, hi=min(high, end), key=value)
 
 
 def _trigger(event: Event) -> int:

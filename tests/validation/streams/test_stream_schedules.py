@@ -58,7 +58,10 @@ def text_of(program: Program) -> str:
     lines = [f"%t = trn.sbuf partition 0 offset 0 : {kind}"]
     lines += [f"%v{slot} = trn.view %t[0, {slot}] : {kind} to {view}" for slot in range(SLOTS)]
     lines += [f"%s{number} = trn.semaphore" for number in range(SEMAPHORES)]
-    counts = {step.count for steps in program.values() for step in steps if hasattr(step, "count")}
+    counting = [
+        step for steps in program.values() for step in steps if isinstance(step, Wait | Inc)
+    ]
+    counts = {step.count for step in counting}
     lines += [f"%n{count} = arith.constant {count} : index" for count in sorted(counts)]
     for engine, steps in program.items():
         body = [_line(step, view) for step in steps]
