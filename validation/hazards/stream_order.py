@@ -127,15 +127,12 @@ class HappensBefore:
         clock[event.chain] = event.index + 1
         return clock
 
-    def is_before(self, first: int, second: int) -> bool:
-        """Whether the first event is complete when the second starts, in every execution."""
-        event = self.program.events[first]
-        return first != second and self._known(second, event.chain) > event.index
-
     def _known(self, number: int, chain: int) -> int:
         """How many events of a chain happen before the event, itself included."""
         event = self.program.events[number]
-        return event.index + 1 if event.chain == chain else self._clocks[self._rows[number], chain]
+        if event.chain == chain:
+            return event.index + 1
+        return int(self._clocks[self._rows[number], chain])
 
     def _number_rows(self) -> NDArray[np.int64]:
         events = self.program.events
@@ -222,10 +219,7 @@ class HappensBefore:
 
     def _unaware(self, counters: _Counters, chain: int, index: int) -> int:
         """How many of the counters the event ``index`` of a chain does not happen before."""
-        return bisect_right(counters.events, index, key=lambda number: self._seen(number, chain))
-
-    def _seen(self, number: int, chain: int) -> int:
-        return int(self._known(number, chain))
+        return bisect_right(counters.events, index, key=lambda number: self._known(number, chain))
 
 
 def _first(value: Callable[[int], int], limit: int, low: int, end: int) -> int:
