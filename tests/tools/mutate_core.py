@@ -37,7 +37,16 @@ CORE = (
 TESTS = tuple(
     f"tests/validation/test_{name}.py"
     for name in (
-        *("core", "index", "folds", "sums_of_sums", "identity", "sizes", "tensor_views"),
+        *(
+            "core",
+            "index",
+            "dram_order",
+            "folds",
+            "sums_of_sums",
+            "identity",
+            "sizes",
+            "tensor_views",
+        ),
         *("certificates", "recheck", "known_traps", "validate"),
     )
 )

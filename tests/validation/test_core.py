@@ -33,7 +33,6 @@ from liftproof.validation.core.polyhedral import (
     Requirement,
     Role,
     Statement,
-    Unsupported,
 )
 from liftproof.validation.core.smt import (
     Answer,
@@ -52,7 +51,6 @@ from liftproof.validation.core.smt import (
 )
 from liftproof.validation.core.sum_matching import _leads_back
 from liftproof.validation.core.terms import term
-from liftproof.validation.hazards.dram_order import check_dram_order
 
 WIDE, HIGH = Variable("x", 0, 3), Variable("y", 0, 3)
 ROW, COLUMN = Variable("i", 0, 3), Variable("j", 0, 2)
@@ -531,48 +529,6 @@ def test_an_undecided_obligation_is_a_violation() -> None:
             Solver(resource_limit=1),
         ).run()
     assert found.value.model is None
-
-
-# The order of moves.
-
-SPAD, DRAM = Array("spad", "i8", (constant_index(64),)), Array("D", "i8", (constant_index(64),))
-IN_DRAM = replace(DRAM, position=0)
-
-
-def moves(load_time: int, store_time: int, *, dram: int = 0, row: int = 0) -> Program:
-    """A load of elements 0–3 of D to rows 0–3, and a store from ``row`` on to ``dram`` on."""
-    load = write(
-        "L", (ROW,), [R], [load_time, R], array=SPAD,
-        reads=(read_of(R, [load_time, R], IN_DRAM),),
-    )  # fmt: skip
-    store = write(
-        "S", (ROW,), [R + dram], [store_time, R], array=IN_DRAM,
-        reads=(read_of(R + row, [store_time, R], SPAD),),
-    )  # fmt: skip
-    return Program(statements=[load, store], moves={"L", "S"})
-
-
-@pytest.mark.parametrize(
-    ("program", "allowed"),
-    [
-        (moves(0, 1), True),
-        (moves(0, 1, row=8), False),
-        (moves(0, 1, row=1), False),
-        (moves(0, 1, row=8, dram=4), True),
-        (moves(0, 1, row=8, dram=3), False),
-        (moves(1, 0), False),
-        (moves(1, 0, dram=4), True),
-        (moves(1, 0, dram=-3), False),
-        (replace(moves(1, 0), moves={"L"}), True),
-    ],
-)
-def test_moves_keep_no_order_of_their_own(program: Program, allowed: bool) -> None:
-    """A store may follow a load of its rows; else moves of one element must not meet."""
-    if allowed:
-        check_dram_order(program, Solver())
-    else:
-        with pytest.raises(Unsupported, match="may move"):
-            check_dram_order(program, Solver())
 
 
 # Pairings.
