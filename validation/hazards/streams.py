@@ -96,22 +96,25 @@ def _over_capacity(function: func.FuncOp, config: TrainiumConfig) -> StreamHazar
             continue
         end = op.offset.value.data + partition_bytes(op.buffer.type)
         if end > limit:
-            user = Place(_first_user(op.buffer) or op)
+            user = Place(_first_user(function, op.buffer) or op)
             reason = f"{Place(op)} reaches byte {end} of {limit} per partition, used by {user}"
             return StreamHazard(StreamRule.CAPACITY, Place(op), user, reason)
     return None
 
 
-def _first_user(buffer: SSAValue) -> Operation | None:
-    """An instruction that accesses a buffer."""
-    for use in buffer.uses:
-        op = use.operation
-        if isinstance(op, Instruction):
+def _first_user(function: func.FuncOp, buffer: SSAValue) -> Operation | None:
+    """The first instruction that accesses a buffer."""
+    for op in function.walk():
+        if isinstance(op, Instruction) and buffer in map(_array_of, op.views):
             return op
-        found = _first_user(op.results[0]) if op.results else None
-        if found is not None:
-            return found
     return None
+
+
+def _array_of(view: SSAValue) -> SSAValue:
+    """The array that a view, or a view of a reshaped array, is of."""
+    while isinstance(view.owner, trn.ViewOp | trn.ReshapeOp):
+        view = view.owner.source
+    return view
 
 
 def _stuck(program: StreamProgram, execution: Execution) -> StreamHazard:

@@ -75,7 +75,7 @@ PRODUCT = [
     Mutant(
         "a buffer past the end",
         "product", "offset 1024 :", "offset 179456 :",
-        CAPACITY, "%c = trn.sbuf", "activation copy %p_view to %c_view",
+        CAPACITY, "%c = trn.sbuf", "%c_view to %C_view",
     ),
     Mutant(
         "streams that wait for each other",
@@ -155,6 +155,11 @@ SQUARES = [
         RACE, "queue 1, iteration 0", "activation square",
     ),
     Mutant(
+        "two buffers past the end",
+        "squares", "offset 0 :", "offset 180160 :",
+        CAPACITY, "%t = trn.sbuf", "queue 0 %from to %to",
+    ),
+    Mutant(
         "a single buffer",
         "squares", "%slot = arith.remui %i, %c2", "%slot = arith.remui %i, %c1",
         RACE, "queue 0, iteration 1", "activation square %v to %v' (stream act, iteration 0)",
@@ -231,6 +236,11 @@ MATMUL = [
         "matmul", "%pw = arith.subi %n, %c1", "%pw = arith.addi %n, %c1",
         DEADLOCK, "wait %multiplied until %w' (stream sp, iteration 0, 2)",
         "inc %multiplied by %c1' (stream pe, iteration 0, 0)",
+    ),
+    Mutant(
+        "results past the end",
+        "matmul", "offset 2816 :", "offset 178000 :",
+        CAPACITY, "%o = trn.sbuf", "activation copy %r to %q",
     ),
     Mutant(
         "a copy into the other buffer",
