@@ -14,6 +14,7 @@ from ..lifting.invariants.fallback import lift_or_summarise
 from ..lifting.invariants.prove import Proof
 from ..lifting.prove import LiftResult
 from ..lifting.summaries.prove import lift_to_summary
+from ..lifting.tensors.named_operations import with_named_operations
 from ..lifting.tensors.view import describe, numpy_view
 from ..llm.advice import ModelOptions
 from ..llm.lift_guide import lift_with_models
@@ -97,7 +98,7 @@ def lift_report(result: LiftResult | Proof) -> dict[str, Any]:
         about = {
             "verdict": result.verdict,
             "summary": describe(result.module),
-            "summary_mlir": str(result.module),
+            "summary_mlir": str(with_named_operations(result.module)),
             "summary_numpy": numpy_view(result.module),
             "obligations": result.obligations,
             "invariants": [],
