@@ -18,6 +18,7 @@ from xdsl.passes import ModulePass
 from xdsl.universe import XDSL_UNIVERSE
 from xdsl.utils.exceptions import PassFailedException
 
+from ..passes.registry import TRAINIUM_PASSES
 from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context, universe
 from .prefixes import schedule_of
 
@@ -37,7 +38,12 @@ def menu() -> tuple[type[ModulePass], ...]:
 
 
 def is_on_menu(pass_type: type[ModulePass]) -> bool:
-    """Whether a pass enumerates its instances itself (xDSL's default merely tries one)."""
+    """Whether a pass enumerates its instances itself (xDSL's default merely tries one).
+
+    Passes for the other machine are no moves of this search.
+    """
+    if pass_type.name in TRAINIUM_PASSES:
+        return False
     return pass_type.schedule_space.__func__ is not ModulePass.schedule_space.__func__  # pyright: ignore[reportFunctionMemberAccess]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from xdsl.context import Context
-from xdsl.dialects import scf
+from xdsl.dialects import func, scf
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
@@ -28,7 +28,6 @@ from .kernel import (
 )
 from .loop_transforms import index_builder, tidy
 from .nests import copy_statements, erase, insert_loop
-from .schedule_space import applicable
 
 LIMITS = (8, 16, 32, 4, 64)
 """Tile operations in a row that the menu offers."""
@@ -59,8 +58,7 @@ class UnrollPass(ModulePass):
             named_loop(function, self.loop)
         index = index_builder(function)
         # A loop around one that is written out may be the innermost then.
-        loops = [x for x in function.walk() if isinstance(x, scf.ForOp)][::-1]
-        unrolled = [x for x in loops if self._is_meant(x) and _unroll(index, x, self.limit)]
+        unrolled = [x for x in _loops(function) if self._is_meant(x) and self._unroll(index, x)]
         if not unrolled:
             raise refusal(function, "has no inner loop of tile operations to unroll")
         function.attributes[UNROLLED] = UnitAttr()
@@ -69,14 +67,44 @@ class UnrollPass(ModulePass):
     def _is_meant(self, loop: scf.ForOp) -> bool:
         return _is_straight_line(loop) or (bool(self.loop) and loop_name(loop) == self.loop)
 
+    def _unroll(self, index: IndexBuilder, loop: scf.ForOp) -> bool:
+        unrolling = _unrolling(loop, self.limit)
+        if unrolling is not None:
+            _write_out(index, loop, unrolling)
+        return unrolling is not None
+
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+        """Instances that write out at least one loop, told without writing any out."""
         try:
-            names = list(named_loops(schedulable_kernel(module_op)))
+            function = schedulable_kernel(module_op)
         except PassFailedException:
             return ()
-        loops = ["", *names[:-3:-1]]
-        return applicable(ctx, module_op, [cls(limit, loop) for limit in LIMITS for loop in loops])
+        names = ["", *list(named_loops(function))[:-3:-1]]
+        instances = [cls(limit, loop) for limit in LIMITS for loop in names]
+        loops = _loops(function)
+        return tuple(
+            instance
+            for instance in instances
+            if any(_unrolling(x, instance.limit) for x in loops if instance._is_meant(x))
+        )
+
+
+@dataclass(frozen=True)
+class _Unrolling:
+    """What writing out a loop with constant bounds means."""
+
+    lower: int
+    step: int
+    factor: int
+    """Iterations written out in a row."""
+    blocks: int
+    """Iterations of the loop that stays around them; 1 if none does."""
+
+
+def _loops(function: func.FuncOp) -> list[scf.ForOp]:
+    """All loops, inner ones first."""
+    return [op for op in function.walk() if isinstance(op, scf.ForOp)][::-1]
 
 
 def _is_straight_line(loop: scf.ForOp) -> bool:
@@ -87,26 +115,30 @@ def _is_straight_line(loop: scf.ForOp) -> bool:
     )
 
 
-def _unroll(index: IndexBuilder, loop: scf.ForOp, limit: int) -> bool:
-    """Write out iterations of ``loop`` if its bounds are constants; whether it was possible."""
+def _unrolling(loop: scf.ForOp, limit: int) -> _Unrolling | None:
+    """How to write out iterations of ``loop``; None if it cannot be or nothing fits."""
     lower, upper, step = (constant_value(bound) for bound in (loop.lb, loop.ub, loop.step))
     inside = list(accesses(loop))
     if lower is None or upper is None or step is None or not inside or loop.iter_args:
-        return False
+        return None
     in_a_row = sum(isinstance(op, MatmulOp) for op in inside) or len(inside)
     count = max(0, -(-(upper - lower) // step))
     most = max(1, limit // in_a_row)
-    factor = max((n for n in range(1, most + 1) if count % n == 0), default=1)
-    if count > most and factor == 1:
-        return False
+    if count <= most:
+        return _Unrolling(lower, step, count, 1)
+    factor = max(n for n in range(1, most + 1) if count % n == 0)
+    return _Unrolling(lower, step, factor, count // factor) if factor > 1 else None
+
+
+def _write_out(index: IndexBuilder, loop: scf.ForOp, unrolling: _Unrolling) -> None:
     index.at(InsertPoint.before(loop))
-    start: SSAValue = index.constant(lower)
-    if count > most:
-        opened, block = insert_loop(index, index.constant(count // factor), "block")
+    start: SSAValue = index.constant(unrolling.lower)
+    if unrolling.blocks > 1:
+        opened, block = insert_loop(index, index.constant(unrolling.blocks), "block")
         opened.attributes.update(loop.attributes)
-        start = name(index.add(index.mul(block, factor * step), lower), iv_of(loop).name_hint)
-    for iteration in range(factor if count > most else count):
-        mapping: dict[SSAValue, SSAValue] = {iv_of(loop): index.add(start, iteration * step)}
-        copy_statements(index, loop.body.block, mapping, loop)
+        offset = index.mul(block, unrolling.factor * unrolling.step)
+        start = name(index.add(offset, unrolling.lower), iv_of(loop).name_hint)
+    for iteration in range(unrolling.factor):
+        value = index.add(start, iteration * unrolling.step)
+        copy_statements(index, loop.body.block, {iv_of(loop): value}, loop)
     erase(loop)
-    return True

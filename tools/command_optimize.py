@@ -14,12 +14,12 @@ from ..llm.session import Session, open_session
 from .arguments import positive
 from .executors import PROCESSES, executor_name, open_executor
 from .exit_status import ACCEPTED
-from .machine_choice import choose_machine
+from .machine_choice import FORMATS, choose_machine
 from .optimize import OptimizeOptions, Result, optimize
 from .proposer_arguments import add_proposer_arguments, models_of
 from .terminal import TerminalListener
 from .workers import usable_cores
-from .write import FORMATS, write_result
+from .write import write_result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

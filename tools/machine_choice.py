@@ -7,9 +7,12 @@ import argparse
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG as GEMMINI_CONFIG
 from ..hw.machines import GEMMINI, TRAINIUM, machine_of
+from ..hw.trainium.config import DEFAULT_CONFIG as TRAINIUM_CONFIG
 
-_CONFIGS = {GEMMINI: GEMMINI_CONFIG, TRAINIUM: "trainium1"}
+_CONFIGS = {GEMMINI: GEMMINI_CONFIG, TRAINIUM: TRAINIUM_CONFIG}
 _FORMATS = {GEMMINI: ("mlir", "c", "rocc"), TRAINIUM: ("mlir", "nki")}
+FORMATS = tuple(dict.fromkeys(name for names in _FORMATS.values() for name in names))
+"""What ``--emit`` takes, whatever the machine."""
 _DEFAULT_FORMATS = {GEMMINI: ("mlir", "c"), TRAINIUM: ("mlir", "nki")}
 
 

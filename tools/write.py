@@ -16,8 +16,6 @@ from ..passes.emit_c import emit_c
 from .optimize import Result
 from .rule_report import rules_file
 
-FORMATS = ("mlir", "c", "rocc", "nki")
-
 
 def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> dict[str, Any]:
     """Write all files of ``result``; returns its report with the ``files`` it names."""

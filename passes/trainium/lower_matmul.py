@@ -67,6 +67,12 @@ class LowerMatmulPass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         """Blocks of up to 7 banks, from one tile on, with some depths at a time."""
+        try:
+            for function in module_op.ops:
+                if isinstance(function, func.FuncOp):
+                    product_of(function)
+        except PassFailedException:
+            return ()
         tiles = [(1, 1), (2, 1), (4, 1), (6, 1), (2, 2), (3, 2), (2, 3), (1, 4), (1, 6)]
         found = [
             cls(high * PARTITIONS, wide * MOVING_COLUMNS, depth)

@@ -353,7 +353,7 @@ def _rows_of(results: Sequence[SSAValue]) -> int:
     return rows.pop()[0]
 
 
-def _number(value: SSAValue) -> float | None:
+def _number(value: SSAValue) -> float:
     owner = value.owner
     if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, FloatAttr):
         return float(owner.value.value.data)

@@ -123,20 +123,20 @@ class ScalarCode:
             self._emitter.release(known)
 
     def _computed(self, operation: Operation, element: Attribute) -> Operand:
-        kind = self._emitter
+        emitter = self._emitter
         values = [self.operand(operand) for operand in operation.operands]
         if isinstance(operation, arith.TruncFOp) and isinstance(values[0], Cells):
-            return kind.copy(values[0], values[0].sizes, element)
+            return emitter.copy(values[0], values[0].sizes, element)
         if isinstance(operation, arith.NegfOp):
             if isinstance(values[0], Cells):
-                return kind.combine(Operator.MULTIPLY, values[0], -1.0, element)
+                return emitter.combine(Operator.MULTIPLY, values[0], -1.0, element)
             return -values[0]
         operator = BINARY.get(type(operation))
         if operator is not None:
             left, right = values
             if isinstance(left, Cells) or isinstance(right, Cells):
-                return kind.combine(operator, left, right, element)
+                return emitter.combine(operator, left, right, element)
         function = _FUNCTIONS.get(type(operation))
         if function is not None and isinstance(values[0], Cells):
-            return kind.apply(function, values[0], element)
+            return emitter.apply(function, values[0], element)
         raise PassFailedException(f"`{operation.name}` has no instruction on rows")

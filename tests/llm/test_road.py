@@ -38,8 +38,8 @@ def policy(program: str) -> Callable[[Content], Reply]:
             items = re.findall(r"^- ([a-z-]+)[:{]", words.partition("# Menu")[2], re.MULTILINE)
             item = "rewrite-c" if "rewrite-c" in items else items[0]
             return Reply(json.dumps({"item": item, "why": "load B once"}))
-        text = program if "rewrite-c" in words or "was refused" in words else "cse"
-        kind = "c" if text is program else "pipeline"
+        kind = "c" if '"kind": "c"' in words else "pipeline"
+        text = program if kind == "c" else "cse"
         return Reply(f"Here it is: {json.dumps({'kind': kind, 'text': text})}")
 
     return reply

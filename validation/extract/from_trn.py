@@ -113,18 +113,14 @@ class TrnExtractor(Extractor):
     ) -> tuple[Array, tuple[Index, ...]]:
         """Like ``_place``, and demands that the element is within the array."""
         view = self._seen(operand, operation)
-        for index, dimension in zip(view.element(at), range(len(view.offsets)), strict=True):
-            extent = constant_index(_shape(view.array)[dimension])
+        for index, extent in zip(view.element(at), _shape(view.array), strict=True):
+            inside = all_within((index,), (constant_index(extent),))
             self.require(
-                all_within((index,), (extent,)),
-                "view within the array",
-                operation,
-                positions.dims,
-                positions.conditions,
+                inside, "view within the array", operation, positions.dims, positions.conditions
             )
         return self._place(view, at, operation)
 
-    def _load(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def _read(
         self, operand: SSAValue, at: Sequence[Index], positions: Positions, operation: Operation
     ) -> Term:
         return self.read_element(*self._element(operand, at, positions, operation))
@@ -169,7 +165,7 @@ class TrnExtractor(Extractor):
                 at: Sequence[Index] = (positions.partition, *[ZERO] * (rank - 1))
             else:
                 at = self._same_place(operand, positions, operation)
-            return self._load(operand, at, positions, operation)
+            return self._read(operand, at, positions, operation)
 
         values = TermValues(
             operation,
@@ -267,7 +263,7 @@ class TrnExtractor(Extractor):
     def _float(
         self, operand: SSAValue, at: Sequence[Index], positions: Positions, operation: Operation
     ) -> Term:
-        value = self._load(operand, at, positions, operation)
+        value = self._read(operand, at, positions, operation)
         return to_float(value, view_of(operand).element_type)
 
     def _transpose(self, operation: trn.NcTransposeOp | trn.DmaTransposeOp) -> None:
@@ -277,7 +273,7 @@ class TrnExtractor(Extractor):
         if place is None or not all(size.is_constant for size in source.sizes[1:]):
             raise Unsupported("a transpose of unknown size", operation)
         inner = digits(positions.partition, [size.constant for size in source.sizes[1:]])
-        value = self._load(operation.src, (place, *inner), positions, operation)
+        value = self._read(operation.src, (place, *inner), positions, operation)
         kept = copies_bits(operation.src, operation.dst)
         if not kept:
             value = to_float(value, view_of(operation.src).element_type)

@@ -168,7 +168,7 @@ class TermValues(Values[Number]):
                 return term(f"trn.{function}", F32, x)
 
     def select(self, condition: Number, then: Number, otherwise: Number, /) -> Number:
-        chosen, other = as_float_or_integer(then), as_float_or_integer(otherwise)
+        chosen, other = as_float(then), as_float(otherwise)
         return term("select", chosen.type, truth(condition), chosen, other)
 
     def random(self, seed: int, partition: Number, place: Number, /) -> Number:
@@ -226,6 +226,7 @@ def integer_name(element: Attribute) -> str:
 
 
 def as_float(value: Number) -> Term:
+    """A position as a float; what is a term already stays."""
     if isinstance(value, Index):
         return term("sitofp", F32, as_term(value, "i32"))
     return value
@@ -233,10 +234,6 @@ def as_float(value: Number) -> Term:
 
 def as_integer(value: Number, type: str) -> Term:
     return as_term(value, type) if isinstance(value, Index) else value
-
-
-def as_float_or_integer(value: Number) -> Term:
-    return as_float(value) if isinstance(value, Index) else value
 
 
 def truth(value: Number) -> Term:
