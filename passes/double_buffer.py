@@ -14,6 +14,7 @@ from xdsl.rewriter import InsertPoint
 
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp
 from .dependence import require_private
+from .index_math import IndexBuilder, constant_value
 from .iterations import iteration_space
 from .kernel import (
     OPERANDS,
@@ -40,7 +41,7 @@ from .nests import (
     with_slot,
 )
 from .place import PHASES
-from .schedule_space import applicable
+from .schedule_space import plannable
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,25 @@ class DoubleBufferPass(ModulePass):
 
     operand: str
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
+    def plan(self, op: ModuleOp) -> _Doubling:
+        """The buffer, the loop and the moves that are doubled."""
         function = schedulable_kernel(op)
-        _Doubling(function, operand_buffer(function, self.operand)).run()
+        return _Doubling(function, operand_buffer(function, self.operand))
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        doubling = self.plan(op)
+        function = schedulable_kernel(op)
+        doubling.run(index_builder(function))
         tidy(function)
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        return applicable(ctx, module_op, [cls(operand) for operand in OPERANDS])
+        return plannable(module_op, [cls(operand) for operand in OPERANDS])
 
 
 class _Doubling:
+    """One application; making it refuses, and changes nothing, where the pass does not apply."""
+
     def __init__(self, function: func.FuncOp, buffer: memref.AllocOp) -> None:
         self.buffer = buffer
         if PHASES in buffer.attributes:
@@ -81,7 +90,8 @@ class _Doubling:
         if self.space.total < 2:
             raise refusal(self.loop, "runs only once")
         self.nests = [self._nest(op) for op in self.accesses if not isinstance(op, MatmulOp)]
-        self.index = index_builder(function)
+        require_private(self.buffer.memref, self.accesses, self.loop)
+        self._require_no_aliasing()
 
     def _loop(self, function: func.FuncOp) -> scf.ForOp:
         """The innermost loop around all accesses."""
@@ -99,11 +109,13 @@ class _Doubling:
         nest = move_nest(statement_in(self.loop.body.block, move))
         if nest is None or nest.guarded:
             raise refusal(move, "is not alone in an unguarded nest of its own: stage it first")
+        for loop in nest.loops:
+            if constant_value(loop.lb) != 0 or constant_value(loop.step) is None:
+                raise refusal(loop, "does not begin at 0 or has no constant step")
         return nest
 
-    def run(self) -> None:
-        require_private(self.buffer.memref, self.accesses, self.loop)
-        self._require_no_aliasing()
+    def run(self, index: IndexBuilder) -> None:
+        self.index = index
         shape = buffer_type(self.buffer).get_shape()[:-2]
         new = resized(self.buffer, [2, *shape])
         new.attributes[PHASES] = UnitAttr()

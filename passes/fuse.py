@@ -25,7 +25,7 @@ from .kernel import (
 )
 from .loop_transforms import index_builder, move_body, tidy
 from .nests import erase, insert_loop, perfectly_nested, trip_count
-from .schedule_space import applicable
+from .schedule_space import plannable
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,20 @@ class FusePass(ModulePass):
 
     loop: str
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = schedulable_kernel(op)
-        outer = named_loop(function, self.loop)
+    def plan(self, op: ModuleOp) -> tuple[scf.ForOp, scf.ForOp, int]:
+        """The outer loop, the inner one, and how often that runs."""
+        outer = named_loop(schedulable_kernel(op), self.loop)
         inner = perfectly_nested(outer)
         if inner is None or loop_name(inner) is None:
             raise refusal(outer, "has no named loop perfectly inside")
         count = trip_count(inner)
         if not count:
             raise refusal(inner, "is not a loop from 0 to a constant")
+        return outer, inner, count
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        outer, inner, count = self.plan(op)
+        function = schedulable_kernel(op)
         index = index_builder(function)
         index.at(InsertPoint.before(outer))
         fused_name = f"{loop_name(outer)}{loop_name(inner)}"
@@ -69,7 +74,7 @@ class FusePass(ModulePass):
             loops = named_loops(schedulable_kernel(module_op))
         except PassFailedException:
             return ()
-        return applicable(ctx, module_op, [cls(outer) for outer in _outer_loops(loops)])
+        return plannable(module_op, [cls(outer) for outer in _outer_loops(loops)])
 
 
 def _outer_loops(loops: dict[str, scf.ForOp]) -> Iterator[str]:

@@ -46,7 +46,7 @@ from .nests import (
     move_nest,
     perfect_band,
 )
-from .schedule_space import applicable
+from .schedule_space import plannable
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class InterleavePass(ModulePass):
     loop: str
     wait: bool = True
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
+    def plan(self, op: ModuleOp) -> _Interleaving:
+        """The nest of products and the moves that go into it."""
         function = schedulable_kernel(op)
         target = named_loop(function, self.loop)
         if not any(target.is_ancestor(product) for product in products(function)):
@@ -78,7 +79,12 @@ class InterleavePass(ModulePass):
             raise refusal(band[0], "has no independent moves in front of it")
         entries = config_of(function).reservation_execute
         lead = _lead(target, entries) if self.wait else 0
-        _Interleaving(index_builder(function), band, nests, lead).run()
+        return _Interleaving(band, nests, lead)
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        interleaving = self.plan(op)
+        function = schedulable_kernel(op)
+        interleaving.run(index_builder(function))
         tidy(function)
 
     @classmethod
@@ -91,7 +97,7 @@ class InterleavePass(ModulePass):
         names = list(loops)
         places = names[-2::-1] + names[-1:]
         instances = [cls(name, wait) for wait in (True, False) for name in places]
-        return applicable(ctx, module_op, instances)
+        return plannable(module_op, instances)
 
 
 def _band_down_to(target: scf.ForOp) -> list[scf.ForOp]:
@@ -177,20 +183,18 @@ def _power_of_two(number: int) -> int:
 
 
 class _Interleaving:
-    def __init__(
-        self,
-        index: IndexBuilder,
-        band: Sequence[scf.ForOp],
-        nests: Sequence[MoveNest],
-        lead: int,
-    ) -> None:
-        self.index = index
+    """One application; making it refuses, and changes nothing, where trip counts are not known."""
+
+    def __init__(self, band: Sequence[scf.ForOp], nests: Sequence[MoveNest], lead: int) -> None:
         self.band = band
+        self.counts = [largest_trip_count(loop) for loop in band]
         self.nests = nests
+        self.sizes = {nest: [largest_trip_count(loop) for loop in nest.loops] for nest in nests}
         self.lead = lead
 
-    def run(self) -> None:
-        counts = [largest_trip_count(loop) for loop in self.band]
+    def run(self, index: IndexBuilder) -> None:
+        self.index = index
+        counts = self.counts
         body = self.band[-1].body.block
         self._make_rectangular(counts)
         end_of_body = body.last_op
@@ -261,7 +265,7 @@ class _Interleaving:
         ``share`` is the number of this nest, and of all nests, that are spread there.
         """
         index = self.index
-        sizes = [largest_trip_count(loop) for loop in nest.loops]
+        sizes = self.sizes[nest]
         moves = prod(sizes)
         condition = self._guards(nest)
         first, every, each = _rhythm(moves, begin, end, self.lead, share)

@@ -20,7 +20,7 @@ from .index_math import IndexBuilder, Linear, constant_value, depends_on, linear
 from .kernel import accesses, iv_of, loop_name, named_loop, named_loops, refusal, schedulable_kernel
 from .loop_transforms import index_builder, tidy
 from .nests import insert_if
-from .schedule_space import applicable
+from .schedule_space import plannable
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class PeelPass(ModulePass):
     loop: str
     first: bool = False
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = schedulable_kernel(op)
-        loop = named_loop(function, self.loop)
+    def plan(self, op: ModuleOp) -> tuple[scf.ForOp, _Edge]:
+        """The loop, and what is short in its last iteration."""
+        loop = named_loop(schedulable_kernel(op), self.loop)
         if any(isinstance(x, scf.ForOp) and x is not loop and loop_name(x) for x in loop.walk()):
             raise refusal(loop, "has named loops inside")
         if constant_value(loop.lb) != 0 or constant_value(loop.step) != 1:
@@ -53,6 +53,11 @@ class PeelPass(ModulePass):
         if self.first:
             require_permutable([loop])
             _require_own_sums(loop)
+        return loop, edge
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        loop, edge = self.plan(op)
+        function = schedulable_kernel(op)
         _peel(index_builder(function), loop, edge, first=self.first)
         tidy(function)
 
@@ -63,7 +68,7 @@ class PeelPass(ModulePass):
         except PassFailedException:
             return ()
         instances = [cls(name, first) for name in reversed(loops) for first in (True, False)]
-        return applicable(ctx, module_op, instances)
+        return plannable(module_op, instances)
 
 
 def _require_own_sums(loop: scf.ForOp) -> None:

@@ -15,7 +15,7 @@ from xdsl.passes import ModulePass
 from ..dialects.gemmini import LocalSpace
 from ..hw.gemmini.config import GemminiConfig
 from .kernel import buffer_type, config_of, kernel_of, refusal, space_of_buffer
-from .schedule_space import applicable
+from .schedule_space import plannable
 
 ROW = "gemmini.row"
 """Attribute of a placed buffer: its first local row."""
@@ -42,7 +42,8 @@ class PlacePass(ModulePass):
 
     layout: str = "auto"
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
+    def plan(self, op: ModuleOp) -> list[Place]:
+        """The place of each buffer."""
         function = kernel_of(op)
         config = config_of(function)
         if self.layout not in LAYOUTS:
@@ -50,13 +51,19 @@ class PlacePass(ModulePass):
         buffers = [alloc for alloc in function.walk() if isinstance(alloc, memref.AllocOp)]
         if not buffers or any(ROW in buffer.attributes for buffer in buffers):
             raise refusal(function, "has no buffers, or their places are given already")
+        places: list[Place] = []
         for space, memory in _memories(config).items():
             inside = [buffer for buffer in buffers if space_of_buffer(buffer) == space]
-            _place(inside, memory, self.layout, config.dim)
+            places += _places(inside, memory, self.layout, config.dim)
+        return places
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for place in self.plan(op):
+            place.set(config_of(kernel_of(op)).dim)
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        return applicable(ctx, module_op, [cls(), *(cls(layout) for layout in LAYOUTS[1:])])
+        return plannable(module_op, [cls(), *(cls(layout) for layout in LAYOUTS[1:])])
 
 
 @dataclass(frozen=True)
@@ -75,16 +82,33 @@ def _memories(config: GemminiConfig) -> dict[LocalSpace, Memory]:
     }
 
 
-def _place(buffers: Sequence[memref.AllocOp], memory: Memory, layout: str, dim: int) -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where a buffer lies: its first row, and the rows between its phases."""
+
+    buffer: memref.AllocOp
+    row: int
+    phase_stride: int
+
+    def set(self, dim: int) -> None:
+        shape = buffer_type(self.buffer).get_shape()[:-2]
+        strides = [dim * prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        if PHASES in self.buffer.attributes:
+            strides[0] = self.phase_stride
+        self.buffer.attributes[ROW] = IntegerAttr(self.row, i64)
+        self.buffer.attributes[STRIDES] = DenseArrayBase.from_list(i64, strides)
+
+
+def _places(
+    buffers: Sequence[memref.AllocOp], memory: Memory, layout: str, dim: int
+) -> list[Place]:
     if not buffers:
-        return
+        return []
     layouts = LAYOUTS[1:] if layout == "auto" else (layout,)
     for candidate in layouts:
         places = _layout(buffers, memory, candidate, dim)
         if places is not None:
-            for buffer, (row, phase_stride) in zip(buffers, places, strict=True):
-                _set_place(buffer, row, phase_stride, dim)
-            return
+            return places
     need = sum(_phases(buffer) * _phase_rows(buffer, dim) for buffer in buffers)
     have = memory.banks * memory.bank_rows
     raise refusal(
@@ -96,13 +120,13 @@ def _place(buffers: Sequence[memref.AllocOp], memory: Memory, layout: str, dim: 
 
 def _layout(
     buffers: Sequence[memref.AllocOp], memory: Memory, layout: str, dim: int
-) -> list[tuple[int, int]] | None:
-    """First row and rows between phases of each buffer, or None where the memory is too small."""
+) -> list[Place] | None:
+    """The place of each buffer, or None where the memory is too small."""
 
     def whole_banks(rows: int) -> int:
         return -(-rows // memory.bank_rows) * memory.bank_rows
 
-    places: list[tuple[int, int]] = []
+    places: list[Place] = []
     row = 0
     for buffer in buffers:
         stride = _phase_rows(buffer, dim)
@@ -112,7 +136,7 @@ def _layout(
         if layout == "buffers":
             size = whole_banks(size)
         # The last buffer may leave its last bank partly unused.
-        places.append((row, stride))
+        places.append(Place(buffer, row, stride))
         row += size
     return places if row <= memory.banks * memory.bank_rows else None
 
@@ -124,12 +148,3 @@ def _phases(buffer: memref.AllocOp) -> int:
 def _phase_rows(buffer: memref.AllocOp, dim: int) -> int:
     shape = buffer_type(buffer).get_shape()[:-2]
     return prod(shape[1:] if PHASES in buffer.attributes else shape) * dim
-
-
-def _set_place(buffer: memref.AllocOp, row: int, phase_stride: int, dim: int) -> None:
-    shape = buffer_type(buffer).get_shape()[:-2]
-    strides = [dim * prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    if PHASES in buffer.attributes:
-        strides[0] = phase_stride
-    buffer.attributes[ROW] = IntegerAttr(row, i64)
-    buffer.attributes[STRIDES] = DenseArrayBase.from_list(i64, strides)

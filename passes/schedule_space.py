@@ -1,9 +1,9 @@
-"""Which instances of a pass apply to a module, found by trying them on a copy."""
+"""Which instances of a pass apply to a module, found by their plans or by trying them on a copy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -11,6 +11,17 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 PassT = TypeVar("PassT", bound=ModulePass)
+
+
+class Planned(Protocol):
+    """A pass that finds out first whether it applies, and changes the module only afterwards."""
+
+    def plan(self, op: ModuleOp) -> object:
+        """What the pass would do; refuses, and changes nothing, where it does not apply."""
+        ...
+
+
+PlannedT = TypeVar("PlannedT", bound=Planned)
 
 
 def applies(ctx: Context, module: ModuleOp, instance: ModulePass) -> bool:
@@ -27,6 +38,25 @@ def applicable(ctx: Context, module: ModuleOp, instances: Iterable[PassT]) -> tu
 
     Schedule passes work on tile IR: without a tile operation nothing is tried.
     """
-    if not any(op.name.startswith("tile.") for op in module.walk()):
+    if not _has_tiles(module):
         return ()
     return tuple(instance for instance in instances if applies(ctx, module, instance))
+
+
+def plannable(module: ModuleOp, instances: Iterable[PlannedT]) -> tuple[PlannedT, ...]:
+    """Those of ``instances`` whose plans accept ``module``, in the same order: no copy is made."""
+    if not _has_tiles(module):
+        return ()
+    return tuple(instance for instance in instances if _has_plan(instance, module))
+
+
+def _has_plan(instance: Planned, module: ModuleOp) -> bool:
+    try:
+        instance.plan(module)
+    except PassFailedException:
+        return False
+    return True
+
+
+def _has_tiles(module: ModuleOp) -> bool:
+    return any(op.name.startswith("tile.") for op in module.walk())

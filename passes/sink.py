@@ -17,7 +17,7 @@ from .index_math import is_index_math
 from .kernel import iv_of, named_loop, named_loops, refusal, schedulable_kernel
 from .loop_transforms import index_builder
 from .nests import insert_if, move_nest, trip_count
-from .schedule_space import applicable
+from .schedule_space import plannable
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,19 @@ class SinkPass(ModulePass):
 
     loop: str
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        function = schedulable_kernel(op)
-        target = named_loop(function, self.loop)
+    def plan(self, op: ModuleOp) -> tuple[scf.ForOp, list[Operation]]:
+        """The loop, and the moves that go into it."""
+        target = named_loop(schedulable_kernel(op), self.loop)
         if not trip_count(target):
             raise refusal(target, "is not a loop from 0 to a constant")
         moves = _moves_in_front(target)
         if not moves:
             raise refusal(target, "has no moves in front of it")
-        index = index_builder(function)
+        return target, moves
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target, moves = self.plan(op)
+        index = index_builder(schedulable_kernel(op))
         start = target.body.block.first_op
         assert start is not None
         for move in moves:
@@ -56,7 +60,7 @@ class SinkPass(ModulePass):
             loops = named_loops(schedulable_kernel(module_op))
         except PassFailedException:
             return ()
-        return applicable(ctx, module_op, [cls(name) for name in loops])
+        return plannable(module_op, [cls(name) for name in loops])
 
 
 def _moves_in_front(loop: scf.ForOp) -> list[Operation]:
