@@ -101,7 +101,7 @@ def mvout_source(row: Index, col: Index, dim: int) -> tuple[Index, Index]:
 # Index maps of pooling stores (F:284-339). ``out`` is the unpooled, ``pooled`` the pooled image.
 
 
-def pool_out_index(pooled: Index, window: int, stride: int, pad: int) -> Index:
+def pool_out_index(pooled: Index, window: Index | int, stride: int, pad: int) -> Index:
     """Row (or column) of the unpooled image for offset ``window`` in a window; < 0 is padding."""
     return pooled * stride + window - pad
 

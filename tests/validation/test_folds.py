@@ -72,6 +72,33 @@ def test_the_order_of_a_maximum_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (("A[i][0]", MAXIMUM, 1), ("A[i][0]", MAXIMUM, 0)),
+        (("A[i][3]", MAXIMUM, 0), ("A[i][6]", MAXIMUM, 0)),
+        (("INT8_MIN", MAXIMUM, 0), ("A[i][0]", MAXIMUM, 1)),
+        (("INT8_MAX", MINIMUM, 0), ("A[i][0]", MINIMUM, 1)),
+        (("INT8_MIN", MAXIMUM + " m = A[i][6] > m ? A[i][6] : m;", 0), ("INT8_MIN", MAXIMUM, 0)),
+    ],
+)
+def test_a_limit_does_not_count(left: tuple[str, str, int], right: tuple[str, str, int]) -> None:
+    """How often a value occurs in a minimum or maximum, and what is beyond all, do not matter."""
+    assert _compared(_kernel("int8_t", *left), _kernel("int8_t", *right)).verdict == "proved"
+
+
+@pytest.mark.parametrize("step", [MAXIMUM, MINIMUM])
+def test_a_limit_in_a_wider_type_is_the_same(step: str) -> None:
+    """Widened elements have the same order; what starts in between does matter."""
+    narrow = _kernel("int8_t", "A[i][0]", step, 1)
+    start = "-1000" if step is MAXIMUM else "1000"
+    wide = _kernel("int8_t", start, step).replace("int8_t m", "int m")
+    assert _compared(narrow, wide).verdict == "proved"
+    assert _compared(narrow, wide.replace(start, "5")).verdict == "refuted"
+    unsigned = wide.replace("A[i][j]", "(uint8_t)A[i][j]")
+    assert _compared(narrow, unsigned).verdict == "refuted"
+
+
+@pytest.mark.parametrize(
     ("start", "step", "first"),
     [
         ("A[i][0]", MINIMUM, 1),

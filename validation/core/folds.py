@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..lemmas.ranges import Ranges
 from .terms import Term, bit_width, is_float, leaves, term
 
 ADDITION = "add"
@@ -30,17 +31,56 @@ _REASSOCIATED = "floating-point products may be reassociated"
 _NO_NAN = (
     "floating-point minima and maxima meet no NaN, and zeros of either sign count as equal there"
 )
+_LIMITS = frozenset(fold for fold in FOLDS if fold.startswith(("max", "min")))
+_SIGNED_LIMITS = {"max signed": "max", "min signed": "min"}
+"""Folds of integers, and the operations that they are in normal forms."""
 _SWAPPED = {"max signed": "min signed", "max unsigned": "min unsigned", "maxf": "minf"}
 
 
 def fold_code(fold: str, type: str) -> int:
-    """A negative number for each fold in each type, where totals have their number of bits."""
-    return -1 - FOLDS.index(fold) - len(FOLDS) * bit_width(type)
+    """A negative number for each fold in each type, where totals have their number of bits.
+
+    Signed limits have one for all types: the greatest of some integers is the same in each of them.
+    """
+    width = 0 if fold in _SIGNED_LIMITS else bit_width(type)
+    return -1 - FOLDS.index(fold) - len(FOLDS) * width
+
+
+def fold_of(code: int) -> str:
+    """The fold with this code."""
+    return FOLDS[(-1 - code) % len(FOLDS)]
+
+
+def is_limit(code: int) -> bool:
+    """Whether the total with this code is a minimum or maximum.
+
+    There it does not matter how often a value occurs, nor whether values short of it do.
+    """
+    return code < 0 and fold_of(code) in _LIMITS
+
+
+def limits_of(value: Term, code: int) -> list[Term]:
+    """The values of which ``value``, in normal form, is the limit with this code."""
+    if code < 0 and value.operation == _SIGNED_LIMITS.get(fold_of(code)):
+        return [part for operand in value.operands for part in limits_of(operand, code)]
+    return [value]
+
+
+def is_within_limit(value: Term, other: Term, code: int) -> bool:
+    """Whether ``value`` never decides the limit with this code if ``other`` is there: by ranges."""
+    fold = fold_of(code)
+    if value is other and not value.operands and value.operation == "constant":
+        return True
+    if fold not in _SIGNED_LIMITS:
+        return False
+    low, high = Ranges({}).integer(value)
+    least, greatest = Ranges({}).integer(other)
+    return high <= least if fold == "max signed" else low >= greatest
 
 
 def fold_assumption(code: int) -> str | None:
     """What a proof takes for granted that combines values by the fold with this code."""
-    fold = FOLDS[(-1 - code) % len(FOLDS)]
+    fold = fold_of(code)
     if fold == "mulf":
         return _REASSOCIATED
     return _NO_NAN if fold in ("maxf", "minf") else None
@@ -127,9 +167,12 @@ def _kind(predicate: str, left: Term, right: Term) -> str | None:
         return None
     if is_float(left.type):
         return "maxf"
+    widened = {left.operation, right.operation} & {"extsi", "extui"}
+    if len(widened) == 2:
+        return None  # a number without a sign against one with a sign: no order of narrow ones
     zero_extended = left.operation == right.operation == "extui"
     is_signed = predicate.startswith("s") and not zero_extended
-    if not is_signed and "extsi" in (left.operation, right.operation):
+    if not is_signed and "extsi" in widened:
         return None
     return "max signed" if is_signed else "max unsigned"
 

@@ -29,10 +29,19 @@ from .smt import (
     with_symbols,
 )
 from .sum_matching import SumMatcher
-from .sum_ranges import sum_range
-from .summands import Valued, sum_of
+from .sum_ranges import refined, sum_range
+from .summands import Valued, simpler, sum_of
 from .terms import Term, is_float, substitute, term
-from .totals import FLOAT_TOTAL, align, is_sum, outermost, structure, total_bits, with_widest_totals
+from .totals import (
+    FLOAT_TOTAL,
+    align,
+    is_fold,
+    is_sum,
+    outermost,
+    structure,
+    total_bits,
+    with_widest_totals,
+)
 from .values import Case, Side, Sum, normal_case, slot_kind, slots_of
 
 ProposePairs = Callable[[SumQuestion], SumCertificate]
@@ -40,7 +49,9 @@ ProposePairs = Callable[[SumQuestion], SumCertificate]
 DecideShapes = Callable[[Term, Term, dict[Term, Range]], LemmaResult]
 """Whether two shapes over the same slots are equal, given ranges of slots (``lemmas.equality``)."""
 
-REASSOCIATED = "floating-point sums may be reassociated"
+REASSOCIATED = (
+    "floating-point sums may be reassociated, and zeros of either sign count as equal there"
+)
 SAME_ELEMENTS = "the output is computed from the same input elements"
 
 
@@ -82,8 +93,8 @@ class Matcher:
         context = Context(position, element, 0, right)
         mine = self.source.value(query, left, self.source.symbols | element)
         theirs = self.target.value(query, right, self.target.symbols | element)
-        for first in [self._unified(query, self.source, case) for case in mine]:
-            for second in [self._unified(query, self.target, case) for case in theirs]:
+        for first in [self._simple(query, self.source, case) for case in mine]:
+            for second in [self._simple(query, self.target, case) for case in theirs]:
                 both = query.copy()
                 both.add(first.guard)
                 both.add(second.guard)
@@ -292,6 +303,13 @@ class Matcher:
         return pairs
 
     # One value that is read at several places.
+
+    def _simple(self, query: Query, side: Side, case: Case) -> Case:
+        """The case with one slot for each value, without limits that totals never reach."""
+        unified = self._unified(query, side, case)
+        if not any(is_fold(slot) for slot in slots_of(unified.shape)):
+            return unified
+        return simpler(side, unified, lambda side, shape: refined(side, shape, self.solver))
 
     def _unified(self, query: Query, side: Side, case: Case) -> Case:
         """The case with one slot for each value that it reads at several places."""

@@ -8,6 +8,10 @@ P   each summand of one total has a partner among the summands of the other, and
 T   partners have the same value.
 
 Sums wrap around modulo the width of their type, so the order of summands does not matter.
+
+Two minima or maxima are equal if neither has a value beyond all of the other's: each value of one
+has a partner in the other that is equal, or at least as far by the ranges of both. There several
+values may have one partner.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from typing import TYPE_CHECKING
 from .certificate import Pairing, SumCertificate
 from .checker import Violation
 from .condition import TRUE
+from .folds import is_limit, is_within_limit
 from .smt import (
     Answer,
     Names,
@@ -33,7 +38,7 @@ from .smt import (
     values,
 )
 from .sum_ranges import refined
-from .summands import Followed, Summands, Valued, follow, summands_of
+from .summands import SEPARATOR, Followed, Summands, Valued, follow, summands_of
 from .terms import Term
 from .totals import TotalName, total_name
 from .values import Side
@@ -64,7 +69,9 @@ class _Direction:
     backward: tuple[Pairing, ...]
     obligation: str
     compares: bool
-    """Whether values of partners are compared; once is enough."""
+    """Whether values of partners are compared; once is enough for pairs."""
+    swapped: bool = False
+    """From the target to the source."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,14 @@ class SumMatcher:
         )
         self._included(query, left, forward)
         backward = _Direction(
-            context, left, bits, claim.backward, claim.forward, text.format("the source"), False
+            context,
+            left,
+            bits,
+            claim.backward,
+            claim.forward,
+            text.format("the source"),
+            compares=is_limit(bits),
+            swapped=True,
         )
         self._included(query, right, backward)
 
@@ -127,8 +141,18 @@ class SumMatcher:
         query = premise.copy()
         query.add(holds(pairing.condition, here))
         partner = self._follow(query, here, pairing, direction)
-        context = replace(direction.context, names=here, depth=mine.depth)
-        self.equal_values(context, partner.query, mine.value, partner.value, SAME_SUMMAND)
+        ours, theirs = mine.value, partner.value
+        if is_limit(direction.bits) and is_within_limit(ours.value, theirs.value, direction.bits):
+            return
+        if not direction.swapped:
+            context = replace(direction.context, names=here, depth=mine.depth)
+            self.equal_values(context, partner.query, ours, theirs, SAME_SUMMAND)
+            return
+        # Totals inside are asked for from the source, at its counters.
+        there = _Counters(theirs.side.symbols | dict(direction.context.names) | partner.names)
+        depth = direction.context.depth + pairing.right.count(SEPARATOR)
+        context = replace(direction.context, names=there, depth=depth)
+        self.equal_values(context, partner.query, theirs, ours, SAME_SUMMAND)
 
     def _exists(
         self, mine: Summands, premise: Query, here: Names, pairing: Pairing, direction: _Direction
@@ -137,7 +161,9 @@ class SumMatcher:
         query = premise.copy()
         query.add(holds(pairing.condition, here))
         partner = self._follow(query, here, pairing, direction)
-        back = _leads_back(mine, here, partner, direction.backward, pairing.right)
+        back: list[str] = []
+        if not is_limit(direction.bits):
+            back = _leads_back(mine, here, partner, direction.backward, pairing.right)
         for number, step in enumerate(partner.steps):
             # The first step of the only statement knows all counters: one query for both.
             at_once = number == 0 and len(partner.steps) == 2

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from ..lemmas.normal_form import NormalForm, integer, number
 from ..lemmas.ranges import Ranges, type_range
-from .folds import FOLDS, fold_code
+from .folds import FOLDS, fold_code, is_limit, limits_of
 from .terms import Term, bit_width, constant_value, is_float, substitute, subterms, term
 from .values import numbered, slot_kind, slots_of
 
@@ -84,9 +84,7 @@ def _is_negation(value: Term) -> bool:
 def parts_of(value: Term, bits: int) -> list[Part]:
     """The parts of a value as a total modulo 2^bits; parts that are zero are left out."""
     if bits < 0:
-        one = number(1.0, value.type) if is_float(value.type) else integer(1)
-        is_total = total_bits(value) == bits
-        return [_part(value, one, value) if is_total else _part(value, value, None)]
+        return [_fold_part(value, part, bits) for part in dict.fromkeys(limits_of(value, bits))]
     if bits == FLOAT_TOTAL:
         parts = list(_float_parts(value, number(1.0, value.type)))
         kept = [part for part in parts if part[1] is not None or not _is_zero(part[0])]
@@ -102,6 +100,13 @@ def parts_of(value: Term, bits: int) -> list[Part]:
         if not _is_zero(factor):
             found.append(_part(value, form.multiply(base, factor), total))
     return found
+
+
+def _fold_part(value: Term, part: Term, bits: int) -> Part:
+    """A value that a fold combines, or a total of the same fold."""
+    if total_bits(part) != bits:
+        return _part(value, part, None)
+    return _part(value, number(1.0, part.type) if is_float(part.type) else integer(1), part)
 
 
 def _part(value: Term, factor: Term, total: Term | None, mark: str = "") -> Part:
@@ -200,9 +205,10 @@ def align(left: Term, right: Term) -> list[tuple[Term, Term]] | None:
     """Pairs of totals and slots whose equality makes two shapes equal, if their forms agree."""
     if left is right and not left.operands and left.operation != "slot":
         return []
+    left, right = _as_wide(left, right), _as_wide(right, left)
     bits = [total_bits(left), total_bits(right)]
     if any(width is not None and width < 0 for width in bits):
-        return [(left, right)] if bits[0] == bits[1] and left.type == right.type else None
+        return [(left, right)] if _same_fold(left, right) else None
     if bits != [None, None]:
         fits = all(_fits(v, next(b for b in bits if b is not None)) for v in (left, right))
         return [(left, right)] if fits else None
@@ -210,6 +216,25 @@ def align(left: Term, right: Term) -> list[tuple[Term, Term]] | None:
         same = slot_kind(left) == slot_kind(right) and left.type == right.type
         return [(left, right)] if same else None
     return _align_operands(left, right)
+
+
+def _as_wide(value: Term, other: Term) -> Term:
+    """``value`` without a wrap that changes nothing if it equals the integer limit ``other``."""
+    if value.operation != "wrap" or is_float(other.type) or not is_limit(total_bits(other) or 0):
+        return value
+    fits = isinstance(value.payload, int) and bit_width(other.type) <= value.payload
+    return value.operands[0] if fits else value
+
+
+def _same_fold(left: Term, right: Term) -> bool:
+    """Whether both are totals of one fold; a limit of several values may be written out."""
+    codes = [total_bits(value) for value in (left, right)]
+    if codes[0] is not None and codes[1] is not None:
+        any_type = is_limit(codes[0]) and not is_float(left.type)
+        return codes[0] == codes[1] and (any_type or left.type == right.type)
+    code = next(code for code in codes if code is not None)
+    written_out = left if codes[0] is None else right
+    return len(limits_of(written_out, code)) > 1
 
 
 def _align_operands(left: Term, right: Term) -> list[tuple[Term, Term]] | None:
@@ -285,7 +310,7 @@ def structure(value: Term) -> str:
     parts = [structure(operand) for operand in value.operands]
     if value.payload is not None:
         parts.append(str(value.payload))
-    kind = f":{value.type}" if is_float(value.type) else ""
+    kind = "" if value.type == "int" else f":{value.type}"
     return f"{value.operation}{kind}({', '.join(parts)})"
 
 

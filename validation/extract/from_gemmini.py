@@ -35,10 +35,12 @@ from ...hw.gemmini.config import GemminiConfig
 from ..core.condition import FALSE, TRUE, Condition, all_of, any_of, less_than, negate, within
 from ..core.index import Index, Variable, constant_index
 from ..core.initialised import require_initialised
-from ..core.polyhedral import Array, Program, Unsupported, all_within
-from ..core.terms import Term, bit_width, is_float
+from ..core.polyhedral import Array, Fence, Program, Unsupported, all_within
+from ..core.terms import Term, is_float
 from ..hazards.final_fence import store_without_fence
+from .dram_elements import dram_element
 from .from_loops import extract_memrefs
+from .gemmini_pooling import emit_pooling_store
 from .gemmini_products import emit_computation
 from .gemmini_state import (
     STORE,
@@ -86,6 +88,9 @@ class GemminiExtractor(Extractor):
         self.acc = Array("acc", self.sum_type, (constant_index(config.acc_rows), columns))
         self.mesh = Array("mesh", self.input_type, (columns, columns))
         self.sums = Array("mesh_sums", self.sum_type, (columns, columns))
+        self.program.local_memories = frozenset(
+            memory.name for memory in (self.spad, self.acc, self.mesh, self.sums)
+        )
         self.registers = Registers()
         self.addresses: dict[SSAValue, LocalAddress] = {}
         self.handlers |= {
@@ -101,7 +106,7 @@ class GemminiExtractor(Extractor):
             PreloadOp: self._preload,
             ComputePreloadedOp: self._compute,
             ComputeAccumulatedOp: self._compute,
-            FenceOp: lambda operation: None,
+            FenceOp: self._fence,
             FlushOp: lambda operation: None,
         }
 
@@ -112,6 +117,12 @@ class GemminiExtractor(Extractor):
         store = store_without_fence(body)
         if store is not None:
             raise Unsupported("no `gemmini.fence` after the last store", store)
+
+    def _fence(self, operation: FenceOp) -> None:
+        scope = self.scope
+        if not scope.predicates:
+            fence = Fence(tuple(scope.loops), all_of(scope.conditions), self.next_schedule())
+            self.program.fences.append(fence)
 
     # Addresses and registers.
 
@@ -309,8 +320,9 @@ class GemminiExtractor(Extractor):
         config = self.registers.get(STORE, operation)
         assert isinstance(config, StoreConfig)
         source = self.address(operation.source, operation)
-        if config.pools:
-            raise Unsupported("a pooling move-out", operation)
+        if config.pooling is not None:
+            emit_pooling_store(self, operation, source, config, config.pooling)
+            return
         dim = self.config.dim
         most = dim if source.full else dim * self.config.max_blocks
         rows = self.size(operation.rows, operation, 1, dim)
@@ -323,15 +335,37 @@ class GemminiExtractor(Extractor):
             all_within(cell, memory.extents), f"move-out within {memory.name}", operation,
             dims, condition,
         )  # fmt: skip
-        value = self.read_element(memory, cell)
-        type = self.sum_type if source.full else self.input_type
-        if source.space == "acc" and not source.full:
-            if config.activation not in ("none", "relu"):
-                raise Unsupported(f"activation {config.activation}", operation)
-            value = store_value(value, config.activation == "relu", config.scale, type)
+        value = self.stored(source, cell, config, operation)
         array = self.array(operation.target, operation)
         indices = self.indices(operation.indices, operation)
-        element = dram_element(array, indices, type, config.stride, row, col, operation)
+        element = dram_element(array, indices, value.type, config.stride, row, col, operation)
+        self.store_element(array, element, value, operation, dims, condition)
+
+    def stored(
+        self,
+        source: LocalAddress,
+        cell: tuple[Index, Index],
+        config: StoreConfig,
+        operation: MvoutOp,
+    ) -> Term:
+        """What a move-out makes of a local cell."""
+        value = self.read_element(self.local(source), cell)
+        if source.space == "spad" or source.full:
+            return value
+        if config.activation not in ("none", "relu"):
+            raise Unsupported(f"activation {config.activation}", operation)
+        return store_value(value, config.activation == "relu", config.scale, self.input_type)
+
+    def store_element(
+        self,
+        array: Array,
+        element: tuple[Index, ...],
+        value: Term,
+        operation: MvoutOp,
+        dims: Sequence[Variable],
+        condition: Sequence[Condition],
+    ) -> None:
+        """Write one element of a move-out to DRAM."""
         self.require(
             all_within(element, array.extents), "move-out within the array", operation,
             dims, condition,
@@ -385,45 +419,3 @@ class GemminiExtractor(Extractor):
         other = self._operand(operation.bd, operation.bd_rows, operation.bd_cols, operation)
         for preload in preloads:
             emit_computation(self, operation, preload, a, other)
-
-
-def dram_element(
-    array: Array,
-    indices: tuple[Index, ...],
-    type: str,
-    stride: int,
-    row: Index,
-    col: Index,
-    operation: Operation,
-) -> tuple[Index, ...]:
-    """The subscripts of element ``(row, col)`` of a move that starts at ``indices``.
-
-    The hardware adds bytes; here the byte stride between rows becomes steps along one dimension.
-    That all subscripts stay within the extents is an obligation of its own, so both agree.
-    """
-    if array.element_type != type:
-        raise Unsupported(
-            f"a move of {type} elements of an array of {array.element_type}", operation
-        )
-    if not indices:
-        raise Unsupported("a move of an array of rank 0", operation)
-    element_bytes = bit_width(type) // 8
-    subscripts = [*indices]
-    subscripts[-1] = subscripts[-1] + col
-    if stride == 0 or row.interval == (0, 0):
-        return tuple(subscripts)
-    if stride % element_bytes:
-        raise Unsupported(f"a row stride of {stride} bytes for {type} elements", operation)
-    steps = stride // element_bytes
-    size = 1
-    place = len(indices) - 1
-    for dimension in reversed(range(1, len(indices))):
-        extent = array.extents[dimension]
-        if not extent.is_constant:
-            raise Unsupported("a move of an array with symbolic extents", operation)
-        if steps % (size * extent.constant):
-            break
-        size *= extent.constant
-        place = dimension - 1
-    subscripts[place] = subscripts[place] + row * (steps // size)
-    return tuple(subscripts)

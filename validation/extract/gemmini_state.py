@@ -43,13 +43,30 @@ class LoadConfig:
 
 
 @dataclass(frozen=True)
+class Pooling:
+    """How CONFIG_ST makes a move-out pool: square windows over an image of pixels."""
+
+    stride: int
+    size: int
+    out_dim: int
+    """Pixels from one row of the pooled image to the next in DRAM."""
+    rows: int
+    cols: int
+    """Extents of the pooled image."""
+    image_rows: int
+    image_cols: int
+    upper_pad: int
+    left_pad: int
+
+
+@dataclass(frozen=True)
 class StoreConfig:
-    """What CONFIG_ST set."""
+    """What CONFIG_ST set; without ``pooling`` elements are stored one by one."""
 
     stride: int
     activation: str
     scale: float
-    pools: bool
+    pooling: Pooling | None
 
 
 @dataclass(frozen=True)
@@ -160,9 +177,25 @@ def _written(operation: Operation, before: dict[str, Register]) -> tuple[str, Re
             operation.stride.value.data,
             str(operation.activation.data),
             operation.scale.value.data,
-            operation.pool_stride.value.data > 0,
+            _pooling(operation),
         )
     raise Unsupported(f"`{operation.name}` is not supported", operation)
+
+
+def _pooling(operation: ConfigStOp) -> Pooling | None:
+    """The pooling that a store configuration asks for; a stride of 0 asks for none."""
+    pooling = Pooling(
+        stride=operation.pool_stride.value.data,
+        size=operation.pool_size.value.data,
+        out_dim=operation.pool_out_dim.value.data,
+        rows=operation.pool_rows.value.data,
+        cols=operation.pool_cols.value.data,
+        image_rows=operation.out_rows.value.data,
+        image_cols=operation.out_cols.value.data,
+        upper_pad=operation.upper_pad.value.data,
+        left_pad=operation.left_pad.value.data,
+    )
+    return pooling if pooling.stride else None
 
 
 def _execute(operation: ConfigExOp, before: Register | None) -> Register:

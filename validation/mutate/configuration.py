@@ -8,17 +8,22 @@ from random import Random
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr
 from xdsl.ir import Attribute, Operation
 
-from ...dialects.gemmini import ActivationAttr, ActivationKind, Dataflow, DataflowAttr
+from ...dialects.gemmini import ActivationAttr, ActivationKind, ConfigStOp, Dataflow, DataflowAttr
 from .edit import Mutation, describe, named, pick
 
 Change = Callable[[Attribute | None, Random], Attribute | None]
 
 
-def _attribute(names: tuple[str, ...], fields: tuple[str, ...], change: Change) -> Mutation:
+def _attribute(
+    names: tuple[str, ...],
+    fields: tuple[str, ...],
+    change: Change,
+    where: Callable[[Operation], bool] = lambda op: True,
+) -> Mutation:
     """Change one of the fields of one of the operations; ``None`` from ``change`` removes it."""
 
     def mutate(module: ModuleOp, rng: Random) -> str | None:
-        found = [(op, field) for op in named(module, *names) for field in fields]
+        found = [(op, field) for op in named(module, *names) if where(op) for field in fields]
         chosen = pick([(op, f) for op, f in found if _has_field(op, f)], rng)
         if chosen is None:
             return None
@@ -36,6 +41,10 @@ def _attribute(names: tuple[str, ...], fields: tuple[str, ...], change: Change) 
 
 def _has_field(op: Operation, field: str) -> bool:
     return field in op.get_irdl_definition().properties  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _pools(op: Operation) -> bool:
+    return isinstance(op, ConfigStOp) and op.pool_stride.value.data > 0
 
 
 def _by(*amounts: int) -> Change:
@@ -80,6 +89,15 @@ OPERATORS: dict[str, Mutation] = {
     "wrong load scale": _attribute(LOAD, ("scale",), _times(0.5, 2.0)),
     "wrong store scale": _attribute(
         (*STORE, "tile.store"), ("scale",), _times(0.5, 2.0, 0.25, 1.0078125)
+    ),
+    "wrong pooling window": _attribute(
+        STORE, ("pool_size", "pool_stride", "upper_pad", "left_pad"), _by(1, -1), _pools
+    ),
+    "wrong pooled image": _attribute(
+        STORE,
+        ("pool_out_dim", "pool_rows", "pool_cols", "out_rows", "out_cols"),
+        _by(1, -1),
+        _pools,
     ),
     "wrong activation": _attribute(STORE, ("activation",), _activation),
     "ReLU or not": _attribute(("tile.store",), ("relu",), _toggle),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..core.certificate import Pairing, ReadName, SumCertificate, SumQuestion
 from ..core.condition import FALSE, TRUE, Condition
+from ..core.folds import is_limit
 from ..core.index import Index
 from ..core.polyhedral import Statement
 from ..core.summands import SEPARATOR, step_text
@@ -47,6 +48,9 @@ def direct_pairs(
     if None in widths:
         return None
     bits = max(width for width in widths if width is not None)
+    if is_limit(bits):
+        # What occurs several times may have its partner in any statement.
+        return None
     try:
         mine = _classes(source, asked.output, asked.left, bits)
         theirs = _classes(target, asked.output, asked.right, bits)

@@ -9,6 +9,7 @@ from itertools import islice
 import islpy as isl
 
 from ..core.certificate import Pairing, SumCertificate, SumQuestion
+from ..core.folds import is_limit, is_within_limit
 from ..core.terms import subterms
 from ..core.totals import TotalName, align, total_bits, total_name
 from ..core.values import slots_of
@@ -120,8 +121,8 @@ class Proposer:
             return None
         mine = classes_alone(left.maps, left.value, bits, left.depth)
         theirs = classes_alone(right.maps, right.value, bits, right.depth)
-        forward = self._pairs(mine, theirs, 0, unique=True)
-        backward = self._pairs(theirs, mine, 0, unique=True) if forward is not None else None
+        forward = self._pairs(mine, theirs, 0, bits, unique=True)
+        backward = self._pairs(theirs, mine, 0, bits, unique=True) if forward is not None else None
         if forward is None or backward is None:
             return None
         return SumCertificate(tuple(forward), tuple(backward))
@@ -131,18 +132,29 @@ class Proposer:
         bits, rank = _bits(question), len(question.left.names)
         mine = list(classes_at(question.left, bits))
         theirs = list(classes_at(question.right, bits))
-        forward = self._pairs(mine, theirs, rank, unique=False)
-        backward = self._pairs(theirs, mine, rank, unique=False)
+        forward = self._pairs(mine, theirs, rank, bits, unique=False)
+        backward = self._pairs(theirs, mine, rank, bits, unique=False)
         if forward is None or backward is None:
             return None
         return SumCertificate(tuple(forward), tuple(backward))
 
     def _pairs(
-        self, left: list[SummandClass], right: list[SummandClass], rank: int, *, unique: bool
+        self,
+        left: list[SummandClass],
+        right: list[SummandClass],
+        rank: int,
+        bits: int,
+        *,
+        unique: bool,
     ) -> list[Pairing] | None:
         """Partners of the left summands; ``rank`` coordinates of each point are the context's."""
         found: list[Pairing] = []
         for mine in left:
+            if is_limit(bits) and not slots_of(mine.shape):
+                if unique:
+                    return None
+                found += self._bounded(mine, right, rank, bits)
+                continue
             for theirs in _candidates(mine, right):
                 keys, other_keys = _keys(mine, rank), _keys(theirs, rank)
                 if keys.dim(_OUT) != other_keys.dim(_OUT):
@@ -156,11 +168,29 @@ class Proposer:
                         return None
                     pairs = pairs.lexmin()
                 self._note_inner(mine, theirs, pairs)
-                points = pairs.project_out(_OUT, 0, rank)
-                names = mine.place.names
-                for condition, point in pieces_of(points, names, self._symbols):
-                    found.append(Pairing(mine.label, theirs.label, condition, point))
+                found += self._pieces(mine, theirs, pairs, rank)
         return unconditional(found)
+
+    def _pieces(
+        self, mine: SummandClass, theirs: SummandClass, pairs: isl.Map, rank: int
+    ) -> Iterator[Pairing]:
+        points = pairs.project_out(_OUT, 0, rank)
+        for condition, point in pieces_of(points, mine.place.names, self._symbols):
+            yield Pairing(mine.label, theirs.label, condition, point)
+
+    def _bounded(
+        self, mine: SummandClass, others: list[SummandClass], rank: int, bits: int
+    ) -> Iterator[Pairing]:
+        """Partners of a number in a minimum or maximum: the first value that is as far."""
+        rest = mine.place.points
+        for theirs in others:
+            if not is_within_limit(mine.shape, theirs.shape, bits):
+                continue
+            pairs = _context(mine, rank).apply_range(_context(theirs, rank).reverse())
+            pairs = pairs.intersect_domain(rest).lexmin()
+            if not pairs.is_empty():
+                rest = rest.subtract(pairs.domain())
+                yield from self._pieces(mine, theirs, pairs, rank)
 
     def _note_inner(self, mine: SummandClass, theirs: SummandClass, pairs: isl.Map) -> None:
         """Remember which totals within these summands must be equal."""
@@ -192,13 +222,16 @@ def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandC
 
 def _keys(summand: SummandClass, rank: int) -> isl.Map:
     """From points to the context's coordinates and the subscripts."""
-    points = summand.place.points
     keys = subscripts_of(summand)
     if rank == 0:
         return keys
-    context = points.identity()
-    context = context.project_out(_OUT, rank, context.dim(_OUT) - rank)
-    return context.flat_range_product(keys)
+    return _context(summand, rank).flat_range_product(keys)
+
+
+def _context(summand: SummandClass, rank: int) -> isl.Map:
+    """From points to the context's coordinates."""
+    context = summand.place.points.identity()
+    return context.project_out(_OUT, rank, context.dim(_OUT) - rank)
 
 
 def _bits(question: _Question) -> int:
