@@ -36,13 +36,24 @@ PASSES = {
 TRAINIUM_PASSES = {
     "trn-lower-rows": ("trainium.lower_rows", "LowerRowsPass"),
     "trn-lower-matmul": ("trainium.lower_matmul", "LowerMatmulPass"),
+    "trn-lower-blocks": ("trainium.lower_blocks", "LowerBlocksPass"),
 }
-"""The same for Trainium."""
+"""The same for Trainium: from tensors to tile programs, any one of them."""
+
+TRAINIUM_STREAM_PASSES = {
+    "trn-lower-streams": ("trainium.lower_streams", "LowerStreamsPass"),
+}
+"""What may follow: from tile programs to streams."""
 
 
 def get_trainium_passes() -> dict[str, Callable[[], type[ModulePass]]]:
-    """``get_all_passes`` for Trainium."""
+    """``get_all_passes`` for Trainium's tile programs."""
     return {name: _factory(*location) for name, location in TRAINIUM_PASSES.items()}
+
+
+def get_trainium_stream_passes() -> dict[str, Callable[[], type[ModulePass]]]:
+    """``get_all_passes`` for Trainium's streams."""
+    return {name: _factory(*location) for name, location in TRAINIUM_STREAM_PASSES.items()}
 
 
 def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:

@@ -12,7 +12,7 @@ from xdsl.universe import Universe
 from xdsl.utils.target import Target
 
 from ..dialects import get_all_dialects
-from ..passes.registry import get_all_passes, get_trainium_passes
+from ..passes.registry import get_all_passes, get_trainium_passes, get_trainium_stream_passes
 
 
 def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
@@ -40,6 +40,9 @@ def get_lifting_pass() -> type[ModulePass]:
 
 LIFTPROOF_UNIVERSE = Universe(
     all_dialects=get_all_dialects(),
-    all_passes=get_all_passes() | get_trainium_passes() | {"lift-loops": get_lifting_pass},
+    all_passes=get_all_passes()
+    | get_trainium_passes()
+    | get_trainium_stream_passes()
+    | {"lift-loops": get_lifting_pass},
     all_targets=get_all_targets(),
 )

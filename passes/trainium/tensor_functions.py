@@ -55,7 +55,11 @@ def output_positions(function: func.FuncOp) -> list[int]:
 
 
 def index_constant(builder: Builder, number: int) -> SSAValue:
-    return builder.insert(arith.ConstantOp.from_int_and_width(number, IndexType())).result
+    return builder.insert(index_constant_op(number)).result
+
+
+def index_constant_op(number: int) -> arith.ConstantOp:
+    return arith.ConstantOp.from_int_and_width(number, IndexType())
 
 
 def tensor_sizes(value: SSAValue) -> tuple[int, ...]:

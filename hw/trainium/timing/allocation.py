@@ -58,7 +58,11 @@ def allocate(function: func.FuncOp, config: TrainiumConfig) -> Allocation:
         small = [op for op in own if partition_bytes(op.memref.type) * SMALL <= room]
         _double(small, copies, room // SMALL)
         place.update(_share(function, large, copies, room))
-    return Allocation(copies, place, _groups(place, copies))
+    ends = {
+        buffer: (begin, begin + partition_bytes(_kind(buffer)) * copies[buffer])
+        for buffer, begin in place.items()
+    }
+    return Allocation(copies, place, groups_of(ends))
 
 
 def partition_bytes(kind: MemRefType[Any]) -> int:
@@ -97,7 +101,10 @@ def _share(
     """
     number = {op: place for place, op in enumerate(function.walk())}
     lives = sorted(
-        (_Life(*_life(op, number), op.memref, _is_in_loop(op), _is_moved(op.memref)) for op in own),
+        (
+            _Life(*lifetime(op, number), op.memref, _is_in_loop(op), _is_moved(op.memref))
+            for op in own
+        ),
         key=lambda life: (life.first, life.last),
     )
     doubled = {life.buffer: COPIES for life in lives if life.is_in_loop and life.is_moved}
@@ -168,18 +175,16 @@ def _free_place(rivals: list[tuple[int, int]], size: int, at: int) -> int:
 
 
 def _is_moved(buffer: SSAValue) -> bool:
-    return any(
-        isinstance(op, trn.DmaCopyOp | trn.DmaTransposeOp) for op in _instructions_on(buffer)
-    )
+    return any(isinstance(op, trn.DmaCopyOp | trn.DmaTransposeOp) for op in uses_of(buffer))
 
 
-def _life(op: memref.AllocOp, number: dict[Operation, int]) -> tuple[int, int]:
+def lifetime(op: memref.AllocOp, number: dict[Operation, int]) -> tuple[int, int]:
     """First and last operation of the text that needs a buffer's contents.
 
     A use in a loop that the buffer was allocated outside of needs it for the whole loop.
     """
     first, last = len(number), number[op]
-    for user in _instructions_on(op.memref):
+    for user in uses_of(op.memref):
         top = user
         while top.parent is not op.parent:
             parent = top.parent_op()
@@ -191,25 +196,32 @@ def _life(op: memref.AllocOp, number: dict[Operation, int]) -> tuple[int, int]:
     return first, last
 
 
-def _instructions_on(buffer: SSAValue) -> Iterator[Operation]:
+def uses_of(buffer: SSAValue) -> Iterator[Operation]:
+    """The instructions on a buffer, through whatever views."""
     for use in buffer.uses:
         op = use.operation
         if isinstance(op, trn.ReshapeOp):
-            yield from _instructions_on(op.result)
+            yield from uses_of(op.result)
         elif isinstance(op, trn.ViewOp):
             yield from (user.operation for user in op.view.uses)
 
 
-def _groups(place: dict[SSAValue, int], copies: dict[SSAValue, int]) -> dict[SSAValue, SSAValue]:
-    """Buffers whose memory overlaps, directly or through others, get one representative."""
+def groups_of(places: dict[SSAValue, tuple[int, int]]) -> dict[SSAValue, SSAValue]:
+    """Buffers whose memory overlaps, directly or through others, get one representative.
+
+    ``places`` has the first byte of each buffer, and the one behind its last.
+    """
     group: dict[SSAValue, SSAValue] = {}
     end = -1
     current: SSAValue | None = None
-    for buffer, begin in sorted(place.items(), key=lambda item: item[1]):
-        kind = buffer.type
-        assert isinstance(kind, MemRefType)
-        if current is None or begin >= end:
+    for buffer, (first, behind) in sorted(places.items(), key=lambda item: item[1][0]):
+        if current is None or first >= end:
             current = buffer
         group[buffer] = current
-        end = max(end, begin + partition_bytes(kind) * copies[buffer])
+        end = max(end, behind)
     return group
+
+
+def _kind(buffer: SSAValue) -> MemRefType[Any]:
+    assert isinstance(buffer.type, MemRefType)
+    return buffer.type

@@ -61,17 +61,27 @@ class TileProgram:
 
     instructions: Records
     accesses: Accesses
-    names: tuple[str, ...]
-    """The name of each operation, by ``origin``."""
+    statements: tuple[trn.Instruction, ...]
+    """The operation of each ``origin``."""
+    positions: tuple[Column, ...]
+    """The instructions of each statement, in the order of its iterations."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each operation, by ``origin``."""
+        return tuple(op.name.removeprefix("trn.") for op in self.statements)
 
 
-def unroll_tiles(function: func.FuncOp, config: TrainiumConfig) -> TileProgram:
+def unroll_tiles(
+    function: func.FuncOp, config: TrainiumConfig, allocation: Allocation | None = None
+) -> TileProgram:
     """The instructions of ``function`` with their costs and accesses.
 
-    Raises ``TileProgramError`` for an operation that the tile level does not have, or a program
-    of more than 8 million instructions.
+    Buffers lie as ``allocation`` says; by default, as AWS's compiler would place them. Raises
+    ``TileProgramError`` for an operation that the tile level does not have, or a program of more
+    than 8 million instructions.
     """
-    walk = _Walk(config, allocate(function, config))
+    walk = _Walk(config, allocation or allocate(function, config))
     trace = _Trace(Scope(1))
     if function.body.blocks:
         walk.block(function.body.block, trace)
@@ -194,8 +204,9 @@ class _Walk:
             _write_records(records, issue, self.config)
         spread_dmas(records)
         buffers = self._buffers()
-        names = tuple(issue.op.name.removeprefix("trn.") for issue in self.issues)
-        return TileProgram(records, accesses_of(buffers, count), names)
+        statements = tuple(issue.op for issue in self.issues)
+        positions = tuple(issue.positions for issue in self.issues)
+        return TileProgram(records, accesses_of(buffers, count), statements, positions)
 
     def _buffers(self) -> list[Buffer]:
         """The accesses of each buffer; buffers that share memory count as one."""
@@ -256,15 +267,16 @@ SCALED = (trn.Operator.ADD, trn.Operator.SUBTRACT, trn.Operator.MULTIPLY)
 
 
 def engine_for(op: trn.EngineInstruction) -> trn.Engine:
-    """The engine that runs an instruction which names none.
+    """The engine that runs an instruction: the one it names, else that of the stream around it.
 
-    Copies out of PSUM and single additions or multiplications of a scalar go to the scalar engine,
-    as an activation ``data · scale + bias``: NKIBench's profiles of products, of adamw and of
-    rmsnorm show them there. Subtracting a vector would need its negation first, so the vector
-    engine does that, and what only it can do.
+    At the tile level, copies out of PSUM and single additions or multiplications of a scalar go to
+    the scalar engine, as an activation ``data · scale + bias``: NKIBench's profiles of products, of
+    adamw and of rmsnorm show them there. Subtracting a vector would need its negation first, so the
+    vector engine does that, and what only it can do.
     """
-    if op.engine is not None:
-        return op.engine.data
+    stream = trn.stream_engine(op)
+    if op.engine is not None or stream is not None:
+        return op.chosen_engine
     if isinstance(op, trn.TensorCopyOp) and trn.view_of(op.src).in_psum:
         return trn.Engine.ACT
     if isinstance(op, trn.TensorScalarOp) and op.op1 is None and op.op0.data in SCALED:
