@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .index import Index, Variable
-from .polyhedral import Array, Program, Read, Requirement, Statement
+from .polyhedral import Array, Fence, Program, Read, Requirement, Statement
 from .rewriting import replaced
 
 Schedule = tuple[Index, ...]
@@ -33,6 +33,8 @@ def _renamed(program: Program) -> tuple[object, ...]:
         tuple(program.outputs),
         tuple(statements),
         tuple(statement.name in program.moves for statement in program.statements),
+        tuple(statement.array.name in program.local_memories for statement in program.statements),
+        [names.fence(fence) for fence in program.fences],
         frozenset(names.requirement(requirement) for requirement in program.requirements),
     )
 
@@ -56,6 +58,14 @@ class _Names:
             array=self._array(statement.array),
         )
         return replace(replaced(ranked, values, dims), name="")
+
+    def fence(self, fence: Fence) -> Fence:
+        values, dims = self._counters(fence.dims)
+        return Fence(
+            dims,
+            fence.condition.replace(values),
+            tuple(index.replace(values) for index in self._ranked(fence.schedule)),
+        )
 
     def requirement(self, requirement: Requirement) -> Requirement:
         values, dims = self._counters(requirement.dims)
@@ -104,3 +114,5 @@ def _schedules(program: Program) -> Iterator[Schedule]:
         yield statement.schedule
         for read in statement.reads:
             yield read.schedule
+    for fence in program.fences:
+        yield fence.schedule

@@ -97,6 +97,15 @@ class Requirement:
     origin: Operation | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
+class Fence:
+    """A point of time between moves: all before it have ended when one behind it begins."""
+
+    dims: tuple[Variable, ...]
+    condition: Condition
+    schedule: tuple[Index, ...]
+
+
 @dataclass
 class Program:
     """Statements over arrays, with what an observer sees at the end.
@@ -113,6 +122,9 @@ class Program:
     outputs: dict[int, Statement] = field(default_factory=dict[int, Statement])
     moves: set[str] = field(default_factory=set[str])
     """Names of statements whose DRAM accesses the machine does not order (see ``dram_order``)."""
+    fences: list[Fence] = field(default_factory=list[Fence])
+    local_memories: frozenset[str] = frozenset()
+    """Names of the arrays whose accesses the machine does order."""
 
     def writers(self, array: Array) -> Iterator[Statement]:
         return (statement for statement in self.statements if statement.array == array)

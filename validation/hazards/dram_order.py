@@ -3,16 +3,20 @@
 Loads and stores have queues of their own, and nothing compares their DRAM addresses. A program that
 moves an array in and out must therefore not depend on the order of two such moves, except where
 they use the same local rows: a store waits for all earlier loads of the rows that it reads
-(ReservationStation.scala:331-375).
+(ReservationStation.scala:331-375). A fence waits for all moves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..core.index import Index
 from ..core.polyhedral import Program, Statement, Unsupported
 from ..core.smt import (
     Answer,
     Solver,
     conjunction,
+    disjunction,
     earlier,
     equalities,
     in_domain,
@@ -20,6 +24,9 @@ from ..core.smt import (
     values,
     with_symbols,
 )
+
+Moment = tuple[tuple[Index, ...], Mapping[str, str]]
+"""A schedule, and the values of its loop counters."""
 
 
 def check_dram_order(program: Program, solver: Solver) -> None:
@@ -31,7 +38,7 @@ def check_dram_order(program: Program, solver: Solver) -> None:
     for load in moves:
         for read in load.reads:
             for store in moves:
-                if read.array.position is not None and store.array == read.array:
+                if store.array == read.array and read.array.name not in program.local_memories:
                     _check(program, solver, load, store)
 
 
@@ -47,9 +54,13 @@ def _check(program: Program, solver: Solver, load: Statement, store: Statement) 
     same_rows = "false"
     if local is not None and local.array == load.array:
         same_rows = equalities(values(load.indices, here), values(local.indices, there))
-    stored_first = earlier(store.schedule, there, from_dram.schedule, here)
-    loaded_first = earlier(from_dram.schedule, here, store.schedule, there)
-    cases = [stored_first, conjunction([loaded_first, negation(same_rows)])]
+    stored, loaded = (store.schedule, there), (from_dram.schedule, here)
+    cases = [
+        conjunction([earlier(*stored, *loaded), _unfenced(program, stored, loaded)]),
+        conjunction(
+            [earlier(*loaded, *stored), negation(same_rows), _unfenced(program, loaded, stored)]
+        ),
+    ]
     texts = (
         "the hardware may move an element in before an earlier move-out of it",
         "the hardware may move an element out before an earlier move-in of it",
@@ -59,3 +70,21 @@ def _check(program: Program, solver: Solver, load: Statement, store: Statement) 
     for text, (answer, _) in zip(texts, answers, strict=True):
         if answer is not Answer.UNSAT:
             raise Unsupported(text, load.origin)
+
+
+def _unfenced(program: Program, before: Moment, after: Moment) -> str:
+    """That no fence stands between two points of time.
+
+    Of a fence in loops, the iterations of either point are considered.
+    """
+    between: list[str] = []
+    for fence in program.fences:
+        for _, names in (before, after):
+            if all(dim.name in names for dim in fence.dims):
+                parts = (
+                    in_domain(fence, names),
+                    earlier(*before, fence.schedule, names),
+                    earlier(fence.schedule, names, *after),
+                )
+                between.append(conjunction(parts))
+    return negation(disjunction(between))
