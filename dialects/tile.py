@@ -117,7 +117,9 @@ def _require_rows(array: SSAValue, dimension: int, step: int) -> None:
 class LoadOp(IRDLOperation):
     """Copy ``rows`` × ``cols`` elements of a DRAM array into a buffer; columns are contiguous.
 
-    With ``broadcast`` the row index stays: each row of the tile gets the same elements.
+    With ``broadcast`` the row index stays: each row of the tile gets the same elements. With
+    ``diagonal`` it stays too, and row r gets its element r only; the others become zero. With
+    ``border`` elements outside of the array are zero.
     """
 
     name = "tile.load"
@@ -128,6 +130,8 @@ class LoadOp(IRDLOperation):
     rows = operand_def(IndexType())
     cols = operand_def(IndexType())
     broadcast = opt_prop_def(UnitAttr)
+    diagonal = opt_prop_def(UnitAttr)
+    border = opt_prop_def(UnitAttr)
     row_dimension = opt_prop_def(IntegerAttr)
     row_step = opt_prop_def(IntegerAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
@@ -146,13 +150,16 @@ class LoadOp(IRDLOperation):
         cols: SSAValue,
         *,
         broadcast: bool = False,
+        diagonal: bool = False,
+        border: bool = False,
         place: Rows = Rows(),
     ) -> None:
+        flags = {"broadcast": broadcast, "diagonal": diagonal, "border": border}
         super().__init__(
             operands=[source, indices, buffer, slot, rows, cols],
             properties={
                 **place.properties(),
-                **({"broadcast": UnitAttr()} if broadcast else {}),
+                **{name: UnitAttr() for name, value in flags.items() if value},
             },
         )
 
@@ -160,6 +167,11 @@ class LoadOp(IRDLOperation):
     def place(self) -> Rows:
         """Where the rows lie in the array."""
         return _place(self.row_dimension, self.row_step)
+
+    @property
+    def has_one_row(self) -> bool:
+        """Whether all rows of the tile come from one row of the array."""
+        return self.broadcast is not None or self.diagonal is not None
 
     @property
     def rows_along(self) -> tuple[int, int]:
@@ -170,6 +182,10 @@ class LoadOp(IRDLOperation):
         _require_array(self.source, self.indices, "source")
         _require_slot(self.buffer, self.slot, "buffer")
         _require_rows(self.source, *self.rows_along)
+        if self.has_one_row and self.border is not None:
+            raise VerifyException("a border needs rows of their own")
+        if self.broadcast is not None and self.diagonal is not None:
+            raise VerifyException("a load has either one row for all, or a diagonal")
 
 
 @irdl_op_definition

@@ -26,6 +26,8 @@ class View:
     subscripts: tuple[Form, ...]
     groups: tuple[tuple[int, ...], ...]
     """For each dimension of the view, the array's dimensions that it joins."""
+    border: frozenset[int] = frozenset()
+    """Dimensions whose subscripts go beyond the array."""
 
     def steps(self, loop: int) -> int:
         """Elements from one iteration of ``loop`` to the next."""
@@ -33,6 +35,11 @@ class View:
             form.get(loop, 0) * prod(self.extents[place + 1 :])
             for place, form in enumerate(self.subscripts)
         )
+
+    def crosses_border(self, outer: int, inner: int) -> bool:
+        """Whether the dimensions that two loops walk along go beyond the array."""
+        places = [d for d, form in enumerate(self.subscripts) if inner in form or outer in form]
+        return any(min(places) <= d <= max(places) for d in self.border if places)
 
     def joined(self, outer: int, inner: int, size: int) -> View:
         """The same array with ``inner`` in the place of both loops, of which it had ``size``."""
@@ -56,12 +63,16 @@ class View:
             ),
             (*self.subscripts[:first], flat, *self.subscripts[last + 1 :]),
             (*self.groups[:first], group, *self.groups[last + 1 :]),
+            frozenset(d if d < first else d - (last - first) for d in self.border),
         )
 
 
-def view_of(extents: Sequence[int], subscripts: Sequence[Form]) -> View:
+def view_of(
+    extents: Sequence[int], subscripts: Sequence[Form], border: frozenset[int] = frozenset()
+) -> View:
     """An array as it is."""
-    return View(tuple(extents), tuple(subscripts), tuple((d,) for d in range(len(extents))))
+    groups = tuple((d,) for d in range(len(extents)))
+    return View(tuple(extents), tuple(subscripts), groups, border)
 
 
 def coalesce(
@@ -90,4 +101,7 @@ def coalesce(
 
 def _continues(outer: int, inner: int, size: int, views: Sequence[View]) -> bool:
     """Whether each iteration of ``outer`` begins where ``inner`` would go on, in all arrays."""
-    return all(view.steps(outer) == size * view.steps(inner) for view in views)
+    return all(
+        view.steps(outer) == size * view.steps(inner) and not view.crosses_border(outer, inner)
+        for view in views
+    )

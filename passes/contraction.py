@@ -6,16 +6,13 @@ It answers with plain facts (``Contraction``), or refuses with what it met and w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass
 from math import prod
 
 from xdsl.dialects import arith, func, tensor
 from xdsl.dialects.builtin import (
     AffineMapAttr,
     DenseArrayBase,
-    FloatAttr,
-    IntegerAttr,
     TensorType,
 )
 from xdsl.dialects.linalg.attrs import IteratorType
@@ -32,7 +29,9 @@ from xdsl.ir.affine import (
 
 from .coalesce import Form, View, coalesce, view_of
 from .kernel import refusal
+from .padded import is_zero, read_padded
 from .post_op import PostOp
+from .tile_roles import diagonal_roles, find_roles, with_unit_loops
 
 OUTPUTS = "liftproof.outputs"
 """Attribute of a kernel: the positions of the array parameters that it writes."""
@@ -55,6 +54,8 @@ class Factor:
     row_dimension: int
     """The dimension along which the rows of a tile run; its columns run along the last one."""
     row_step: int
+    border: bool
+    """Whether subscripts go beyond the array, where all elements are zero."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Contraction:
     """None starts from zero."""
     init_broadcast: bool
     """The initial value is one row, the same for each row of the output."""
+    diagonal: bool
+    """There is no sum over ``k``: each column of A meets its own element of B's row."""
     generic: GenericOp
     post: GenericOp | None
 
@@ -177,28 +180,38 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
     sizes = _sizes(generic)
     *inputs, target_map = _maps(generic)
     target = _dims(target_map, generic)
-    subscripts = [[_form(x, generic) for x in map.results] for map in inputs]
-    _require_multiply_add(generic)
+    padded = [read_padded(value) for value in generic.inputs]
+    _require_multiply_add(generic, guarded=any(each.border for each in padded))
     _require_target(target, generic)
-    subscripts.append([{loop: 1} for loop in target])
-    arrays = (*generic.inputs, generic.outputs[0])
     views = [
-        view_of(_extents(value), forms) for value, forms in zip(arrays, subscripts, strict=True)
+        view_of(
+            _extents(each.inside),
+            each.subscripts([_form(x, generic) for x in map.results]),
+            each.border,
+        )
+        for each, map in zip(padded, inputs, strict=True)
     ]
+    views.append(view_of(_extents(generic.outputs[0]), [{loop: 1} for loop in target]))
     sums = [n for n, kind in enumerate(_iterators(generic)) if kind == IteratorType.REDUCTION]
     joined, views = coalesce(sizes, target[:-1], views, dim, always=True)
     joined, views = coalesce(joined, sums, views, dim, always=False)
     gone = {loop for loop, size in enumerate(sizes) if joined[loop] != size and joined[loop] == 1}
     target = tuple(loop for loop in target if loop not in gone)
     sums = [loop for loop in sums if loop not in gone]
-    roles = _roles(target, sums, views[0].subscripts, views[1].subscripts)
+    roles, diagonal = find_roles(target, sums, views[0].subscripts, views[1].subscripts), False
     if roles is None:
-        # A sum over no channel, as in a depthwise convolution: tiles of one column each.
+        # A sum over no channel, as in a depthwise convolution: a diagonal for each tile of weights.
+        roles = diagonal_roles(target, views[0].subscripts, views[1].subscripts, len(joined))
+        diagonal = roles is not None
+    if diagonal:
+        joined, sums = [*joined, 1], [*sums, len(joined)]
+    elif roles is None:
+        # Without columns side by side: tiles of one column each.
         column, term = len(joined), len(joined) + 1
         joined = [*joined, 1, 1]
-        views = _with_unit_loops(views, target, column, term)
+        views = with_unit_loops(views, target, column, term)
         target, sums = (*target, column), [*sums, term]
-        roles = _roles(target, sums, views[0].subscripts, views[1].subscripts)
+        roles = find_roles(target, sums, views[0].subscripts, views[1].subscripts)
     if roles is None:
         raise refusal(
             generic,
@@ -208,7 +221,7 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
         )
     first, second, result = views
     init, broadcast = _initial_value(generic.outputs[0], generic)
-    positions = [_position(value, generic) for value in generic.inputs]
+    positions = [_position(each.inside, generic) for each in padded]
     if roles.swapped:
         first, second = second, first
         positions.reverse()
@@ -219,14 +232,15 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
         k=roles.k,
         outer=tuple(loop for loop in target if loop not in (roles.i, roles.j)),
         window=tuple(loop for loop in sums if loop != roles.k),
-        a=Factor(positions[0], first.groups, first.subscripts, *roles.a),
-        b=Factor(positions[1], second.groups, second.subscripts, *roles.b),
+        a=Factor(positions[0], first.groups, first.subscripts, *roles.a, bool(first.border)),
+        b=Factor(positions[1], second.groups, second.subscripts, *roles.b, bool(second.border)),
         out=out,
         out_groups=result.groups,
         out_subscripts=result.subscripts,
         out_row_dimension=_dimension_of(roles.i, result),
         init=init,
         init_broadcast=broadcast,
+        diagonal=diagonal,
         generic=generic,
         post=post,
     )
@@ -274,93 +288,37 @@ def _form(expression: AffineExpr, generic: GenericOp) -> Form:
             raise refusal(generic, f"subscript {expression} is not a sum of loops with factors")
 
 
-@dataclass(frozen=True)
-class _Roles:
-    """Which loops make the array tiles, and how the tiles of both inputs lie."""
-
-    i: int
-    j: int
-    k: int
-    swapped: bool
-    """The second input is the left factor."""
-    a: tuple[bool, int, int]
-    b: tuple[bool, int, int]
-
-
-def _roles(
-    target: Sequence[int], sums: Sequence[int], first: Sequence[Form], second: Sequence[Form]
-) -> _Roles | None:
-    """Choose the loops of an array tile: the columns of the output give j, its rows i.
-
-    Of several choices the last loops are taken, so that the rows of a tile lie close together.
-    """
-    j = target[-1]
-    for swapped, a, b in ((False, first, second), (True, second, first)):
-        if _uses(a, j) or not _uses(b, j):
-            continue
-        rows = [loop for loop in reversed(target) if _uses(a, loop) and not _uses(b, loop)]
-        for i, k in product(rows, reversed(sums)):
-            of_a, of_b = _tile_of(a, i, k), _tile_of(b, k, j)
-            if of_a is not None and of_b is not None:
-                return _Roles(i, j, k, swapped, of_a, of_b)
-    return None
-
-
-def _with_unit_loops(
-    views: Sequence[View], target: Sequence[int], column: int, term: int
-) -> list[View]:
-    """The arrays with two loops of one iteration along their last dimensions.
-
-    ``column`` takes the place of the tile's columns, ``term`` that of the summed dimension.
-    """
-    first, second, result = views
-    is_left = any(
-        _uses(first.subscripts, loop) and not _uses(second.subscripts, loop) for loop in target
-    )
-    left, right = {term: 1}, {term: 1, column: 1}
-    of_first, of_second = (left, right) if is_left else (right, left)
-    return [
-        replace(view, subscripts=(*view.subscripts[:-1], {**view.subscripts[-1], **extra}))
-        for view, extra in ((first, of_first), (second, of_second), (result, {column: 1}))
-    ]
-
-
-def _uses(subscripts: Sequence[Form], loop: int) -> bool:
-    return any(loop in form for form in subscripts)
-
-
-def _tile_of(subscripts: Sequence[Form], row: int, col: int) -> tuple[bool, int, int] | None:
-    """Transposed, row dimension and row step of the tiles over two loops, if there are such."""
-    for transposed, along, across in ((False, row, col), (True, col, row)):
-        rows = [d for d, form in enumerate(subscripts) if along in form]
-        cols = [d for d, form in enumerate(subscripts) if across in form]
-        if len(rows) != 1 or cols != [len(subscripts) - 1]:
-            continue
-        step = subscripts[rows[0]][along]
-        if step > 0 and subscripts[-1][across] == 1:
-            return transposed, rows[0], step
-    return None
-
-
 def _position(value: SSAValue, user: Operation) -> int:
     if not isinstance(value, BlockArgument):
         raise refusal(user, f"its operand of type {value.type} must be a parameter of the function")
     return value.index
 
 
-def _require_multiply_add(generic: GenericOp) -> None:
-    """The body must be ``sum + widen(a) · widen(b)``, in any order of operands."""
+def _require_multiply_add(generic: GenericOp, *, guarded: bool) -> None:
+    """The body must be ``sum + widen(a) · widen(b)``, in any order of operands.
+
+    Where it is ``guarded``, a choice between the product and zero may repeat what the zeros around
+    an input say already; if it says something else, validation refutes the lowered program.
+    """
     block = generic.body.block
     total = block.last_op.operands[0] if block.last_op is not None else block.args[0]
     addition = total.owner
     if not isinstance(addition, arith.AddiOp | arith.AddfOp):
         raise refusal(generic, "the body of a contraction must add to the sum")
     terms = [operand for operand in addition.operands if operand is not block.args[2]]
+    if guarded:
+        terms = [_chosen(term) for term in terms]
     if len(terms) != 1 or not isinstance(terms[0].owner, arith.MuliOp | arith.MulfOp):
         raise refusal(generic, "the body of a contraction must add one product to the sum")
     factors = {_unwidened(operand) for operand in terms[0].owner.operands}
     if factors != {block.args[0], block.args[1]}:
         raise refusal(generic, "the body must multiply an element of each input, sign-extended")
+
+
+def _chosen(value: SSAValue) -> SSAValue:
+    """What ``value`` is unless it is zero."""
+    owner = value.owner
+    return owner.lhs if isinstance(owner, arith.SelectOp) and is_zero(owner.rhs) else value
 
 
 def _unwidened(value: SSAValue) -> SSAValue:
@@ -372,7 +330,7 @@ def _initial_value(value: SSAValue, generic: GenericOp) -> tuple[int | None, boo
     owner = value.owner
     if not isinstance(owner, Operation):
         return _position(value, generic), False
-    if isinstance(owner, FillOp) and _is_zero(owner.operands[0]):
+    if isinstance(owner, FillOp) and is_zero(owner.operands[0]):
         return None, False
     if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
         source, target = (_dims(map, owner) for map in _maps(owner))
@@ -391,14 +349,6 @@ def _copies(generic: GenericOp) -> bool:
     """Whether the body yields its input, sign-extended at most."""
     block = generic.body.block
     return block.last_op is not None and _unwidened(block.last_op.operands[0]) is block.args[0]
-
-
-def _is_zero(value: SSAValue) -> bool:
-    owner = value.owner
-    if not isinstance(owner, arith.ConstantOp):
-        return False
-    number = owner.value
-    return isinstance(number, IntegerAttr | FloatAttr) and number.value.data == 0
 
 
 def element_type(value: SSAValue, user: Operation) -> Attribute:

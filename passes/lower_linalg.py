@@ -164,8 +164,10 @@ class _Lowering:
         after = index.builder.insertion_point
         self._repeat(facts.window, WINDOW_NAMES)
         depth = self._tiles("k", facts.k)
+        if facts.diagonal:
+            depth = n
         self._load(a, facts.a, m, depth)
-        self._load(b, facts.b, depth, n)
+        self._load(b, facts.b, depth, n, diagonal=facts.diagonal)
         index.insert(
             MatmulOp(
                 (a, ()),
@@ -248,14 +250,23 @@ class _Lowering:
         load = LoadOp(array, at, c, (), m, n, broadcast=facts.init_broadcast, place=place)
         self.index.insert(load)
 
-    def _load(self, buffer: SSAValue, factor: Factor, rows: SSAValue, cols: SSAValue) -> None:
+    def _load(
+        self,
+        buffer: SSAValue,
+        factor: Factor,
+        rows: SSAValue,
+        cols: SSAValue,
+        *,
+        diagonal: bool = False,
+    ) -> None:
         """Load a tile as it is stored: a transposed operand is transposed by the product."""
         if factor.transposed:
             rows, cols = cols, rows
         source = self._array(factor.array, factor.groups)
         at = self._element(factor.subscripts)
         place = _rows(factor.row_dimension, factor.row_step, len(factor.subscripts))
-        self.index.insert(LoadOp(source, at, buffer, (), rows, cols, place=place))
+        flags = {"diagonal": diagonal, "border": factor.border}
+        self.index.insert(LoadOp(source, at, buffer, (), rows, cols, place=place, **flags))
 
 
 def _equal_tiles(size: int, dim: int) -> int:

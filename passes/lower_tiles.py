@@ -39,6 +39,7 @@ from ..dialects.gemmini import (
     SpadOp,
 )
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
+from .expand_loads import LoadTarget, load_diagonal, load_with_border
 from .index_math import IndexBuilder, constant_value, loop_depth, merged_digits
 from .kernel import (
     UNROLLED,
@@ -126,6 +127,13 @@ class _Lowering:
         full: bool = False,
     ) -> SSAValue:
         """The local address of a tile of a placed buffer."""
+        row = self._row(buffer, slot)
+        if space_of_buffer(_alloc(buffer)) == LocalSpace.SPAD:
+            return self._value(SpadOp(row))
+        return self._value(AccOp(row, accumulate, full=full))
+
+    def _row(self, buffer: SSAValue, slot: Sequence[SSAValue]) -> SSAValue:
+        """The first local row of a tile of a placed buffer."""
         alloc = _alloc(buffer)
         first, strides = alloc.attributes.get(ROW), alloc.attributes.get(STRIDES)
         if not isinstance(first, IntegerAttr) or not isinstance(strides, DenseArrayBase):
@@ -136,9 +144,7 @@ class _Lowering:
         row = self.index.constant(first.value.data)
         for term in sorted(terms, key=loop_depth):
             row = self.index.add(row, term)
-        if space_of_buffer(alloc) == LocalSpace.SPAD:
-            return self._value(SpadOp(row))
-        return self._value(AccOp(row, accumulate, full=full))
+        return row
 
     def _load(self, op: LoadOp) -> None:
         array = _array_type(op.source)
@@ -147,10 +153,24 @@ class _Lowering:
         shrunk = space_of_buffer(alloc) == LocalSpace.ACC and _bytes(array) != _bytes(
             buffer_type(alloc)
         )
-        stride = 0 if op.broadcast is not None else row_bytes
-        channel = self._channel(LoadConfig(stride, self._block_stride(alloc), shrunk))
+        stride = 0 if op.has_one_row else row_bytes
+        block_stride = self._block_stride(alloc)
+        channel = self._channel(LoadConfig(stride, block_stride, shrunk))
+        if op.diagonal is not None:
+            load_diagonal(self.index, op, self._target(op, channel, channel))
+            return
+        if op.border is not None:
+            zeros = self._channel(LoadConfig(0, block_stride, False))
+            load_with_border(self.index, op, self._target(op, channel, zeros))
+            return
         target = self._address(op.buffer, op.slot)
         self.index.insert(MvinOp(op.source, op.indices, target, op.rows, op.cols, channel))
+
+    def _target(self, op: LoadOp, channel: int, zeros: int) -> LoadTarget:
+        if space_of_buffer(_alloc(op.buffer)) != LocalSpace.SPAD:
+            raise refusal(op, "loads a border or a diagonal, for which lowering needs a scratchpad")
+        row = self._row(op.buffer, op.slot)
+        return LoadTarget(row, lambda row: self._value(SpadOp(row)), channel, zeros)
 
     def _channel(self, wanted: LoadConfig) -> int:
         """Configure a load channel and return its number; equal configurations share one."""

@@ -86,6 +86,8 @@ def with_slot(
                 copy(op.rows),
                 copy(op.cols),
                 broadcast=op.broadcast is not None,
+                diagonal=op.diagonal is not None,
+                border=op.border is not None,
                 place=op.place,
             )
         case ZeroOp():

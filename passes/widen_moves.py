@@ -93,6 +93,8 @@ def carried_blocks(move: LoadOp | StoreOp, config: GemminiConfig) -> int:
     """
     array = move.source if isinstance(move, LoadOp) else move.target
     assert isinstance(array.type, MemRefType)
+    if isinstance(move, LoadOp) and move.diagonal is not None:
+        return 1
     if isinstance(move, StoreOp) and move.scale is None and config.is_integer:
         return 1
     element = array.type.element_type

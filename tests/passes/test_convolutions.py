@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from liftproof.dialects.tile import LoadOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.validation.execution.execute import execute
+from liftproof.validation.validate import validate
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
@@ -22,7 +25,10 @@ Apply = Callable[..., ModuleOp]
 
 @dataclass(frozen=True)
 class Convolution:
-    """An int8 convolution of N images, channels last, whose border is part of the input."""
+    """An int8 convolution of N images, channels last, whose border is part of the input.
+
+    With ``padding`` it is not: the kernel surrounds the input with zeros.
+    """
 
     images: int = 1
     height: int = 6
@@ -34,12 +40,13 @@ class Convolution:
     weights: str = "RSCK"
     """Order of kernel row R, kernel column S, input channel C and output channel K."""
     relu: bool = False
+    padding: int = 0
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Input, weights and output."""
-        reach = (self.kernel - 1, self.stride)
-        rows, cols = ((n - 1) * reach[1] + reach[0] + 1 for n in (self.height, self.width))
+        reach = (self.kernel - 2 * self.padding, self.stride)
+        rows, cols = ((n - 1) * reach[1] + reach[0] for n in (self.height, self.width))
         sizes = {"R": self.kernel, "S": self.kernel, "C": self.inputs, "K": self.outputs}
         return (
             (self.images, rows, cols, self.inputs),
@@ -55,6 +62,14 @@ class Convolution:
         window = [f"d{p} * {self.stride} + d{k}" for p, k in ((1, 4), (2, 5))]
         loops = "(d0, d1, d2, d3, d4, d5, d6)"
         relu = "%positive = arith.maxsi %s, %zero : i32" if self.relu else ""
+        (n, h, v, c), pad = self.shapes[0], self.padding
+        whole = f"tensor<{n}x{h + 2 * pad}x{v + 2 * pad}x{c}xi8>"
+        padded = f"""
+  %nothing = arith.constant 0 : i8
+  %around = tensor.empty() : {whole}
+  %zeros = linalg.fill ins(%nothing : i8) outs(%around : {whole}) -> {whole}
+  %padded = tensor.insert_slice %X into %zeros[0, {pad}, {pad}, 0] [{n}, {h}, {v}, {c}] [1, 1, 1, 1]
+      : {x} into {whole}"""
         last = "%positive" if self.relu else "%s"
         return f"""
 func.func @kernel(%X: {x}, %W: {w}, %D: tensor<{self.outputs}xi32>, %Y: {y}) -> {y}
@@ -62,7 +77,7 @@ func.func @kernel(%X: {x}, %W: {w}, %D: tensor<{self.outputs}xi32>, %Y: {y}) -> 
   %zero = arith.constant 0 : i32
   %low = arith.constant -128 : i32
   %high = arith.constant 127 : i32
-  %empty = tensor.empty() : {sums}
+  %empty = tensor.empty() : {sums}{padded if pad else ""}
   %init = linalg.generic {{indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d3)>,
       affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}}
@@ -75,7 +90,7 @@ func.func @kernel(%X: {x}, %W: {w}, %D: tensor<{self.outputs}xi32>, %Y: {y}) -> 
       affine_map<{loops} -> (d0, d1, d2, d3)>],
       iterator_types = ["parallel", "parallel", "parallel", "parallel",
         "reduction", "reduction", "reduction"]}}
-      ins(%X, %W : {x}, {w}) outs(%init : {sums}) {{
+      ins({"%padded" if pad else "%X"}, %W : {whole}, {w}) outs(%init : {sums}) {{
   ^bb0(%a: i8, %b: i8, %c: i32):
     %wide_a = arith.extsi %a : i8 to i32
     %wide_b = arith.extsi %b : i8 to i32
@@ -111,6 +126,8 @@ func.func @kernel(%X: {x}, %W: {w}, %D: tensor<{self.outputs}xi32>, %Y: {y}) -> 
         """The output that the kernel means, by NumPy."""
         x, w, bias, _ = arrays
         w = np.transpose(w, [self.weights.index(letter) for letter in "RSCK"]).astype(np.int32)
+        edge = (self.padding, self.padding)
+        x = np.pad(x, ((0, 0), edge, edge, (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(x, (self.kernel, self.kernel), (1, 2))
         windows = windows[:, :: self.stride, :: self.stride].astype(np.int32)
         sums = np.einsum("nhwcrs,rsck->nhwk", windows, w) + bias
@@ -134,6 +151,8 @@ KERNELS = [
     Convolution(weights="RSKC", outputs=17),
     Convolution(kernel=1, width=20, inputs=40),
     Convolution(height=1, width=1, inputs=5, outputs=5),
+    Convolution(images=2, height=5, width=18, outputs=20, padding=1),
+    Convolution(height=4, width=9, inputs=20, kernel=5, stride=2, padding=2),
 ]
 
 
@@ -167,21 +186,78 @@ def test_the_first_schedules_of_a_convolution_are_fast(
     assert max(utilizations) > 0.94
 
 
-def test_a_depthwise_convolution_is_right(apply: Apply) -> None:
-    """Without a sum over channels, tiles of one column each compute the kernel."""
-    kernel = Convolution(height=3, width=20, inputs=5, outputs=5)
-    text = kernel.text().replace("-> (d4, d5, d6, d3)", "-> (d4, d5, d3)")
-    text = text.replace("d2 * 1 + d5, d6)>", "d2 * 1 + d5, d3)>").replace("3x3x5x5", "3x3x5")
-    text = text.replace(", d5, d6)", ", d5)").replace('"reduction",\n        "reduction"', "")
-    text = text.replace('"reduction", "reduction", "reduction"]', '"reduction", "reduction"]')
+@dataclass(frozen=True)
+class Depthwise(Convolution):
+    """A convolution of each channel by itself."""
+
+    def text(self) -> str:
+        """The kernel as tensor IR: the dense one without the loop over input channels."""
+        text = super().text().replace("-> (d4, d5, d6, d3)", "-> (d4, d5, d3)")
+        text = text.replace(f"d2 * {self.stride} + d5, d6)>", f"d2 * {self.stride} + d5, d3)>")
+        text = text.replace(f"3x3x{self.inputs}x{self.outputs}", f"3x3x{self.inputs}")
+        text = text.replace(", d5, d6)", ", d5)")
+        return text.replace('"reduction", "reduction", "reduction"]', '"reduction", "reduction"]')
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Random inputs, with one weight for each channel and place in the window."""
+        x, w, *others = super().arrays()
+        return [x, w[..., 0].copy(), *others]
+
+    def expected(self, arrays: list[NDArray[Any]]) -> NDArray[Any]:
+        """The dense convolution with weights that are zero between different channels."""
+        full = np.zeros((3, 3, self.inputs, self.outputs), np.int8)
+        channels = range(self.inputs)
+        full[..., channels, channels] = arrays[1]
+        return super().expected([arrays[0], full, *arrays[2:]])
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        Depthwise(height=3, width=20, inputs=5, outputs=5),
+        Depthwise(height=5, width=5, stride=2, inputs=33, outputs=33, padding=1),
+    ],
+    ids=str,
+)
+def test_a_depthwise_convolution_is_right(apply: Apply, kernel: Depthwise) -> None:
+    """Diagonal tiles of weights compute a convolution without a sum over channels."""
+    for pipeline in (baseline_pipeline(), first_pipelines(kernel.text())[0]):
+        assert computes(kernel, apply(kernel.text(), pipeline))
+
+
+def test_a_load_knows_its_border_and_its_diagonal(apply: Apply) -> None:
+    """The lowered loads do what the tile operations say, and those what the kernel says."""
+    kernel = Depthwise(height=2, width=2, inputs=2, outputs=2, stride=2, padding=1)
+    source, tiles = apply(kernel.text()), apply(kernel.text(), "gemmini-lower-linalg")
+    for program in (tiles, apply(kernel.text(), baseline_pipeline())):
+        assert validate(source, program).verdict == "proved"
     arrays = kernel.arrays()
-    arrays[1] = arrays[1][..., 0].copy()
-    full = np.zeros((3, 3, 5, 5), np.int8)
-    full[..., range(5), range(5)] = arrays[1]
-    expected = kernel.expected([arrays[0], full, *arrays[2:]])
-    for pipeline in (baseline_pipeline(), first_pipelines(text)[0]):
-        result = run_function(apply(text, pipeline), load_config(), arrays)[-1]
-        assert np.array_equal(result, expected)
+    assert np.array_equal(execute(tiles, arrays, load_config())[-1], kernel.expected(arrays))
+
+
+@pytest.mark.parametrize("flag", ["border", "diagonal"])
+def test_a_load_without_its_border_or_diagonal_is_refuted(apply: Apply, flag: str) -> None:
+    """The meaning of both flags is checked: without one of them the tiles are other ones."""
+    kernel = Depthwise(height=2, width=2, inputs=2, outputs=2, stride=2, padding=1)
+    tiles = apply(kernel.text(), "gemmini-lower-linalg")
+    for op in tiles.walk():
+        if isinstance(op, LoadOp):
+            op.properties.pop(flag, None)
+    assert validate(apply(kernel.text()), tiles).verdict == "refuted"
+
+
+@pytest.mark.parametrize("pattern", ["surrounded with zeros only", "not taken in pieces"])
+def test_other_insertions_are_refused(apply: Apply, pattern: str) -> None:
+    """A border of ones, and a part of an array, are refused with the reason."""
+    text = Convolution(padding=1).text()
+    if "zeros only" in pattern:
+        text = text.replace("%nothing = arith.constant 0", "%nothing = arith.constant 1")
+    else:
+        text = text.replace("[1, 1, 1, 1]", "[1, 2, 1, 1]").replace(
+            "[1, 6, 6, 16]", "[1, 3, 6, 16]"
+        )
+    with pytest.raises(PassFailedException, match=pattern):
+        apply(text, "gemmini-lower-linalg")
 
 
 def test_symbolic_sizes_are_refused(apply: Apply) -> None:

@@ -100,9 +100,13 @@ class TileExecutor(LoopExecutor):
         buffer = self.array(operation.buffer, operation)
         self._check_rows(buffer, rows, operation)
         indices = self._numbers(operation.indices)
-        height = 1 if operation.broadcast is not None else rows
+        height = 1 if operation.has_one_row else rows
         source = self.array(operation.source, operation)
+        if operation.border is not None:
+            source, indices = _with_border(source, indices, (rows, cols), operation)
         window = self._window(source, indices, height, cols, operation).astype(buffer.dtype)
+        if operation.diagonal is not None:
+            window = np.where(np.eye(rows, cols, dtype=np.bool_), window, 0).astype(buffer.dtype)
         slot = self._numbers(operation.slot)
         for column in self._pieces(buffer, cols):
             part = window[:, column : column + buffer.shape[-1]]
@@ -183,6 +187,22 @@ class TileExecutor(LoopExecutor):
             written = self._written(buffer, slot, column, operation)
             self._require_written(written[:rows, :width], operation)
             window[:, column : column + width] = _stored(operation, tile)
+
+
+def _with_border(
+    array: NDArray[Any], indices: list[int], tile: tuple[int, int], operation: LoadOp
+) -> tuple[NDArray[Any], list[int]]:
+    """The array with the zeros around it that a move reaches, and the place of the move in it."""
+    dimension, step = operation.rows_along
+    reach = [1] * array.ndim
+    reach[dimension] += (tile[0] - 1) * step
+    reach[-1] += tile[1] - 1
+    widths = [
+        (max(0, -index), max(0, index + length - extent))
+        for index, length, extent in zip(indices, reach, array.shape, strict=True)
+    ]
+    moved = [index + low for index, (low, _) in zip(indices, widths, strict=True)]
+    return np.pad(array, widths), moved
 
 
 def _stored(operation: StoreOp, tile: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
-from ..core.condition import TRUE, Condition, less_than, negate
+from ..core.condition import TRUE, Condition, equal, less_than, negate
 from ..core.index import Index, Variable
 from ..core.initialised import require_initialised
 from ..core.polyhedral import Array, Program, Unsupported, all_within
@@ -63,12 +63,12 @@ class TileExtractor(Extractor):
         return (*slot[:-1], slot[-1] + col // width, row, col % width)
 
     def _element(
-        self, operation: LoadOp | StoreOp, row: Index, col: Index, broadcast: bool
+        self, operation: LoadOp | StoreOp, row: Index, col: Index, one_row: bool
     ) -> tuple[Index, ...]:
         """The element of the array in row ``row`` and column ``col`` of a move."""
         moved = [*self.indices(operation.indices, operation)]
         moved[-1] = moved[-1] + col
-        if len(moved) > 1 and not broadcast:
+        if len(moved) > 1 and not one_row:
             dimension, step = operation.rows_along
             moved[dimension] = moved[dimension] + row * step
         return tuple(moved)
@@ -88,15 +88,25 @@ class TileExtractor(Extractor):
         source = self.array(operation.source, operation)
         buffer = self.array(operation.buffer, operation)
         dims, conditions, (row, col) = self._counters(operation, r=operation.rows, c=operation.cols)
-        if len(operation.indices) < 2 and operation.broadcast is None:
+        if len(operation.indices) < 2 and not operation.has_one_row:
             raise Unsupported("a load of rows of an array of rank 1", operation)
-        element = self._element(operation, row, col, operation.broadcast is not None)
+        element = self._element(operation, row, col, operation.has_one_row)
         slot = self.indices(operation.slot, operation)
         cell = self._cell(buffer, slot, row, col)
-        self._require(source, element, operation, dims, conditions)
         self._require(buffer, cell, operation, dims, conditions)
+        loaded = TRUE
+        if operation.diagonal is not None:
+            loaded = equal(row, col)
+        if operation.border is not None:
+            loaded = all_within(element, source.extents)
+        self._require(source, element, operation, dims, [*conditions, loaded])
         value = widened(self.read_element(source, element), buffer.element_type)
-        self.emit(buffer, cell, value, operation, dims=dims, condition=conditions)
+        inside = [*conditions, loaded]
+        self.emit(buffer, cell, value, operation, dims=dims, condition=inside)
+        if operation.diagonal is not None or operation.border is not None:
+            outside = [*conditions, negate(loaded)]
+            value = zero(buffer.element_type)
+            self.emit(buffer, cell, value, operation, dims=dims, condition=outside)
 
     def _tile_zero(self, operation: ZeroOp) -> None:
         buffer = self.array(operation.buffer, operation)
@@ -137,7 +147,7 @@ class TileExtractor(Extractor):
         target = self.array(operation.target, operation)
         dims, conditions, (row, col) = self._counters(operation, r=operation.rows, c=operation.cols)
         cell = self._cell(buffer, self.indices(operation.slot, operation), row, col)
-        element = self._element(operation, row, col, broadcast=False)
+        element = self._element(operation, row, col, one_row=False)
         self._require(buffer, cell, operation, dims, conditions)
         self._require(target, element, operation, dims, conditions)
         value = self._stored(operation, self.read_element(buffer, cell), target.element_type)
