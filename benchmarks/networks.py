@@ -18,7 +18,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from liftproof.hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
 from liftproof.hw.gemmini.timing import Level
@@ -134,6 +134,18 @@ def replay(kernel: Kernel, level: Level, golden: Row) -> Row:
     return Row(outcome.cycles, bound, golden.verdict, golden.pipeline)
 
 
+def read_table() -> dict[str, Any]:
+    """The rows stored so far, by layer and level."""
+    return json.loads(GOLDEN.read_text()) if GOLDEN.is_file() else {}
+
+
+def store(name: str, rows: dict[Level, Row]) -> dict[str, Any]:
+    """Write the rows of a layer into the table, which may have got others meanwhile."""
+    stored = read_table() | {f"{name} {level}": asdict(row) for level, row in rows.items()}
+    GOLDEN.write_text(json.dumps(stored, indent=1) + "\n")
+    return stored
+
+
 def line(name: str, rows: dict[Level, Row]) -> str:
     """One line of the table."""
     cells = [
@@ -151,7 +163,7 @@ def main() -> int:
     parser.add_argument("--missing", action="store_true", help="only layers the table lacks")
     parser.add_argument("--only", default="", help="part of the names of the layers to measure")
     options = parser.parse_args()
-    stored = json.loads(GOLDEN.read_text()) if GOLDEN.is_file() else {}
+    stored = read_table()
     changed = 0
     print(f"{'layer':<62} {'accelerator':>17} {'soc':>17}")
     with tempfile.TemporaryDirectory() as folder:
@@ -171,8 +183,7 @@ def main() -> int:
                 }
                 if options.update:
                     rows = update(kernel, found, options.budget, options.schedules)
-                    stored |= {f"{kernel.name} {level}": asdict(row) for level, row in rows.items()}
-                    GOLDEN.write_text(json.dumps(stored, indent=1) + "\n")
+                    stored = store(kernel.name, rows)
                 else:
                     rows = {level: replay(kernel, level, row) for level, row in known.items()}
                     changed += sum(rows[x].cycles != known[x].cycles for x in known)
