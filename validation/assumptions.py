@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import ArrayAttr, IndexType, ModuleOp, StringAttr
 
 from .core.condition import TRUE, Comparison, Condition
 from .core.index import Index, Variable
@@ -19,8 +20,31 @@ ASSUMPTIONS = (
 )
 
 
+DIVISION = "integers are divided by zero only where the source does so too"
+_DIVISIONS = (
+    *(arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp),
+    *(arith.FloorDivSIOp, arith.CeilDivSIOp, arith.CeilDivUIOp),
+)
+
+
+def divides_by_data(target: ModuleOp) -> bool:
+    """Whether integers are divided by what may be zero; values are compared, not where they trap.
+
+    Numbers of type ``index`` are subscripts and bounds, which are never data.
+    """
+    return any(
+        isinstance(operation, _DIVISIONS)
+        and not isinstance(operation.lhs.type, IndexType)
+        and not isinstance(operation.rhs.owner, arith.ConstantOp)
+        for operation in target.walk()
+    )
+
+
 def assumptions_of(*modules: ModuleOp) -> tuple[str, ...]:
-    """What the programs themselves presuppose: sizes, and what ``liftproof.assumptions`` lists."""
+    """What the programs presuppose: sizes, and what ``liftproof.assumptions`` lists.
+
+    Of the last one, the target, also that it does not divide where the source would not.
+    """
     found: dict[str, None] = {}
     for module in modules:
         function = single_function(module)
@@ -30,6 +54,8 @@ def assumptions_of(*modules: ModuleOp) -> tuple[str, ...]:
         stated = function.attributes.get("liftproof.assumptions")
         if isinstance(stated, ArrayAttr):
             found |= {entry.data: None for entry in stated.data if isinstance(entry, StringAttr)}
+    if len(modules) > 1 and divides_by_data(modules[-1]):
+        found[DIVISION] = None
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
@@ -22,8 +22,10 @@ from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .core.certificate import ProofCertificate
 from .core.checker import Violation
 from .core.polyhedral import Unsupported, describe
+from .core.terms import Term
 from .core.values import slot_kind
 from .engine import Analysed, Run, analyse, analyse_source, prove
+from .execution.arithmetic import UnknownOperation
 from .execution.counterexample import Counterexample, find_counterexample
 from .execution.suspect_inputs import Summand, Suspicion, sums_floats
 from .explain import Explanation, explain, last_writer
@@ -212,7 +214,7 @@ def _search(
         found = find_counterexample(
             prepared.module, target, prepared.config, suspicion, options.seed
         )
-    except Unsupported as error:
+    except (Unsupported, UnknownOperation) as error:
         return _Search(None, f"; no replay: {error}")
     return _Search(found)
 
@@ -278,7 +280,16 @@ def _suspicion(prepared: PreparedSource, violation: Violation, run: Run) -> Susp
     if run.target is None:
         return Suspicion(found, sizes=sizes)
     inexact = sums_floats(prepared.analysed.program, run.target.program)
-    return Suspicion(found, sizes=sizes, sums_floats=inexact)
+    filled = tuple(_filled(violation.witness))
+    return Suspicion(found, sizes=sizes, filled=filled, sums_floats=inexact)
+
+
+def _filled(witness: Iterable[tuple[Term, int]]) -> Iterator[tuple[int, int]]:
+    """The values of input elements in a witness, by parameter."""
+    for slot, value in witness:
+        kind, position = slot_kind(slot)
+        if kind == "input" and isinstance(position, int):
+            yield position, value
 
 
 def _scalars(model: dict[str, int]) -> Iterator[tuple[int, int]]:

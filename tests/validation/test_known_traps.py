@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.validation.assumptions import DIVISION
 from liftproof.validation.fuzz import parse_module
 from liftproof.validation.limits import ValidationOptions
 from liftproof.validation.trace import validate_unrolled
@@ -261,3 +262,106 @@ def test_a_shift_by_zero_is_no_change_of_sign() -> None:
     source = kernel("(int32_t)((uint32_t)x[i] >> 0)")
     assert validate(source, kernel("(uint32_t)x[i]")).verdict == "refuted"
     assert validate(source, kernel("x[i]")).verdict == "proved"
+
+
+def test_a_maximum_of_numbers_with_and_without_sign_is_none_of_narrow_ones() -> None:
+    """``if (u > m) m = u`` of a ``uint8_t`` u and an ``int8_t`` m is not ``max((int8_t)u, m)``."""
+
+    def kernel(step: str) -> ModuleOp:
+        text = "int8_t m = r[0]; for (int i = 0; i < 5; i++) { " + step + " } r[0] = m;"
+        return parse_c_kernel(HEADER + f"void f(const uint8_t x[5], int8_t r[1]) {{ {text} }}", "f")
+
+    mixed = validate(kernel("if (x[i] > m) m = x[i];"), kernel("int8_t v = x[i]; m = MAX(m, v);"))
+    assert mixed.verdict == "refuted"
+
+
+EXTENDED = "arith.extsi %true : i1 to i32"
+
+
+def on_truths(operation: str, minus_one: str = EXTENDED) -> ModuleOp:
+    return parse_module(f"""
+    func.func @f(%X: memref<4xi32>, %R: memref<4xi32>)
+        attributes {{"liftproof.outputs" = array<i64: 1>}} {{
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : index
+      %zero = arith.constant 0 : i32
+      %one = arith.constant 1 : i32
+      %true = arith.constant true
+      scf.for %i = %c0 to %c4 step %c1 {{
+        %x = memref.load %X[%i] : memref<4xi32>
+        %p = arith.cmpi slt, %x, %zero : i32
+        %q = arith.cmpi slt, %x, %one : i32
+        %r = {operation} : i1
+        %n = arith.extui %r : i1 to i32
+        %t = {minus_one}
+        %v = arith.addi %n, %t : i32
+        memref.store %v, %R[%i] : memref<4xi32>
+      }}
+      func.return
+    }}""")
+
+
+def test_a_truth_value_with_a_sign_is_minus_one() -> None:
+    """As numbers with a sign, ``true`` is less than ``false``; there are no more such numbers."""
+    unsigned = on_truths("arith.cmpi ult, %p, %q", "arith.constant -1 : i32")
+    assert validate(unsigned, on_truths("arith.cmpi sgt, %p, %q")).verdict == "proved"
+    assert validate(unsigned, on_truths("arith.cmpi slt, %p, %q")).verdict == "refuted"
+    both = on_truths("arith.andi %p, %q")
+    assert validate(both, on_truths("arith.maxsi %p, %q")).verdict == "unknown"
+    assert validate(both, on_truths("arith.minsi %p, %q")).verdict == "refuted"
+
+
+@pytest.mark.parametrize("type", ["bf16", "f8E4M3", "f32"])
+def test_floats_of_any_type_may_be_large(type: str) -> None:
+    """A float of 8 or 16 bits is no integer of as many bits, and may be no number at all."""
+
+    def program(limit: int) -> ModuleOp:
+        return parse_module(f"""
+        func.func @f(%X: memref<4x{type}>, %R: memref<4xi32>)
+            attributes {{"liftproof.outputs" = array<i64: 1>}} {{
+          %c0 = arith.constant 0 : index
+          %limit = arith.constant {limit} : i32
+          %x = memref.load %X[%c0] : memref<4x{type}>
+          %n = arith.fptosi %x : {type} to i32
+          %r = arith.minsi %n, %limit : i32
+          memref.store %r, %R[%c0] : memref<4xi32>
+          func.return
+        }}""")
+
+    assert validate(program(40000), program(50000)).verdict != "proved"
+
+
+def test_zeros_of_either_sign_are_told_apart_by_limits() -> None:
+    """``fmaxf`` of -0 and +0 is +0, and a selection by ``>`` is the second, whichever it is."""
+    minus, plus = "-(float)X[i]", "(float)Y[i]"
+
+    def kernel(value: str) -> ModuleOp:
+        bits = f"1.0f / {value} > 0.0f"
+        return element_wise(bits, "int8_t")
+
+    source = kernel(f"fmaxf({minus}, {plus})")
+    assert validate(source, kernel(f"MAX({minus}, {plus})")).verdict == "proved"
+    assert validate(source, kernel(f"MAX({plus}, {minus})")).verdict != "proved"
+    both = f"MAX({plus}, (float)X[i])"
+    assert validate(kernel(f"fmaxf((float)X[i], {plus})"), kernel(both)).verdict == "proved"
+
+
+def test_a_division_that_the_source_avoids_is_an_assumption() -> None:
+    """A proof compares values; that a division is never by zero is said, not proved."""
+    signature = "void f(const int32_t X[9], const int32_t Y[9], int32_t R[9])"
+    early = parse_c_kernel(
+        f"{HEADER}{signature} {{ for (int i = 0; i < 9; i++) {{"
+        " int32_t q = X[i] / Y[i]; R[i] = Y[i] == 0 ? 0 : q; } }",
+        "f.c",
+    )
+    guarded = element_wise("Y[i] == 0 ? 0 : X[i] / Y[i]")
+    assert DIVISION in validate(guarded, early).assumptions
+    assert DIVISION not in validate(element_wise("X[i] / 3"), element_wise("X[i] / 3")).assumptions
+
+
+def test_inputs_on_which_the_source_divides_by_zero_refute_nothing() -> None:
+    """There the source is undefined, and any target would do."""
+    divided, guarded = element_wise("X[i] / Y[i]"), element_wise("Y[i] == 0 ? 0 : X[i] / Y[i]")
+    assert validate(divided, guarded).verdict != "refuted"
+    assert validate(guarded, divided).verdict == "refuted"

@@ -45,6 +45,10 @@ def apply(operation: str, type: str, operands: Sequence[Any], payload: object = 
         return np.asarray(rule(type, *arrays))
 
 
+DIVISIONS = frozenset(("divsi", "divui", "remsi", "remui", "floordivsi", "ceildivsi"))
+"""Operations that a program must not execute with 0 as the second operand."""
+
+
 def _unsigned(value: Values) -> Values:
     if value.dtype == np.bool_:
         return value
@@ -126,11 +130,29 @@ def _to_unsigned(type: str, value: Values) -> Values:
     return np.clip(whole, 0, 2.0**bits - 1).astype(UNSIGNED[type]).astype(numpy_type(type))
 
 
+def _signed_extreme(function: Callable[..., Any], of_truths: Callable[..., Any]) -> Any:
+    """A minimum or maximum; as a number with a sign, ``true`` is -1."""
+    return _plain(lambda a, b: (of_truths if a.dtype == np.bool_ else function)(a, b))
+
+
+def _float_extreme(function: Callable[..., Any], *, largest: bool) -> Callable[..., Values]:
+    """A minimum or maximum with -0 below +0 (IEEE 754-2019), whatever NumPy's loops do."""
+
+    def rule(type: str, left: Values, right: Values) -> Values:
+        found = function(left, right)
+        equal = np.where(np.signbit(left) == largest, right, left)
+        return np.where(left == right, equal, found).astype(numpy_type(type))
+
+    return rule
+
+
 def _compare(predicate: str, is_float: bool, left: Values, right: Values) -> Values:
     if is_float:
         return _compare_floats(predicate, left, right)
     if predicate.startswith("u"):
         left, right = _unsigned(left), _unsigned(right)
+    elif left.dtype == np.bool_:
+        left, right = -left.astype(np.int8), -right.astype(np.int8)
     name = predicate.lstrip("us")
     return np.asarray(getattr(operator, name)(left, right))
 
@@ -161,8 +183,8 @@ _RULES: dict[str, Callable[..., Any]] = {
     "shli": _plain(_shift(np.left_shift)),
     "shrsi": _plain(_shift(np.right_shift)),
     "shrui": _on_unsigned(_shift(np.right_shift)),
-    "maxsi": _plain(np.maximum),
-    "minsi": _plain(np.minimum),
+    "maxsi": _signed_extreme(np.maximum, np.minimum),
+    "minsi": _signed_extreme(np.minimum, np.maximum),
     "maxui": _on_unsigned(np.maximum),
     "minui": _on_unsigned(np.minimum),
     "absi": _plain(np.abs),
@@ -190,10 +212,10 @@ _RULES: dict[str, Callable[..., Any]] = {
     "mulf": _plain(np.multiply),
     "divf": _plain(np.divide),
     "negf": _plain(np.negative),
-    "maximumf": _plain(np.maximum),
-    "minimumf": _plain(np.minimum),
-    "maxnumf": _plain(np.fmax),
-    "minnumf": _plain(np.fmin),
+    "maximumf": _float_extreme(np.maximum, largest=True),
+    "minimumf": _float_extreme(np.minimum, largest=False),
+    "maxnumf": _float_extreme(np.fmax, largest=True),
+    "minnumf": _float_extreme(np.fmin, largest=False),
     "roundeven": _plain(np.rint),
     "round": _plain(_round_half_away),
     "floor": _plain(np.floor),

@@ -171,6 +171,11 @@ class _InputSearch:
             arrays = arrays_for_sum(blank(), self.suspicion.summands, self.suspicion.witness)
             if arrays is not None:
                 yield arrays
+        if self.suspicion.filled:
+            arrays = blank()
+            for position, value in self.suspicion.filled:
+                arrays[position] = np.full_like(arrays[position], value)
+            yield arrays
         for magnitude in RANDOM_MAGNITUDES:
             yield fresh(magnitude)
         for sign in (-1, 1):

@@ -19,6 +19,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..core.polyhedral import Unsupported
 from ..extract.pure_operations import type_name
+from .arithmetic import DIVISIONS
 from .common import ExecutionFault, Lanes, TooExpensive, Values, garbage
 from .independence import runs_in_lanes
 
@@ -73,9 +74,16 @@ class LoopExecutor:
                 raise TooExpensive(f"more than {self._steps} steps")
             handler = self.handlers.get(type(operation))
             if handler is None:
-                self.values.pure(operation)
+                self._pure(operation)
             else:
                 handler(operation)
+
+    def _pure(self, operation: Operation) -> None:
+        self.values.pure(operation)
+        if operation.name.removeprefix("arith.") in DIVISIONS:
+            is_zero = self.values[operation.operands[1]] == 0
+            if (is_zero & self.mask).any():
+                raise ExecutionFault("division by zero", operation)
 
     def number(self, value: SSAValue) -> int:
         """A value that is the same in all lanes."""

@@ -35,6 +35,8 @@ class Suspicion:
     """A value of their sum for which the outputs differ."""
     sizes: tuple[tuple[int, int], ...] = ()
     """Values of scalar parameters, by position, at which an obligation fails."""
+    filled: tuple[tuple[int, int], ...] = ()
+    """Numbers which whole input arrays, by position, may be filled with to show a difference."""
     sums_floats: bool = True
     """Whether floats may be added up in another order; else results must agree bit for bit."""
 

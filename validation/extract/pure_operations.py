@@ -53,6 +53,9 @@ _FLOAT_OPERATIONS = (
     *("roundeven", "round", "floor", "ceil", "trunc", "absf", "sqrt", "exp", "log", "tanh"),
     "rsqrt",
 )
+_SIGNED_OPERATIONS = frozenset(
+    ("divsi", "remsi", "floordivsi", "ceildivsi", "shrsi", "maxsi", "minsi", "absi", "fptosi")
+)
 TERM_OPERATIONS = frozenset((*_INTEGER_OPERATIONS, *_CONVERSIONS, *_FLOAT_OPERATIONS, "select"))
 """Operations whose name after the dialect is the name of the term operation."""
 
@@ -102,7 +105,8 @@ def as_index(value: Value) -> Index | None:
             assert isinstance(value.payload, Index)
             return value.payload
         number = constant_value(value)
-        if isinstance(number, int):
+        # The sign of a truth value depends on the operation that reads it.
+        if isinstance(number, int) and value.type != "i1":
             return constant_index(number)
     return None
 
@@ -348,6 +352,8 @@ def _data(operation: Operation, operands: list[Term], result: Attribute) -> Term
     known = operation.name.startswith(("arith.", "math.")) and name in TERM_OPERATIONS
     if not known or isinstance(operation, math.FPowIOp):
         raise Unsupported(f"`{operation.name}` has no value semantics here", operation)
+    if type == "i1" and name in _SIGNED_OPERATIONS:
+        raise Unsupported("signed arithmetic on truth values", operation)
     if any(operand.type == "index" for operand in operands):
         raise Unsupported("an index used as data", operation)
     return term(name, type, *operands)

@@ -15,7 +15,7 @@ from ..core.terms import Term
 from ..core.values import slots_of
 from ..query_log import is_logging
 from .encoding import NoEncoding, equality_query
-from .evaluation import difference
+from .evaluation import FEW_VALUES, MOST_VALUES, difference
 from .normal_form import NormalForm
 from .ranges import Range
 
@@ -34,7 +34,7 @@ class LemmaResult:
 def equal_for_all(left: Term, right: Term, ranges: Mapping[Term, Range]) -> LemmaResult:
     """Whether two terms are equal for all values of their slots within the given ranges."""
     known = {slot: r for slot, r in ranges.items() if slot in slots_of(left) + slots_of(right)}
-    form = NormalForm(known)
+    form = NormalForm(known, shares_slots=True)
     left, right = form.of(left), form.of(right)
     if left is right:
         return LemmaResult(Answer.UNSAT)
@@ -46,17 +46,24 @@ def equal_for_all(left: Term, right: Term, ranges: Mapping[Term, Range]) -> Lemm
 @lru_cache(maxsize=4096)
 def _decide(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> LemmaResult:
     # A log of queries is to be complete: then the solver is asked first.
-    seen = None if is_logging() else difference(left, right, dict(ranges), exhaustive=False)
-    if seen is not None:
-        return LemmaResult(Answer.SAT, tuple(seen[1].items()))
+    for combinations in () if is_logging() else (0, FEW_VALUES):
+        tried = _try(left, right, ranges, combinations)
+        if tried is not None:
+            return tried
     result = _ask(left, right, ranges)
     if result.answer is Answer.UNKNOWN:
         # What the solver does not decide in time, all values of one sum may.
-        tried = difference(left, right, dict(ranges), exhaustive=True)
-        if tried is not None:
-            answer = Answer.SAT if tried[0] else Answer.UNSAT
-            return LemmaResult(answer, tuple(tried[1].items()))
+        return _try(left, right, ranges, MOST_VALUES) or result
     return result
+
+
+def _try(
+    left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...], combinations: int
+) -> LemmaResult | None:
+    tried = difference(left, right, dict(ranges), combinations=combinations)
+    if tried is None:
+        return None
+    return LemmaResult(Answer.SAT if tried[0] else Answer.UNSAT, tuple(tried[1].items()))
 
 
 def _ask(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> LemmaResult:

@@ -6,6 +6,7 @@ derived, these are few. Before a solver is asked, a sample of the values often s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ from ..execution.arithmetic import FLOATS, UnknownOperation, apply
 from .ranges import Range, Ranges, type_range
 
 MOST_VALUES = 1 << 22
-"""Values of a slot that are all tried, some tenths of a second."""
+"""Combinations of the slots' values that are all tried, some tenths of a second."""
+FEW_VALUES = 1 << 16
+"""Combinations that are tried sooner than a solver is asked."""
 SAMPLE = 4096
 _LARGEST = 2.0**62
 
@@ -28,18 +31,19 @@ Evaluated = tuple[Values, Values]
 
 
 def difference(
-    left: Term, right: Term, ranges: Mapping[Term, Range], *, exhaustive: bool
+    left: Term, right: Term, ranges: Mapping[Term, Range], *, combinations: int
 ) -> tuple[bool, dict[Term, int]] | None:
     """Whether two terms differ for some values of their slots, and for which.
 
-    ``None`` if that was not found out: with ``exhaustive`` because there are too many values or a
-    term has no evaluation, without it because a sample never shows that terms are equal.
+    All values are tried if there are at most so many combinations. ``None`` if that was not found
+    out: there are more, or a term has no evaluation. With 0 combinations, a sample is tried, which
+    never shows that terms are equal.
     """
     slots = list(dict.fromkeys([*slots_of(left), *slots_of(right)]))
     known = Ranges(ranges)
-    if any(is_float(slot.type) for slot in slots) or (exhaustive and len(slots) != 1):
+    if any(is_float(slot.type) for slot in slots) or (combinations and not slots):
         return None
-    points = _points(slots, known, exhaustive=exhaustive)
+    points = _points(slots, known, combinations)
     if points is None:
         return None
     try:
@@ -48,17 +52,19 @@ def difference(
             (a, a_defined), (b, b_defined) = evaluator.of(left), evaluator.of(right)
     except UnknownOperation:
         return None
-    a, b, defined = np.broadcast_arrays(a, b, a_defined & b_defined)
+    everywhere = np.broadcast_shapes(*(values.shape for values in points.values()))
+    a, b = np.broadcast_to(a, everywhere), np.broadcast_to(b, everywhere)
+    defined = np.broadcast_to(a_defined & b_defined, everywhere)
     same = (a == b) & (np.signbit(a) == np.signbit(b)) | (a != a) & (b != b)
-    found = np.flatnonzero(np.atleast_1d(defined & ~same))
+    found = np.flatnonzero(defined & ~same)
     if found.size:
-        place = int(found[0])
-        return True, {slot: int(np.broadcast_to(points[slot], a.shape)[place]) for slot in slots}
-    return (False, {}) if exhaustive and bool(defined.all()) else None
+        place = np.unravel_index(found[0], everywhere)
+        return True, {slot: int(np.broadcast_to(points[slot], everywhere)[place]) for slot in slots}
+    return (False, {}) if combinations and bool(defined.all()) else None
 
 
-def _points(slots: Sequence[Term], known: Ranges, *, exhaustive: bool) -> dict[Term, Values] | None:
-    """Values of each slot: all of the only one, or a sample with the ends of its range."""
+def _points(slots: Sequence[Term], known: Ranges, combinations: int) -> dict[Term, Values] | None:
+    """All combinations of the slots' values, or a sample with the ends of their ranges."""
     rng = np.random.default_rng(0)
     points: dict[Term, Values] = {}
     for slot in slots:
@@ -66,10 +72,13 @@ def _points(slots: Sequence[Term], known: Ranges, *, exhaustive: bool) -> dict[T
         if max(-low, high) > _LARGEST:
             return None
         low, high = int(low), int(high)
-        if exhaustive:
-            if high - low >= MOST_VALUES:
+        if combinations:
+            sizes = [*(values.size for values in points.values()), high - low + 1]
+            if math.prod(sizes) > combinations:
                 return None
-            points[slot] = np.arange(low, high + 1, dtype=np.int64)
+            # A dimension for each slot: together they are all combinations.
+            shape = (-1, *(1 for _ in points))
+            points[slot] = np.arange(low, high + 1, dtype=np.int64).reshape(shape)
             continue
         ends = [value for near in (low, 0, high) for value in range(near - 2, near + 3)]
         inside = [value for value in ends if low <= value <= high]

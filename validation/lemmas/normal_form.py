@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 from ..core.terms import Term, bit_width, constant_value, is_float, rewrite, term
 from ..execution.arithmetic import FLOATS
@@ -22,11 +23,12 @@ from .normal_terms import (
     integer,
     is_limited,
     kept_bits,
+    never_minus_zero,
     number,
     order_key,
 )
 from .operations import RULES
-from .ranges import EXACT_INTEGERS, Range, Ranges, type_range
+from .ranges import Range, Ranges, exact_integers, type_range
 
 _ORDER = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 _COMMUTATIVE = frozenset(("add", "mul", "min", "max", "minf", "maxf", "addf", "mulf", "eq"))
@@ -35,8 +37,12 @@ _COMMUTATIVE = frozenset(("add", "mul", "min", "max", "minf", "maxf", "addf", "m
 class NormalForm:
     """Rewrites terms, given ranges of their leaves; each term once."""
 
-    def __init__(self, ranges: Mapping[Term, Range] | None = None) -> None:
+    def __init__(
+        self, ranges: Mapping[Term, Range] | None = None, *, shares_slots: bool = False
+    ) -> None:
+        """``shares_slots``: the terms are about the same slots, which then order operands too."""
         self.ranges = Ranges(ranges or {})
+        self._shares_slots = shares_slots
 
     def of(self, value: Term) -> Term:
         return rewrite(value, self._visit)
@@ -188,7 +194,7 @@ class NormalForm:
         if value.operation != "nearest" or value.operands[0].operation != "to_float":
             return None
         inner = value.operands[0].operands[0]
-        exact = EXACT_INTEGERS[value.operands[0].type]
+        exact = exact_integers(value.operands[0].type)
         low, high = self.ranges.integer(inner)
         if abs(bound) > exact:
             return None
@@ -204,7 +210,7 @@ class NormalForm:
         bounds = constant_value(low), constant_value(high)
         if inner.operation != "nearest" or inner.operands[0].operation != "to_float":
             return value
-        exact = EXACT_INTEGERS[inner.operands[0].type]
+        exact = exact_integers(inner.operands[0].type)
         if any(bound is None or abs(bound) > exact for bound in bounds):
             return value
         return self.minimum(self.maximum(inner.operands[0].operands[0], low), high)
@@ -287,7 +293,8 @@ class NormalForm:
         bounds = max(low, least), min(high, greatest)
         if bounds[0] > bounds[1]:
             return value
-        return NormalForm({**self.ranges.given, limited: bounds}).of(value)
+        known = {**self.ranges.given, limited: bounds}
+        return NormalForm(known, shares_slots=self._shares_slots).of(value)
 
     def _select_limit(self, a: Term, b: Term, then: Term, otherwise: Term) -> Term | None:
         """``a < b ? a : b`` and its variants, bounds that are off by one included."""
@@ -323,7 +330,7 @@ class NormalForm:
         predicate = str(condition.payload)[1:]
         if self.ranges.of(a) is None or self.ranges.of(b) is None:
             return None
-        if constant_value(a) in (None, 0) and constant_value(b) in (None, 0):
+        if not self.orders_zeros(a, b):
             return None
         if {then, otherwise} != {a, b} or predicate not in ("gt", "ge", "lt", "le"):
             return None
@@ -334,13 +341,13 @@ class NormalForm:
 
     def to_float(self, value: Term, type: str) -> Term:
         known = constant_value(value)
-        if known is not None:
+        if known is not None and type in FLOATS:
             return number(float(FLOATS[type](known)), type)
         return term("to_float", type, value)
 
     def float_product(self, a: Term, b: Term) -> Term:
         x, y = constant_value(a), constant_value(b)
-        if x is not None and y is not None:
+        if x is not None and y is not None and a.type in FLOATS:
             return number(float(FLOATS[a.type](x) * FLOATS[a.type](y)), a.type)
         if x is not None:
             a, b, y = b, a, x
@@ -354,14 +361,21 @@ class NormalForm:
         """Division by a power of two is multiplication with its inverse, which is exact."""
         divisor = constant_value(b)
         small = divisor is not None and 2.0**-10 <= abs(divisor) <= 2.0**10
-        if divisor is not None and small and math.frexp(abs(divisor))[0] == 0.5:
+        has_inverse = small and bit_width(old.type) >= 16
+        if divisor is not None and has_inverse and math.frexp(abs(divisor))[0] == 0.5:
             return self.float_product(a, number(1.0 / divisor, old.type))
         return term("divf", old.type, a, b)
 
+    def orders_zeros(self, a: Term, b: Term) -> bool:
+        """Whether two finite floats are never zeros of different signs."""
+        ranges = [self.ranges.of(value) for value in (a, b)]
+        if any(found is not None and not found[0] <= 0 <= found[1] for found in ranges):
+            return True
+        return never_minus_zero(a) and never_minus_zero(b)
+
     def float_limit(self, kind: str, a: Term, b: Term) -> Term:
-        if constant_value(a) is not None:
-            a, b = b, a
-        return term(kind, a.type, a, b)
+        """The limit of two finite floats for which ``orders_zeros``: no operand comes first."""
+        return self.ordered(kind, a.type, (a, b), None)
 
     def nearest(self, value: Term) -> Term:
         """The float rounded to the nearest integer, ties to even, as a mathematical integer."""
@@ -389,7 +403,7 @@ class NormalForm:
         if scale is None or not 0 < scale < 1 or math.frexp(scale)[0] != 0.5:
             return None
         low, high = self.ranges.integer(inner)
-        if max(-low, high) > EXACT_INTEGERS[value.type]:
+        if max(-low, high) > exact_integers(value.type):
             return None
         shift = 1 - math.frexp(scale)[1]
         # Far above the smallest exponent of any type here, so the product is exact.
@@ -414,7 +428,7 @@ class NormalForm:
             return self._limit(value.operation[:3], parts[0], parts[1])
         if value.operation == "to_float":
             low, high = self.ranges.integer(value.operands[0])
-            if max(-low, high) <= EXACT_INTEGERS[value.type]:
+            if max(-low, high) <= exact_integers(value.type):
                 return value.operands[0]
         return None
 
@@ -429,10 +443,14 @@ class NormalForm:
                 return whole
         return term("fptosi", old.type, value)
 
+    def in_order(self, operands: tuple[Term, ...]) -> tuple[Term, ...]:
+        """Operands whose order does not matter, in a fixed one."""
+        return tuple(sorted(operands, key=partial(order_key, numbered=self._shares_slots)))
+
     def ordered(
         self, operation: str, type: str, operands: tuple[Term, ...], payload: object
     ) -> Term:
         """The operation, with operands in a fixed order where their order does not matter."""
         if operation in _COMMUTATIVE:
-            operands = tuple(sorted(operands, key=order_key))
+            operands = self.in_order(operands)
         return term(operation, type, *operands, payload=payload)  # pyright: ignore[reportArgumentType]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..core.terms import Term, constant_value, leaves, term
 
 WHOLE_OPERATIONS = {"roundeven": "nearest", "floor": "floor_int", "ceil": "ceil_int"}
@@ -36,15 +38,30 @@ def is_limited(value: Term, kind: str, inner: Term, bound: float) -> bool:
     return limit is not None and (limit <= bound if kind == "max" else limit >= bound)
 
 
-_KEYS: dict[Term, str] = {}
+def never_minus_zero(value: Term) -> bool:
+    """Whether a float is known not to be -0: a converted integer, or limits of such."""
+    known = constant_value(value)
+    if known is not None:
+        return math.copysign(1.0, known) > 0 or known != 0
+    if value.operation in ("extf", "minf", "maxf"):
+        return all(map(never_minus_zero, value.operands))
+    return value.operation == "to_float"
 
 
-def order_key(value: Term) -> str:
-    """A text by which operands are sorted: constants last, slots without their number."""
-    found = _KEYS.get(value)
+_KEYS: dict[tuple[Term, bool], str] = {}
+
+
+def order_key(value: Term, *, numbered: bool = False) -> str:
+    """A text by which operands are sorted: constants last, slots without their number.
+
+    Numbers of slots are names within one value. ``numbered`` is for values that share their slots.
+    """
+    found = _KEYS.get((value, numbered))
     if found is None:
-        inner = ",".join(order_key(operand) for operand in value.operands)
-        payload = value.payload[:2] if value.operation == "slot" else value.payload  # pyright: ignore
+        inner = ",".join(order_key(operand, numbered=numbered) for operand in value.operands)
+        is_slot = value.operation == "slot" and not numbered
+        payload = value.payload[:2] if is_slot else value.payload  # pyright: ignore
         first = "~" if value.operation == "constant" else ""
-        found = _KEYS[value] = f"{first}{value.operation}:{value.type}({inner}){payload}"
+        found = f"{first}{value.operation}:{value.type}({inner}){payload}"
+        _KEYS[value, numbered] = found
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..core.terms import Term, bit_width, constant_value, term
-from .normal_terms import WHOLE_OPERATIONS, integer, kept_bits, number, order_key
+from .normal_terms import WHOLE_OPERATIONS, integer, kept_bits, number
 
 if TYPE_CHECKING:
     from .normal_form import NormalForm
@@ -27,7 +27,7 @@ def _subtract(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
 def _exclusive_or(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
     if old.type == "i1" and constant_value(b) is not None:
         return form.negate(a) if constant_value(b) else a
-    return term("xori", old.type, *sorted((a, b), key=order_key))
+    return term("xori", old.type, *form.in_order((a, b)))
 
 
 def _and(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
@@ -36,17 +36,19 @@ def _and(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
     mask = constant_value(b)
     if old.type != "i1" and isinstance(mask, int) and mask > 0 and mask & (mask + 1) == 0:
         return form.low_bits(a, mask.bit_length())
-    return term("andi", old.type, *sorted((a, b), key=order_key))
+    return term("andi", old.type, *form.in_order((a, b)))
 
 
 def _or(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-    return term("ori", old.type, *sorted((a, b), key=order_key))
+    return term("ori", old.type, *form.in_order((a, b)))
 
 
 def _compare_integers(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
     predicate = str(old.payload)
     if predicate.startswith("u"):
         a, b = form.low_bits(a, _bits(old)), form.low_bits(b, _bits(old))
+    elif predicate.startswith("s"):
+        a, b = _signed(form, old, a), _signed(form, old, b)
     return form.compare(predicate if len(predicate) == 2 else predicate[1:], a, b)
 
 
@@ -110,8 +112,8 @@ def _float_difference(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
 
 def _float_limit(kind: str, nan_free: bool) -> Callable[..., Term]:
     def rule(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
-        zero = constant_value(a) == 0 or constant_value(b) == 0
-        if form.ranges.of(a) is None or form.ranges.of(b) is None or zero:
+        finite = form.ranges.of(a) is not None and form.ranges.of(b) is not None
+        if not finite or not form.orders_zeros(a, b):
             return term(old.operation, old.type, a, b)
         return form.float_limit(kind, a, b)
 

@@ -11,14 +11,18 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..core.terms import Term, bit_width, constant_value
+from ..core.terms import Term, bit_width, constant_value, is_float
 from ..execution.arithmetic import FLOATS
 
 Range = tuple[float, float]
 """Least and greatest value; Python integers for integer terms."""
 
-EXACT_INTEGERS = {"f16": 2**11, "f32": 2**24, "f64": 2**53}
-"""Integers up to this magnitude have an exact representation (IEEE 754 precision)."""
+_EXACT_INTEGERS = {"bf16": 2**8, "f16": 2**11, "f32": 2**24, "f64": 2**53}
+
+
+def exact_integers(type: str) -> int:
+    """Up to this magnitude, a float type represents integers exactly (its precision)."""
+    return _EXACT_INTEGERS.get(type, 0)
 
 
 def type_range(type: str) -> Range:
@@ -58,14 +62,14 @@ class Ranges:
             return (number, number) if math.isfinite(number) else None
         rule = _RULES.get(value.operation)
         if rule is None:
-            return None if value.type in FLOATS else type_range(value.type)
+            return _fallback(value)
         inner = [self.of(operand) for operand in value.operands]
         known = [r for r in inner if r is not None]
         return rule(value, *known) if len(known) == len(inner) else _fallback(value)
 
 
 def _fallback(value: Term) -> Range | None:
-    return None if value.type in FLOATS else type_range(value.type)
+    return None if is_float(value.type) else type_range(value.type)
 
 
 def _sum(value: Term, *parts: Range) -> Range:
@@ -127,7 +131,9 @@ def _to_float(value: Term, inner: Range) -> Range | None:
 
 def _rounded(value: Term, *bounds: float) -> Range | None:
     """Round bounds to the type of the value, as the operation does (rounding is monotone)."""
-    kind = FLOATS[value.type]
+    kind = FLOATS.get(value.type)
+    if kind is None:
+        return None
     with np.errstate(all="ignore"):
         numbers = [float(kind(bound)) for bound in bounds]
     return (min(numbers), max(numbers)) if all(map(math.isfinite, numbers)) else None
