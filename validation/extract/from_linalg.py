@@ -35,7 +35,7 @@ from .affine_expressions import affine_index
 from .from_loops import bind_inputs, extent_condition, finish_outputs, output_positions
 from .gemmini_values import product
 from .pure_operations import as_term, type_name
-from .structured import Extractor, single_function
+from .structured import Extractor, by_condition, single_function
 from .tensor_views import collapse_shape, expand_shape, extract_slice, insert_slice
 
 
@@ -258,25 +258,27 @@ class TensorExtractor(Extractor):
         if not reduces:
             self.emit(array, place, value, operation, dims=dims, condition=inside)
             return
-        fold, summands = ADDITION, split_accumulation(value, [old], self._reads_array(array))
-        if summands is None:
-            found = split_fold(value, [old], self._reads_array(array))
-            if found is None:
-                raise Unsupported(
-                    "a reduction that is no sum, product, minimum or maximum", operation
+        for chosen, conditions in by_condition(value):
+            # Where a condition on counters keeps the old value, nothing is combined.
+            fold, summands = ADDITION, split_accumulation(chosen, [old], self._reads_array(array))
+            if summands is None:
+                found = split_fold(chosen, [old], self._reads_array(array))
+                if found is None:
+                    raise Unsupported(
+                        "a reduction that is no sum, product, minimum or maximum", operation
+                    )
+                fold, summands = found
+            for summand in summands:
+                self.emit(
+                    array,
+                    place,
+                    summand,
+                    operation,
+                    accumulates=True,
+                    dims=dims,
+                    condition=[*inside, *conditions],
+                    fold=fold,
                 )
-            fold, summands = found
-        for summand in summands:
-            self.emit(
-                array,
-                place,
-                summand,
-                operation,
-                accumulates=True,
-                dims=dims,
-                condition=inside,
-                fold=fold,
-            )
 
     def _body(self, block: Block, dims: Sequence[Variable]) -> None:
         for operation in block.ops:

@@ -147,9 +147,17 @@ class TrnExtractor(Extractor):
     ) -> None:
         where = self._same_place(operand, positions, operation) if at is None else at
         array, cell = self._element(operand, where, positions, operation)
+        if self._seen(operand, operation).is_injective:
+            self.write_element(array, cell, value, operation, positions.dims, positions.conditions)
+            return
         self.emit(
             array, cell, value, operation, dims=positions.dims, condition=positions.conditions
         )
+
+    def combines(self, array: Array, indices: tuple[Index, ...]) -> bool:
+        """Whether ``cell = max(cell, x)`` goes on with a reduction; nothing else is combined."""
+        writers = list(self.program.writers(array))
+        return bool(writers) and not any(s.accumulates and s.fold == ADDITION for s in writers)
 
     # Instructions.
 

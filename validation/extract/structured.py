@@ -38,7 +38,7 @@ from ..core.polyhedral import (
     Unsupported,
     all_within,
 )
-from ..core.terms import Term, leaves, read, rebuilt, rewrite, substitute, term
+from ..core.terms import Term, constant_value, leaves, read, rebuilt, rewrite, substitute, term
 from ..sizes import CONCRETE, SizePlan
 from .affine_expressions import affine_index
 from .pure_operations import Value, as_condition, as_index, as_term, evaluate, type_name
@@ -255,9 +255,15 @@ class Extractor:
             conditions, predicates = list(outer.conditions), list(outer.predicates)
             if condition is not None:
                 conditions.append(condition if number == 0 else negate(condition))
+            elif number == 0:
+                for part in _conjuncts(as_term(value)):
+                    known = as_condition(part)
+                    if known is None:
+                        predicates.append(part)
+                    else:
+                        conditions.append(known)
             else:
-                truth = as_term(value)
-                predicates.append(truth if number == 0 else _not(truth))
+                predicates.append(_not(as_term(value)))
             self.scope = _Scope(outer.loops, conditions, predicates, outer.prefix, outer.position)
             self.walk(region.block)
             ends.append(self.state())
@@ -331,14 +337,23 @@ class Extractor:
         return leaf
 
     def write_element(
-        self, array: Array, indices: tuple[Index, ...], value: Term, operation: Operation
+        self,
+        array: Array,
+        indices: tuple[Index, ...],
+        value: Term,
+        operation: Operation,
+        dims: Sequence[Variable] = (),
+        condition: Sequence[Condition] = (),
     ) -> None:
-        """Assign to an element, or add to it where the value is the old one plus something."""
+        """Assign to an element, or add to it where the value is the old one plus something.
+
+        With ``dims``, to one element for each of their values, all of them different.
+        """
         version = self._version(array)
         for predicate in reversed(self.scope.predicates):
             before = self.read_element(array, indices)
             value = term("select", value.type, predicate, value, before)
-        for chosen, conditions in _by_condition(value):
+        for chosen, conditions in by_condition(value):
             # In each case for itself: `k == 0 ? 0 : cell` starts a sum, and else keeps it.
             old = [
                 leaf
@@ -349,11 +364,12 @@ class Extractor:
             ]
             summands = split_accumulation(chosen, old, self._reads_array(array))
             fold = ADDITION
-            if summands is None and self._repeats(array, indices):
+            if summands is None and self.combines(array, indices):
                 found = split_fold(chosen, old, self._reads_array(array))
                 fold, summands = found or (ADDITION, None)
+            both = [*condition, *conditions]
             if summands is None:
-                self.emit(array, indices, chosen, operation, condition=conditions)
+                self.emit(array, indices, chosen, operation, dims=dims, condition=both)
             for summand in summands or ():
                 self.emit(
                     array,
@@ -361,11 +377,12 @@ class Extractor:
                     summand,
                     operation,
                     accumulates=True,
-                    condition=conditions,
+                    dims=dims,
+                    condition=both,
                     fold=fold,
                 )
 
-    def _repeats(self, array: Array, indices: tuple[Index, ...]) -> bool:
+    def combines(self, array: Array, indices: tuple[Index, ...]) -> bool:
         """Whether a loop writes the same element again and again, and nothing else sets it there.
 
         A write that happens once, such as a limit after a sum, is no reduction.
@@ -397,7 +414,7 @@ class Extractor:
         fold: str = ADDITION,
     ) -> None:
         """Add a statement at the current point; one per case if its value depends on conditions."""
-        cases = list(_by_condition(value))
+        cases = list(by_condition(value))
         if len(cases) > 1:
             for chosen, facts in cases:
                 extra = [*condition, *facts]
@@ -436,7 +453,7 @@ class Extractor:
         self.program.statements.append(statement)
 
 
-def _by_condition(value: Term) -> Iterator[tuple[Term, list[Condition]]]:
+def by_condition(value: Term) -> Iterator[tuple[Term, list[Condition]]]:
     """The value in each case of the conditions on loop counters that it depends on."""
     cases = leaves(value, "condition")
     if not cases:
@@ -446,8 +463,18 @@ def _by_condition(value: Term) -> Iterator[tuple[Term, list[Condition]]]:
     assert isinstance(truth, Comparison | Connective)
     for fact, number in ((truth, 1), (negate(truth), 0)):
         chosen = substitute(value, {cases[0]: term("constant", "i1", payload=number)})
-        for inner, facts in _by_condition(_decide_selects(chosen)):
+        for inner, facts in by_condition(_decide_selects(chosen)):
             yield inner, [fact, *facts]
+
+
+def _conjuncts(truth: Term) -> Iterator[Term]:
+    """What must all hold: ``a && b`` is ``a & b``, or ``a ? b : false``."""
+    is_choice = truth.operation == "select" and constant_value(truth.operands[2]) == 0
+    if truth.operation == "andi" or is_choice:
+        yield from _conjuncts(truth.operands[0])
+        yield from _conjuncts(truth.operands[1])
+    else:
+        yield truth
 
 
 def _not(truth: Term) -> Term:

@@ -46,6 +46,17 @@ class View:
             found[dimension] = found[dimension] + index * step
         return tuple(found)
 
+    @property
+    def is_injective(self) -> bool:
+        """Whether each element is visibly another one of the array."""
+        moving = [
+            (dimension, step)
+            for dimension, step, size in zip(self.along, self.steps, self.sizes, strict=True)
+            if size != ONE
+        ]
+        different = {dimension for dimension, step in moving if step}
+        return len(different) == len(moving)
+
 
 @dataclass(frozen=True)
 class Positions:
