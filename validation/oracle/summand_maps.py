@@ -198,7 +198,9 @@ def _first_term(place: Place) -> isl.Map:
         by_form[form] = by_form[form].union(keys) if form in by_form else keys
     if not by_form:
         return isl.Map.from_domain(place.points)
-    return by_form[min(by_form)].lexmin()
+    # A product tells more than a bias does, which many totals share.
+    chosen = max(by_form, key=lambda form: (by_form[form].dim(_OUT), form))
+    return by_form[chosen].lexmin()
 
 
 def is_lone_sum(total: Term, bits: int) -> bool:
