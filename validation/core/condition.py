@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from .index import Atom, Index
+from .index import Atom, FloorDivision, Index
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,28 @@ def compare(expression: Index, is_equality: bool = False) -> Condition:
         # Σ c·x + k >= 0 with integers says (Σ c·x) / g >= -k / g, rounded up.
         terms = tuple((atom, amount // factor) for atom, amount in expression.terms)
         expression = Index(terms, expression.constant // factor)
+    if not is_equality:
+        expression = without_quotient(expression)
     comparison = Comparison(expression, is_equality)
     decided = comparison.decided
     if decided is None:
         return comparison
     return TRUE if decided else FALSE
+
+
+def without_quotient(value: Index) -> Index:
+    """An expression that is at least 0 where ``value`` is, without its quotient if that is alone.
+
+    ``x + ⌊y / d⌋ >= 0`` says ``d·x + y >= 0``, and ``x - ⌊y / d⌋ >= 0`` says that ``y`` is at most
+    ``d·x + d - 1``.
+    """
+    quotients = [(a, f) for a, f in value.terms if isinstance(a, FloorDivision)]
+    if len(quotients) != 1 or abs(quotients[0][1]) != 1:
+        return value
+    quotient, sign = quotients[0]
+    rest = (value - Index.of(quotient) * sign) * quotient.divisor
+    cleared = rest + quotient.dividend * sign
+    return without_quotient(cleared if sign > 0 else cleared + (quotient.divisor - 1))
 
 
 def at_least(left: Index | int, right: Index | int) -> Condition:

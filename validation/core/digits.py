@@ -12,11 +12,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .condition import Comparison, Condition, Connective, all_of, at_least, compare
+from .condition import (
+    Comparison,
+    Condition,
+    Connective,
+    all_of,
+    any_of,
+    at_least,
+    compare,
+    without_quotient,
+)
 from .index import Extremum, FloorDivision, Index, Variable, constant_index, extremum
 from .nests import merge_nests
 from .polyhedral import Statement
-from .rewriting import divisions_of, replaced, subscripts_of, with_subscripts
+from .rewriting import divisions_of, expressions_of, replaced, with_subscripts
+
+ROUNDS = 3
+"""How often digits are split again."""
 
 
 def with_digits(statements: Sequence[Statement]) -> list[Statement]:
@@ -30,15 +42,39 @@ def with_digits(statements: Sequence[Statement]) -> list[Statement]:
     for statement in plain:
         for counter, division in divisions_of(statement):
             divisors[counter.name][division.divisor] += 1
-    split: list[Statement] = []
-    for statement in plain:
-        shifts = _shifts(statement)
-        for counter in statement.dims:
-            if counter.name in divisors:
-                weights = _chain(divisors[counter.name])
-                statement = _split(statement, counter, weights, shifts.get(counter.name, 0))
-        split.append(simplified(statement))
-    return split
+    chains = {name: _chain(uses) for name, uses in divisors.items()}
+    return [_with_own_digits(statement, chains) for statement in plain]
+
+
+def _with_own_digits(statement: Statement, chains: Mapping[str, list[int]]) -> Statement:
+    """The statement with the digits that all have, or those it divides by if more divisions go."""
+    common = _with_chains(statement, chains)
+    if not _has_division(common):
+        return common
+    used = {(counter.name, division.divisor) for counter, division in divisions_of(statement)}
+    own = {
+        name: [weight for weight in chain if weight == 1 or (name, weight) in used]
+        for name, chain in chains.items()
+    }
+    alone = _with_chains(statement, own)
+    for _ in range(ROUNDS):
+        # What is left are divisions of the digits.
+        left = {counter.name: [division.divisor, 1] for counter, division in divisions_of(alone)}
+        alone = _with_chains(alone, left)
+    return common if _has_division(alone) else alone
+
+
+def _has_division(statement: Statement) -> bool:
+    return any(index.divisions for index in expressions_of(statement))
+
+
+def _with_chains(statement: Statement, chains: Mapping[str, list[int]]) -> Statement:
+    shifts = _shifts(statement)
+    for counter in statement.dims:
+        if counter.name in chains:
+            shift = shifts.get(counter.name, 0)
+            statement = _split(statement, counter, chains[counter.name], shift)
+    return simplified(statement)
 
 
 def simplified(statement: Statement) -> Statement:
@@ -54,13 +90,15 @@ def simplified(statement: Statement) -> Statement:
         statement = replace(statement, schedule=schedule, reads=reads)
         known = [_fixed_to(dim, fixed[dim.name]) for dim in statement.dims if dim.name in fixed]
         statement = replace(statement, condition=all_of([statement.condition, *known]))
+    if not any(_has_extremum(index) for index in expressions_of(statement)):
+        return statement
     bounds = [
         part.expression
         for part in _conjuncts(statement.condition)
         if isinstance(part, Comparison) and not part.is_equality
     ]
-    if not any(_has_extremum(index) for index in subscripts_of(statement)):
-        return statement
+    # The condition itself is what the bounds are from: nothing in it is decided by them.
+    statement = replace(statement, condition=_with_carries(statement.condition))
     return with_subscripts(statement, lambda index: _without_limits(index, bounds))
 
 
@@ -103,9 +141,10 @@ def _split(statement: Statement, counter: Variable, weights: list[int], shift: i
     limit = None if counter.high is None else counter.high + shift + 1
     for weight in weights:
         high = None if limit is None else -(-limit // weight) - 1
-        digit = Variable(f"{counter.name}_{weight}", 0, high)
-        digits.append(digit)
-        number = number + Index.of(digit) * weight
+        if high != 0:
+            digit = Variable(f"{counter.name}_{weight}", 0, high)
+            digits.append(digit)
+            number = number + Index.of(digit) * weight
         limit = weight if limit is None else min(weight, limit)
     value = number - shift
     place = statement.dims.index(counter)
@@ -164,15 +203,49 @@ def _without_limits(index: Index, bounds: list[Index]) -> Index:
             elif _follows(right - left, bounds):
                 value = right if atom.kind == "max" else left
             else:
-                value = extremum(atom.kind, left, right)
+                value = _carry(atom.kind, left, right) or extremum(atom.kind, left, right)
         else:
             value = Index.of(atom)
         result = result + value * factor
     return result
 
 
+def _with_carries(condition: Condition) -> Condition:
+    if isinstance(condition, Comparison):
+        changed = _without_limits(condition.expression, [])
+        return compare(changed, condition.is_equality)
+    parts = [_with_carries(part) for part in condition.parts]
+    return all_of(parts) if condition.kind == "and" else any_of(parts)
+
+
+def _carry(kind: str, left: Index, right: Index) -> Index | None:
+    """An extremum as a quotient, where it is one of its sides or one more: ``None`` elsewhere.
+
+    Loops that count by hand form "one more where the inner counter is at its end" so. With
+    ``d = left - right`` and ``low <= d <= 1``, ``max(d, 0) = 1 + ⌊(d - 1) / m⌋`` for any
+    ``m >= 1 - low``; a number of iterations gives the division that merging nests looks for.
+    """
+    sides = (left, right), (right, left)
+    for first, second in sides if kind == "max" else reversed(sides):
+        difference = first - second
+        low, high = difference.interval
+        if high != 1 or low is None:
+            continue
+        larger = second + (difference - 1) // _period(difference, 1 - low) + 1
+        return larger if kind == "max" else left + right - larger
+    return None
+
+
+def _period(value: Index, least: int) -> int:
+    """The smallest number of iterations of a counter in ``value`` that is at least ``least``."""
+    counters = [atom for atom, _ in value.terms if isinstance(atom, Variable)]
+    trips = [atom.high + 1 for atom in counters if atom.low == 0 and atom.high is not None]
+    return min((number for number in trips if number >= least), default=max(least, 1))
+
+
 def _follows(value: Index, bounds: list[Index]) -> bool:
     """Whether ``value >= 0`` follows from one of ``bound >= 0``."""
+    value = without_quotient(value)
     for bound in bounds:
         low = (value - bound).interval[0]
         if low is not None and low >= 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from .condition import Condition, Connective, all_of, any_of, compare
 from .index import FloorDivision, Index, Variable
 from .polyhedral import Read, Statement
 from .rewriting import expressions_of, replaced
@@ -95,6 +96,7 @@ def _merge(statement: Statement, outer: Variable, inner: Variable) -> Statement:
     both = Variable(outer.name + inner.name, 0, high)
     shorter = replace(
         statement,
+        condition=_weighted(statement.condition, outer, inner, trips),
         schedule=_shortened(statement.schedule, outer, both),
         reads=tuple(
             Read(read.array, read.indices, _shortened(read.schedule, outer, both))
@@ -105,6 +107,27 @@ def _merge(statement: Statement, outer: Variable, inner: Variable) -> Statement:
     quotient = Index.of(both) // trips
     values = {outer.name: quotient, inner.name: Index.of(both) - quotient * trips}
     return replaced(shorter, values, dims)
+
+
+def _weighted(condition: Condition, outer: Variable, inner: Variable, trips: int) -> Condition:
+    """The condition, where it holds from the second outer iteration on, as one on their counter.
+
+    ``a·outer + b·inner >= k`` with ``a >= k`` holds for every ``outer >= 1``, as no counter is
+    negative; so it does with any other such ``a``, and ``trips·b`` makes the sum one counter.
+    """
+    if isinstance(condition, Connective):
+        parts = [_weighted(part, outer, inner, trips) for part in condition.parts]
+        return all_of(parts) if condition.kind == "and" else any_of(parts)
+    value = condition.expression
+    factors = dict(value.terms)
+    if condition.is_equality or not {outer, inner} <= factors.keys():
+        return condition
+    if any(f < 0 or not isinstance(a, Variable) or a.low != 0 for a, f in value.terms):
+        return condition
+    weight = trips * factors[inner]
+    if min(factors[outer], weight) + value.constant < 0:
+        return condition
+    return compare(value + Index.of(outer) * (weight - factors[outer]))
 
 
 def _shortened(schedule: Schedule, outer: Variable, both: Variable) -> Schedule:

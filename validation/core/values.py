@@ -130,22 +130,31 @@ class Side:
             shape = term("slot", read.array.element_type, payload=("input", read.array.position, 0))
             return [Case("true", shape, (tuple(values(read.indices, names)),))]
         cases: list[Case] = []
+        by_writer: dict[tuple[str, bool], list[Source]] = {}
         for source in self.sources(statement, number):
-            guard = holds(source.condition, names)
-            if source.accumulated:
+            by_writer.setdefault((source.writer, source.accumulated), []).append(source)
+        for (name, accumulated), sources in by_writer.items():
+            if accumulated:
+                guard = disjunction(holds(source.condition, names) for source in sources)
                 key = (statement.name, number)
                 kind = self.total_kind(statement, number)
                 shape = term("slot", read.array.element_type, payload=(kind, key, 0))
                 point = tuple(names[dim.name] for dim in statement.dims)
                 cases.append(Case(guard, shape, (point,)))
                 continue
-            writer = self.statements[source.writer]
-            texts = values(source.point, names)
+            # One point of the writer for all ways to it, so that what it computes is asked once.
+            writer = self.statements[name]
             point = query.constants(writer.dims)
-            places = equalities([point[dim.name] for dim in writer.dims], texts)
+            here = [point[dim.name] for dim in writer.dims]
+            reached = disjunction(
+                conjunction(
+                    [holds(source.condition, names), equalities(here, values(source.point, names))]
+                )
+                for source in sources
+            )
             for inner in self.value(query, writer, self.symbols | point, path):
-                merged = conjunction([guard, places, inner.guard])
-                cases.append(Case(merged, inner.shape, inner.slots))
+                guard = conjunction([reached, inner.guard])
+                cases.append(Case(guard, inner.shape, inner.slots))
         return _merge(query, cases)
 
     # Sums.
