@@ -8,8 +8,9 @@ ahead; stores by GpSimd if it computes nothing, else by the engine that computed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import FloatAttr
@@ -97,22 +98,44 @@ def chains_of(
     statements: Sequence[trn.Instruction],
 ) -> tuple[list[Chain], list[Chain]]:
     """For each statement the stream that issues it, and the chain in which it is done."""
-    computing = {op.chosen_engine for op in statements if isinstance(op, trn.EngineInstruction)}
-    streams: list[Chain] = []
+    engines = _issuing(statements)
+    moves = [isinstance(op, Move) for op in statements]
+    turns = _queues([engine for engine, is_move in zip(engines, moves, strict=True) if is_move])
     done: list[Chain] = []
-    moves = 0
+    for engine, is_move in zip(engines, moves, strict=True):
+        done.append(Chain(engine, next(turns[engine]) if is_move else None))
+    return [Chain(engine) for engine in engines], done
+
+
+def _issuing(statements: Sequence[trn.Instruction]) -> list[Engine]:
+    computing = {op.chosen_engine for op in statements if isinstance(op, trn.EngineInstruction)}
     writer: dict[SSAValue, Engine] = {}
+    engines: list[Engine] = []
     for op in statements:
         if isinstance(op, trn.EngineInstruction):
-            engine, queue = op.chosen_engine, None
-            writer |= {root_of(view)[0]: engine for view in op.written}
+            engines.append(op.chosen_engine)
+            writer |= {root_of(view)[0]: op.chosen_engine for view in op.written}
         else:
             assert isinstance(op, Move)
-            engine, queue = _trigger(op, computing, writer), moves % QUEUES
-            moves += 1
-        streams.append(Chain(engine))
-        done.append(Chain(engine, queue))
-    return streams, done
+            engines.append(_trigger(op, computing, writer))
+    return engines
+
+
+def _queues(starters: Sequence[Engine]) -> dict[Engine, Iterator[int]]:
+    """The queues that each engine uses in turns, no two engines the same.
+
+    One queue for each statement if there are enough, else as its share of the statements is.
+    """
+    engines = list(dict.fromkeys(starters))
+    turns: dict[Engine, Iterator[int]] = {}
+    first, left = 0, len(starters)
+    for number, engine in enumerate(engines):
+        own, later = starters.count(engine), len(engines) - number - 1
+        free = QUEUES - first - later
+        share = min(free, own if left <= QUEUES - first else max(1, free * own // left))
+        turns[engine] = cycle(range(first, first + share))
+        first, left = first + share, left - own
+    return turns
 
 
 def _trigger(op: Move, computing: set[Engine], writer: dict[SSAValue, Engine]) -> Engine:

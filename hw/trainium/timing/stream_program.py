@@ -8,29 +8,31 @@ engine only what exceeds that product's time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from xdsl.dialects import func
-from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import SSAValue
+from numpy.typing import NDArray
+from xdsl.dialects import func, memref
+from xdsl.ir import Operation, SSAValue
 
 from ....dialects import trn
-from ....dialects.trn import Space
+from ...lanes import Scope
 from ..config import TrainiumConfig
-from ..functional import Parameter, parameters_of
-from ..interpret import Interpreter, Step, refused
-from ..memory import Buffer, Memory, contiguous_strides
+from ..interpret import refused
 from .costs import ENGINES
 from .engine import run_program
-from .records import FIRST_QUEUE, Engine, Links, Program, Records, new_instructions
+from .executions import Executions, executions_of
+from .records import FIRST_QUEUE, QUEUES, Links, Program, Records, new_instructions
 from .result import TimingResult, result_of
 from .simulate import parameters_of as times_of
-from .tile_program import Shapes, spread_dmas, write_dma, write_engine
+from .tile_program import spread_dmas, write_records
 
-MAX_INSTRUCTIONS = 1 << 23
-Pairs = list[tuple[int, int]]
+Column = NDArray[np.int64]
+_STEPS = (trn.Instruction, trn.WaitOp, trn.IncOp)
+_PLACES = (
+    *(trn.SemaphoreOp, trn.SbufOp, trn.PsumOp, trn.ReshapeOp, trn.ViewOp),
+    *(memref.AllocOp, memref.DeallocOp),
+)
 
 
 def has_streams(function: func.FuncOp) -> bool:
@@ -43,17 +45,16 @@ def simulate_streams(
 ) -> tuple[TimingResult, tuple[str, ...]]:
     """Time an ISA-level function; also returns the name of each operation, by ``origin``.
 
-    Raises ``Diagnostic`` for a program that waits forever, or is too long.
+    Raises ``Diagnostic`` for a program that waits forever, or is too long, and for loops that
+    carry values.
     """
-    streams = _Streams(config)
-    streams.read(function)
-    program = streams.program()
+    steps, program = stream_program(function, config)
     run = run_program(program, times_of(config))
     if run.stuck:
         origins = program.instructions["origin"][list(run.stuck)]
-        steps = [streams.steps[origin] for origin in origins.tolist()]
-        waiting = ", ".join(step.name for step in steps)
-        raise refused(steps[0], f"deadlock: these instructions wait forever: {waiting}")
+        stuck = [steps[origin] for origin in origins.tolist()]
+        waiting = ", ".join(step.name for step in stuck)
+        raise refused(stuck[0], f"deadlock: these instructions wait forever: {waiting}")
     result = result_of(
         program,
         run,
@@ -61,171 +62,143 @@ def simulate_streams(
         clock_ghz=config.pe_ghz,
         hbm_bytes_per_ns=config.hbm_rate,
     )
-    return result, tuple(step.name.removeprefix("trn.") for step in streams.steps)
+    return result, tuple(step.name.removeprefix("trn.") for step in steps)
+
+
+def stream_program(
+    function: func.FuncOp, config: TrainiumConfig
+) -> tuple[list[Operation], Program]:
+    """The operations by ``origin``, and the records of all their executions."""
+
+    def define(op: Operation, scope: Scope) -> bool:
+        return isinstance(op, _PLACES)
+
+    found, count = executions_of(function.body.block, _STEPS, define)
+    for one in found:
+        if trn.stream_engine(one.op) is None:
+            raise refused(one.op, "an instruction outside of the streams")
+    return [one.op for one in found], _Records(found, count).program(config)
 
 
 @dataclass
-class _Stream:
-    """What one stream has so far."""
+class _Links:
+    """Waits, or increments, so far: record, semaphore and amount of each."""
 
-    engine: Engine
-    waits: Pairs = field(default_factory=list[tuple[int, int]])
-    """Of the next instruction."""
-    last: int = -1
-    """The last instruction, whose result an ``inc`` waits for; -1 before the first."""
+    parts: list[tuple[Column, Column, Column]]
+
+    def add(self, record: Column, semaphore: Column | int, amount: Column | int) -> None:
+        key, count = (np.broadcast_to(one, record.shape) for one in (semaphore, amount))
+        self.parts.append((record, key, count))
+
+    def links(self, count: int) -> Links:
+        if not self.parts:
+            nothing = np.zeros(0, np.int64)
+            return Links(np.zeros(count + 1, np.int64), nothing, nothing)
+        record, key, amount = (np.concatenate(column) for column in zip(*self.parts, strict=True))
+        order = np.argsort(record, kind="stable")
+        uses = np.bincount(record, minlength=count)
+        begin = np.concatenate(([0], np.cumsum(uses))).astype(np.int64)
+        return Links(begin, key[order], amount[order])
 
 
-class _Streams:
-    """The program so far: for each instruction the number of its record among all different ones.
+class _Records:
+    """Where each step of all streams has its records; steps are in the order of the text.
 
-    A loop repeats few different records many times, so that each is worked out once.
+    An instruction has one record, a DMA two. A wait belongs to the next record of its stream, an
+    increment to the last one; where there is none of that kind, there is one that takes no time.
     """
 
-    def __init__(self, config: TrainiumConfig) -> None:
-        self.config = config
-        self.steps: list[Step] = []
-        """The operation of each origin."""
-        self._interpreter = Interpreter(config)
-        self._origins: dict[Step, int] = {}
-        self._semaphores: dict[SSAValue | int, int] = {}
-        self._triggers: dict[int, int] = {}
-        self._views: dict[trn.Instruction, list[SSAValue]] = {}
-        self._records: list[Records] = []
-        self._numbers: dict[Any, int] = {}
-        self._program: list[int] = []
-        self._waits: list[Pairs] = []
-        self._increments: list[Pairs] = []
+    def __init__(self, found: list[Executions], count: int) -> None:
+        self.found = found
+        self.origin = self._column(count, lambda one: one.origin)
+        self.stream = self._column(count, lambda one: _stream(one.op))
+        is_wait = self._column(count, lambda one: isinstance(one.op, trn.WaitOp)) == 1
+        is_inc = self._column(count, lambda one: isinstance(one.op, trn.IncOp)) == 1
+        is_dma = self._column(count, lambda one: isinstance(one.op, trn.DmaStartOp)) == 1
+        ends = np.append(self.stream[1:] != self.stream[:-1], True)[:count]
+        starts = np.append(True, self.stream[1:] != self.stream[:-1])[:count]
+        behind_wait = np.append(False, is_wait[:-1])[:count]
+        alone = (is_inc & (starts | behind_wait)) | (is_wait & ends)
+        has_own = ~is_wait & ~is_inc | alone
+        self.own = np.flatnonzero(has_own)
+        """The steps that have records."""
+        size = has_own.astype(np.int64) + is_dma
+        self.count = int(size.sum())
+        self.first = np.cumsum(size) - size
+        """The first record of each step; of a wait, the next one."""
+        last = np.maximum.accumulate(np.where(has_own, np.arange(count), 0))
+        self.last = self.first[last] if count else self.first
+        """The last record of its engine up to each step."""
 
-    def read(self, function: func.FuncOp) -> None:
-        """Walk through all streams, one after the other: none depends on another's data."""
-        for argument, parameter in zip(function.args, parameters_of(function), strict=True):
-            self._interpreter.bind(argument, _without_contents(argument, parameter))
-        for step in self._interpreter.steps(function.body.block):
-            if not isinstance(step, trn.StreamOp):
-                raise refused(step, "an instruction outside of the streams")
-            stream = _Stream(ENGINES[step.engine.data])
-            for inner in self._interpreter.steps(step.body.block):
-                self._step(inner, stream)
-            if stream.waits:
-                self._add(self._free(step, stream), stream)
+    def _column(self, count: int, value: Callable[[Executions], int]) -> Column:
+        column = np.zeros(count, np.int64)
+        for one in self.found:
+            column[one.positions] = value(one)
+        return column
 
-    def program(self) -> Program:
-        """All records in the order in which they were read."""
-        records = new_instructions(0)
-        if self._program:
-            records = np.concatenate(self._records)[self._program]
+    def program(self, config: TrainiumConfig) -> Program:
+        records = new_instructions(self.count)
+        first, stream = self.first[self.own], self.stream[self.own]
+        records["stream"][first] = records["engine"][first] = stream
+        records["origin"][first] = self.origin[self.own]
+        waits, increments = _Links([]), _Links([])
+        semaphores: dict[SSAValue, int] = {}
+        for one in self.found:
+            op = one.op
+            if isinstance(op, trn.WaitOp | trn.IncOp):
+                key = semaphores.setdefault(op.semaphore, QUEUES + len(semaphores))
+                amount = one.scope.column(one.scope.get(op.count))
+                if isinstance(op, trn.WaitOp):
+                    waits.add(self.first[one.positions], key, amount)
+                else:
+                    increments.add(self.last[one.positions], key, amount)
+            elif not isinstance(op, trn.DmaStartOp):
+                write_records(records, replace(one, positions=self.first[one.positions]), config)
+        self._moves(records, waits, increments, semaphores, config)
+        self._loads(records)
         spread_dmas(records)
-        return Program(records, Links.of(self._waits), Links.of(self._increments))
+        return Program(records, waits.links(self.count), increments.links(self.count))
 
-    def _step(self, step: Step, stream: _Stream) -> None:
-        if len(self._program) > MAX_INSTRUCTIONS:
-            raise refused(step, f"more than {MAX_INSTRUCTIONS} instructions")
-        if isinstance(step, trn.WaitOp):
-            count = self._interpreter.runtime(step.count)
-            stream.waits.append((self._semaphore(step.semaphore), count))
-        elif isinstance(step, trn.IncOp):
-            if stream.last < 0 or stream.waits:
-                self._add(self._free(step, stream), stream)
-            count = self._interpreter.runtime(step.count)
-            self._increments[stream.last].append((self._semaphore(step.semaphore), count))
-        elif isinstance(step, trn.DmaStartOp):
-            self._dma(step, stream)
-        elif isinstance(step, trn.LoadStationaryOp) and stream.last >= 0:
-            self._add(self._behind(self._cost(step), self._program[stream.last]), stream)
-        else:
-            assert isinstance(step, trn.Instruction)
-            self._add(self._cost(step), stream)
+    def _moves(
+        self,
+        records: Records,
+        waits: _Links,
+        increments: _Links,
+        semaphores: dict[SSAValue, int],
+        config: TrainiumConfig,
+    ) -> None:
+        """A trigger counts a semaphore of its queue up, for which the move waits."""
+        queues: dict[int, list[Executions]] = {}
+        for one in self.found:
+            if isinstance(one.op, trn.DmaStartOp):
+                queues.setdefault(one.op.queue.value.data, []).append(one)
+                key = semaphores.setdefault(one.op.semaphore, QUEUES + len(semaphores))
+                triggers = self.first[one.positions]
+                records["occupancy"][triggers] = config.dma_trigger_ns
+                write_records(records, replace(one, positions=triggers + 1), config)
+                increments.add(triggers + 1, key, one.op.step.value.data)
+        for queue, members in queues.items():
+            triggers = np.sort(np.concatenate([self.first[one.positions] for one in members]))
+            records["stream"][triggers + 1] = FIRST_QUEUE + queue
+            increments.add(triggers, queue, 1)
+            waits.add(triggers + 1, queue, np.arange(1, len(triggers) + 1))
 
-    def _dma(self, step: trn.DmaStartOp, stream: _Stream) -> None:
-        """The trigger counts a semaphore of its queue up, for which the move waits."""
-        queue = step.queue.value.data
-        trigger = self._semaphore(queue)
-        started = self._triggers[queue] = self._triggers.get(queue, 0) + 1
-        self._add(self._free(step, stream, self.config.dma_trigger_ns), stream)
-        self._increments[-1].append((trigger, 1))
-        done = (self._semaphore(step.semaphore), step.step.value.data)
-        self._append(self._cost(step), [(trigger, started)], [done])
-
-    def _add(self, number: int, stream: _Stream) -> None:
-        stream.last = len(self._program)
-        self._append(number, stream.waits, [])
-        stream.waits = []
-
-    def _append(self, number: int, waits: Pairs, increments: Pairs) -> None:
-        self._program.append(number)
-        self._waits.append(waits)
-        self._increments.append(increments)
-
-    # The different records.
-
-    def _number(self, key: Any, make: Callable[[], Records]) -> int:
-        if key not in self._numbers:
-            self._numbers[key] = len(self._records)
-            self._records.append(make())
-        return self._numbers[key]
-
-    def _free(self, step: Step, stream: _Stream, occupancy: float = 0.0) -> int:
-        """A record that only takes time on its stream, if any."""
-
-        def make() -> Records:
-            row = new_instructions(1)
-            row["stream"] = row["engine"] = stream.engine
-            row["occupancy"], row["origin"] = occupancy, self._origin(step)
-            return row
-
-        return self._number((step, stream.engine), make)
-
-    def _cost(self, step: trn.Instruction) -> int:
-        """The record of an instruction at the sizes that its views have now."""
-        if step not in self._views:
-            self._views[step] = step.views
-        shapes: Shapes = {
-            view: self._interpreter.accesses[view].shape for view in self._views[step]
-        }
-
-        def make() -> Records:
-            row = new_instructions(1)
-            here: Any = np.zeros(1, np.int64)
-            if isinstance(step, trn.EngineInstruction):
-                write_engine(row, step, shapes, here, self.config)
-            else:
-                write_dma(row, step, shapes, here, 0, self.config)
-            if isinstance(step, trn.DmaStartOp):
-                row["stream"] = FIRST_QUEUE + step.queue.value.data
-            row["origin"] = self._origin(step)
-            return row
-
-        return self._number((step, *shapes.values()), make)
-
-    def _behind(self, load: int, before: int) -> int:
-        """The record of a load of a stationary operand that follows the record ``before``."""
-        product = self._records[before]
-        if not isinstance(self.steps[int(product["origin"][0])], trn.MultMovingOp):
-            return load
-
-        def make() -> Records:
-            row = self._records[load].copy()
-            row["occupancy"] = np.maximum(row["occupancy"] - product["occupancy"], 0.0)
-            return row
-
-        return self._number((load, before), make)
-
-    def _origin(self, step: Step) -> int:
-        if step not in self._origins:
-            self._origins[step] = len(self.steps)
-            self.steps.append(step)
-        return self._origins[step]
-
-    def _semaphore(self, semaphore: SSAValue | int) -> int:
-        """The number of a semaphore; a queue's number stands for that of its triggers."""
-        return self._semaphores.setdefault(semaphore, len(self._semaphores))
+    def _loads(self, records: Records) -> None:
+        """Loads of stationary operands run behind the product before them."""
+        product = np.zeros(self.count, np.bool_)
+        for one in self.found:
+            if isinstance(one.op, trn.MultMovingOp):
+                product[self.first[one.positions]] = True
+        for one in self.found:
+            if isinstance(one.op, trn.LoadStationaryOp):
+                loads = self.first[one.positions]
+                loads = loads[loads > 0]
+                loads = loads[product[loads - 1]]
+                rest = records["occupancy"][loads] - records["occupancy"][loads - 1]
+                records["occupancy"][loads] = np.maximum(rest, 0.0)
 
 
-def _without_contents(argument: SSAValue, parameter: Parameter) -> Buffer:
-    """An array parameter whose elements are never looked at."""
-    kind = argument.type
-    assert isinstance(kind, MemRefType)
-    strides = contiguous_strides(parameter.shape, parameter.dtype.itemsize)
-    memory = Memory.of_size(0, Space.HBM)
-    element, shape = kind.element_type, parameter.shape
-    return Buffer(parameter.name, memory, Space.HBM, element, shape, strides, 0)
+def _stream(op: Operation) -> int:
+    engine = trn.stream_engine(op)
+    assert engine is not None
+    return int(ENGINES[engine])

@@ -1,6 +1,5 @@
 """From a tile-level program to instruction records and the cells that they touch.
 
-The program is evaluated operation by operation for all iterations at once (see ``hw/lanes.py``).
 Sequential semantics become dependences; the engines, the DMA queues and the number of copies of
 each buffer are chosen as AWS's compiler does for an NKI kernel.
 """
@@ -8,25 +7,25 @@ each buffer are chosen as AWS's compiler does for an NKI kernel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects import func, memref, scf
+from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Block, Operation, SSAValue
 
-from ....diagnostics import Diagnostic
 from ....dialects import trn
 from ....dialects.trn.types import element_bytes
-from ...lanes import Scope, UnknownValueError, Value, ceiling_quotient, evaluate
+from ...lanes import Scope, Value
 from ..config import TrainiumConfig
 from .allocation import Allocation, allocate, partition_bytes
 from .cells import Buffer, BufferAccess, Column, accesses_of
 from .costs import Operands, engine_cost
 from .dependencies import Accesses
 from .dma import contiguous_run, dma_cost
+from .executions import Executions, executions_of
 from .records import (
     DMA_ENGINES,
     FIRST_QUEUE,
@@ -47,12 +46,6 @@ from .views import (
     sizes_of,
     view_op,
 )
-
-MAX_INSTRUCTIONS = 1 << 23
-
-
-class TileProgramError(Diagnostic):
-    """A tile program that cannot be timed; the message names the operation."""
 
 
 @dataclass(frozen=True)
@@ -81,140 +74,46 @@ def unroll_tiles(
     ``TileProgramError`` for an operation that the tile level does not have, or a program of more
     than 8 million instructions.
     """
-    walk = _Walk(config, allocation or allocate(function, config))
-    trace = _Trace(Scope(1))
-    if function.body.blocks:
-        walk.block(function.body.block, trace)
-    return walk.program(trace)
+    allocation = allocation or allocate(function, config)
 
-
-@dataclass
-class _Issue:
-    """An operation that issues one instruction per lane."""
-
-    op: trn.Instruction
-    scope: Scope
-    origin: int
-    positions: Column = field(default_factory=lambda: np.zeros(0, np.int64))
-
-
-@dataclass
-class _Trace:
-    """What one region does, in order, in each of its lanes."""
-
-    scope: Scope
-    items: list[_Issue | _Nested] = field(default_factory=list["_Issue | _Nested"])
-    count: Value = 0
-    """Instructions per lane."""
-
-    def nest(self, inner: _Trace) -> None:
-        nested = _Nested(inner)
-        self.items.append(nested)
-        self.count = self.count + nested.totals
-
-
-class _Nested:
-    """A region and, per lane, the instructions of earlier lanes of the same outer lane."""
-
-    def __init__(self, trace: _Trace) -> None:
-        self.trace = trace
-        scope = trace.scope
-        total = np.concatenate(([0], np.cumsum(scope.column(trace.count), dtype=np.int64)))
-        at_bounds = total[scope.bounds]
-        self.totals = np.diff(at_bounds)
-        self.before = total[:-1] - np.repeat(at_bounds[:-1], np.diff(scope.bounds))
-
-
-class _Walk:
-    def __init__(self, config: TrainiumConfig, allocation: Allocation) -> None:
-        self.config = config
-        self.allocation = allocation
-        self.issues: list[_Issue] = []
-
-    def block(self, block: Block, trace: _Trace) -> None:
-        for op in block.ops:
-            try:
-                self._operation(op, trace)
-            except UnknownValueError as error:
-                raise _refused(op, f"the value {error} is not known here") from error
-            except ZeroDivisionError as error:
-                raise _refused(op, str(error)) from error
-
-    def _operation(self, op: Operation, trace: _Trace) -> None:
-        scope = trace.scope
-        if isinstance(op, scf.ForOp):
-            return self._loop(op, trace)
-        if isinstance(op, scf.IfOp):
-            return self._branch(op, trace)
-        if isinstance(op, trn.Instruction):
-            issue = _Issue(op, scope, len(self.issues))
-            self.issues.append(issue)
-            trace.items.append(issue)
-            trace.count = trace.count + 1
-            return None
+    def define(op: Operation, scope: Scope) -> bool:
         if isinstance(op, memref.AllocOp):
-            copies = self.allocation.copies[op.memref]
+            copies = allocation.copies[op.memref]
             scope.values[op.memref] = np.arange(scope.size) % copies if copies > 1 else 0
-            return None
-        if isinstance(op, trn.ViewOp | trn.ReshapeOp | scf.YieldOp | func.ReturnOp):
-            return None
-        value = evaluate(op, scope)
-        if value is None and op.name != "arith.constant":
-            raise _refused(op, "the tile level has no such operation")
-        if value is not None:
-            scope.values[op.results[0]] = value
-        return None
+        return isinstance(op, memref.AllocOp | trn.ViewOp | trn.ReshapeOp)
 
-    def _loop(self, op: scf.ForOp, trace: _Trace) -> None:
-        scope = trace.scope
-        if op.iter_args:
-            raise _refused(op, "a loop of the tile level carries no values")
-        lower, upper, step = (scope.get(bound) for bound in (op.lb, op.ub, op.step))
-        if np.any(np.less_equal(step, 0)):
-            raise _refused(op, "the step of a loop must be positive")
-        trips = np.maximum(scope.column(ceiling_quotient(upper - lower, step)), 0)
-        if int(trips.sum()) > MAX_INSTRUCTIONS:
-            raise _refused(op, f"more than {MAX_INSTRUCTIONS} iterations")
-        body = scope.child(trips, loops=True)
-        iteration = np.arange(body.size) - np.repeat(body.bounds[:-1], trips)
-        induction = op.body.block.args[0]
-        body.values[induction] = body.widen(lower) + iteration * body.widen(step)
-        inner = _Trace(body)
-        self.block(op.body.block, inner)
-        trace.nest(inner)
+    block = function.body.block if function.body.blocks else Block()
+    issues, count = executions_of(block, (trn.Instruction,), define)
+    records = new_instructions(count)
+    for issue in issues:
+        write_records(records, issue, config)
+    spread_dmas(records)
+    buffers = _Uses(allocation, issues).buffers()
+    statements = tuple(instruction_of(issue) for issue in issues)
+    positions = tuple(issue.positions for issue in issues)
+    return TileProgram(records, accesses_of(buffers, count), statements, positions)
 
-    def _branch(self, op: scf.IfOp, trace: _Trace) -> None:
-        scope = trace.scope
-        if op.results:
-            raise _refused(op, "a branch of the tile level has no results")
-        taken = scope.column(scope.get(op.cond)) != 0
-        for region, mask in ((op.true_region, taken), (op.false_region, ~taken)):
-            if region.blocks:
-                inner = _Trace(scope.child(mask.astype(np.int64), loops=False))
-                self.block(region.block, inner)
-                trace.nest(inner)
 
-    def program(self, trace: _Trace) -> TileProgram:
-        count = int(np.sum(trace.scope.column(trace.count)))
-        if count > MAX_INSTRUCTIONS:
-            raise TileProgramError(f"over {MAX_INSTRUCTIONS} instructions")
-        _place(trace, np.zeros(1, np.int64))
-        records = new_instructions(count)
-        for issue in self.issues:
-            _write_records(records, issue, self.config)
-        spread_dmas(records)
-        buffers = self._buffers()
-        statements = tuple(issue.op for issue in self.issues)
-        positions = tuple(issue.positions for issue in self.issues)
-        return TileProgram(records, accesses_of(buffers, count), statements, positions)
+def instruction_of(execution: Executions) -> trn.Instruction:
+    assert isinstance(execution.op, trn.Instruction)
+    return execution.op
 
-    def _buffers(self) -> list[Buffer]:
+
+@dataclass(frozen=True)
+class _Uses:
+    """What the executions of a program access."""
+
+    allocation: Allocation
+    issues: list[Executions]
+
+    def buffers(self) -> list[Buffer]:
         """The accesses of each buffer; buffers that share memory count as one."""
-        uses: dict[SSAValue, list[tuple[SSAValue, _Issue, bool]]] = {}
+        uses: dict[SSAValue, list[tuple[SSAValue, Executions, bool]]] = {}
         is_flat: set[SSAValue] = set()
         for issue in self.issues:
-            written = issue.op.written
-            for view in issue.op.views:
+            op = instruction_of(issue)
+            written = op.written
+            for view in op.views:
                 root, reshaped = root_of(view)
                 memory = self.allocation.group.get(root, root)
                 uses.setdefault(memory, []).append((view, issue, view in written))
@@ -228,7 +127,9 @@ class _Walk:
             for memory, own in uses.items()
         ]
 
-    def _access(self, view: SSAValue, issue: _Issue, writes: bool, *, flat: bool) -> BufferAccess:
+    def _access(
+        self, view: SSAValue, issue: Executions, writes: bool, *, flat: bool
+    ) -> BufferAccess:
         scope, (root, _) = issue.scope, root_of(view)
         box = flat_box(view, scope) if flat else box_of(view, scope)
         copy: Value = scope.get(root) if self.allocation.copies.get(root, 1) > 1 else 0
@@ -244,23 +145,6 @@ class _Walk:
             tuple(scope.column(high) for high in box.high),
             writes,
         )
-
-
-def _place(trace: _Trace, position: Column) -> None:
-    """Number the instructions of a region that begins at ``position`` in each lane."""
-    for item in trace.items:
-        if isinstance(item, _Issue):
-            item.positions = position
-            position = position + 1
-        else:
-            inner = item.trace.scope
-            _place(item.trace, position[inner.parent_lanes] + item.before)
-            position = position + item.totals
-
-
-def _refused(op: Operation, reason: str) -> TileProgramError:
-    text = str(op).split("\n", 1)[0]
-    return TileProgramError(f"{op.name}: {reason}, in {text[:160]!r}")
 
 
 SCALED = (trn.Operator.ADD, trn.Operator.SUBTRACT, trn.Operator.MULTIPLY)
@@ -285,9 +169,9 @@ def engine_for(op: trn.EngineInstruction) -> trn.Engine:
     return op.chosen_engine
 
 
-def _write_records(records: Records, issue: _Issue, config: TrainiumConfig) -> None:
-    """Fill in the records of one operation: once per combination of its operands' sizes."""
-    op, scope = issue.op, issue.scope
+def write_records(records: Records, issue: Executions, config: TrainiumConfig) -> None:
+    """Fill in the records of one instruction: once per combination of its operands' sizes."""
+    op, scope = instruction_of(issue), issue.scope
     records["origin"][issue.positions] = issue.origin
     views = op.views
     sizes = [sizes_of(view, scope) for view in views]
