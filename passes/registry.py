@@ -37,6 +37,7 @@ TRAINIUM_PASSES = {
     "trn-lower-rows": ("trainium.lower_rows", "LowerRowsPass"),
     "trn-lower-matmul": ("trainium.lower_matmul", "LowerMatmulPass"),
     "trn-lower-blocks": ("trainium.lower_blocks", "LowerBlocksPass"),
+    "trn-lower-transpose": ("trainium.lower_transpose", "LowerTransposePass"),
 }
 """The same for Trainium: from tensors to tile programs, any one of them."""
 

@@ -26,10 +26,11 @@ from .block_plan import (
 )
 from .cells import BlockEmitter, Cells, Operand
 from .computations import Computation, Reduction
+from .loop_nests import Number, linear
 from .scalar_code import ScalarCode
 from .spans import Lane, Span, Spans, lane_of, settled
 from .subscripts import Access, Subscript, slice_of
-from .tensor_functions import element_type, index_constant
+from .tensor_functions import element_type
 
 _NEUTRAL = {
     Operator.ADD: 0.0,
@@ -43,9 +44,9 @@ _NEUTRAL = {
 class Place:
     """Where a block lies: its first row, and its number along the dimension that is cut."""
 
-    row: SSAValue | int
+    row: Number
     rows: int
-    number: SSAValue | int = 0
+    number: Number = 0
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,14 @@ class BlockCode:
     ) -> SSAValue:
         """A part of an array in HBM, with rows in partitions and ``steps`` between elements."""
         steps = steps or [1] * len(spans)
-        offsets: list[SSAValue | int] = []
+        offsets: list[Number] = []
         along, view_steps, sizes = [0], [0], [self.place.rows]
         for number, (span, step) in enumerate(zip(spans, steps, strict=True)):
             if lane is not None and lane.dimension == number:
                 along[0], view_steps[0] = number, lane.factor
-                offsets.append(self.number(self.place.row, lane.factor, lane.constant))
+                offsets.append(linear(self.builder, self.place.row, lane.factor, lane.constant))
                 continue
-            offsets.append(self.number(self.place.number, span.factor, span.start))
+            offsets.append(linear(self.builder, self.place.number, span.factor, span.start))
             if span.size > 1:
                 along.append(number)
                 view_steps.append(step)
@@ -108,22 +109,6 @@ class BlockCode:
         if len(sizes) == 1:
             along, view_steps, sizes = [*along, 0], [*view_steps, 0], [*sizes, 1]
         return self.builder.insert(ViewOp(array, offsets, sizes, along, view_steps)).view
-
-    def number(self, value: SSAValue | int, factor: int, constant: int) -> SSAValue | int:
-        """``factor · value + constant``."""
-        if isinstance(value, int):
-            return factor * value + constant
-        if factor == 0:
-            return constant
-        if factor != 1:
-            value = self.builder.insert(
-                arith.MuliOp(value, index_constant(self.builder, factor))
-            ).result
-        if constant:
-            value = self.builder.insert(
-                arith.AddiOp(value, index_constant(self.builder, constant))
-            ).result
-        return value
 
     # Operands.
 

@@ -9,10 +9,10 @@ from typing import Self
 
 from xdsl.builder import Builder
 from xdsl.context import Context
-from xdsl.dialects import func, scf
-from xdsl.dialects.builtin import IndexType, ModuleOp, TensorType
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.linalg import ops as linalg
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
@@ -24,11 +24,11 @@ from .block_plan import Plan, identity
 from .cells import Cells
 from .computations import Computation, computation_of
 from .joined_slices import first_of_covering, insertions
+from .loop_nests import Number, linear, loop
 from .spans import Lane, Span
 from .subscripts import inserted, slice_of
 from .tensor_functions import (
     element_type,
-    index_constant,
     output_positions,
     parameters_in_memory,
     refusing_illegal_operations,
@@ -152,21 +152,18 @@ class _BlockLowering:
         rows, _ = self._extents(stores[0])
         whole, rest = divmod(rows, PARTITIONS)
 
-        def block(inner: Builder, number: SSAValue) -> None:
-            start = BlockCode(self._plan(), inner, Place(0, 1)).number(number, PARTITIONS, 0)
-            self._pieces(inner, stores, start, PARTITIONS)
+        def block(inner: Builder, number: Number) -> None:
+            self._pieces(inner, stores, linear(inner, number, PARTITIONS, 0), PARTITIONS)
 
         if whole:
-            _loop(builder, whole, block)
+            loop(builder, whole, block)
         if rest:
             self._pieces(builder, stores, whole * PARTITIONS, rest)
 
     def _plan(self) -> Plan:
         return Plan(self.parameters, self.computations, self.covered)
 
-    def _pieces(
-        self, builder: Builder, stores: Sequence[Store], row: SSAValue | int, rows: int
-    ) -> None:
+    def _pieces(self, builder: Builder, stores: Sequence[Store], row: Number, rows: int) -> None:
         """All pieces of some rows: alike in a loop, and else one by one."""
         _, extent = self._extents(stores[0])
         size = self.options.size
@@ -183,10 +180,10 @@ class _BlockLowering:
                 self._piece(builder, stores, Place(row, rows), Span(number * size, size))
         else:
 
-            def piece(inner: Builder, number: SSAValue) -> None:
+            def piece(inner: Builder, number: Number) -> None:
                 self._piece(inner, stores, Place(row, rows, number), Span(0, size, size))
 
-            _loop(builder, whole, piece)
+            loop(builder, whole, piece)
         if rest:
             self._piece(builder, stores, Place(row, rows), Span(whole * size, rest))
 
@@ -266,12 +263,3 @@ def _alike(
 ) -> list[list[Store]]:
     """Stores that are made block by block together: those of equal extents."""
     return [list(group) for _, group in groupby(stores, key=extents)]
-
-
-def _loop(builder: Builder, count: int, emit: Callable[[Builder, SSAValue], None]) -> None:
-    low, high, step = (index_constant(builder, number) for number in (0, count, 1))
-    body = Block(arg_types=[IndexType()])
-    inner = Builder(InsertPoint.at_end(body))
-    emit(inner, body.args[0])
-    inner.insert(scf.YieldOp())
-    builder.insert(scf.ForOp(low, high, step, [], Region(body)))
