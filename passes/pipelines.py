@@ -18,7 +18,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import GEMMINI
-from ..dialects.tile import TILE
+from ..dialects.tile import TILE, LoadOp
 from ..hw.gemmini.config import DEFAULT_CONFIG
 from .block_sizes import block_sizes
 from .double_buffer import DoubleBufferPass
@@ -65,17 +65,23 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     function = kernel_of(module)
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
     sizes = block_sizes(counts, config_of(function), tile_height(function))
-    found: dict[str, None] = {}
     # Short products leave the core no time for loops; long ones need no longer program.
     unroll = 0 < tile_height(function) < config_of(function).dim
     choices = [(size, Plan(unroll=unroll)) for size in sizes[:BLOCK_SHAPES]]
-    plans = (
-        Plan(jam=True),
-        Plan(columns_outside=True, unroll=unroll),
-        Plan(wait=False, unroll=unroll),
-    )
-    others = [(sizes[0], plan) for plan in plans]
-    for size, plan in (*choices, *others):
+    choices += [
+        (sizes[0], plan)
+        for plan in (
+            Plan(jam=True),
+            Plan(columns_outside=True, unroll=unroll),
+            Plan(wait=False, unroll=unroll),
+        )
+    ]
+    if any(isinstance(op, LoadOp) and op.diagonal is not None for op in function.walk()):
+        # A diagonal takes many moves: once for all pixels.
+        plan = Plan(columns_outside=True, weights_stay=True)
+        choices = [(size, plan) for size in sizes[:BLOCK_SHAPES]]
+    found: dict[str, None] = {}
+    for size, plan in choices:
         passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
     return [*found, baseline_pipeline(config)]
@@ -116,6 +122,8 @@ class Plan:
 
     columns_outside: bool = False
     """Blocks of columns outermost: B stays in the L2 rather than A."""
+    weights_stay: bool = False
+    """All weights of a block of columns stay in the scratchpad, for the blocks of rows inside."""
     wait: bool = True
     """Moves wait until the array is through with the last chunk."""
     unroll: bool = False
@@ -140,6 +148,7 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
         *outward,
         StagePass("c", blocks[-1]),
         InterchangePass((*chunks, *inside)),
+        *([StagePass("b", "jo")] if plan.weights_stay else []),
         *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
         InterleavePass("j", plan.wait),
         PeelPass("i", first=True),
