@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import (
     ModuleOp,
     StringAttr,
 )
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 from xdsl.utils.target import Target
 
 from ..dialects.gemmini import AccOp, NoneOp, SpadOp
@@ -125,6 +125,8 @@ class _Emitter:
                 self._local_address(op)
             case memref.CollapseShapeOp():
                 self.expressions.texts[op.result] = self.expressions.text(op.src)
+            case memref.AllocOp():
+                self._own_array(op)
             case _ if op.dialect_name() == "arith":
                 self.expressions.define(op, self._declare)
             case _:
@@ -205,13 +207,24 @@ class _Emitter:
         subscripts = [self.expressions.text(index) for index in indices]
         while isinstance(view := array.owner, memref.CollapseShapeOp):
             array = view.src
-        position = list(self.function.args).index(array)  # pyright: ignore[reportArgumentType]
-        if _rank(self.types[position]) == len(indices):
+        if self._rank_of(array) == len(indices):
             return f"&{name}{''.join(f'[{bare(s)}]' for s in subscripts)}"
         offset = subscripts[0]
         for subscript, extent in zip(subscripts[1:], type.get_shape()[1:], strict=True):
             offset = f"({offset} * {extent} + {subscript})"
         return f"({c_name(type.element_type)} *){name} + {offset}"
+
+    def _rank_of(self, array: SSAValue) -> int:
+        """Dimensions of an array as C declares it."""
+        if isinstance(array, BlockArgument):
+            return _rank(self.types[array.index])
+        assert isinstance(array.type, MemRefType)
+        return array.type.get_num_dims()
+
+    def _own_array(self, op: memref.AllocOp) -> None:
+        type = _c_type(op.memref.type, self.function, written=True)
+        name = self.expressions.name(op.memref, "between")
+        self._line(f"static {_declaration(type, name)};")
 
 
 def _rank(c_type: str) -> int:

@@ -147,15 +147,15 @@ def check_dram(
     outside = (dram < base) | (end > base + size) | (dram > base + size)
     reason = "reaches the bytes {:#x} to {:#x} of DRAM, outside of {:#x} to {:#x}"
     findings.add(index, outside, reason, dram.view(np.uint64), end - 1, base, base + size - 1)
-    if layout is not None and layout.arrays:
+    if layout is not None and layout.all_arrays:
         _check_arrays(findings, moves, end, layout)
 
 
 def _check_arrays(
     findings: Findings, moves: NDArray[Any], end: NDArray[np.int64], layout: MemoryLayout
 ) -> None:
-    starts = np.array([array.address for array in layout.arrays])
-    ends = np.array([array.address + array.size for array in layout.arrays])
+    starts = np.array([array.address for array in layout.all_arrays])
+    ends = np.array([array.address + array.size for array in layout.all_arrays])
     number = np.searchsorted(starts, moves["dram"], side="right") - 1
     crosses = (number >= 0) & (end > ends[number])
     findings.add(

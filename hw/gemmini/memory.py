@@ -1,4 +1,4 @@
-"""The DRAM image of a kernel: its array parameters, placed one after the other."""
+"""The DRAM image of a kernel: its parameters and its own arrays, placed one after the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects import func
+from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     Float16Type,
@@ -24,10 +24,13 @@ from xdsl.ir import Attribute, SSAValue
 from ...diagnostics import Diagnostic
 from .isa import DRAM_ALIGNMENT, DRAM_BASE
 
+NO_CONTENTS = 0xA5
+"""Bytes of arrays without contents: a kernel that reads them shows it."""
+
 
 @dataclass(frozen=True)
 class PlacedArray:
-    """One array parameter, row-major, at a byte address in DRAM."""
+    """One array, row-major, at a byte address in DRAM."""
 
     name: str
     address: int
@@ -51,13 +54,21 @@ class MemoryLayout:
     """Where the arrays of one kernel lie: from ``DRAM_BASE`` on, in order of the parameters."""
 
     arrays: tuple[PlacedArray, ...]
+    """The parameters."""
+    own_arrays: tuple[PlacedArray, ...] = ()
+    """Arrays that the kernel needs for itself, without contents at its start."""
+
+    @property
+    def all_arrays(self) -> tuple[PlacedArray, ...]:
+        """Every array, by address."""
+        return self.arrays + self.own_arrays
 
     @property
     def size(self) -> int:
         """Bytes of the image: up to the end of the last array, rounded up to the alignment."""
-        if not self.arrays:
+        if not self.all_arrays:
             return 0
-        last = self.arrays[-1]
+        last = self.all_arrays[-1]
         return _aligned(last.address + last.size) - DRAM_BASE
 
     def image(
@@ -68,13 +79,15 @@ class MemoryLayout:
         Raises ``Diagnostic`` for an unknown name, a wrong count, or a wrong shape or type.
         """
         image = np.zeros(self.size, np.uint8)
+        for array in self.own_arrays:
+            self._view(image, array).view(np.uint8)[...] = NO_CONTENTS
         for array, content in zip(self.arrays, self._in_order(contents), strict=True):
             if content is not None:
                 self._view(image, array)[...] = _checked(array, content)
         return image
 
     def read(self, image: NDArray[np.uint8]) -> list[NDArray[Any]]:
-        """Copies of all arrays as they are in ``image``."""
+        """Copies of the parameters as they are in ``image``."""
         return [self._view(image, array).copy() for array in self.arrays]
 
     def _view(self, image: NDArray[np.uint8], array: PlacedArray) -> NDArray[Any]:
@@ -96,19 +109,31 @@ class MemoryLayout:
         return contents
 
 
-def place_arguments(function: func.FuncOp) -> MemoryLayout:
-    """Place the array parameters of ``function``.
+def place_arrays(function: func.FuncOp) -> MemoryLayout:
+    """Place the array parameters of ``function``, and behind them its own arrays.
 
     Raises ``Diagnostic`` for a parameter that is no array of known size and number type.
     """
-    arrays: list[PlacedArray] = []
     address = DRAM_BASE
-    for number, argument in enumerate(function.args):
-        name = argument.name_hint or f"arg{number}"
-        shape, dtype = _shape_and_type(name, argument)
-        arrays.append(PlacedArray(name, address, shape, dtype))
-        address = _aligned(address + arrays[-1].size)
-    return MemoryLayout(tuple(arrays))
+
+    def place(value: SSAValue, name: str) -> PlacedArray:
+        nonlocal address
+        shape, dtype = _shape_and_type(value.name_hint or name, value)
+        array = PlacedArray(value.name_hint or name, address, shape, dtype)
+        address = _aligned(address + array.size)
+        return array
+
+    parameters = [place(value, f"arg{number}") for number, value in enumerate(function.args)]
+    own = [place(value, f"own{number}") for number, value in enumerate(own_arrays(function))]
+    return MemoryLayout(tuple(parameters), tuple(own))
+
+
+def own_arrays(function: func.FuncOp) -> list[SSAValue]:
+    """The DRAM arrays that ``function`` allocates, outside of all loops."""
+    if function.is_declaration:
+        return []
+    allocs = [op.memref for op in function.body.block.ops if isinstance(op, memref.AllocOp)]
+    return [value for value in allocs if isinstance(value.type.memory_space, NoneAttr)]
 
 
 def dtype_of(element: Attribute) -> np.dtype[Any] | None:

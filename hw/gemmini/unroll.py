@@ -30,7 +30,7 @@ from .commands import (
     local_address_cycles,
 )
 from .config import GemminiConfig
-from .memory import MemoryLayout, PlacedArray, place_arguments
+from .memory import MemoryLayout, PlacedArray, own_arrays, place_arrays
 
 MAX_COMMANDS = 1 << 26
 """Programs with more commands (or loop iterations at one place) are refused, not run for hours."""
@@ -109,8 +109,10 @@ def unroll(
     ``UnrollError`` for an operation that has no meaning here, a number that does not fit its field,
     an index outside of its array, or a program of more than ``max_commands`` commands.
     """
-    layout = place_arguments(function) if layout is None else layout
-    arrays: dict[SSAValue, PlacedArray] = dict(zip(function.args, layout.arrays, strict=True))
+    layout = place_arrays(function) if layout is None else layout
+    arrays: dict[SSAValue, PlacedArray] = dict(
+        zip([*function.args, *own_arrays(function)], layout.all_arrays, strict=True)
+    )
     origins = {op: number for number, op in enumerate(instructions(function))}
     scope = Scope(1)
     trace = _Trace(scope)
@@ -130,7 +132,7 @@ def stream_of_module(
     Raises ``Diagnostic`` when there is no such function or it cannot be unrolled.
     """
     function = kernel_function(module, name)
-    layout = place_arguments(function)
+    layout = place_arrays(function)
     return unroll(function, config, layout, max_commands), layout
 
 
@@ -182,6 +184,8 @@ class _Walk:
         if isinstance(op, scf.IfOp):
             return self._branch(op, trace, record)
         if isinstance(op, scf.YieldOp | func.ReturnOp):
+            return None
+        if isinstance(op, memref.AllocOp) and op.memref in self.arrays:
             return None
         if op in self.origins:
             return self._instruction(op, trace) if record else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from xdsl.dialects.builtin import MemRefType
+
 from ...diagnostics import Diagnostic, SourceLocation
 from ..c import syntax
-from ..c.types import CVoid
+from ..c.types import CVoid, to_mlir
 from . import arithmetic
 from .context import Context
 from .expressions import scalar_bytes
 from .values import (
+    DramArray,
     Either,
     Held,
     Pointer,
@@ -46,9 +49,16 @@ class Declarations:
                     "an array is initialised by a list in braces", initializer.location
                 )
             variable.cells[0] = self.converted(variable, initializer)
+        elif variable.extents and not variable.is_pointer and self.context.level == 0:
+            variable.place = lambda: self._in_memory(variable)
         if not self.context.scopes.declare(variable):
             raise Diagnostic(f"'{variable.name}' is declared twice", declarator.location)
         return variable
+
+    def _in_memory(self, variable: Variable) -> DramArray:
+        type = MemRefType(to_mlir(variable.type), variable.extents)
+        memref = self.context.emitter.allocate(type, variable.name)
+        return DramArray(variable.name, variable.type, variable.extents, memref)
 
     def _variable(self, declarator: syntax.Declarator) -> Variable:
         kind, location = declarator.type, declarator.location

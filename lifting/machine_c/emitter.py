@@ -9,8 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import FileLineColLoc, IndexType, IntAttr, IntegerAttr, StringAttr, i1
+from xdsl.dialects import arith, memref
+from xdsl.dialects.builtin import (
+    FileLineColLoc,
+    IndexType,
+    IntAttr,
+    IntegerAttr,
+    MemRefType,
+    StringAttr,
+    i1,
+)
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...diagnostics import Diagnostic, SourceLocation
@@ -102,8 +110,15 @@ class Emitter:
         self._add(op, self._frames[-1].block)
         return op
 
+    def allocate(self, type: MemRefType, name: str) -> SSAValue:
+        """An array of the function itself."""
+        alloc = memref.AllocOp([], [], type)
+        alloc.memref.name_hint = name
+        self._add(alloc, self._constants)
+        return alloc.memref
+
     def finish(self) -> None:
-        """Put the constants in front of the function, and drop what nothing uses."""
+        """Put the constants and arrays in front of the function, and drop what nothing uses."""
         body = self._frames[0].block
         drop_dead_values(body)
         for op in reversed(list(self._constants.ops)):

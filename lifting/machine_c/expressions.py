@@ -15,7 +15,7 @@ from .scopes import Scopes
 from .signatures import SIGNATURES
 from .terms import Condition, Sum, Truth, constant
 from .values import (
-    ArrayParameter,
+    DramArray,
     Number,
     Place,
     Pointer,
@@ -128,7 +128,7 @@ class Expressions:
     def _identifier(self, expression: syntax.Identifier) -> Value | Place:
         name = expression.name
         match self.scopes.find(name):
-            case ArrayParameter() as array:
+            case DramArray() as array:
                 return whole_array(array)
             case Variable() as variable:
                 return self._variable(variable, expression.location)
@@ -138,16 +138,16 @@ class Expressions:
             return self._constants[name]
         raise Diagnostic(f"'{name}' is not declared", expression.location)
 
-    def _variable(self, variable: Variable, location: SourceLocation) -> Value:
+    def _variable(self, variable: Variable, location: SourceLocation) -> Value | Place:
         if variable.extents:
-            raise _no_address(variable, location)
+            return whole_array(self._placed(variable, location))
         return _initialised(variable, 0, location)
 
     def _unary(self, expression: syntax.Unary) -> Value | Place:
         match expression.operator:
             case "&":
                 if (local := self.element_of_variable(expression.operand)) is not None:
-                    raise _no_address(local[0], expression.location)
+                    self._placed(local[0], expression.location)
                 place = self._evaluate(expression.operand)
                 if not isinstance(place, Place):
                     raise Diagnostic(
@@ -190,6 +190,14 @@ class Expressions:
             raise Diagnostic("only arrays have elements", expression.location)
         return element_at(base, self.index(expression.index))
 
+    def _placed(self, variable: Variable, location: SourceLocation) -> DramArray:
+        """The array as one that the accelerator reaches, from now on."""
+        if variable.place is None or any(cell is not None for cell in variable.cells):
+            raise _no_address(variable, location)
+        array = variable.place()
+        self.scopes.replace(variable, array)
+        return array
+
     def element_of_variable(self, expression: syntax.Expression) -> tuple[Variable, Sum] | None:
         """The local array and the element that a chain of subscripts names, None for others."""
         subscripts: list[syntax.Subscript] = []
@@ -202,13 +210,15 @@ class Expressions:
         variable = self.scopes.find(base.name)
         if not isinstance(variable, Variable) or not variable.extents:
             return None
+        if len(subscripts) != len(variable.extents) and variable.place is not None:
+            self._placed(variable, expression.location)
+            return None
         if len(subscripts) != len(variable.extents):
             raise Diagnostic(
                 f"'{variable.name}' needs {len(variable.extents)} subscripts, "
                 f"{len(subscripts)} given",
                 expression.location,
-                hint="rows of local arrays have no address on the accelerator; it reaches array "
-                "parameters only",
+                hint="the core uses its elements, so its rows have no address on the accelerator",
             )
         element = constant(0)
         for subscript, extent in zip(subscripts, variable.extents, strict=True):
@@ -344,11 +354,12 @@ def _no_address(variable: Variable, location: SourceLocation) -> Diagnostic:
     return Diagnostic(
         f"the local array '{variable.name}' has no address on the accelerator",
         location,
-        hint="use its elements; the accelerator reaches array parameters only",
+        hint="use its elements; the accelerator reaches parameters, and arrays that are declared"
+        " outside of loops and that the core does not use",
     )
 
 
-def _core_access(array: ArrayParameter, location: SourceLocation) -> Diagnostic:
+def _core_access(array: DramArray, location: SourceLocation) -> Diagnostic:
     return Diagnostic(
         f"the core reads an element of '{array.name}'",
         location,

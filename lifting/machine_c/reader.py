@@ -31,7 +31,7 @@ from .plain_loops import with_plain_loops
 from .scopes import Scopes
 from .signatures import UNAMBIGUOUS_NAMES
 from .statements import Statements
-from .values import ArrayParameter
+from .values import DramArray
 
 TOKEN_LIMIT = 200_000
 """Tokens of a source; generated kernels spell out hundreds of instructions, 20 tokens each."""
@@ -92,7 +92,7 @@ class _Reader:
         )
         self._scopes = scopes
         self._statements = Statements(context, run_loop)
-        self._arrays: list[ArrayParameter] = []
+        self._arrays: list[DramArray] = []
 
     def read(self) -> ModuleOp:
         for declaration in self._unit.declarations:
@@ -113,7 +113,7 @@ class _Reader:
         assert not isinstance(kind, CVoid)
         memref = self._block.insert_arg(MemRefType(to_mlir(kind), extents), len(self._block.args))
         memref.name_hint = parameter.name
-        array = ArrayParameter(parameter.name, kind, extents, memref)
+        array = DramArray(parameter.name, kind, extents, memref)
         self._arrays.append(array)
         if not self._scopes.declare(array):
             raise Diagnostic(f"'{parameter.name}' is declared twice", parameter.location)

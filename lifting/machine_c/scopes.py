@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .values import ArrayParameter, Held, Variable
+from .values import DramArray, Held, Variable
 
-Entity = Variable | ArrayParameter
+Entity = Variable | DramArray
 
 
 @dataclass(eq=False)
@@ -50,6 +50,12 @@ class Scopes:
         is_new = entity.name not in self._scopes[-1]
         self._scopes[-1][entity.name] = entity
         return is_new
+
+    def replace(self, variable: Variable, array: DramArray) -> None:
+        """Let the name of ``variable`` stand for ``array``."""
+        for scope in self._scopes:
+            if scope.get(variable.name) is variable:
+                scope[variable.name] = array
 
     def find(self, name: str) -> Entity | None:
         """What ``name`` stands for, None if it is not declared."""

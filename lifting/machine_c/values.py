@@ -36,8 +36,8 @@ class Real:
 
 
 @dataclass(frozen=True)
-class ArrayParameter:
-    """An array parameter of the kernel: memory that the accelerator reads and writes."""
+class DramArray:
+    """An array that the accelerator reads and writes: a parameter, or one of the kernel's own."""
 
     name: str
     element: CScalar
@@ -60,7 +60,7 @@ class ArrayParameter:
 class Pointer:
     """An address in an array: ``offset`` bytes from its start."""
 
-    array: ArrayParameter
+    array: DramArray
     offset: Sum
     unit: int
     """Bytes that adding 1 moves the address."""
@@ -145,9 +145,11 @@ class Variable:
     pointee: tuple[int, ...] = ()
     """Extents of what a pointer points to; () for one element."""
     cells: list[Held] = field(default_factory=list["Held"])
+    place: Callable[[], DramArray] | None = None
+    """Puts an array where the accelerator reaches it; None where that is not possible."""
 
 
-def whole_array(array: ArrayParameter) -> Place:
+def whole_array(array: DramArray) -> Place:
     """The array itself."""
     unit = array.bytes_of(array.extents)
     zeros = tuple(ZERO for _ in array.extents)

@@ -125,6 +125,8 @@ def _not_unrolled(
 def _require_same_parameters(source: PreparedSource, layout: MemoryLayout) -> None:
     shapes = parameter_shapes(single_function(source.module))
     placed = [(array.shape, element_type(array.dtype.name)) for array in layout.arrays]
+    if layout.own_arrays:
+        raise Unsupported("the stream uses arrays that are no parameters")
     if shapes != placed:
         raise Unsupported(f"its parameters {shapes} are not the arrays of the stream, {placed}")
 

@@ -44,7 +44,7 @@ def traffic(program: Program, layout: MemoryLayout | None = None) -> tuple[Array
     moved = commands["rows"] * commands["row_bytes"]
     rows: list[ArrayTraffic] = []
     left = loads | stores
-    for array in layout.arrays if layout is not None else ():
+    for array in layout.all_arrays if layout is not None else ():
         inside = (commands["dram"] >= array.address) & (
             commands["dram"] < array.address + array.size
         )
