@@ -12,6 +12,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import trn
 from ...dialects.trn import Operator, ViewOp
+from .block_cells import BlockEmitter, Cells, Operand
 from .block_plan import (
     Instance,
     Needed,
@@ -24,10 +25,9 @@ from .block_plan import (
     source_part,
     whole_spans,
 )
-from .cells import BlockEmitter, Cells, Operand
+from .block_scalars import ScalarCode
 from .computations import Computation, Reduction
 from .loop_nests import Number, linear
-from .scalar_code import ScalarCode
 from .spans import Lane, Span, Spans, lane_of, settled
 from .subscripts import Access, Subscript, slice_of
 from .tensor_functions import element_type

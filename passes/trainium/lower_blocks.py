@@ -19,9 +19,9 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
 from ..schedule_space import applies
+from .block_cells import Cells
 from .block_code import BlockCode, Place, spread
 from .block_plan import Plan, identity
-from .cells import Cells
 from .computations import Computation, computation_of
 from .joined_slices import first_of_covering, insertions
 from .loop_nests import Number, linear, loop
@@ -62,7 +62,7 @@ class LowerBlocksPass(ModulePass):
         for function in list(op.ops):
             if isinstance(function, func.FuncOp):
                 with refusing_illegal_operations():
-                    _BlockLowering(self, function).run()
+                    BlockLowering(self.loop, self.size, function).run()
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
@@ -96,23 +96,24 @@ class Store:
         return tensor_sizes(self.value)
 
 
-class _BlockLowering:
+class BlockLowering:
     """The lowering of one function."""
 
-    def __init__(self, options: LowerBlocksPass, function: func.FuncOp) -> None:
-        self.options = options
+    def __init__(self, loop: int, size: int, function: func.FuncOp) -> None:
+        self.loop = loop
+        self.size = size
         self.function = function
         returned = function.body.block.last_op
         if not isinstance(returned, func.ReturnOp) or not returned.arguments:
-            raise PassFailedException("trn-lower-blocks needs a function that returns tensors")
+            raise PassFailedException("blocks need a function that returns tensors")
         self.operations = [op for op in function.body.block.ops if op is not returned]
         self.stores = [
             store
             for value, position in zip(returned.arguments, output_positions(function), strict=True)
             for store in _stores(function, value, position)
         ]
-        if any(len(store.sizes) <= options.loop for store in self.stores):
-            raise PassFailedException(f"a result without a loop {options.loop}")
+        if any(len(store.sizes) <= loop for store in self.stores):
+            raise PassFailedException(f"a result without a loop {loop}")
         self.computations: dict[SSAValue, Computation] = {}
         for operation in self.operations:
             if isinstance(operation, linalg.GenericOp):
@@ -134,18 +135,16 @@ class _BlockLowering:
     def _extents(self, store: Store) -> tuple[int, int]:
         """The number of rows, and of iterations that are cut into pieces (0 if none are)."""
         cut = self._cut_dimension(store)
-        return store.sizes[self.options.loop], 0 if cut is None else store.sizes[cut]
+        return store.sizes[self.loop], 0 if cut is None else store.sizes[cut]
 
     def _cut_dimension(self, store: Store) -> int | None:
-        if not self.options.size:
+        if not self.size:
             return None
         others = [
-            number
-            for number, size in enumerate(store.sizes)
-            if number != self.options.loop and size > 1
+            number for number, size in enumerate(store.sizes) if number != self.loop and size > 1
         ]
-        if not others or store.sizes[others[0]] <= self.options.size:
-            raise PassFailedException(f"no loop that is longer than {self.options.size}")
+        if not others or store.sizes[others[0]] <= self.size:
+            raise PassFailedException(f"no loop that is longer than {self.size}")
         return others[0]
 
     def _rows(self, builder: Builder, stores: Sequence[Store]) -> None:
@@ -166,7 +165,7 @@ class _BlockLowering:
     def _pieces(self, builder: Builder, stores: Sequence[Store], row: Number, rows: int) -> None:
         """All pieces of some rows: alike in a loop, and else one by one."""
         _, extent = self._extents(stores[0])
-        size = self.options.size
+        size = self.size
         if not extent:
             self._piece(builder, stores, Place(row, rows), None)
             return
@@ -193,13 +192,13 @@ class _BlockLowering:
         dimension = self._cut_dimension(store)
         if dimension is not None and cut is not None:
             spans[dimension] = cut
-        del spans[self.options.loop]
+        del spans[self.loop]
         return spans
 
     def _plan_for(self, stores: Sequence[Store], cut: Span | None) -> Plan:
         plan = self._plan()
         for store in stores:
-            plan.need(identity(store.value), self.options.loop, self._spans(store, cut))
+            plan.need(identity(store.value), self.loop, self._spans(store, cut))
         for operation in reversed(self.operations):
             plan.need_operands_of(operation)
         return plan
@@ -216,7 +215,7 @@ class _BlockLowering:
             self._store(code, store, cut)
 
     def _store(self, code: BlockCode, store: Store, cut: Span | None) -> None:
-        loop, spans = self.options.loop, self._spans(store, cut)
+        loop, spans = self.loop, self._spans(store, cut)
         order = [number for number in range(len(store.sizes)) if number != loop]
         value = code.read(identity(store.value), loop, spans, order)
         if value is None:
