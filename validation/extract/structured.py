@@ -362,9 +362,12 @@ class Extractor:
                 and self._loads[leaf].indices == indices
                 and self._versions[leaf] == version
             ]
-            summands = split_accumulation(chosen, old, self._reads_array(array))
+            combines = self.combines(array, indices)
+            # A reduction may add up other elements of its own array, such as rows not yet changed.
+            summed = old.__contains__ if combines else self._reads_array(array)
+            summands = split_accumulation(chosen, old, summed)
             fold = ADDITION
-            if summands is None and self.combines(array, indices):
+            if summands is None and combines:
                 found = split_fold(chosen, old, self._reads_array(array))
                 fold, summands = found or (ADDITION, None)
             both = [*condition, *conditions]
