@@ -10,6 +10,7 @@ from xdsl.passes import ModulePass
 PASSES = {
     "gemmini-lower-linalg": ("lower_linalg", "LowerLinalgPass"),
     "gemmini-lower-products": ("lower_products", "LowerProductsPass"),
+    "gemmini-lower-pooling": ("lower_pooling", "LowerPoolingPass"),
     "gemmini-overwrite-first": ("overwrite_first", "OverwriteFirstPass"),
     "gemmini-tile": ("tile_loops", "TilePass"),
     "gemmini-stage": ("stage", "StagePass"),
@@ -37,6 +38,7 @@ TRAINIUM_PASSES = {
     "trn-lower-rows": ("trainium.lower_rows", "LowerRowsPass"),
     "trn-lower-matmul": ("trainium.lower_matmul", "LowerMatmulPass"),
     "trn-lower-blocks": ("trainium.lower_blocks", "LowerBlocksPass"),
+    "trn-lower-convolution": ("trainium.lower_convolution", "LowerConvolutionPass"),
     "trn-lower-transpose": ("trainium.lower_transpose", "LowerTransposePass"),
 }
 """The same for Trainium: from tensors to tile programs, any one of them."""
