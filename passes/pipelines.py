@@ -7,7 +7,7 @@ stored, chunks of A and B in two phases, moves spread between the products.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE, LoadOp
-from ..hw.gemmini.config import DEFAULT_CONFIG
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from .block_sizes import block_sizes
 from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
@@ -29,6 +29,8 @@ from .lower_linalg import LowerLinalgPass
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
+from .pooling import is_maximum
+from .pooling_pipelines import pooling_baseline, pooling_pipelines
 from .reuse_weights import ReuseWeightsPass
 from .sink import SinkPass
 from .stage import StagePass
@@ -37,20 +39,36 @@ from .unroll import UnrollPass
 from .widen_moves import WidenMovesPass
 
 TO_INSTRUCTIONS = (
-    "gemmini-place,gemmini-lower-tiles,gemmini-hoist-config,canonicalize,cse,licm,"
-    "gemmini-hoist-arithmetic,gemmini-scale-loops"
+    "gemmini-place,gemmini-lower-tiles,gemmini-hoist-config,canonicalize,licm,"
+    "gemmini-hoist-arithmetic,cse,gemmini-scale-loops"
 )
-"""What every pipeline ends with: places, instructions, configuration, and cheap address sums."""
+"""What every pipeline ends with: places, instructions, configuration, and cheap address sums.
+
+Sums out of several loops and guards meet, and are the same, only when they are hoisted.
+"""
 
 JAMMED_PRODUCTS = 32
 """Products in a row where tiles of weights are jammed."""
 BLOCK_SHAPES = 4
 """Block shapes that the first pipelines try."""
+RESIDENT_SHAPES = 2
+"""Block shapes that they try with all weights in the scratchpad."""
 
 
 def baseline_pipeline(config: str = DEFAULT_CONFIG) -> str:
     """The untuned lowering for the configuration of that name (or path)."""
     return f"{_spec(LowerLinalgPass(config))},{TO_INSTRUCTIONS}"
+
+
+def untuned_pipeline(tensor_ir: str, config: str = DEFAULT_CONFIG) -> str:
+    """The untuned lowering of the kernel in ``tensor_ir``, whatever kind it is.
+
+    Raises ``PassFailedException`` for a maximum over windows that cannot be lowered.
+    """
+    module = Parser(_context(), tensor_ir).parse_module()
+    if is_maximum(kernel_of(module)):
+        return pooling_baseline(module, config)
+    return baseline_pipeline(config)
 
 
 def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
@@ -61,6 +79,8 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     context = _context()
     lowering = LowerLinalgPass(config)
     module = Parser(context, tensor_ir).parse_module()
+    if is_maximum(kernel_of(module)):
+        return pooling_pipelines(module, config)
     lowering.apply(context, module)
     function = kernel_of(module)
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
@@ -76,15 +96,25 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
             Plan(wait=False, unroll=unroll),
         )
     ]
+    if _are_few_weights(counts, config_of(function)):
+        # The moves of short chunks need room between the products more than time after them.
+        stay = Plan(weights="", jam=True, wait=False)
+        choices[1:1] = [(size, stay) for size in sizes[:RESIDENT_SHAPES]]
     if any(isinstance(op, LoadOp) and op.diagonal is not None for op in function.walk()):
         # A diagonal takes many moves: once for all pixels.
-        plan = Plan(columns_outside=True, weights_stay=True)
+        plan = Plan(columns_outside=True, weights="jo")
         choices = [(size, plan) for size in sizes[:BLOCK_SHAPES]]
     found: dict[str, None] = {}
     for size, plan in choices:
         passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
     return [*found, baseline_pipeline(config)]
+
+
+def _are_few_weights(counts: Mapping[str, int], config: GemminiConfig) -> bool:
+    """Whether a matrix B fits a quarter of the scratchpad, beside two phases of A."""
+    is_matrix = not {"r", "s"} & set(counts)
+    return is_matrix and counts["j"] * counts["k"] * config.dim <= config.spad_rows // 4
 
 
 def _spec(instance: ModulePass) -> str:
@@ -122,8 +152,8 @@ class Plan:
 
     columns_outside: bool = False
     """Blocks of columns outermost: B stays in the L2 rather than A."""
-    weights_stay: bool = False
-    """All weights of a block of columns stay in the scratchpad, for the blocks of rows inside."""
+    weights: str | None = None
+    """The loop whose weights are all loaded at once, ahead of it; "" is the whole kernel."""
     wait: bool = True
     """Moves wait until the array is through with the last chunk."""
     unroll: bool = False
@@ -148,7 +178,7 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
         *outward,
         StagePass("c", blocks[-1]),
         InterchangePass((*chunks, *inside)),
-        *([StagePass("b", "jo")] if plan.weights_stay else []),
+        *([StagePass("b", plan.weights)] if plan.weights is not None else []),
         *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
         InterleavePass("j", plan.wait),
         PeelPass("i", first=True),
