@@ -8,7 +8,7 @@ by position becomes a condition on counters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from xdsl.ir import Attribute, Operation, SSAValue
 
@@ -192,6 +192,8 @@ def rounded(value: Number, element: Attribute, *, kept: bool = False) -> Term:
         type = integer_name(element)
         if isinstance(value, Index) or kept or value.type == type:
             return as_integer(value, type)
+        if _is_truth_as_number(value):
+            return term("extui", type, value.operands[0])
         return _clipped(as_float(value), element)
     name = float_name(element)
     if isinstance(value, Term) and value.type == name:
@@ -240,7 +242,7 @@ def truth(value: Number) -> Term:
     """Whether a number is not 0."""
     if isinstance(value, Index):
         return as_term(negate(equal(value, constant_index(0))))
-    if value.operation == "select" and _is_truth_as_number(value):
+    if _is_truth_as_number(value) or (value.operation == "extui" and _is_truth(value.operands[0])):
         return value.operands[0]
     zero = constant(0.0 if value.type == F32 else 0, value.type)
     kind, payload = ("cmpf", "une") if value.type == F32 else ("cmpi", "ne")
@@ -251,7 +253,14 @@ def _number_of(truth: Term) -> Term:
     return term("select", F32, truth, constant(1.0, F32), constant(0.0, F32))
 
 
-def _is_truth_as_number(value: Term) -> bool:
+def _is_truth(value: Term) -> bool:
+    return value.type == "i1"
+
+
+def _is_truth_as_number(value: Number) -> TypeGuard[Term]:
+    """Whether it is 1 where a condition holds, else 0."""
+    if not isinstance(value, Term) or value.operation != "select":
+        return False
     return [constant_value(operand) for operand in value.operands[1:]] == [1.0, 0.0]
 
 

@@ -1,0 +1,123 @@
+"""Products with row operations between them: proved equal to plain C, and NumPy's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from liftproof.dialects.context import new_context
+from liftproof.hw.gemmini.unroll import kernel_function
+from liftproof.hw.trainium.check import check
+from liftproof.hw.trainium.config import load_config
+from liftproof.hw.trainium.functional import run
+from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.lift import lift
+from liftproof.passes.trainium.lower_rows import LowerRowsPass
+from liftproof.validation.validate import validate
+
+CONFIG = load_config("trainium1")
+ATTENTION = """
+#include <math.h>
+void attention(const float q[{n}][{d}], const float k[{m}][{d}], const float v[{m}][{d}],
+               float o[{n}][{d}]) {{
+  float s[{n}][{m}];
+  for (int i = 0; i < {n}; i++)
+    for (int j = 0; j < {m}; j++) {{
+      float t = 0.0f;
+      for (int c = 0; c < {d}; c++) t += q[i][c] * k[j][c];
+      s[i][j] = t * 0.25f;
+    }}
+  for (int i = 0; i < {n}; i++) {{
+    float top = s[i][0];
+    for (int j = 1; j < {m}; j++) if (s[i][j] > top) top = s[i][j];
+    float sum = 0.0f;
+    for (int j = 0; j < {m}; j++) {{ s[i][j] = expf(s[i][j] - top); sum += s[i][j]; }}
+    for (int j = 0; j < {m}; j++) s[i][j] /= sum;
+  }}
+  for (int i = 0; i < {n}; i++)
+    for (int c = 0; c < {d}; c++) {{
+      float t = 0.0f;
+      for (int j = 0; j < {m}; j++) t += s[i][j] * v[j][c];
+      o[i][c] = t;
+    }}
+}}"""
+LINEAR = """
+#include <math.h>
+void linear(const float x[{n}][{m}], const float w[{d}][{m}], const float b[{d}],
+            float o[{n}][{d}]) {{
+  for (int i = 0; i < {n}; i++)
+    for (int j = 0; j < {d}; j++) {{
+      float s = b[j];
+      for (int k = 0; k < {m}; k++) s += x[i][k] * w[j][k];
+      o[i][j] = {activation};
+    }}
+}}"""
+SWIGLU = """
+#include <math.h>
+void swiglu(const float x[{n}][{m}], const float g[{m}][{d}], const float u[{m}][{d}],
+            float o[{n}][{d}]) {{
+  for (int i = 0; i < {n}; i++)
+    for (int j = 0; j < {d}; j++) {{
+      float a = 0.0f, b = 0.0f;
+      for (int k = 0; k < {m}; k++) {{ a += x[i][k] * g[k][j]; b += x[i][k] * u[k][j]; }}
+      o[i][j] = a / (1.0f + expf(-a)) * b;
+    }}
+}}"""
+RELU = "s > 0.0f ? s : 0.0f"
+GELU = "0.5f * s * (1.0f + tanhf(0.79788456f * (s + 0.044715f * s * s * s)))"
+Array = Any
+
+
+def attention(q: Array, k: Array, v: Array) -> Array:
+    scores = q @ k.T * np.float32(0.25)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True) @ v
+
+
+def relu(x: Array, w: Array, b: Array) -> Array:
+    return np.maximum(x @ w.T + b, 0)
+
+
+def gelu(x: Array, w: Array, b: Array) -> Array:
+    s = x @ w.T + b
+    return s * (1 + np.tanh(0.79788456 * (s + 0.044715 * s**3))) / 2
+
+
+def swiglu(x: Array, g: Array, u: Array) -> Array:
+    return x @ g / (1 + np.exp(-(x @ g))) * (x @ u)
+
+
+CASES = [
+    pytest.param(ATTENTION, (130, 520, 40), attention, id="attention"),
+    pytest.param(ATTENTION, (128, 128, 128), attention, id="attention_whole_tiles"),
+    pytest.param(LINEAR.replace("{activation}", RELU), (20, 140, 600), relu, id="relu"),
+    pytest.param(LINEAR.replace("{activation}", GELU), (256, 128, 128), gelu, id="gelu"),
+    pytest.param(SWIGLU, (130, 200, 72), swiglu, id="swiglu"),
+    pytest.param(SWIGLU, (128, 128, 512), swiglu, id="swiglu_whole_tiles"),
+]
+
+
+@pytest.mark.parametrize(("text", "sizes", "expected"), CASES)
+def test_products_between_rows(
+    text: str, sizes: tuple[int, int, int], expected: Callable[..., Array]
+) -> None:
+    """What is lowered is proved, and what it computes is NumPy's up to the rounding of sums."""
+    n, m, d = sizes
+    loops = parse_c_kernel(text.format(n=n, m=m, d=d), "kernel.c")
+    module = lift(loops)
+    LowerRowsPass().apply(new_context(), module)
+    module.verify()
+    result = validate(loops, module)
+    assert result.verdict == "proved", result.reason
+    function = kernel_function(module)
+    check(function, CONFIG)
+    rng = np.random.default_rng(3)
+    arrays = {
+        argument.name_hint or "": rng.standard_normal(argument.type.get_shape()).astype(np.float32)  # pyright: ignore
+        for argument in function.args
+    }
+    found = run(function, CONFIG, arrays)["o"]
+    given = [value for name, value in arrays.items() if name != "o"]
+    np.testing.assert_allclose(found, expected(*given), rtol=2e-4, atol=2e-4)
