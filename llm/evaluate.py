@@ -105,7 +105,7 @@ def evaluate(problem: Problem, pipeline: str) -> Outcome:
         key = f"{_digest(tiles)} {','.join(str(each.spec()) for each in rest)}"
         outcome = _outcomes.get((problem, key))
         if outcome is None:
-            outcome = _timed(problem, finished(tiles, rest) if rest else tiles)
+            outcome = time_program(problem, finished(tiles, rest) if rest else tiles)
     except Rejection as error:
         return Outcome(pipeline, None, diagnostic=str(error))
     _outcomes[problem, key] = outcome
@@ -118,7 +118,8 @@ _outcomes: OrderedDict[tuple[Problem, str], Outcome] = OrderedDict()
 """What became of tile programs and what follows; many schedules give the same one."""
 
 
-def _timed(problem: Problem, module: ModuleOp) -> Outcome:
+def time_program(problem: Problem, module: ModuleOp) -> Outcome:
+    """Cycles and bound of a lowered program; its pipeline is for the caller to say."""
     module.verify()
     digest = _digest(module)
     cycles, bound = _timing(problem, module, digest)
@@ -167,5 +168,6 @@ __all__ = [
     "new_context",
     "parse_pipeline",
     "shared_context",
+    "time_program",
     "universe",
 ]

@@ -13,6 +13,7 @@ from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
 from xdsl.utils.exceptions import ArgSpecParseError
 
 from ..passes.apply_proven_rule import ApplyProvenRulePass
+from ..passes.statements import SEPARATOR
 from .proven_rule import ProvenRule
 
 RULE = "rule"
@@ -73,7 +74,8 @@ def rule_spec(text: str) -> ArgSpec:
 
 def rules_in(pipeline: str) -> list[str]:
     """The texts of the rules that ``pipeline`` applies."""
-    specs = [spec for spec in _specs(pipeline) if spec.name == ApplyProvenRulePass.name]
+    specs = [spec for part in pipeline.split(SEPARATOR) for spec in _specs(part)]
+    specs = [spec for spec in specs if spec.name == ApplyProvenRulePass.name]
     return [str(spec.parameters[RULE][0]) for spec in specs if spec.parameters.get(RULE)]
 
 

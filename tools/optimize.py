@@ -32,13 +32,14 @@ from ..llm.proposal import restore
 from ..llm.rule_library import keep_rule, known_rules
 from ..llm.search import Certify, NothingProvedError, Search, SearchState
 from ..llm.session import Session, open_session
+from ..passes.statements import SEPARATOR
 from ..validation.core.checker import Violation
 from ..validation.core.polyhedral import Unsupported
 from ..validation.decide import decide
 from ..validation.trace import validate_unrolled
 from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_text
-from .routes import Route, find_route
+from .routes import Part, Route, find_route
 from .rule_report import rules_report
 
 
@@ -84,8 +85,14 @@ class Result:
     stream: CommandStream
     timing: TimingResult
     best: Outcome
+    """The whole program; where it has several parts, the pipelines of all of them."""
+    proposals: tuple[Outcome, ...]
+    """Programs that a model wrote and that are part of it."""
     baseline_cycles: int
-    state: SearchState
+    outcomes: tuple[Outcome, ...]
+    """Everything that was tried, one part after the other."""
+    evaluated: int
+    rejected: int
     validation: Validation
     ideal_cycles: float
     """Multiply-accumulates of the kernel divided by the array's cells."""
@@ -117,9 +124,9 @@ class Result:
             "commands": len(self.stream),
             "pipeline": self.best.pipeline,
             "patterns": rules_report(self.best.pipeline, self.options.config),
-            "evaluated": self.state.evaluated,
-            "rejected": self.state.rejected,
-            "proposal": self.best.kind,
+            "evaluated": self.evaluated,
+            "rejected": self.rejected,
+            "proposal": self.proposals[0].kind if self.proposals else self.best.kind,
             "proposer": self.proposer,
             "explanation": self.explanation,
             "seed": self.options.seed,
@@ -170,28 +177,43 @@ class _Job:
         self.started = self.last = time.perf_counter()
         self.stage_seconds: dict[str, float] = {}
         self.proposer: dict[str, Any] = {"name": "offline"}
-        self.proofs: dict[str, Validation] = {}
-        """What the search proved of this kernel, by pipeline."""
 
     def run(self) -> Result:
         source = read_text(self.path)
         loops = parse_c_kernel(source, self.path)
         check_affine(loops)
         self._ended("parse", signature(loops))
-        route = self._route(loops)
-        lifted, problem, baseline = route.lifted, route.problem, route.baseline
-        assert baseline.cycles is not None
+        problem = Problem(
+            "",
+            self.options.config,
+            self.options.level,
+            self.options.dram_latency,
+            warm=self.options.warm,
+        )
+        route = self._route(loops, problem)
         prepared = self._prepare(loops)
-        state = self._search(route, prepared, str(loops), baseline.cycles)
-        assert state.best is not None
-        program = self._program(problem, state.best)
-        validation = self.proofs.get(state.best.pipeline)
+        proofs: dict[str, Validation] = {}
+        """What the search proved of this kernel, by pipeline."""
+        searches = [
+            self._search(part, self._prepare(part.source), {}, number, len(route.parts))
+            if route.statements
+            else self._search(part, prepared, proofs, number, len(route.parts))
+            for number, part in enumerate(route.parts)
+        ]
+        found = [_best(search) for search in searches]
+        programs = [
+            self._program(part.problem, best) for part, best in zip(route.parts, found, strict=True)
+        ]
+        joined = route.join(problem, found, programs)
+        program = joined.program
+        validation = proofs.get(joined.outcome.pipeline)
         if validation is None:
             validation = decide(prepared, program, config=self.config)
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
-        self._keep(problem, state.best)
+        for part, best in zip(route.parts, found, strict=True):
+            self._keep(part.problem, best)
         stream, layout = stream_of_module(program, self.config)
         timing = simulate_timing(
             stream,
@@ -204,13 +226,16 @@ class _Job:
             kernel=Path(self.path).stem,
             source=source,
             options=self.options,
-            lifted=lifted,
+            lifted=route.lifted,
             program=program,
             stream=stream,
             timing=timing,
-            best=state.best,
-            baseline_cycles=baseline.cycles,
-            state=state,
+            best=joined.outcome,
+            proposals=tuple(best for best in found if best.text),
+            baseline_cycles=route.baseline.cycles or 0,
+            outcomes=tuple(outcome for search in searches for outcome in search.outcomes),
+            evaluated=sum(search.evaluated for search in searches),
+            rejected=sum(search.rejected for search in searches),
             validation=validation,
             ideal_cycles=route.multiplications / self.config.dim**2,
             seconds=time.perf_counter() - self.started,
@@ -224,11 +249,7 @@ class _Job:
             return restore(problem, best.program)
         return lower(problem.tensor_ir, parse_pipeline(best.pipeline))
 
-    def _route(self, loops: ModuleOp) -> Route:
-        options = self.options
-        problem = Problem(
-            "", options.config, options.level, options.dram_latency, warm=options.warm
-        )
+    def _route(self, loops: ModuleOp, problem: Problem) -> Route:
         route = find_route(self.path, loops, problem)
         lifted = route.lifted
         self._ended("lift", f"{lifted.summary:<28} {lifted.verdict} {lifted.method}")
@@ -241,37 +262,49 @@ class _Job:
             raise Diagnostic(f"{self.path}: cannot be validated: {error}") from error
 
     def _search(
-        self, route: Route, prepared: PreparedSource, source_ir: str, baseline_cycles: int
+        self,
+        part: Part,
+        prepared: PreparedSource,
+        proofs: dict[str, Validation],
+        number: int,
+        count: int,
     ) -> SearchState:
-        problem = route.problem
-        budget = 1 if self.options.pipeline is not None else max(1, self.options.budget)
+        """Search for the best program of part ``number``; each has an equal share of the budget."""
+        problem = part.problem
+        budget = max(1, self.options.budget // count)
         similar = self._similar(problem)
-        first: Sequence[str] = (
-            [self.options.pipeline]
-            if self.options.pipeline is not None
-            else self._first(route, similar)
-        )
+        first = self._first(part, similar)
+        if self.options.pipeline is not None:
+            budget, first = 1, [self._given_pipeline(self.options.pipeline, number, count)]
 
         def progress(state: SearchState) -> None:
             self.listener.searching(state, budget)
 
         try:
             if self.session is None:
-                certify = self._certify(problem, prepared, self.proofs)
+                certify = self._certify(problem, prepared, proofs)
                 search = Search(
                     problem, certify, self.executor, budget, self.options.seed, progress
                 )
                 state = search.run(first)
             else:
-                state = self._advised_search(
-                    problem, source_ir, baseline_cycles, budget, first, similar, progress
-                )
+                state = self._advised_search(part, budget, first, similar, progress)
         except NothingProvedError as error:
             raise Diagnostic(f"{self.path}: no program could be accepted: {error}") from error
-        assert state.best is not None
         candidates = f"{state.evaluated}/{budget} candidates"
-        self._ended("search", f"{candidates}   best {state.best.cycles:,} cycles")
+        which = f"   product {number + 1} of {count}" if count > 1 else ""
+        self._ended("search", f"{candidates}   best {_best(state).cycles:,} cycles{which}")
         return state
+
+    def _given_pipeline(self, text: str, number: int, count: int) -> str:
+        """The pipeline for one part: one for all of them, or its own."""
+        pipelines = [pipeline.strip() for pipeline in text.split(SEPARATOR.strip())]
+        if len(pipelines) not in (1, count):
+            raise Diagnostic(
+                f"{self.path}: {len(pipelines)} pipelines for {count} products",
+                hint=f"give one for all, or one for each with '{SEPARATOR.strip()}' in between",
+            )
+        return pipelines[number if len(pipelines) > 1 else 0]
 
     def _similar(self, problem: Problem) -> list[Entry]:
         """Schedules of similar kernels, if there is a library."""
@@ -279,9 +312,9 @@ class _Job:
             return []
         return Library(self.options.library).nearest(problem)
 
-    def _first(self, route: Route, similar: Sequence[Entry]) -> list[str]:
+    def _first(self, part: Part, similar: Sequence[Entry]) -> list[str]:
         """The schedules that the search starts from: known ones, then those made for the kernel."""
-        return list(dict.fromkeys([*(entry.pipeline for entry in similar), *route.first]))
+        return list(dict.fromkeys([*(entry.pipeline for entry in similar), *part.first]))
 
     def _keep(self, problem: Problem, best: Outcome) -> None:
         """Add a proven schedule to the library."""
@@ -308,9 +341,7 @@ class _Job:
 
     def _advised_search(
         self,
-        problem: Problem,
-        source_ir: str,
-        baseline_cycles: int,
+        part: Part,
         budget: int,
         first: Sequence[str],
         similar: Sequence[Entry],
@@ -319,10 +350,12 @@ class _Job:
         """Search with language models, on a copy of the kernel without the user's names."""
         from ..llm.advised import Advice
 
-        session = self.session
+        session, problem = self.session, part.problem
         assert session is not None
+        assert part.baseline.cycles is not None
         self._offer_rules(session, problem)
-        advice = Advice(session, problem, source_ir, baseline_cycles, self.options.seed, similar)
+        cycles, seed = part.baseline.cycles, self.options.seed
+        advice = Advice(session, problem, str(part.source), cycles, seed, similar)
         prepared = self._prepare(advice.source())
         with advice.opened(self.executor, self.options.jobs) as (guide, examine):
             search = Search(
@@ -360,6 +393,11 @@ class _Job:
         self.stage_seconds[name] = now - self.last
         self.last = now
         self.listener.stage(name, f"{text}   {self.stage_seconds[name]:.1f} s")
+
+
+def _best(search: SearchState) -> Outcome:
+    assert search.best is not None
+    return search.best
 
 
 def signature(loops: ModuleOp) -> str:

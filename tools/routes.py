@@ -1,13 +1,14 @@
-"""How a kernel is taken to the machine: as a lifted tensor program, or as a chain of products.
+"""How a kernel is taken to the machine: as lifted tensor programs, or as a chain of products.
 
-A contraction is lifted to tensors and scheduled on tiles. What no single contraction says (products
-of what other products computed, recurrences over time, several outputs) stays as loops and is
-lowered as a chain of small products, on machines that compute in float32.
+A kernel is lifted to tensors, and each of its contractions is scheduled on tiles by itself. What is
+no sequence of contractions (recurrences over time) stays as loops and is lowered as a chain of
+small products, on machines that compute in float32.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
@@ -15,26 +16,64 @@ from xdsl.utils.exceptions import PassFailedException
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
 from ..lifting.prove import LiftResult, lift_and_prove
-from ..llm.evaluate import Outcome, Problem, evaluate
+from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline, time_program
 from ..llm.work import multiply_accumulates
-from ..passes.pipelines import baseline_pipeline, first_pipelines
+from ..passes.kernel import kernel_of
+from ..passes.pipelines import first_pipelines, untuned_pipeline
+from ..passes.pooling import pooling_of
 from ..passes.product_pipelines import (
     as_product_kernel,
     product_baseline,
     product_multiplications,
     product_pipelines,
 )
+from ..passes.statements import SEPARATOR, Statement, join_programs, split_statements
+
+
+@dataclass(frozen=True)
+class Part:
+    """A kernel, or one statement of it: what schedules are searched for."""
+
+    source: ModuleOp
+    """What its programs are proved equal to."""
+    problem: Problem
+    baseline: Outcome
+    first: tuple[str, ...]
+    """The pipelines to begin with."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """The kernel as passes take it, and the pipelines to begin with."""
+    """The kernel as passes take it, in parts that are joined in the end."""
 
     lifted: LiftResult
-    problem: Problem
+    parts: tuple[Part, ...]
     baseline: Outcome
-    first: tuple[str, ...]
+    """The untuned program of all parts."""
     multiplications: int
+    statements: tuple[Statement, ...] = ()
+    """What the parts compute, if there are several."""
+
+    def join(
+        self, problem: Problem, best: Sequence[Outcome], programs: Sequence[ModuleOp]
+    ) -> Joined:
+        """The program of the kernel from those of its parts, and what is known about it.
+
+        Raises ``PassFailedException`` if it cannot be timed.
+        """
+        if not self.statements:
+            return Joined(programs[0], best[0])
+        program = join_programs(self.lifted.module, self.statements, programs)
+        pipeline = SEPARATOR.join(outcome.pipeline for outcome in best)
+        return Joined(program, replace(time_program(problem, program), pipeline=pipeline))
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A program of a whole kernel, with its cycles."""
+
+    program: ModuleOp
+    outcome: Outcome
 
 
 def find_route(path: str, loops: ModuleOp, problem: Problem) -> Route:
@@ -65,12 +104,34 @@ def _as_tensors(path: str, loops: ModuleOp, problem: Problem) -> Route:
     lifted = lift_and_prove(loops)
     if lifted.verdict != "proved":
         raise Diagnostic(f"{path}: lift {lifted.verdict}: {lifted.reason}")
-    problem = _with_kernel(problem, lifted.module)
-    baseline = evaluate(problem, baseline_pipeline(problem.config))
+    try:
+        # A convolution below a maximum over windows stays with it.
+        is_pooled = pooling_of(kernel_of(lifted.module)) is not None
+        statements = () if is_pooled else split_statements(lifted.module)
+    except PassFailedException as error:
+        raise Diagnostic(f"{path}: cannot be lowered: {error}") from error
+    multiplications = multiply_accumulates(lifted.module)
+    if len(statements) <= 1:
+        part = _part(path, problem, loops, lifted.module)
+        return Route(lifted, (part,), part.baseline, multiplications)
+    parts = tuple(_part(path, problem, each.kernel, each.kernel) for each in statements)
+    route = Route(lifted, parts, parts[0].baseline, multiplications, statements)
+    baselines = [part.baseline for part in parts]
+    programs = [lower(p.problem.tensor_ir, parse_pipeline(p.baseline.pipeline)) for p in parts]
+    return replace(route, baseline=route.join(problem, baselines, programs).outcome)
+
+
+def _part(path: str, problem: Problem, source: ModuleOp, kernel: ModuleOp) -> Part:
+    problem = _with_kernel(problem, kernel)
+    try:
+        untuned = untuned_pipeline(problem.tensor_ir, problem.config)
+    except PassFailedException as reason:
+        raise Diagnostic(f"{path}: cannot be lowered: {reason}") from reason
+    baseline = evaluate(problem, untuned)
     if baseline.cycles is None:
         raise Diagnostic(f"{path}: cannot be lowered: {baseline.diagnostic}")
     first = first_pipelines(problem.tensor_ir, problem.config)
-    return Route(lifted, problem, baseline, tuple(first), multiply_accumulates(lifted.module))
+    return Part(source, problem, baseline, tuple(first))
 
 
 def _as_products(loops: ModuleOp, problem: Problem) -> Route:
@@ -95,4 +156,4 @@ def _as_products(loops: ModuleOp, problem: Problem) -> Route:
         0.0,
         f"products in loops, {count} factors",
     )
-    return Route(lifted, problem, baseline, tuple(first), count)
+    return Route(lifted, (Part(loops, problem, baseline, tuple(first)),), baseline, count)

@@ -34,9 +34,10 @@ def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> d
         texts["kernel.c"] = emit_c(result.program, "\n".join(provenance))
     if "rocc" in formats:
         texts["kernel.rocc"] = write_rocc(result.stream)
-    if result.best.text:
-        texts[f"proposal.{'c' if result.best.kind == 'c' else 'mlir'}"] = result.best.text
-    texts["search.jsonl"] = "\n".join(json.dumps(_row(o)) for o in result.state.outcomes)
+    for number, best in enumerate(result.proposals):
+        name = f"proposal_{number + 1}" if len(result.proposals) > 1 else "proposal"
+        texts[f"{name}.{'c' if best.kind == 'c' else 'mlir'}"] = best.text
+    texts["search.jsonl"] = "\n".join(json.dumps(_row(o)) for o in result.outcomes)
     files = [str(directory / name) for name in (*texts, "report.json")]
     report = {**result.report(), "files": files}
     texts["report.json"] = json.dumps(report, indent=2)

@@ -33,7 +33,7 @@ class Direct(Executor):
 
 def told(result: Result) -> tuple[object, ...]:
     """What must not depend on where a search ran."""
-    return result.best, str(result.program), result.state.outcomes, result.timing.cycles
+    return result.best, str(result.program), result.outcomes, result.timing.cycles
 
 
 @pytest.fixture(scope="module")
