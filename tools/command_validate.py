@@ -20,7 +20,7 @@ from ..validation.query_log import QueryLog, is_logging, logging_queries
 from .arguments import positive
 from .exit_status import EXIT_OF_VERDICT
 from .read import read_text
-from .read_pair import gemmini_config, read_pair
+from .read_pair import gemmini_config, neuron_config, read_pair
 from .validation_report import print_extras, print_report, report_of
 
 PROGRAM_OPTIONS = ("counterexample", "replay", "certificate", "check_certificate")
@@ -157,25 +157,25 @@ def _validate(
 ) -> dict[str, Any]:
     from ..validation.limits import ValidationOptions
 
-    limits = ValidationOptions()
+    limits, neuron = ValidationOptions(), neuron_config(options.config)
     if options.rlimit is not None:
         limits = replace(limits, resource_limit=options.rlimit)
     if options.check_certificate is not None:
         from .recheck import recheck
 
         certificate = read_certificate(read_text(str(options.check_certificate)))
-        return recheck(source, target, certificate, config, limits)
+        return recheck(source, target, certificate, config, limits, neuron)
     from ..validation.decide import decide
     from ..validation.proof_cache import ProofCache, proof_key
 
     cache = None if options.no_cache or is_logging() else ProofCache()
-    key = proof_key(source, target, config, limits)
+    key = proof_key(source, target, config, limits, neuron)
     kept = cache.find(key) if cache is not None else None
     if kept is not None:
         result = kept.validation()
         text = kept.certificate
     else:
-        result = decide(source, target, config=config, options=limits)
+        result = decide(source, target, config=config, options=limits, neuron=neuron)
         text = ""
         if result.certificate is not None:
             text = certificate_text(result.certificate, _about(options))

@@ -18,7 +18,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedExc
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from ..diagnostics import Diagnostic
-from ..hw.gemmini.config import DEFAULT_CONFIG, ConfigError, load_config
+from ..hw.gemmini.config import DEFAULT_CONFIG, ConfigError
 from .exit_status import EXIT_OF_VERDICT, REJECTED, USAGE
 from .validate_each import EachPass, NotProvedError
 
@@ -81,8 +81,11 @@ class LiftproofOptMain(xDSLOptMain):
         super().setup_pipeline()
         if not self.args.validate_each:
             return
-        config, use_cache = load_config(self.args.config), not self.args.no_cache
-        validator = EachPass(config, self.args.validation_report, use_cache=use_cache)
+        from .read_pair import gemmini_config, neuron_config
+
+        config, neuron = gemmini_config(self.args.config), neuron_config(self.args.config)
+        use_cache, report = not self.args.no_cache, self.args.validation_report
+        validator = EachPass(config, report, use_cache=use_cache, neuron=neuron)
         inner = self.pipeline.callback
 
         def callback(

@@ -11,6 +11,8 @@ from xdsl.dialects.func import FuncOp
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import GemminiConfig, load_config
 from ..hw.machines import TRAINIUM, machine_of
+from ..hw.trainium.config import TrainiumConfig
+from ..hw.trainium.config import load_config as load_neuron_config
 from ..lifting.nki import Argument, array_shape, parameter_names, parse_shapes, read_nki
 from .read import read_module, read_text
 
@@ -20,8 +22,16 @@ def is_nki(path: str) -> bool:
 
 
 def gemmini_config(name: str) -> GemminiConfig:
-    """The configuration of a name; proofs about Trainium's programs depend on none."""
+    """The Gemmini of a configuration's name; the default one if it is of another machine."""
     return load_config() if machine_of(name) == TRAINIUM else load_config(name)
+
+
+def neuron_config(name: str) -> TrainiumConfig:
+    """The NeuronCore of a configuration's name; the default one if it is of another machine.
+
+    Only proofs about streams depend on it, by its memory and its instructions.
+    """
+    return load_neuron_config(name) if machine_of(name) == TRAINIUM else load_neuron_config()
 
 
 def read_pair(

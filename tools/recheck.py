@@ -8,12 +8,14 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
+from ..hw.trainium.config import TrainiumConfig
 from ..validation.assumptions import ASSUMPTIONS
 from ..validation.core.certificate import ProofCertificate
 from ..validation.core.checker import Violation
 from ..validation.core.polyhedral import Unsupported
 from ..validation.limits import ValidationOptions
 from ..validation.recheck import Rechecked, check_certificate
+from ..validation.streams import HazardError, without_streams
 
 
 def recheck(
@@ -22,13 +24,15 @@ def recheck(
     certificate: ProofCertificate,
     config: GemminiConfig,
     limits: ValidationOptions,
+    neuron: TrainiumConfig | None = None,
 ) -> dict[str, Any]:
     """The report of ``validate``; a certificate that does not hold leaves the verdict open."""
     start = time.perf_counter()
     verdict, reason, found = "proved", "", Rechecked(ASSUMPTIONS, 0, 0.0)
     try:
-        found = check_certificate(source, target, certificate, config, limits)
-    except (Violation, Unsupported) as error:
+        pair = [without_streams(module, neuron) for module in (source, target)]
+        found = check_certificate(pair[0], pair[1], certificate, config, limits)
+    except (HazardError, Violation, Unsupported) as error:
         verdict, reason = "unknown", f"the certificate does not prove it: {error}"
     return {
         "verdict": verdict,

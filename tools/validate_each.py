@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ..hw.gemmini.config import GemminiConfig
+from ..hw.trainium.config import TrainiumConfig
 
 if TYPE_CHECKING:
     from ..validation.validate import PreparedSource
@@ -51,9 +52,15 @@ class EachPass:
     """Keeps the program before each pass and has the one after it validated against it."""
 
     def __init__(
-        self, config: GemminiConfig, report: Path | None, *, use_cache: bool = True
+        self,
+        config: GemminiConfig,
+        report: Path | None,
+        *,
+        use_cache: bool = True,
+        neuron: TrainiumConfig | None = None,
     ) -> None:
         self.config = config
+        self.neuron = neuron
         self.report = report
         self.use_cache = use_cache
         self.steps: list[Step] = []
@@ -88,7 +95,7 @@ class EachPass:
 
         started = time.perf_counter()
         cache = ProofCache() if self.use_cache else None
-        key = proof_key(before, after, self.config, ValidationOptions())
+        key = proof_key(before, after, self.config, ValidationOptions(), self.neuron)
         kept = cache.find(key) if cache is not None else None
         if kept is not None:
             # The next pass is proved against a program that nobody has analysed in this run.
@@ -96,7 +103,7 @@ class EachPass:
             seconds = time.perf_counter() - started
             obligations = kept.obligations
             return Step(text, "proved", obligations, pass_seconds, seconds, cached=True)
-        result = decide(self._prepared or before, after, config=self.config)
+        result = decide(self._prepared or before, after, config=self.config, neuron=self.neuron)
         self._prepared = result.target
         if cache is not None:
             cache.keep(key, result, {"pass": text})

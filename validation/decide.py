@@ -7,12 +7,14 @@ from dataclasses import replace
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig, load_config
+from ..hw.trainium.config import TrainiumConfig
 from .core.polyhedral import Unsupported, describe
 from .explain import explain
 from .extract.extraction import Level, level_of
 from .extract.structured import single_function
 from .hazards.final_fence import store_without_fence, with_final_fence
 from .interface import interface_difference
+from .streams import ORDER_ASSUMPTIONS, HazardError, not_in_order, refuted_by, without_streams
 from .validate import PreparedSource, Validation, ValidationOptions, validate
 
 
@@ -22,14 +24,42 @@ def decide(
     *,
     config: GemminiConfig | None = None,
     options: ValidationOptions | None = None,
+    neuron: TrainiumConfig | None = None,
 ) -> Validation:
-    """``validate``; where its verdict is ``unknown`` and the target is ISA IR, run it symbolically.
+    """``validate``, for programs that may be streams of Trainium too, and with a second engine.
+
+    Streams are checked for hazards, on the machine ``neuron`` (by default ``trainium1``), and put
+    in order first: a hazard of the target refutes it. Where ``validate`` leaves ISA IR open, it is
+    run symbolically.
 
     A verdict of the second engine says ``proved at size`` in its assumptions; so does one of the
     third, to which chains of floating-point products go first. Where neither of the first two
     decides, the reasons of both are given. A program that only lacks the fence at its end is
     refuted as such.
     """
+    try:
+        if isinstance(source, ModuleOp):
+            source = without_streams(source, neuron)
+    except (HazardError, Unsupported) as error:
+        return not_in_order(f"source: {error}")
+    try:
+        ordered = without_streams(target, neuron)
+    except HazardError as error:
+        return refuted_by(error.hazard)
+    except Unsupported as error:
+        return not_in_order(f"target: {error}")
+    found = _decide(source, ordered, config, options)
+    if ordered is target:
+        return found
+    return replace(found, assumptions=(*found.assumptions, *ORDER_ASSUMPTIONS))
+
+
+def _decide(
+    source: ModuleOp | PreparedSource,
+    target: ModuleOp,
+    config: GemminiConfig | None,
+    options: ValidationOptions | None,
+) -> Validation:
     if not _is_instructions(target):
         return validate(source, target, config=config, options=options)
     store = store_without_fence(single_function(target).body.block)

@@ -22,6 +22,7 @@ import z3
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig
+from ..hw.trainium.config import TrainiumConfig
 from .core.certificate_json import certificate_text
 from .limits import ValidationOptions
 from .validate import Validation
@@ -92,11 +93,15 @@ class ProofCache:
 
 
 def proof_key(
-    source: ModuleOp, target: ModuleOp, config: GemminiConfig, options: ValidationOptions
+    source: ModuleOp,
+    target: ModuleOp,
+    config: GemminiConfig,
+    options: ValidationOptions,
+    neuron: TrainiumConfig | None = None,
 ) -> bytes:
     """The hash of all that a proof of these two programs depends on."""
     programs = [_exact_text(module) for module in (source, target)]
-    parts = (prover_digest(), repr(config), str(options.resource_limit), *programs)
+    parts = (prover_digest(), repr(config), repr(neuron), str(options.resource_limit), *programs)
     return sha256(b"".join(sha256(part.encode()).digest() for part in parts)).digest()
 
 

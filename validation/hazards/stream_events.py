@@ -22,6 +22,8 @@ from ...hw.trainium.interpret import Interpreter, Step, location_of, refused
 from ...hw.trainium.memory import Access, Buffer, Memory, contiguous_strides
 from .stream_cells import Region
 
+_PARTIAL = (trn.TensorCopyPredicatedOp, trn.TensorCopyDynamicDstOp, trn.StreamShuffleOp)
+"""Instructions that write some elements of their target only."""
 MAX_EVENTS = 1 << 20
 """Of all streams together: a guard against programs that would take too long to check."""
 
@@ -54,6 +56,8 @@ class Touch:
 
     region: int
     is_write: bool
+    updates: bool = False
+    """A write that depends on what was there, or leaves some of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +205,15 @@ class _Unroller:
                 raise refused(op, "an operand comes from no trn.view")
             if access.is_empty:
                 return ()
-            found.append(Touch(self._region(access), is_write))
+            updates = is_write and self._updates(op, operand)
+            found.append(Touch(self._region(access), is_write, updates))
         return tuple(found)
+
+    def _updates(self, op: Instruction, target: SSAValue) -> bool:
+        if isinstance(op, trn.MultMovingOp) and op.accumulate is not None:
+            return bool(self.interpreter.runtime(op.accumulate))
+        adds = isinstance(op, trn.DmaStartOp) and op.add is not None
+        return adds or isinstance(op, _PARTIAL) or list(op.operands).count(target) > 1
 
     def _region(self, access: Access) -> int:
         # The region keeps its memory alive, so that no other gets the same id.

@@ -76,6 +76,20 @@ def find_stream_hazard(function: func.FuncOp, config: TrainiumConfig) -> StreamH
     Raises ``Diagnostic`` for a function that is not at the ISA level or breaks a rule of the
     machine, and for one of more than ``stream_events.MAX_EVENTS`` instructions.
     """
+    found = examine_streams(function, config)
+    return found if isinstance(found, StreamHazard) else None
+
+
+@dataclass(frozen=True)
+class Harmless:
+    """A program without hazards: its events, in an order in which they can happen."""
+
+    program: StreamProgram
+    order: list[int]
+
+
+def examine_streams(function: func.FuncOp, config: TrainiumConfig) -> StreamHazard | Harmless:
+    """Like ``find_stream_hazard``, with what was found about a program that has none."""
     capacity = _over_capacity(function, config)
     if capacity is not None:
         return capacity
@@ -85,7 +99,7 @@ def find_stream_hazard(function: func.FuncOp, config: TrainiumConfig) -> StreamH
     if execution.stuck:
         return _stuck(program, execution)
     race = find_race(program, HappensBefore(program, execution.order))
-    return None if race is None else _race(race)
+    return Harmless(program, execution.order) if race is None else _race(race)
 
 
 def _over_capacity(function: func.FuncOp, config: TrainiumConfig) -> StreamHazard | None:
@@ -105,12 +119,12 @@ def _over_capacity(function: func.FuncOp, config: TrainiumConfig) -> StreamHazar
 def _first_user(function: func.FuncOp, buffer: SSAValue) -> Operation | None:
     """The first instruction that accesses a buffer."""
     for op in function.walk():
-        if isinstance(op, Instruction) and buffer in map(_array_of, op.views):
+        if isinstance(op, Instruction) and buffer in map(array_of, op.views):
             return op
     return None
 
 
-def _array_of(view: SSAValue) -> SSAValue:
+def array_of(view: SSAValue) -> SSAValue:
     """The array that a view, or a view of a reshaped array, is of."""
     while isinstance(view.owner, trn.ViewOp | trn.ReshapeOp):
         view = view.owner.source
