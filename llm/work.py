@@ -17,6 +17,9 @@ from xdsl.ir import BlockArgument, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
 from ..hw.gemmini.lower_bound import Bound
+from ..passes.kernel import kernel_of
+from ..passes.pooling import Pooling
+from ..passes.read_pooling import pooling_of
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,25 @@ class Work:
 
 
 def multiply_accumulates(tensor_ir: ModuleOp) -> int:
-    """Multiply-accumulates of all contractions of a lifted kernel."""
+    """Multiply-accumulates of all contractions of a lifted kernel.
+
+    Of those below a maximum over windows, pixels that no window or several see count once.
+    """
+    pooling = pooling_of(kernel_of(tensor_ir))
+    if pooling is not None:
+        below = pooling.convolution
+        terms = 0 if below is None else below.rows.count * below.cols.count * below.depth
+        return _pixels(pooling) * pooling.channels * terms
     return sum(prod(op.get_static_loop_ranges()) for op in _contractions(tensor_ir))
 
 
 def necessary_work(tensor_ir: ModuleOp) -> Work:
     """What any program for the lifted kernel does at least."""
     read: dict[SSAValue, int] = {}
+    pooling = pooling_of(kernel_of(tensor_ir))
+    if pooling is not None and pooling.convolution is None:
+        image = kernel_of(tensor_ir).args[pooling.source]
+        read[image] = _pixels(pooling) * pooling.channels
     for contraction in _contractions(tensor_ir):
         maps = contraction.get_indexing_maps()
         for operand, access in zip(contraction.inputs, maps, strict=False):
@@ -59,6 +74,11 @@ def necessary_work(tensor_ir: ModuleOp) -> Work:
             results = (v for v in operation.operands if isinstance(v.owner, linalg.GenericOp))
             written += sum(_bytes(value) for value in results)
     return Work(multiply_accumulates(tensor_ir), sum(read.values()), written)
+
+
+def _pixels(pooling: Pooling) -> int:
+    """Pixels that windows see."""
+    return prod(pooling.batch) * pooling.rows.covered * pooling.cols.covered
 
 
 def _contractions(tensor_ir: ModuleOp) -> list[linalg.GenericOp]:

@@ -27,11 +27,12 @@ from xdsl.ir.affine import (
     AffineMap,
 )
 
+from ..dialects.tile import Fold
 from .coalesce import Form, View, coalesce, view_of
 from .kernel import refusal
 from .padded import is_zero, read_padded
 from .post_op import PostOp
-from .tile_roles import diagonal_roles, find_roles, with_unit_loops
+from .tile_roles import diagonal_roles, find_roles, with_unit_loops, with_unit_row
 
 OUTPUTS = "liftproof.outputs"
 """Attribute of a kernel: the positions of the array parameters that it writes."""
@@ -56,6 +57,8 @@ class Factor:
     row_step: int
     border: bool
     """Whether subscripts go beyond the array, where all elements are zero."""
+    fold: Fold | None = None
+    """How rows of a tile go on in the next line; the subscripts are those of the first pixel."""
 
 
 @dataclass(frozen=True)
@@ -100,29 +103,29 @@ def read_contraction(function: func.FuncOp, dim: int) -> Contraction:
 
     Loops are joined (``coalesce``) for array tiles of ``dim`` rows and columns.
     """
-    out = _output_position(function)
-    result = _returned(function)
+    out = output_position(function)
+    result = returned_tensor(function)
     post = None
     generic = _generic(result, function)
-    if IteratorType.REDUCTION not in _iterators(generic):
+    if IteratorType.REDUCTION not in iterators_of(generic):
         post = generic
         _require_element_wise(post)
         generic = _generic(post.inputs[0], function)
-    if IteratorType.REDUCTION not in _iterators(generic):
+    if IteratorType.REDUCTION not in iterators_of(generic):
         raise refusal(
             generic, "expected one contraction followed by at most one element-wise operation"
         )
     return _facts(generic, post, out, dim)
 
 
-def _output_position(function: func.FuncOp) -> int:
+def output_position(function: func.FuncOp) -> int:
     outputs = function.attributes.get(OUTPUTS)
     if not isinstance(outputs, DenseArrayBase) or len(outputs.get_values()) != 1:
         raise refusal(function, f"needs {OUTPUTS} with one output")
     return int(outputs.get_values()[0])
 
 
-def _returned(function: func.FuncOp) -> SSAValue:
+def returned_tensor(function: func.FuncOp) -> SSAValue:
     last = function.body.blocks[-1].last_op
     if len(function.body.blocks) != 1 or not isinstance(last, func.ReturnOp):
         raise refusal(function, "is not a single block that ends in func.return")
@@ -141,11 +144,11 @@ def _generic(value: SSAValue, function: func.FuncOp) -> GenericOp:
     return owner
 
 
-def _iterators(generic: GenericOp) -> list[IteratorType]:
+def iterators_of(generic: GenericOp) -> list[IteratorType]:
     return [kind.data for kind in generic.iterator_types]
 
 
-def _maps(generic: GenericOp) -> list[AffineMap]:
+def maps_of(generic: GenericOp) -> list[AffineMap]:
     maps: list[AffineMap] = []
     for attribute in generic.indexing_maps:
         assert isinstance(attribute, AffineMapAttr)
@@ -164,7 +167,7 @@ def _dims(map: AffineMap, generic: GenericOp) -> tuple[int, ...]:
 
 def _require_element_wise(post: GenericOp) -> None:
     rank = len(post.iterator_types)
-    if any(_dims(map, post) != tuple(range(rank)) for map in _maps(post)):
+    if any(_dims(map, post) != tuple(range(rank)) for map in maps_of(post)):
         raise refusal(
             post, "the operation after the contraction must be element-wise (identity maps)"
         )
@@ -178,21 +181,21 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
     if len(generic.inputs) != 2 or len(generic.outputs) != 1:
         raise refusal(generic, "expected a contraction of two inputs to one output")
     sizes = _sizes(generic)
-    *inputs, target_map = _maps(generic)
+    *inputs, target_map = maps_of(generic)
     target = _dims(target_map, generic)
     padded = [read_padded(value) for value in generic.inputs]
-    _require_multiply_add(generic, guarded=any(each.border for each in padded))
+    require_multiply_add(generic, guarded=any(each.border for each in padded))
     _require_target(target, generic)
     views = [
         view_of(
             _extents(each.inside),
-            each.subscripts([_form(x, generic) for x in map.results]),
+            each.subscripts([subscript_form(x, generic) for x in map.results]),
             each.border,
         )
         for each, map in zip(padded, inputs, strict=True)
     ]
     views.append(view_of(_extents(generic.outputs[0]), [{loop: 1} for loop in target]))
-    sums = [n for n, kind in enumerate(_iterators(generic)) if kind == IteratorType.REDUCTION]
+    sums = [n for n, kind in enumerate(iterators_of(generic)) if kind == IteratorType.REDUCTION]
     joined, views = coalesce(sizes, target[:-1], views, dim, always=True)
     joined, views = coalesce(joined, sums, views, dim, always=False)
     gone = {loop for loop, size in enumerate(sizes) if joined[loop] != size and joined[loop] == 1}
@@ -206,6 +209,13 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
     if diagonal:
         joined, sums = [*joined, 1], [*sums, len(joined)]
     elif roles is None:
+        # A product with a vector, whose results lie side by side: a matrix of one row.
+        row = len(joined)
+        of_one_row = with_unit_row(views, target[-1], row)
+        roles = find_roles((row, *target), sums, *(view.subscripts for view in of_one_row[:2]))
+        if roles is not None:
+            joined, views, target = [*joined, 1], of_one_row, (row, *target)
+    if roles is None:
         # Without columns side by side: tiles of one column each.
         column, term = len(joined), len(joined) + 1
         joined = [*joined, 1, 1]
@@ -221,7 +231,7 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
         )
     first, second, result = views
     init, broadcast = _initial_value(generic.outputs[0], generic)
-    positions = [_position(each.inside, generic) for each in padded]
+    positions = [parameter_position(each.inside, generic) for each in padded]
     if roles.swapped:
         first, second = second, first
         positions.reverse()
@@ -256,7 +266,7 @@ def _dimension_of(loop: int, view: View) -> int:
 
 
 def _require_target(target: Sequence[int], generic: GenericOp) -> None:
-    kinds = _iterators(generic)
+    kinds = iterators_of(generic)
     if not target or any(kinds[loop] == IteratorType.REDUCTION for loop in target):
         raise refusal(generic, "the output must be indexed by parallel loops")
     if len(set(target)) != len(target) or len(target) + 1 > len(kinds):
@@ -271,30 +281,30 @@ def _sizes(generic: GenericOp) -> tuple[int, ...]:
     return tuple(generic.get_static_loop_ranges())
 
 
-def _form(expression: AffineExpr, generic: GenericOp) -> Form:
+def subscript_form(expression: AffineExpr, generic: GenericOp) -> Form:
     match expression:
         case AffineDimExpr():
             return {expression.position: 1}
         case AffineConstantExpr():
             return {None: expression.value} if expression.value else {}
         case AffineBinaryOpExpr(kind=AffineBinaryOpKind.Add):
-            total = dict(_form(expression.lhs, generic))
-            for loop, factor in _form(expression.rhs, generic).items():
+            total = dict(subscript_form(expression.lhs, generic))
+            for loop, factor in subscript_form(expression.rhs, generic).items():
                 total[loop] = total.get(loop, 0) + factor
             return total
         case AffineBinaryOpExpr(kind=AffineBinaryOpKind.Mul, rhs=AffineConstantExpr(value=scale)):
-            return {loop: scale * x for loop, x in _form(expression.lhs, generic).items()}
+            return {loop: scale * x for loop, x in subscript_form(expression.lhs, generic).items()}
         case _:
             raise refusal(generic, f"subscript {expression} is not a sum of loops with factors")
 
 
-def _position(value: SSAValue, user: Operation) -> int:
+def parameter_position(value: SSAValue, user: Operation) -> int:
     if not isinstance(value, BlockArgument):
         raise refusal(user, f"its operand of type {value.type} must be a parameter of the function")
     return value.index
 
 
-def _require_multiply_add(generic: GenericOp, *, guarded: bool) -> None:
+def require_multiply_add(generic: GenericOp, *, guarded: bool) -> None:
     """The body must be ``sum + widen(a) · widen(b)``, in any order of operands.
 
     Where it is ``guarded``, a choice between the product and zero may repeat what the zeros around
@@ -329,13 +339,13 @@ def _initial_value(value: SSAValue, generic: GenericOp) -> tuple[int | None, boo
     """Parameter position of the initial sums (None for zeros), and whether it is one row."""
     owner = value.owner
     if not isinstance(owner, Operation):
-        return _position(value, generic), False
+        return parameter_position(value, generic), False
     if isinstance(owner, FillOp) and is_zero(owner.operands[0]):
         return None, False
     if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
-        source, target = (_dims(map, owner) for map in _maps(owner))
+        source, target = (_dims(map, owner) for map in maps_of(owner))
         if source == target or source == target[-1:]:
-            return _position(owner.operands[0], owner), source != target
+            return parameter_position(owner.operands[0], owner), source != target
         raise refusal(
             owner, "a bias can be a matrix or one row that repeats; Gemmini has no other form"
         )

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import Float32Type, Float64Type, FloatAttr, IntegerAttr, IntegerType
+from xdsl.dialects.builtin import (
+    Float32Type,
+    Float64Type,
+    FloatAttr,
+    IndexType,
+    IntegerAttr,
+    IntegerType,
+)
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 Values = NDArray[Any]
@@ -26,7 +33,7 @@ class NotElementWiseError(Exception):
 
 
 def evaluate_body(block: Block, inputs: dict[SSAValue, Values]) -> list[Values]:
-    """The values that ``block`` yields when its arguments are ``inputs``.
+    """The values that ``block`` yields when its arguments, and other values, are ``inputs``.
 
     Raises ``NotElementWiseError`` for an operation that is not scalar arithmetic.
     """
@@ -35,7 +42,7 @@ def evaluate_body(block: Block, inputs: dict[SSAValue, Values]) -> list[Values]:
     assert terminator is not None
     with np.errstate(all="ignore"):
         for op in block.ops:
-            if op is not terminator:
+            if op is not terminator and not known.keys() >= set(op.results):
                 known[op.results[0]] = _evaluate(op, known)
     return [_value(operand, known, terminator) for operand in terminator.operands]
 
@@ -75,6 +82,8 @@ def _convert(values: Values, type: Attribute, op: Operation) -> Values:
     match type:
         case IntegerType():
             return wrap(values.astype(np.int64), type.width.data)
+        case IndexType():
+            return values.astype(np.int64)
         case Float32Type():
             return values.astype(np.float32)
         case Float64Type():

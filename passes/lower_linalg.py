@@ -30,6 +30,7 @@ from ..dialects.tile import LoadOp, MatmulOp, Rows, StoreOp, ZeroOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from .coalesce import Form
 from .contraction import Contraction, Factor, Groups, read_contraction
+from .fold_rows import fold_rows
 from .index_math import IndexBuilder
 from .index_math import name as set_name
 from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
@@ -56,7 +57,7 @@ class LowerLinalgPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
         config = named_config(function, self.config)
-        contraction = read_contraction(function, config.dim)
+        contraction = fold_rows(read_contraction(function, config.dim), config.dim)
         post = _post_op(contraction, config)
         _require_types(contraction, config)
         lowered = _Lowering(function, contraction, post, config).build()
@@ -132,7 +133,7 @@ class _Lowering:
         self.contraction = contraction
         self.post = post
         self.dim = config.dim
-        types = [_memref(argument.type, function) for argument in function.args]
+        types = [memref_of(argument.type, function) for argument in function.args]
         self.entry = Block(arg_types=types)
         for new, old in zip(self.entry.args, function.args, strict=True):
             new.name_hint = old.name_hint
@@ -217,6 +218,9 @@ class _Lowering:
         # Rows may be shorter than the array is wide; then let all tiles be equally long.
         tiles = _equal_tiles(size, self.dim) if name == "i" else -(-size // self.dim)
         step = size // tiles if name == "i" and size % tiles == 0 else self.dim
+        if name == "i" and (fold := self.contraction.a.fold) is not None:
+            step = self.dim // fold.width * fold.width
+            tiles = -(-size // step)
         opened, iv = insert_loop(index, index.constant(tiles), name)
         set_loop_name(opened, name)
         first_name, extent_name = ELEMENT_NAMES[name]
@@ -266,7 +270,11 @@ class _Lowering:
         at = self._element(factor.subscripts)
         place = _rows(factor.row_dimension, factor.row_step, len(factor.subscripts))
         flags = {"diagonal": diagonal, "border": factor.border}
-        self.index.insert(LoadOp(source, at, buffer, (), rows, cols, place=place, **flags))
+        start = None if factor.fold is None else self.firsts[self.contraction.i]
+        load = LoadOp(
+            source, at, buffer, (), rows, cols, place=place, start=start, fold=factor.fold, **flags
+        )
+        self.index.insert(load)
 
 
 def _equal_tiles(size: int, dim: int) -> int:
@@ -301,7 +309,8 @@ def collapsed(array: SSAValue, groups: Groups) -> memref.CollapseShapeOp:
     return view
 
 
-def _memref(type: Attribute, function: func.FuncOp) -> Attribute:
+def memref_of(type: Attribute, function: func.FuncOp) -> Attribute:
+    """The type of a parameter in memory; refuses sizes that are not numbers."""
     if not isinstance(type, TensorType):
         return type
     if any(size < 0 for size in type.get_shape()):

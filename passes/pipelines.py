@@ -29,8 +29,8 @@ from .lower_linalg import LowerLinalgPass
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
-from .pooling import is_maximum
 from .pooling_pipelines import pooling_baseline, pooling_pipelines
+from .read_pooling import is_maximum
 from .reuse_weights import ReuseWeightsPass
 from .sink import SinkPass
 from .stage import StagePass

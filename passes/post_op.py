@@ -8,7 +8,7 @@ do harm, because the lowered program is validated against the kernel; it is mere
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -16,7 +16,7 @@ import numpy as np
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
 from xdsl.dialects.linalg.ops import GenericOp
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from .evaluate import NotElementWiseError, Values, evaluate_body
@@ -33,10 +33,13 @@ class PostOp:
     scale: float | None = None
 
 
-def recognise_post_op(body: GenericOp, largest_sum: int) -> PostOp:
+def recognise_post_op(
+    body: GenericOp, largest_sum: int, known: Mapping[SSAValue, Values] | None = None
+) -> PostOp:
     """The store that computes ``body`` for every sum of at most ``largest_sum`` in magnitude.
 
-    Refuses where the store unit can do no such thing, and says on which sum it differs.
+    ``known`` are values in the body that are no sums. Refuses where the store unit can do no such
+    thing, and says on which sum it differs.
     """
     block = body.body.block
     result = body.results[0].type.get_element_type()  # pyright: ignore
@@ -44,7 +47,7 @@ def recognise_post_op(body: GenericOp, largest_sum: int) -> PostOp:
     scales = sorted(set(candidate_scales(body)), key=lambda s: (s != 1.0, s))
     sums = test_values(largest_sum, scales, bits)
     try:
-        wanted = evaluate_body(block, {block.args[0]: sums})[0]
+        wanted = evaluate_body(block, {**(known or {}), block.args[0]: sums})[0]
     except NotElementWiseError as error:
         raise refusal(body, f"no store computes this: {error}") from error
     best: tuple[int, int, PostOp] | None = None

@@ -20,13 +20,13 @@ from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline, ti
 from ..llm.work import multiply_accumulates
 from ..passes.kernel import kernel_of
 from ..passes.pipelines import first_pipelines, untuned_pipeline
-from ..passes.pooling import pooling_of
 from ..passes.product_pipelines import (
     as_product_kernel,
     product_baseline,
     product_multiplications,
     product_pipelines,
 )
+from ..passes.read_pooling import pooling_of
 from ..passes.statements import SEPARATOR, Statement, join_programs, split_statements
 
 
