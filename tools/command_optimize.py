@@ -58,7 +58,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--emit",
         type=formats,
-        help="comma list: mlir, c, rocc; (default: mlir,c); for Trainium mlir, nki (both)",
+        help="comma list: mlir, c, rocc; (default: mlir,c); for Trainium mlir, nki, isa (mlir,nki)",
     )
     parser.add_argument("-j", "--jobs", type=positive, help="worker processes (default: all cores)")
 

@@ -10,7 +10,7 @@ from ..hw.machines import GEMMINI, TRAINIUM, machine_of
 from ..hw.trainium.config import DEFAULT_CONFIG as TRAINIUM_CONFIG
 
 _CONFIGS = {GEMMINI: GEMMINI_CONFIG, TRAINIUM: TRAINIUM_CONFIG}
-_FORMATS = {GEMMINI: ("mlir", "c", "rocc"), TRAINIUM: ("mlir", "nki")}
+_FORMATS = {GEMMINI: ("mlir", "c", "rocc"), TRAINIUM: ("mlir", "nki", "isa")}
 FORMATS = tuple(dict.fromkeys(name for names in _FORMATS.values() for name in names))
 """What ``--emit`` takes, whatever the machine."""
 _DEFAULT_FORMATS = {GEMMINI: ("mlir", "c"), TRAINIUM: ("mlir", "nki")}

@@ -36,6 +36,7 @@ from ..passes.registry import get_trainium_passes
 from ..validation.validate import Validation, validate
 from .read import read_text
 from .terminal import TerminalListener
+from .trainium_streams import Streams, fastest_streams
 from .write import write_files
 
 
@@ -73,8 +74,12 @@ def optimize_trainium(kernel: str, folder: Path, options: argparse.Namespace) ->
         best, proof = _first_proved(kernel, loops, timed)
         listener.stage("validate", f"proved ({proof.obligations} obligations)")
         report = _report(kernel, options.config, candidates, best, proof)
+        streams = _streams(loops, best, options)
+        if streams is not None:
+            report["streams"] = streams.report
+            listener.stage("streams", _streams_line(streams))
         report["seconds"] = round(time.perf_counter() - started, 2)
-        report = _write(report, lifted, best, candidates, folder, options)
+        report = _write(report, lifted, best, candidates, folder, options, streams)
         listener.stage("result", _result_line(report))
         listener.stage("files", str(folder))
     return report
@@ -203,6 +208,7 @@ def _write(
     candidates: list[Candidate],
     folder: Path,
     options: argparse.Namespace,
+    streams: Streams | None,
 ) -> dict[str, Any]:
     assert best.program is not None
     lines = (
@@ -215,11 +221,30 @@ def _write(
         texts["kernel.mlir"] = "".join(f"// {line}\n" for line in lines) + str(best.program)
     if "nki" in options.emit:
         texts["kernel.py"] = "".join(f"# {line}\n" for line in lines) + emit_nki(best.program)
+    if streams is not None:
+        headline = (*lines[:2], f"pipeline: {report['pipeline']},{streams.pipeline}")
+        text = "".join(f"// {line}\n" for line in headline)
+        texts["kernel.isa.mlir"] = text + str(streams.program)
     texts["search.jsonl"] = "\n".join(json.dumps(one.row) for one in candidates)
     report = report | {"files": [str(folder / name) for name in (*texts, "report.json")]}
     texts["report.json"] = json.dumps(report, indent=2)
     write_files(folder, texts)
     return report
+
+
+def _streams(loops: ModuleOp, best: Candidate, options: argparse.Namespace) -> Streams | None:
+    """The kernel at the ISA level, where it is asked for."""
+    if "isa" not in options.emit:
+        return None
+    assert best.program is not None
+    return fastest_streams(loops, best.program, options.config)
+
+
+def _streams_line(streams: Streams) -> str:
+    return (
+        f"{streams.timing.cycles:,} cycles as streams, proved ({streams.proof.obligations}"
+        f" obligations): {streams.pipeline}"
+    )
 
 
 def _result_line(report: dict[str, Any]) -> str:

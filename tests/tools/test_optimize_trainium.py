@@ -60,7 +60,7 @@ def test_report_and_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "said"),
     [
         (["--target", "trainium", "--config", "gemmini-16x16-int8"], "is of gemmini"),
-        (["--target", "trainium", "--emit", "c"], "choose from mlir, nki"),
+        (["--target", "trainium", "--emit", "c"], "choose from mlir, nki, isa"),
         (["--config", "gemmini-16x16-int8", "--emit", "nki"], "choose from mlir, c, rocc"),
     ],
 )
