@@ -55,6 +55,9 @@ _STANDARD_MACROS = "\n".join(
         "FLT_MIN 1.17549435082228750796873653722224568e-38F",
         "FLT_EPSILON 1.19209289550781250000000000000000000e-7F",
         "DBL_MAX 1.79769313486231570814527423731704357e+308",
+        # Too large for a float: rounded to infinity, as glibc's own definition for old compilers.
+        "INFINITY 1e39F",
+        "HUGE_VALF 1e39F",
         "M_PI 3.14159265358979323846",
         "true 1",
         "false 0",

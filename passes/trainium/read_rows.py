@@ -202,19 +202,22 @@ class _Reader:
         if not isinstance(value, Access) or value.sizes != tuple(free):
             value = code.copy(value, free, loops.element)
         kept = tuple(free[: len(free) - loops.reductions]) or ROW
-        start: Operand = self._start(loops)
+        start: Operand | None = self._start(loops)
         if isinstance(start, Access) and (longer := _with_first(value, start)) is not None:
-            value, start = longer, NEUTRAL[operator]
-        node = self.graph.make(Reduce, kept, loops.element, operator, value, loops.reductions)
+            value, start = longer, None
+        fields = (kept, loops.element, operator, value, loops.reductions)
+        if start is not None and not isinstance(start, Access) and _can_lead(operator, value):
+            return Access.whole(self.graph.make(Reduce, *fields, start))
+        node = self.graph.make(Reduce, *fields)
         return self._combined(operator, Access.whole(node), start, loops.element)
 
     def _start(self, loops: _Loops) -> Operand:
         return self._tensor(loops.values[-1])
 
     def _combined(
-        self, operator: Operator, value: Access, start: Operand, element: Attribute
+        self, operator: Operator, value: Access, start: Operand | None, element: Attribute
     ) -> Access:
-        if start == NEUTRAL[operator]:
+        if start is None or start == NEUTRAL[operator]:
             return value
         return self.graph.pointwise(operator, [value, start], value.sizes, element)
 
@@ -281,6 +284,15 @@ def _matmul(operation: linalg.MatmulOp) -> _Loops:
     kinds = ("parallel", "parallel", "reduction")
     values = (*operation.inputs, *operation.outputs)
     return _Loops(operation, values, maps, kinds, operation.regions[0].block)
+
+
+def _can_lead(operator: Operator, value: Access) -> bool:
+    """Whether a number may take part in a reduction as an element before the first one.
+
+    That of a sum or product is neutral, or combined in the end.
+    """
+    is_limit = operator in (Operator.MAXIMUM, Operator.MINIMUM)
+    return is_limit and value.is_whole and len(value.sizes) == 1 and value.sizes != ROW
 
 
 def _with_first(value: Access, first: Access) -> Access | None:

@@ -38,6 +38,8 @@ class Stored:
 
     buffer: SSAValue
     columns: Columns | None = None
+    lead: int = 0
+    """Elements before those of the node."""
 
     @property
     def in_psum(self) -> bool:
@@ -77,6 +79,7 @@ def access_view(
 ) -> SSAValue:
     """What an access sees in the first partitions of a buffer; of ``columns`` only, if given."""
     offsets: list[Place] = list(access.offsets)
+    offsets[-1] = plus(builder, offsets[-1], stored.lead)
     sizes = access.sizes
     if columns is not None and not columns.is_all and not access.is_row:
         sizes = (columns.size,)

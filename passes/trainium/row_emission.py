@@ -43,6 +43,8 @@ class RowPlan:
     weights: dict[Node, Stored] = field(default_factory=dict[Node, Stored])
     """What is the same for all blocks, and what nothing reads."""
 
+    starts: dict[Node, float] = field(default_factory=dict[Node, float])
+    """Numbers that take part in reductions of a node."""
     scratch: dict[tuple[int, ...], SSAValue] = field(
         default_factory=dict[tuple[int, ...], SSAValue]
     )
@@ -51,20 +53,21 @@ class RowPlan:
     def __post_init__(self) -> None:
         self.local = local_nodes(self.groups)
         self.matrices = Matrices(self.builder, self.arrays)
-        products = [step.node for group in self.groups for step in group.steps]
-        self.matrices.load([node for node in products if isinstance(node, Product)])
-        for group in self.groups:
-            for step in group.steps:
-                for access in step.reads:
-                    self._load(access.node)
+        steps = [step for group in self.groups for step in group.steps]
+        self.matrices.load([step.node for step in steps if isinstance(step.node, Product)])
         read = {access.node for access, _ in self.outputs}
-        read |= {
-            access.node for group in self.groups for step in group.steps for access in step.reads
-        }
-        for group in self.groups:
-            for step in group.steps:
-                if step.node not in read:
-                    self._make_scratch(step.node)
+        read |= {access.node for step in steps for access in step.reads}
+        for step in steps:
+            for access in step.reads:
+                self._load(access.node)
+            if step.node not in read:
+                self._make_scratch(step.node)
+            if isinstance(step, Combine) and step.start is not None:
+                self._lead(step.data.node, step.start)
+
+    def _lead(self, node: Node, start: float) -> None:
+        if self.starts.setdefault(node, start) != start:
+            raise PassFailedException("limits of the same row from different starts")
 
     def _make_scratch(self, node: Node) -> None:
         if node.free not in self.scratch:
@@ -132,12 +135,20 @@ class BlockEmission:
         """Buffers for what a loop over columns leaves behind; rows that it needs all of."""
         for step in group.steps:
             if step.node not in self.plan.local:
-                self.stored[step.node] = Stored(self.allocate(self.builder, step.node))
+                self.allocate(self.builder, step.node)
                 if isinstance(step.node, Load):
                     self.load(self.builder, step.node, self.stored[step.node], None)
 
-    def allocate(self, builder: Builder, node: Node) -> SSAValue:
-        return allocate(builder, (self.rows, *node.free), node.element)
+    def allocate(self, builder: Builder, node: Node) -> None:
+        """Make room for whole rows of a node, with a number in front that takes part in them."""
+        start = self.plan.starts.get(node)
+        if start is None:
+            self.stored[node] = Stored(allocate(builder, (self.rows, *node.free), node.element))
+            return
+        buffer = allocate(builder, (self.rows, node.free[0] + 1), node.element)
+        first = view(builder, buffer, (0, 0), (self.rows, 1))
+        builder.insert(trn.MemsetOp(first, start))
+        self.stored[node] = Stored(buffer, lead=1)
 
     def load(self, builder: Builder, node: Load, to: Stored, columns: Columns | None) -> None:
         target = access_view(builder, to, Access.whole(node), self.rows, columns)
@@ -217,7 +228,7 @@ class _PartEmission:
             return self._view(Access.whole(node))
         if node not in block.stored or node in block.plan.local:
             if self.columns.is_all:
-                block.stored[node] = Stored(block.allocate(self.builder, node))
+                block.allocate(self.builder, node)
             else:
                 sizes = (block.rows, self.columns.size)
                 buffer = allocate(self.builder, sizes, node.element)
@@ -250,6 +261,8 @@ class _PartEmission:
                 self._choose(step)
             case Combine(node=node, data=data, operator=operator, axes=axes):
                 source = self._view(data)
+                if step.start is not None:
+                    source = view(self.builder, self.block.stored[data.node].buffer)
                 insert(trn.TensorReduceOp(operator, source, self._target(node), axes))
             case Fill(node=node, source=float(number)):
                 insert(trn.MemsetOp(self._target(node), number))
@@ -274,7 +287,7 @@ class _PartEmission:
         if node not in plan.local:
             source = self._view(Access.whole(node))
             if node not in self.block.stored:
-                self.block.stored[node] = Stored(self.block.allocate(self.builder, node))
+                self.block.allocate(self.builder, node)
             target = self._view(Access.whole(node), self.block.stored[node])
             self.builder.insert(trn.TensorCopyOp(source, target))
 

@@ -58,6 +58,8 @@ class Reduce(Node):
     operator: Operator
     operand: Access
     axes: int
+    start: float | None = None
+    """A number that takes part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,11 +203,12 @@ class RowGraph:
 def _key(*fields: Any) -> tuple[Any, ...]:
     """Fields to compare; numbers as text, since 0.0 equals -0.0."""
     return tuple(
-        tuple(repr(one) if isinstance(one, float) else one for one in field)
-        if isinstance(field, tuple)
-        else field
-        for field in fields
+        tuple(map(_exact, field)) if isinstance(field, tuple) else _exact(field) for field in fields
     )
+
+
+def _exact(field: Any) -> Any:
+    return repr(field) if isinstance(field, float) else field
 
 
 def _common_slice(operands: Sequence[Operand]) -> Access | None:

@@ -129,8 +129,8 @@ class _Selection:
                 return [Move(node)]
             case Product(left=left):
                 return [Multiply(node, left)]
-            case Reduce(operator=operator, operand=operand, axes=axes):
-                own: list[Step] = [Combine(node, operand, operator, axes)]
+            case Reduce(operator=operator, operand=operand, axes=axes, start=start):
+                own: list[Step] = [Combine(node, operand, operator, axes, start)]
                 if _is_plain_sum(node) and prod(operand.sizes) > 1:
                     scratch = Node(operand.sizes, f32)
                     own.append(Activate(scratch, Function.COPY, operand, total=node))

@@ -144,11 +144,12 @@ class Choose(Step):
 
 @dataclass(frozen=True, eq=False)
 class Combine(Step):
-    """A reduction of its own."""
+    """A reduction of its own, which ``start`` takes part in."""
 
     data: Access
     operator: Operator
     axes: int
+    start: float | None = None
 
     @property
     def reads(self) -> Iterable[Access]:

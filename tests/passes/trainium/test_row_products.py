@@ -43,6 +43,28 @@ void attention(const float q[{n}][{d}], const float k[{m}][{d}], const float v[{
       o[i][c] = t;
     }}
 }}"""
+FUSED_ATTENTION = """
+#include <math.h>
+void attention(const float q[{n}][{d}], const float k[{m}][{d}], const float v[{m}][{d}],
+               float o[{n}][{d}]) {{
+  for (int i = 0; i < {n}; i++) {{
+    float s[{m}];
+    float top = -INFINITY;
+    for (int j = 0; j < {m}; j++) {{
+      float t = 0.0f;
+      for (int c = 0; c < {d}; c++) t += q[i][c] * k[j][c];
+      s[j] = t * 0.25f;
+      if (s[j] > top) top = s[j];
+    }}
+    float sum = 0.0f;
+    for (int j = 0; j < {m}; j++) {{ s[j] = expf(s[j] - top); sum += s[j]; }}
+    for (int c = 0; c < {d}; c++) {{
+      float t = 0.0f;
+      for (int j = 0; j < {m}; j++) t += s[j] / sum * v[j][c];
+      o[i][c] = t;
+    }}
+  }}
+}}"""
 LINEAR = """
 #include <math.h>
 void linear(const float x[{n}][{m}], const float w[{d}][{m}], const float b[{d}],
@@ -90,8 +112,9 @@ def swiglu(x: Array, g: Array, u: Array) -> Array:
 
 
 CASES = [
-    pytest.param(ATTENTION, (130, 520, 40), attention, id="attention"),
+    pytest.param(ATTENTION, (50, 520, 20), attention, id="attention"),
     pytest.param(ATTENTION, (128, 128, 128), attention, id="attention_whole_tiles"),
+    pytest.param(FUSED_ATTENTION, (60, 150, 16), attention, id="attention_row_by_row"),
     pytest.param(LINEAR.replace("{activation}", RELU), (20, 140, 600), relu, id="relu"),
     pytest.param(LINEAR.replace("{activation}", GELU), (256, 128, 128), gelu, id="gelu"),
     pytest.param(SWIGLU, (130, 200, 72), swiglu, id="swiglu"),
