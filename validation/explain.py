@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import FileLineColLoc
@@ -9,8 +10,8 @@ from xdsl.ir import Operation
 
 from .core.certificate import FlowCertificate
 from .core.condition import TRUE
-from .core.index import constant_index
-from .core.polyhedral import Program, describe
+from .core.index import Index, constant_index
+from .core.polyhedral import Program, Statement, describe
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,19 @@ def last_writer(
         dim.name: constant_index(place) for dim, place in zip(final.dims, element, strict=True)
     }
     values |= {name: constant_index(size) for name, size in sizes.items()}
-    origins = {statement.name: statement.origin for statement in program.statements}
+    writers = {statement.name: statement for statement in program.statements}
     for source in certificate.sources.get((final.name, 0), ()):
         if source.condition.replace(values) == TRUE:
-            return origins.get(source.writer)
+            writer = writers.get(source.writer)
+            point = [index.replace(values) for index in source.point]
+            return None if writer is None else _origin(program, writer, point)
     return None
+
+
+def _origin(program: Program, writer: Statement, point: Sequence[Index]) -> Operation | None:
+    """The operation behind a statement at one of its points."""
+    rolled = program.rolled.get(writer.name)
+    if rolled is None:
+        return writer.origin
+    place = {dim.name: index.constant for dim, index in zip(writer.dims, point, strict=True)}
+    return rolled.origins.get(tuple(place.get(name, 0) for name in rolled.counters))

@@ -1,4 +1,4 @@
-"""Counters as digits: statements keep their executions, and lose divisions and limits."""
+"""Simpler forms of statements: counters as digits, unrolled loops as one statement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from liftproof.validation.core.index import (
 from liftproof.validation.core.polyhedral import Array, Read, Role, Statement
 from liftproof.validation.core.rewriting import expressions_of
 from liftproof.validation.core.terms import read
+from liftproof.validation.core.unrolled import roll_up
 from liftproof.validation.oracle.direct import is_true, value_at
+from liftproof.validation.oracle.inverse import solve
 
 SOURCE = Array("source", "i8", (constant_index(1000),), Role.INPUT, 0)
 TARGET = Array("target", "i8", (constant_index(1000),))
@@ -133,3 +135,79 @@ def test_a_quotient_in_a_comparison_is_multiplied_out(sign: int, added: int) -> 
     assert "floor" not in condition.isl
     for a, b in product(range(-4, 5), range(-9, 10)):
         assert is_true(condition, {"x": a, "y": b}) == (a + sign * ((b + 1) // 3) + added >= 0)
+
+
+def unrolled(cells: list[tuple[int, int]]) -> list[Statement]:
+    """Copies within a loop, one after the other, each between two cells of its own."""
+    loop = Variable("a", 0, 2)
+    a = Index.of(loop)
+    return [
+        statement(f"copy{place}", (loop,), at_least(a, 0), (a * 50 + to, a * 50 + of), place)
+        for place, (to, of) in enumerate(cells)
+    ]
+
+
+def nameless(statements: list[Statement]) -> list[tuple[int, int]]:
+    """The elements that are copied, in order."""
+    return [cells for _, *cells in executions(statements)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "left"),
+    [
+        ([(n, 3 * n) for n in range(7)], 1),
+        ([(n % 3 + 8 * (n // 3), 2 * n) for n in range(12)], 1),
+        ([(n, 3 * n) for n in range(4)] + [(30 + n, 5 * n) for n in range(3)], 2),
+        ([(n, 3 * n + (n == 2)) for n in range(5)], 3),
+    ],
+    ids=["one direction", "two directions", "one after the other", "one is different"],
+)
+def test_unrolled_loops_are_one_statement(cells: list[tuple[int, int]], left: int) -> None:
+    """Copies in equal steps become one statement, and what is copied stays the same, in order."""
+    plain = unrolled(cells)
+    changed, rolled = roll_up(plain, set())
+    assert len(changed) == left
+    assert nameless(changed) == nameless(plain)
+    assert sum(len(each.origins) for each in rolled.values()) + left - len(rolled) == len(cells)
+
+
+def test_statements_in_between_keep_their_place() -> None:
+    """Two unrolled statements that take turns are two, and take turns."""
+    plain = unrolled([(10 * (n % 2) + n // 2, 40 if n % 2 else n) for n in range(8)])
+    changed, _ = roll_up(plain, set())
+    assert len(changed) == 2
+    assert nameless(changed) == nameless(plain)
+
+
+def test_moves_are_not_one_with_others() -> None:
+    """Whether the machine orders an access is part of what a statement is."""
+    plain = unrolled([(n, n) for n in range(4)])
+    changed, _ = roll_up(plain, {"copy1"})
+    assert "copy1" in {each.name for each in changed}
+    assert nameless(changed) == nameless(plain)
+
+
+def test_low_parts_do_not_carry() -> None:
+    """``⌊(8·x + 4·y + z) / 8⌋`` loses what stays below 8, and only that."""
+    x, y, z = Variable("x", 0, 5), Variable("y", 0, 1), Variable("z", 0, 3)
+    value = Index.of(x) * 2 + Index.of(y) * 4 + Index.of(z)
+    for total, divisor in ((value, 8), (value + 1, 8), (value * 3 + 2, 12), (value - 1, 4)):
+        quotient = total // divisor
+        for a, b, c in product(range(6), range(2), range(4)):
+            at = {"x": a, "y": b, "z": c}
+            assert value_at(quotient, at) == value_at(total, at) // divisor
+    assert (Index.of(x) * 4 + Index.of(z)) // 8 == Index.of(x) // 2
+
+
+def test_digits_of_divided_counters_are_found() -> None:
+    """``u // 4`` and ``u % 4`` in different subscripts give ``u``."""
+    u = Variable("u", 0, 7)
+    row, column = Variable("row", 0, 1), Variable("column", 0, 3)
+    plain = statement("s", (u,), at_least(Index.of(u), 0), (Index.of(u), Index.of(u)), 0)
+    sides = [(Index.of(u) // 4, Index.of(row)), (Index.of(u) % 4 * 14, Index.of(column) * 14)]
+    solved = solve(plain, sides)
+    assert solved is not None
+    inside, (point,) = solved
+    for a, b in product(range(2), range(4)):
+        assert value_at(point, {"row": a, "column": b}) == 4 * a + b
+        assert is_true(inside, {"row": a, "column": b})

@@ -242,11 +242,9 @@ class Index:
         low, high = remainder.interval
         if low is not None and high is not None and low // divisor == high // divisor:
             return result + low // divisor
-        common = math.gcd(divisor, *(factor for _, factor in remainder.terms))
-        if common > 1:
-            # ⌊(g·x + c) / (g·d)⌋ = ⌊(x + ⌊c / g⌋) / d⌋
-            terms = tuple((atom, factor // common) for atom, factor in remainder.terms)
-            return result + Index(terms, remainder.constant // common) // (divisor // common)
+        for common in sorted({math.gcd(divisor, factor) for _, factor in remainder.terms}):
+            if common > 1 and (whole_part := _without_low_part(remainder, common)) is not None:
+                return result + whole_part // (divisor // common)
         inner = remainder.terms[0]
         # A remainder without terms was decided by its range above.
         if len(remainder.terms) == 1 and isinstance(inner[0], FloorDivision) and inner[1] == 1:
@@ -277,6 +275,19 @@ def _divisor(value: Index | int) -> int:
     if divisor <= 0:
         raise NotAffine(f"division of an index by {divisor}")
     return divisor
+
+
+def _without_low_part(value: Index, unit: int) -> Index | None:
+    """``value // unit`` if what is not a multiple of ``unit`` in it lies between 0 and ``unit``.
+
+    Then ⌊(g·x + y) / (g·d)⌋ = ⌊x / d⌋, as 0 <= y < g.
+    """
+    low = tuple((atom, factor) for atom, factor in value.terms if factor % unit)
+    least, greatest = Index(low, value.constant % unit).interval
+    if least is None or greatest is None or least < 0 or greatest >= unit:
+        return None
+    high = tuple((atom, factor // unit) for atom, factor in value.terms if factor % unit == 0)
+    return Index(high, value.constant // unit)
 
 
 def _canonical(factors: Mapping[Atom, int], constant: int) -> Index:

@@ -106,6 +106,14 @@ class Fence:
     schedule: tuple[Index, ...]
 
 
+@dataclass(frozen=True)
+class Rolled:
+    """Which operation a statement stands for, by the values of some of its counters."""
+
+    counters: tuple[str, ...]
+    origins: dict[tuple[int, ...], Operation | None]
+
+
 @dataclass
 class Program:
     """Statements over arrays, with what an observer sees at the end.

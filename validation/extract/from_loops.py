@@ -21,6 +21,7 @@ from ..core.digits import with_digits
 from ..core.index import Index, Variable, constant_index
 from ..core.polyhedral import Array, Program, Read, Role, Statement, Unsupported, element_variables
 from ..core.terms import bit_width, is_float, read, term
+from ..core.unrolled import roll_up
 from ..sizes import CONCRETE, Extraction, SizePlan
 from .extent_text import parse_extent
 from .pure_operations import type_name
@@ -222,7 +223,9 @@ def _initialise(program: Program, memory: Array, source: Array) -> None:
 
 def finish_outputs(extractor: Extractor, arrays: Sequence[Array], positions: Sequence[int]) -> None:
     """After everything else, an observer reads each element of each output."""
-    extractor.program.statements = with_digits(extractor.program.statements)
+    program = extractor.program
+    statements, program.rolled = roll_up(program.statements, program.moves)
+    program.statements = with_digits(statements)
     schedule = (constant_index(extractor.scope.position),)
     for array, position in zip(arrays, positions, strict=True):
         dims = element_variables("x", array.extents)

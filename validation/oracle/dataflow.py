@@ -14,6 +14,7 @@ import islpy as isl
 
 from ..core.certificate import FlowCertificate, Source
 from ..core.condition import Condition, all_of, negate
+from ..core.index import Index
 from ..core.initialised import UNREAD
 from ..core.polyhedral import Array, Program, Role, Statement
 from .access import (
@@ -26,7 +27,7 @@ from .access import (
     without_lanes,
     write_access,
 )
-from .inverse import solve
+from .inverse import solve, unique_values
 from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
 
 
@@ -95,9 +96,38 @@ class Dataflow:
         known = isl.Set(f"{self.prefix}{{ {reader.tuple_text} : {reader.domain_text} }}")
         known = known.set_tuple_name(flow.function.get_tuple_name(isl.dim_type.in_))
         names = [dim.name for dim in reader.kept]
-        for condition, point in pieces_of(flow.function, names, self.symbols, known):
-            whole = completed_point(point, reader, writer)
+        digits = self._digits(flow)
+        function = flow.function
+        for place, dim in reversed(list(enumerate(writer.kept))):
+            if dim.name in digits:
+                function = function.project_out(isl.dim_type.out, place, 1)
+        for condition, point in pieces_of(function, names, self.symbols, known):
+            others = iter(point)
+            values = [digits.get(dim.name) or next(others) for dim in writer.kept]
+            whole = completed_point(values, reader, writer)
             yield Source(writer.name, condition, whole, flow.accumulated)
+
+    def _digits(self, flow: _Flow) -> dict[str, Index]:
+        """Counters of the writer that the subscripts alone give, as one expression each.
+
+        isl would tell a case for each value of a digit.
+        """
+        reader, writer = flow.reader, flow.writer
+        equations = list(zip(writer.indices, reader.indices, strict=True))
+        kept = {dim.name for dim in writer.kept}
+        values = unique_values(writer.condition, equations)
+        found = {name: value for name, value in values.items() if name in kept}
+        # Counters of both programs may have the same names: those of the writer become numbers.
+        point = [f"w{place}" for place in range(len(writer.kept))]
+        same = " and ".join(
+            f"{text} = {found[dim.name].isl}"
+            for text, dim in zip(point, writer.kept, strict=True)
+            if dim.name in found
+        )
+        if not found:
+            return {}
+        claimed = self.parse_map(reader.tuple_text, f"{writer.name}[{', '.join(point)}]", same)
+        return found if flow.function.is_subset(claimed) else {}
 
     def parse_map(self, source: str, target: str, condition: str) -> isl.Map:
         return isl.Map(f"{self.prefix}{{ {source} -> {target} : {condition} }}")

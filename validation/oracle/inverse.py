@@ -22,15 +22,13 @@ def solve(
     for the point to be in the domain, and the point; ``None`` if the left sides are not digits or
     leave a counter open.
     """
-    found: dict[str, Index] = dict(_fixed(statement.condition))
-    limits = dict(_limits(statement.condition))
-    pending = list(equations)
-    while pending:
-        # What one equation gives may leave digits only in another: ``h + r`` with ``r`` known.
-        later = [pair for pair in pending if not _use(*pair, found, limits)]
-        if len(later) == len(pending):
-            break
-        pending = later
+    halves = _halves(equations)
+    plain = {name: value for name, (value, _) in halves.items()}
+    split = [(left.replace(plain), right) for left, right in equations]
+    found = unique_values(statement.condition, split)
+    for name, (value, digits) in halves.items():
+        if digits <= found.keys():
+            found[name] = value.replace(found)
     if any(dim.name not in found for dim in statement.dims):
         return None
     point = tuple(found[dim.name] for dim in statement.dims)
@@ -42,6 +40,45 @@ def solve(
             inside.append(compare(-value + dim.high))
     inside += [compare(left.replace(found) - right, is_equality=True) for left, right in equations]
     return all_of(inside), point
+
+
+def _halves(
+    equations: Sequence[tuple[Index, Index]],
+) -> dict[str, tuple[Index, frozenset[str]]]:
+    """Counters that left sides divide, as two digits each, and the names of these."""
+    found: dict[str, tuple[Index, frozenset[str]]] = {}
+    for left, _ in equations:
+        for division in left.divisions:
+            weight = division.divisor
+            counter = next((atom for atom, _ in division.dividend.terms), None)
+            if not isinstance(counter, Variable) or counter.low != 0 or counter.high is None:
+                continue
+            if division.dividend != Index.of(counter):
+                continue
+            upper = Variable(f"{counter.name} upper", 0, counter.high // weight)
+            lower = Variable(f"{counter.name} lower", 0, weight - 1)
+            value = Index.of(upper) * weight + Index.of(lower)
+            found.setdefault(counter.name, (value, frozenset({upper.name, lower.name})))
+    return found
+
+
+def unique_values(
+    condition: Condition, equations: Sequence[tuple[Index, Index]]
+) -> dict[str, Index]:
+    """The counters of left sides, by name, for which the equations leave one value.
+
+    ``condition`` limits the counters of the left sides.
+    """
+    found: dict[str, Index] = dict(_fixed(condition))
+    limits = dict(_limits(condition))
+    pending = list(equations)
+    while pending:
+        # What one equation gives may leave digits only in another: ``h + r`` with ``r`` known.
+        later = [pair for pair in pending if not _use(*pair, found, limits)]
+        if len(later) == len(pending):
+            break
+        pending = later
+    return found
 
 
 def conjuncts(condition: Condition) -> tuple[Condition, ...]:
