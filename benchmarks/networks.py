@@ -30,7 +30,7 @@ from liftproof.llm.work import necessary_work
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from liftproof.tools.read import read_module
 from liftproof.validation.trace import validate_unrolled
-from liftproof.validation.validate import PreparedSource, prepare
+from liftproof.validation.validate import PreparedSource, prepare, validate
 from network_layers import Layer, network_layers
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
@@ -69,6 +69,8 @@ class Kernel:
         """ "" if the program that ``pipeline`` gives is proven, else the reason."""
         module = lower(self.tensor_ir, parse_pipeline(pipeline))
         validation = validate_unrolled(self.prepared, module, self.config)
+        if validation.verdict == "unknown":
+            validation = validate(self.prepared, module)
         return (
             "" if validation.verdict == "proved" else f"{validation.verdict}: {validation.reason}"
         )
