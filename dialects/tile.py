@@ -19,7 +19,7 @@ with its sign; a product is formed in the type of the target buffer, and wraps a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from xdsl.dialects.builtin import (
     Float32Type,
@@ -88,6 +88,17 @@ class Rows:
         return found
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Rows of a load that go on in the next line of an image, after ``width`` of them."""
+
+    width: int
+    dimension: int
+    """The dimension of the array along which the lines run."""
+    step: int
+    """Elements of it from one line to the next."""
+
+
 def _rows_of(
     array: SSAValue, dimension: IntegerAttr | None, step: IntegerAttr | None
 ) -> tuple[int, int]:
@@ -120,6 +131,9 @@ class LoadOp(IRDLOperation):
     With ``broadcast`` the row index stays: each row of the tile gets the same elements. With
     ``diagonal`` it stays too, and row r gets its element r only; the others become zero. With
     ``border`` elements outside of the array are zero.
+    With ``from`` the rows are those of a folded image, from row ``start`` on: row r of the image is
+    ``r % fold_width`` rows and ``r // fold_width`` lines behind ``indices``, where lines run along
+    ``fold_dimension`` in steps of ``fold_step``.
     """
 
     name = "tile.load"
@@ -130,14 +144,18 @@ class LoadOp(IRDLOperation):
     rows = operand_def(IndexType())
     cols = operand_def(IndexType())
     broadcast = opt_prop_def(UnitAttr)
+    start = opt_operand_def(IndexType())
     diagonal = opt_prop_def(UnitAttr)
     border = opt_prop_def(UnitAttr)
+    fold_width = opt_prop_def(IntegerAttr)
+    fold_dimension = opt_prop_def(IntegerAttr)
+    fold_step = opt_prop_def(IntegerAttr)
     row_dimension = opt_prop_def(IntegerAttr)
     row_step = opt_prop_def(IntegerAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     assembly_format = (
-        "$source `[` $indices `]` `to` $buffer `[` $slot `]` `sizes` $rows `,` $cols attr-dict"
-        " `:` type($source) `,` type($buffer)"
+        "$source `[` $indices `]` `to` $buffer `[` $slot `]` `sizes` $rows `,` $cols"
+        " (`from` $start^)? attr-dict `:` type($source) `,` type($buffer)"
     )
 
     def __init__(
@@ -153,15 +171,26 @@ class LoadOp(IRDLOperation):
         diagonal: bool = False,
         border: bool = False,
         place: Rows = Rows(),
+        start: SSAValue | None = None,
+        fold: Fold | None = None,
     ) -> None:
         flags = {"broadcast": broadcast, "diagonal": diagonal, "border": border}
+        folded = {} if fold is None else {f"fold_{name}": x for name, x in asdict(fold).items()}
         super().__init__(
-            operands=[source, indices, buffer, slot, rows, cols],
+            operands=[source, indices, buffer, slot, rows, cols, start],
             properties={
                 **place.properties(),
                 **{name: UnitAttr() for name, value in flags.items() if value},
+                **{name: IntegerAttr(value, i64) for name, value in folded.items()},
             },
         )
+
+    @property
+    def fold(self) -> Fold | None:
+        """How its rows go on in the next line, if they do."""
+        numbers = [self.fold_width, self.fold_dimension, self.fold_step]
+        values = [number.value.data for number in numbers if number is not None]
+        return Fold(*values) if values else None
 
     @property
     def place(self) -> Rows:
@@ -182,10 +211,21 @@ class LoadOp(IRDLOperation):
         _require_array(self.source, self.indices, "source")
         _require_slot(self.buffer, self.slot, "buffer")
         _require_rows(self.source, *self.rows_along)
-        if self.has_one_row and self.border is not None:
-            raise VerifyException("a border needs rows of their own")
+        if self.has_one_row and (self.border is not None or self.start is not None):
+            raise VerifyException("a border or a folded image needs rows of their own")
+        self._verify_fold()
         if self.broadcast is not None and self.diagonal is not None:
             raise VerifyException("a load has either one row for all, or a diagonal")
+
+    def _verify_fold(self) -> None:
+        numbers = [self.start, self.fold_width, self.fold_dimension, self.fold_step]
+        if len({number is None for number in numbers}) > 1:
+            raise VerifyException("a folded image needs a start, a width, a dimension and a step")
+        if (fold := self.fold) is None:
+            return
+        _require_rows(self.source, fold.dimension, fold.step)
+        if fold.width < 1 or fold.dimension == self.rows_along[0]:
+            raise VerifyException("lines of a folded image need rows, and a dimension of their own")
 
 
 @irdl_op_definition

@@ -1,4 +1,4 @@
-"""Loads that take several instructions: tiles at the border of an array, and diagonal tiles.
+"""Loads that take several instructions: borders, folded images, and diagonal tiles.
 
 A move-in writes leading columns of consecutive rows, from addresses inside of an array. What lies
 beyond the border is zeroed first. A diagonal is written row by row: the element comes with those to
@@ -7,7 +7,7 @@ its left, which are zeroed after.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import scf
@@ -35,33 +35,88 @@ class LoadTarget:
     """Channel with the block stride of the tile for moves of zeros and of single rows."""
 
 
-def load_with_border(index: IndexBuilder, op: LoadOp, target: LoadTarget) -> None:
-    """Zero the tile unless all of its rows lie in the array, then load those that do."""
+@dataclass(frozen=True)
+class Line:
+    """Rows of a tile that lie along one dimension of the array."""
+
+    at: Sequence[SSAValue]
+    rows: SSAValue
+    row: SSAValue
+    """Their first local row."""
+
+
+def load_lines(index: IndexBuilder, op: LoadOp, target: LoadTarget) -> None:
+    """One move for each line of a folded image that has rows in the tile."""
+    fold, start = op.fold, op.start
+    if fold is None or start is None:
+        _load_line(index, op, target, Line(op.indices, op.rows, target.row))
+        return
+    dimension, step = op.rows_along
+    number, row = index.floordiv(start, fold.width), index.rem(start, fold.width)
+
+    def place(line: SSAValue, row: SSAValue) -> list[SSAValue]:
+        at = [*op.indices]
+        at[fold.dimension] = index.add(at[fold.dimension], index.mul(line, fold.step))
+        at[dimension] = index.add(at[dimension], index.mul(row, step))
+        return at
+
+    width = index.constant(fold.width)
+    first = index.minimum(index.sub(width, row), op.rows)
+    _load_line(index, op, target, Line(place(number, row), first, target.row))
+    left = index.add(index.sub(op.rows, first), fold.width - 1)
+    resume = index.builder.insertion_point
+    _, line = insert_loop(index, index.floordiv(left, fold.width), "line")
+    done = index.add(index.mul(line, fold.width), first)
+    rows = index.minimum(width, index.sub(op.rows, done))
+    at = place(index.add(index.add(number, 1), line), index.constant(0))
+    _load_line(index, op, target, Line(at, rows, index.add(target.row, done)))
+    index.at(resume)
+
+
+def _load_line(index: IndexBuilder, op: LoadOp, target: LoadTarget, line: Line) -> None:
+    if op.border is not None:
+        _load_with_border(index, op, target, line)
+        return
+    local = target.local(line.row)
+    index.insert(MvinOp(op.source, line.at, local, line.rows, op.cols, target.channel))
+
+
+def _load_with_border(index: IndexBuilder, op: LoadOp, target: LoadTarget, line: Line) -> None:
+    """Zero the rows unless all of them lie in the array, then load those that do."""
     array = op.source.type
     assert isinstance(array, MemRefType)
     extents = array.get_shape()
     dimension, step = op.rows_along
     inside = index.flag(True)
-    for place, (at, extent) in enumerate(zip(op.indices, extents, strict=True)):
+    for place, (at, extent) in enumerate(zip(line.at, extents, strict=True)):
         if place not in (dimension, len(extents) - 1):
             low = index.less(index.constant(-1), at)
             inside = index.both(inside, index.both(low, index.less(at, index.constant(extent))))
+    resume = index.builder.insertion_point
     loaded, beyond = Block([scf.YieldOp()]), Block([scf.YieldOp()])
     index.insert(scf.IfOp(inside, [], Region(loaded), Region(beyond)))
     assert loaded.first_op is not None
     assert beyond.first_op is not None
     index.at(InsertPoint.before(beyond.first_op))
-    index.insert(MvinZerosOp(target.local(target.row), op.rows, op.cols, target.zeros))
+    _zero(index, op, target, line)
     index.at(InsertPoint.before(loaded.first_op))
-    first = _rows_before(index, op.indices[dimension], 0, step, op.rows)
-    end = _rows_before(index, op.indices[dimension], extents[dimension], step, op.rows)
+    first = _rows_before(index, line.at[dimension], 0, step, line.rows)
+    end = _rows_before(index, line.at[dimension], extents[dimension], step, line.rows)
     count = index.sub(end, first)
-    _zero_if_short(index, op, target, count)
+    after = index.builder.insertion_point
+    insert_if(index, index.less(count, line.rows))
+    _zero(index, op, target, line)
+    index.at(after)
     insert_if(index, index.positive(count))
-    at = [*op.indices]
+    at = [*line.at]
     at[dimension] = index.add(at[dimension], index.mul(first, step))
-    local = target.local(index.add(target.row, first))
+    local = target.local(index.add(line.row, first))
     index.insert(MvinOp(op.source, at, local, count, op.cols, target.channel))
+    index.at(resume)
+
+
+def _zero(index: IndexBuilder, op: LoadOp, target: LoadTarget, line: Line) -> None:
+    index.insert(MvinZerosOp(target.local(line.row), line.rows, op.cols, target.zeros))
 
 
 def _rows_before(
@@ -70,13 +125,6 @@ def _rows_before(
     """How many of ``rows`` rows, ``step`` apart from ``start`` on, lie before ``limit``."""
     ahead = index.maximum(index.sub(index.constant(limit), start), index.constant(0))
     return index.minimum(index.floordiv(index.add(ahead, step - 1), step), rows)
-
-
-def _zero_if_short(index: IndexBuilder, op: LoadOp, target: LoadTarget, count: SSAValue) -> None:
-    resume = index.builder.insertion_point
-    insert_if(index, index.less(count, op.rows))
-    index.insert(MvinZerosOp(target.local(target.row), op.rows, op.cols, target.zeros))
-    index.at(resume)
 
 
 def load_diagonal(index: IndexBuilder, op: LoadOp, target: LoadTarget) -> None:

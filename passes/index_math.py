@@ -142,6 +142,15 @@ def _digits(value: SSAValue, divisor: int) -> Digits | None:
     return Digits(owner.lhs.owner.lhs, factor // unit, unit, owner.rhs)
 
 
+def _multiple(value: SSAValue, divisor: int) -> tuple[SSAValue, int] | None:
+    """A value and a factor whose product with ``divisor`` is ``value``, if it is built so."""
+    owner = value.owner
+    if not isinstance(owner, arith.MuliOp):
+        return None
+    factor = constant_value(owner.rhs)
+    return None if not factor or factor % divisor else (owner.lhs, factor // divisor)
+
+
 class IndexBuilder:
     """Inserts folded index arithmetic at a movable insertion point of one function.
 
@@ -220,6 +229,8 @@ class IndexBuilder:
         bounds = range_of(a).floordiv(divisor)
         if bounds.low is not None and bounds.low == bounds.high:
             return self.constant(bounds.low)
+        if (multiple := _multiple(a, divisor)) is not None:
+            return self.mul(*multiple)
         if (split := _digits(a, divisor)) is not None:
             return self.floordiv(self.mul(split.high, split.factor), divisor // split.unit)
         return a if divisor == 1 else self._value(arith.FloorDivSIOp(a, self.constant(divisor)))
@@ -228,7 +239,7 @@ class IndexBuilder:
         """``a % divisor`` for ``a`` that is not negative and a positive constant."""
         if (x := constant_value(a)) is not None:
             return self.constant(x % divisor)
-        if divisor == 1:
+        if divisor == 1 or _multiple(a, divisor) is not None:
             return self.constant(0)
         bounds = range_of(a)
         if (

@@ -39,7 +39,7 @@ from ..dialects.gemmini import (
     SpadOp,
 )
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
-from .expand_loads import LoadTarget, load_diagonal, load_with_border
+from .expand_loads import LoadTarget, load_diagonal, load_lines
 from .index_math import IndexBuilder, constant_value, loop_depth, merged_digits
 from .kernel import (
     UNROLLED,
@@ -161,14 +161,17 @@ class _Lowering:
             return
         if op.border is not None:
             zeros = self._channel(LoadConfig(0, block_stride, False))
-            load_with_border(self.index, op, self._target(op, channel, zeros))
+            load_lines(self.index, op, self._target(op, channel, zeros))
+            return
+        if op.fold is not None:
+            load_lines(self.index, op, self._target(op, channel, channel))
             return
         target = self._address(op.buffer, op.slot)
         self.index.insert(MvinOp(op.source, op.indices, target, op.rows, op.cols, channel))
 
     def _target(self, op: LoadOp, channel: int, zeros: int) -> LoadTarget:
         if space_of_buffer(_alloc(op.buffer)) != LocalSpace.SPAD:
-            raise refusal(op, "loads a border or a diagonal, for which lowering needs a scratchpad")
+            raise refusal(op, "needs several moves, which lowering makes in the scratchpad only")
         row = self._row(op.buffer, op.slot)
         return LoadTarget(row, lambda row: self._value(SpadOp(row)), channel, zeros)
 

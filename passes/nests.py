@@ -89,6 +89,8 @@ def with_slot(
                 diagonal=op.diagonal is not None,
                 border=op.border is not None,
                 place=op.place,
+                start=None if op.start is None else copy(op.start),
+                fold=op.fold,
             )
         case ZeroOp():
             return ZeroOp(buffer, slot, copy(op.rows), copy(op.cols))

@@ -164,6 +164,8 @@ class _Staging:
             if isinstance(move, LoadOp | StoreOp):
                 values += [*move.indices]
                 columns.append(move.indices[-1])
+            if isinstance(move, LoadOp) and move.start is not None:
+                values.append(move.start)
             values += [move.rows, move.cols]
             values += [loop.ub for loop in enclosing_loops(move, common[-1])]
         needed = loops_it_needs(values, common)

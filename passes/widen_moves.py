@@ -82,7 +82,8 @@ def _widen(index: IndexBuilder, move: LoadOp | StoreOp, config: GemminiConfig, l
     if not whole:
         rest = index.sub(index.constant(columns), move.indices[-1])
         cols = index.minimum(cols, rest)
-    move.operands[len(move.operands) - 1] = cols
+    behind = int(isinstance(move, LoadOp) and move.start is not None)
+    move.operands[len(move.operands) - 1 - behind] = cols
     return True
 
 
@@ -105,6 +106,8 @@ def carried_blocks(move: LoadOp | StoreOp, config: GemminiConfig) -> int:
 def _adjacent(move: LoadOp | StoreOp, variable: SSAValue, dim: int) -> bool:
     """Whether the next iteration moves the next tile of the same row into the next slot."""
     *rows, column = move.indices
+    if isinstance(move, LoadOp) and move.start is not None:
+        rows.append(move.start)
     if not move.slot or any(depends_on(v, variable) for v in (*rows, *move.slot[:-1], move.rows)):
         return False
     return slope(move.slot[-1], variable) == 1 and slope(column, variable) == dim

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from liftproof.dialects.tile import LoadOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.tools.read import read_module
 from liftproof.validation.execution.execute import execute
 from liftproof.validation.validate import validate
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.utils.exceptions import PassFailedException
+from xdsl.utils.exceptions import PassFailedException, VerifyException
 
 Apply = Callable[..., ModuleOp]
 
@@ -225,25 +226,68 @@ def test_a_depthwise_convolution_is_right(apply: Apply, kernel: Depthwise) -> No
         assert computes(kernel, apply(kernel.text(), pipeline))
 
 
-def test_a_load_knows_its_border_and_its_diagonal(apply: Apply) -> None:
-    """The lowered loads do what the tile operations say, and those what the kernel says."""
-    kernel = Depthwise(height=2, width=2, inputs=2, outputs=2, stride=2, padding=1)
-    source, tiles = apply(kernel.text()), apply(kernel.text(), "gemmini-lower-linalg")
-    for program in (tiles, apply(kernel.text(), baseline_pipeline())):
+SMALL = Depthwise(height=1, width=2, inputs=2, outputs=2, stride=2, padding=1)
+
+
+def test_loads_with_borders_and_diagonals_are_right(apply: Apply) -> None:
+    """Lowered loads do what the tile operations say, and those what the kernel says."""
+    source, tiles = apply(SMALL.text()), apply(SMALL.text(), "gemmini-lower-linalg")
+    for program in (tiles, apply(SMALL.text(), baseline_pipeline())):
         assert validate(source, program).verdict == "proved"
-    arrays = kernel.arrays()
-    assert np.array_equal(execute(tiles, arrays, load_config())[-1], kernel.expected(arrays))
+    arrays = SMALL.arrays()
+    result = execute(tiles, arrays, load_config())[-1]
+    assert np.array_equal(result, SMALL.expected(arrays))
 
 
-@pytest.mark.parametrize("flag", ["border", "diagonal"])
-def test_a_load_without_its_border_or_diagonal_is_refuted(apply: Apply, flag: str) -> None:
-    """The meaning of both flags is checked: without one of them the tiles are other ones."""
-    kernel = Depthwise(height=2, width=2, inputs=2, outputs=2, stride=2, padding=1)
-    tiles = apply(kernel.text(), "gemmini-lower-linalg")
+@pytest.mark.parametrize("name", ["border", "diagonal"])
+def test_borders_and_diagonals_matter(apply: Apply, name: str) -> None:
+    """A program without one of these properties is refuted."""
+    tiles = apply(SMALL.text(), "gemmini-lower-linalg")
     for op in tiles.walk():
-        if isinstance(op, LoadOp):
-            op.properties.pop(flag, None)
-    assert validate(apply(kernel.text()), tiles).verdict == "refuted"
+        op.properties.pop(name, None)
+    assert validate(apply(SMALL.text()), tiles).verdict == "refuted"
+
+
+LINES_C = """#include <stdint.h>
+void lines(const int8_t x[2][3][2], int8_t y[4][2]) {
+  for (int r = 0; r < 4; r++)
+    for (int c = 0; c < 2; c++)
+      y[r][c] = (r + 1) / 2 < 2 ? x[(r + 1) / 2][(r + 1) % 2 + 1][c] : 0;
+}
+"""
+LINES = """func.func @lines(%x: memref<2x3x2xi8>, %y: memref<4x2xi8>)
+    attributes {liftproof.outputs = array<i64: 1>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %b = memref.alloc() : memref<16x16xi8, #gemmini<space spad>>
+  tile.load %x[%c0, %c1, %c0] to %b[] sizes %c4, %c2 from %c1
+      {border, fold_width = 2 : i64, fold_dimension = 0 : i64, fold_step = 1 : i64}
+      : memref<2x3x2xi8>, memref<16x16xi8, #gemmini<space spad>>
+  tile.store %b[] to %y[%c0, %c0] sizes %c4, %c2
+      : memref<16x16xi8, #gemmini<space spad>>, memref<4x2xi8>
+  func.return
+}
+"""
+
+
+def test_rows_go_on_in_the_next_line(apply: Apply, tmp_path: Path) -> None:
+    """A load across the ends of an image's lines takes what the C kernel takes."""
+    path = tmp_path / "lines.c"
+    path.write_text(LINES_C)
+    source = read_module(str(path))
+    assert validate(source, apply(LINES)).verdict == "proved"
+    assert validate(source, apply(LINES.replace("h = 2", "h = 3"))).verdict == "refuted"
+    x = np.arange(12, dtype=np.int8).reshape(2, 3, 2)
+    result = execute(apply(LINES), [x, np.full((4, 2), 9, np.int8)], load_config())[-1]
+    assert result.tolist() == [[4, 5], [8, 9], [10, 11], [0, 0]]
+
+
+def test_lines_need_all_their_numbers(apply: Apply) -> None:
+    """A load from a row of an image without the image's width is no operation."""
+    with pytest.raises(VerifyException, match="a start, a width"):
+        apply(LINES.replace("fold_width = 2 : i64, ", ""))
 
 
 @pytest.mark.parametrize("pattern", ["surrounded with zeros only", "not taken in pieces"])

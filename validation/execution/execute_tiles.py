@@ -101,10 +101,11 @@ class TileExecutor(LoopExecutor):
         self._check_rows(buffer, rows, operation)
         indices = self._numbers(operation.indices)
         height = 1 if operation.has_one_row else rows
-        source = self.array(operation.source, operation)
-        if operation.border is not None:
-            source, indices = _with_border(source, indices, (rows, cols), operation)
-        window = self._window(source, indices, height, cols, operation).astype(buffer.dtype)
+        lines = [
+            self._loaded(line, count, cols, operation)
+            for line, count in self._lines(indices, height, operation)
+        ]
+        window = np.concatenate(lines).astype(buffer.dtype)
         if operation.diagonal is not None:
             window = np.where(np.eye(rows, cols, dtype=np.bool_), window, 0).astype(buffer.dtype)
         slot = self._numbers(operation.slot)
@@ -112,6 +113,30 @@ class TileExecutor(LoopExecutor):
             part = window[:, column : column + buffer.shape[-1]]
             self._tile(buffer, slot, column, operation)[:rows, : part.shape[1]] = part
             self._written(buffer, slot, column, operation)[:rows, : part.shape[1]] = True
+
+    def _lines(
+        self, indices: list[int], rows: int, operation: LoadOp
+    ) -> list[tuple[list[int], int]]:
+        """Where the parts of a load begin that lie in one line of an image, and their rows."""
+        if operation.fold is None or operation.start is None:
+            return [(indices, rows)]
+        fold, (dimension, step) = operation.fold, operation.rows_along
+        at, end = self.number(operation.start), self.number(operation.start) + rows
+        found: list[tuple[list[int], int]] = []
+        while at < end:
+            line, row = divmod(at, fold.width)
+            place = [*indices]
+            place[fold.dimension] += line * fold.step
+            place[dimension] += row * step
+            found.append((place, min(fold.width - row, end - at)))
+            at += found[-1][1]
+        return found
+
+    def _loaded(self, indices: list[int], rows: int, cols: int, operation: LoadOp) -> NDArray[Any]:
+        source = self.array(operation.source, operation)
+        if operation.border is not None:
+            source, indices = _with_border(source, indices, (rows, cols), operation)
+        return self._window(source, indices, rows, cols, operation)
 
     def _tile_zero(self, operation: ZeroOp) -> None:
         rows, cols = self._numbers([operation.rows, operation.cols])

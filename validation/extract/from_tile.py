@@ -70,6 +70,11 @@ class TileExtractor(Extractor):
         moved[-1] = moved[-1] + col
         if len(moved) > 1 and not one_row:
             dimension, step = operation.rows_along
+            if isinstance(operation, LoadOp) and (fold := operation.fold) is not None:
+                assert operation.start is not None
+                row = self.index(operation.start, operation) + row
+                line, row = row // fold.width, row % fold.width
+                moved[fold.dimension] = moved[fold.dimension] + line * fold.step
             moved[dimension] = moved[dimension] + row * step
         return tuple(moved)
 
