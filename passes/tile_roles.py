@@ -41,6 +41,26 @@ def find_roles(
     return None
 
 
+def with_unit_row(views: Sequence[View], column: int, row: int) -> list[View]:
+    """The arrays with a loop of one iteration for rows of the output and of the left factor.
+
+    The left factor is the one without the output's ``column``; last dimensions take the loop.
+    """
+    first, second, result = views
+    return [
+        *(
+            view if uses(view.subscripts, column) else _with_loops(view, {row: 1})
+            for view in (first, second)
+        ),
+        _with_loops(result, {row: 1}),
+    ]
+
+
+def _with_loops(view: View, loops: Form) -> View:
+    last = {**view.subscripts[-1], **loops}
+    return replace(view, subscripts=(*view.subscripts[:-1], last))
+
+
 def with_unit_loops(
     views: Sequence[View], target: Sequence[int], column: int, term: int
 ) -> list[View]:
