@@ -13,6 +13,7 @@ from liftproof.validation.fuzz import Campaign, Outcome
 from liftproof.validation.mutate import FAMILIES, OPERATORS
 
 TRIES = 60
+LOOPS_ONLY = Plan(loops=2, tensors=0, tiles=0, instructions=0, commands=0, faults=0, schedules=0)
 ONE_EACH = Plan(loops=1, tensors=1, tiles=1, instructions=2, commands=10, faults=1, schedules=1)
 
 
@@ -47,18 +48,17 @@ def test_there_are_many_operators() -> None:
 
 
 def test_random_kernels_and_schedules() -> None:
-    """Unchanged programs of random kernels are not rejected, their mutants judged rightly."""
-    for number in range(2):
-        report = fuzz_kernel(11, number, ONE_EACH)
-        assert report.is_sound, report.notes
-        assert report.counts["unchanged"].total() == report.counts["unchanged"][Outcome.PROVED] > 0
-        assert json.loads(json.dumps(report.to_json())) == report.to_json()
+    """Unchanged programs of a random kernel are not rejected, their mutants judged rightly."""
+    report = fuzz_kernel(11, 0, ONE_EACH)
+    assert report.is_sound, report.notes
+    assert report.counts["unchanged"].total() == report.counts["unchanged"][Outcome.PROVED] > 0
+    assert json.loads(json.dumps(report.to_json())) == report.to_json()
 
 
 def test_a_log_is_continued(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command goes on where its log ends, and counts what the log holds."""
     log = tmp_path / "log.jsonl"
-    log.write_text(json.dumps({"kernel": 0, **fuzz_kernel(11, 3, ONE_EACH).to_json()}) + "\n")
+    log.write_text(json.dumps({"kernel": 0, **fuzz_kernel(11, 3, LOOPS_ONLY).to_json()}) + "\n")
     arguments = ["--seed", "11", "--log", str(log), "--cases", "1"]
     before = log.read_text()
     assert main(arguments) == 0
