@@ -20,7 +20,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..passes.registry import TRAINIUM_PASSES
 from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context, universe
-from .prefixes import schedule_of
+from .prefixes import LAST_STAGE, schedule_of
 
 INSERTIONS_KEPT = 0.25
 """Share of the places for a new pass that one expansion considers: listing instances takes time,
@@ -100,9 +100,20 @@ def _places(
             found = instances_after(problem.tensor_ir, passes[:position], type(instance))
             yield Place(position, True, (*found, None))
         for pass_type in menu() if position <= schedule else ():
-            if pass_type is not type(instance) and random.random() < INSERTIONS_KEPT:
+            considered = pass_type is not type(instance) and random.random() < INSERTIONS_KEPT
+            if considered and _may_stand(pass_type, position, schedule):
                 found = instances_after(problem.tensor_ir, passes[:position], pass_type)
                 yield Place(position, False, found)
+
+
+def _may_stand(pass_type: type[ModulePass], position: int, schedule: int) -> bool:
+    """Whether a new pass has a chance there, by what is known without trying the passes behind.
+
+    Those of the last stage have their places already, one that comes last has a single one.
+    """
+    if pass_type.name in LAST_STAGE:
+        return False
+    return position == schedule or not getattr(pass_type, "comes_last", False)
 
 
 @lru_cache(maxsize=4096)

@@ -61,10 +61,14 @@ def block_sizes(
 
 
 def _choices(count: int) -> list[int]:
-    """Block sizes to consider: powers of two, and divisors of the count."""
+    """Block sizes to consider: powers of two, and those that cut the count into even parts.
+
+    The parts of a count without divisors, such as 13 = 5 + 5 + 3, differ by what is left over.
+    """
     limit = min(count, LARGEST_BLOCK)
     powers = {1 << bit for bit in range(limit.bit_length())}
-    return sorted(powers | {size for size in range(1, limit + 1) if count % size == 0})
+    even = {-(-count // parts) for parts in range(1, count + 1)}
+    return sorted(powers | {size for size in even if size <= limit})
 
 
 def _estimate(
@@ -78,15 +82,26 @@ def _estimate(
     around = LOOP_DISPATCH * (1 if is_power_of_two(k) and is_power_of_two(j) else 2)
     core = products * (PRODUCT_DISPATCH + around / i)
     # Only the first product with a tile of weights takes as long as the array is wide.
-    array = products * (height + (config.dim - height) / i)
+    each = height + (config.dim - height) / i
     tile = config.dim * config.dim * config.input_bytes / config.bus_bytes
     wide = config.max_blocks
     chunk = (i * k / _share(k, wide) + k * j / _share(j, wide)) * tile
     stored = tile * STORE_FACTOR / _share(j, wide)
     moves = chunks * chunk + sums * stored
-    exposed = DRAM_FACTOR * chunk + i * j * stored + chunks * CHUNK_OVERHEAD
+    # A short last chunk hides less of the next one's moves.
+    short = _last(counts["k"], k)
+    runs = chunks // -(-counts["k"] // k)
+    lost = runs * max(0, chunk - i * j * short * each) if short < k else 0
+    last = prod(_last(counts[name], sizes.get(name, 1)) for name in sizes if name not in SUMMED)
+    exposed = DRAM_FACTOR * chunk + last * stored + chunks * CHUNK_OVERHEAD
     ragged = any(counts[name] % size for name, size in sizes.items())
-    return (max(array, core, moves) + exposed) * (RAGGED_FACTOR if ragged else 1)
+    busy = max(products * each + lost, core + lost, moves)
+    return (busy + exposed) * (RAGGED_FACTOR if ragged else 1)
+
+
+def _last(count: int, size: int) -> int:
+    """Iterations of the last block, whose stores nothing hides."""
+    return count - (count - 1) // size * size
 
 
 def _share(tiles: int, wide: int) -> float:

@@ -8,11 +8,11 @@ from math import gcd
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
-from .index_math import IndexBuilder, constant_value
+from .index_math import IndexBuilder, constant_value, is_power_of_two
 from .kernel import accesses, iv_of, kernel_of, refusal
 from .loop_transforms import index_builder, tidy
 
@@ -40,11 +40,14 @@ class ScaleLoopsPass(ModulePass):
 def _scale(index: IndexBuilder, loop: scf.ForOp) -> None:
     factors = _factors(iv_of(loop))
     factor = gcd(*factors.values()) if factors else 0
-    lower, upper, step = (constant_value(bound) for bound in (loop.lb, loop.ub, loop.step))
-    if factor < 2 or lower is None or upper is None or step is None:
+    lower, step = constant_value(loop.lb), constant_value(loop.step)
+    if factor < 2 or lower is None or step is None:
+        return
+    upper = _scaled_bound(index, loop.ub, factor)
+    if upper is None:
         return
     loop.operands[0] = index.constant(lower * factor)
-    loop.operands[1] = index.constant(upper * factor)
+    loop.operands[1] = upper
     loop.operands[2] = index.constant(step * factor)
     for product, own in factors.items():
         index.at(InsertPoint.before(product))
@@ -52,6 +55,16 @@ def _scale(index: IndexBuilder, loop: scf.ForOp) -> None:
         product.result.replace_all_uses_with(scaled)
         product.detach()
         product.erase()
+
+
+def _scaled_bound(index: IndexBuilder, bound: SSAValue, factor: int) -> SSAValue | None:
+    """``bound · factor``; None where it costs more than a shift, or has no place of its own."""
+    if (number := constant_value(bound)) is not None:
+        return index.constant(number * factor)
+    if not isinstance(bound.owner, Operation) or not is_power_of_two(factor):
+        return None
+    index.at(InsertPoint.after(bound.owner))
+    return index.mul(bound, factor)
 
 
 def _factors(variable: SSAValue) -> dict[arith.MuliOp, int]:

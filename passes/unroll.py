@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from xdsl.context import Context
 from xdsl.dialects import func, scf
@@ -46,6 +46,8 @@ class UnrollPass(ModulePass):
     """
 
     name = "gemmini-unroll"
+    comes_last: ClassVar[bool] = True
+    """No other schedule pass applies behind it."""
 
     limit: int = LIMITS[0]
     loop: str = ""
