@@ -18,7 +18,6 @@ from typing import Any
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import ConfigError
-from ..hw.stream import StreamError
 from .exit_status import REJECTED, USAGE
 
 DESCRIPTION = "Turns a plain C kernel into fast, proven tensor-accelerator code."
@@ -58,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = build_parser(arguments).parse_args(arguments)
     command = import_module(f".command_{options.command}", __package__)
+    # Only commands need what reads streams, and NumPy with it.
+    from ..hw.stream import StreamError
+
     try:
         report: dict[str, Any]
         report, status = command.run(options)

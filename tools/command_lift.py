@@ -17,7 +17,6 @@ from ..lifting.summaries.prove import lift_to_summary
 from ..lifting.tensors.named_operations import with_named_operations
 from ..lifting.tensors.view import describe, numpy_view
 from ..llm.advice import ModelOptions
-from ..llm.lift_guide import lift_with_models
 from .exit_status import EXIT_OF_VERDICT
 from .proposer_arguments import add_proposer_arguments, models_of
 from .read import read_module, read_text
@@ -70,6 +69,9 @@ def _lift(
         problem = refusal
     asked: dict[str, Any] | None = None
     if models is not None and not (isinstance(own, LiftResult) and own.verdict == "proved"):
+        # It brings the simulator and all passes, which take longer to import than most lifts.
+        from ..llm.lift_guide import lift_with_models
+
         guided = lift_with_models(module, models)
         asked = guided.report
         if guided.proof is not None and guided.proof.verdict == "proved":
