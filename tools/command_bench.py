@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xdsl.dialects.builtin import ModuleOp
+
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG
 from ..hw.gemmini.timing import Level
-from ..lifting.prove import lift_and_prove
-from ..llm.evaluate import Problem, evaluate
-from ..passes.pipelines import baseline_pipeline, first_pipelines
+from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
+from ..passes.statements import SEPARATOR
 from .exit_status import ACCEPTED, REJECTED
 from .read import read_module, read_text
+from .routes import Route, find_route
 from .write import write_atomically
 
 DEFAULT_SUITE = Path("benchmarks/suite.toml")
@@ -75,18 +77,13 @@ def read_suite(path: Path) -> list[Row]:
 
 
 def measure(row: Row, folder: Path, golden: dict[str, int]) -> dict[str, Any]:
-    """Lower and time one row."""
+    """Lower and time one row, on the route that ``liftproof optimize`` takes."""
     started = time.perf_counter()
-    lifted = lift_and_prove(read_module(str(folder / row.kernel)))
-    problem = Problem(str(lifted.module), row.config, row.level)
-    pipelines = {
-        "": lambda: first_pipelines(problem.tensor_ir, row.config)[0],
-        "baseline": lambda: baseline_pipeline(row.config),
-    }
-    pipeline = pipelines.get(row.pipeline, lambda: row.pipeline)()
-    outcome = evaluate(problem, pipeline)
-    if outcome.cycles is None:
-        raise Diagnostic(f"{row.kernel}: {outcome.diagnostic}")
+    path = str(folder / row.kernel)
+    problem = Problem("", row.config, row.level)
+    route = find_route(path, read_module(path), problem)
+    outcome = route.baseline if row.pipeline == "baseline" else _scheduled(row, route, problem)
+    assert outcome.cycles is not None
     return {
         "row": row.key,
         "pipeline": outcome.pipeline,
@@ -96,6 +93,22 @@ def measure(row: Row, folder: Path, golden: dict[str, int]) -> dict[str, Any]:
         "of_bound": round(outcome.lower_bound / outcome.cycles, 4),
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _scheduled(row: Row, route: Route, problem: Problem) -> Outcome:
+    """The kernel with the row's pipelines, one for each part, or with the default ones."""
+    pipelines = row.pipeline.split(SEPARATOR) if row.pipeline else [p.first[0] for p in route.parts]
+    if len(pipelines) != len(route.parts):
+        raise Diagnostic(f"{row.kernel}: has {len(route.parts)} parts, not {len(pipelines)}")
+    outcomes: list[Outcome] = []
+    programs: list[ModuleOp] = []
+    for part, pipeline in zip(route.parts, pipelines, strict=True):
+        outcome = evaluate(part.problem, pipeline)
+        if outcome.cycles is None:
+            raise Diagnostic(f"{row.kernel}: {outcome.diagnostic}")
+        outcomes.append(outcome)
+        programs.append(lower(part.problem.tensor_ir, parse_pipeline(pipeline)))
+    return route.join(problem, outcomes, programs).outcome
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
