@@ -29,13 +29,12 @@ from .smt import (
     with_symbols,
 )
 from .sum_matching import SumMatcher
-from .sum_ranges import refined, sum_range
-from .summands import Valued, simpler, sum_of
+from .sum_ranges import sum_range
+from .summands import Valued, sum_of
 from .terms import Term, is_float, substitute, term
 from .totals import (
     FLOAT_TOTAL,
     align,
-    is_fold,
     is_sum,
     outermost,
     structure,
@@ -93,8 +92,8 @@ class Matcher:
         context = Context(position, element, 0, right)
         mine = self.source.value(query, left, self.source.symbols | element)
         theirs = self.target.value(query, right, self.target.symbols | element)
-        for first in [self._simple(query, self.source, case) for case in mine]:
-            for second in [self._simple(query, self.target, case) for case in theirs]:
+        for first in [self._unified(query, self.source, case) for case in mine]:
+            for second in [self._unified(query, self.target, case) for case in theirs]:
                 both = query.copy()
                 both.add(first.guard)
                 both.add(second.guard)
@@ -303,13 +302,6 @@ class Matcher:
         return pairs
 
     # One value that is read at several places.
-
-    def _simple(self, query: Query, side: Side, case: Case) -> Case:
-        """The case with one slot for each value, without limits that totals never reach."""
-        unified = self._unified(query, side, case)
-        if not any(is_fold(slot) for slot in slots_of(unified.shape)):
-            return unified
-        return simpler(side, unified, lambda side, shape: refined(side, shape, self.solver))
 
     def _unified(self, query: Query, side: Side, case: Case) -> Case:
         """The case with one slot for each value that it reads at several places."""

@@ -6,11 +6,10 @@ import math
 
 from ..lemmas.normal_form import NormalForm, integer
 from ..lemmas.ranges import Range, Ranges, type_range
-from .folds import ADDITION, is_limit
 from .polyhedral import Statement
 from .smt import Answer, Solver, equalities, in_domain, negation, with_symbols
 from .terms import Term, is_float
-from .totals import total_bits
+from .totals import is_sum, total_bits
 from .values import Family, Side, Sum, slot_kind, slots_of
 
 
@@ -19,7 +18,7 @@ def refined(side: Side, shape: Term, solver: Solver) -> Term:
 
     The array clips what leaves it; short sums pass unchanged.
     """
-    sums = [slot for slot in slots_of(shape) if _is_bounded(slot)]
+    sums = [slot for slot in slots_of(shape) if is_sum(slot) and not is_float(slot.type)]
     if not sums or total_bits(shape) is not None:
         return shape
     known: dict[Term, Range] = {}
@@ -33,23 +32,10 @@ def refined(side: Side, shape: Term, solver: Solver) -> Term:
     return result if total_bits(result) is not None else shape
 
 
-def _is_bounded(slot: Term) -> bool:
-    """Whether a slot stands for a sum or a limit of integers."""
-    code = total_bits(slot)
-    return code is not None and not is_float(slot.type) and (code > 0 or is_limit(code))
-
-
 def sum_range(side: Side, total: Sum, solver: Solver) -> Range:
-    """The range of a sum: exact integers if they fit its type, else all values of the type.
-
-    A minimum or maximum has the range of the values that it is of.
-    """
+    """The range of a sum: exact integers if they fit its type, else all values of the type."""
     reader = side.statements[total.reader]
-    array = reader.reads[total.number].array
-    type = array.element_type
-    if side.program.fold_of(array) != ADDITION:
-        found = [_value_range(side, family.statement) for family in side.families(total)]
-        return min(low for low, _ in found), max(high for _, high in found)
+    type = reader.reads[total.number].array.element_type
     start: list[Range] = [(0, 0)]
     low: float = 0
     high: float = 0
