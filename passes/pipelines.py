@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects
@@ -26,10 +27,11 @@ from .interchange import InterchangePass
 from .interleave import InterleavePass
 from .kernel import config_of, kernel_of, named_loops
 from .lower_linalg import LowerLinalgPass
+from .lower_sums import GROUPS, LowerSumsPass, is_sum
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
-from .pooling_pipelines import pooling_baseline, pooling_pipelines
+from .pooling_pipelines import CLEAN_UP, pooling_baseline, pooling_pipelines
 from .read_pooling import is_maximum
 from .reuse_weights import ReuseWeightsPass
 from .sink import SinkPass
@@ -52,7 +54,7 @@ JAMMED_PRODUCTS = 32
 BLOCK_SHAPES = 4
 """Block shapes that the first pipelines try."""
 RESIDENT_SHAPES = 2
-"""Block shapes that they try with all weights in the scratchpad."""
+"""Block shapes that they try with a whole operand in the scratchpad."""
 
 
 def baseline_pipeline(config: str = DEFAULT_CONFIG) -> str:
@@ -68,6 +70,8 @@ def untuned_pipeline(tensor_ir: str, config: str = DEFAULT_CONFIG) -> str:
     module = Parser(_context(), tensor_ir).parse_module()
     if is_maximum(kernel_of(module)):
         return pooling_baseline(module, config)
+    if is_sum(kernel_of(module)):
+        return f"{_spec(LowerSumsPass(config, 1))},{CLEAN_UP}"
     return baseline_pipeline(config)
 
 
@@ -81,6 +85,8 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     module = Parser(context, tensor_ir).parse_module()
     if is_maximum(kernel_of(module)):
         return pooling_pipelines(module, config)
+    if is_sum(kernel_of(module)):
+        return [f"{_spec(LowerSumsPass(config, groups))},{CLEAN_UP}" for groups in (*GROUPS, 1)]
     lowering.apply(context, module)
     function = kernel_of(module)
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
@@ -96,10 +102,14 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
             Plan(wait=False, unroll=unroll),
         )
     ]
-    if _are_few_weights(counts, config_of(function)):
-        # The moves of short chunks need room between the products more than time after them.
+    # Where one operand stays, the other's moves need all the room between the products.
+    if _fits("jk", counts, config_of(function)):
         stay = Plan(weights="", jam=True, wait=False)
         choices[1:1] = [(size, stay) for size in sizes[:RESIDENT_SHAPES]]
+    if _fits("hik", counts, config_of(function)):
+        stay = Plan(inputs="", jam=True, wait=False)
+        place = 0 if counts["i"] == 1 else 1
+        choices[place:place] = [(size, stay) for size in sizes[:RESIDENT_SHAPES]]
     if any(isinstance(op, LoadOp) and op.diagonal is not None for op in function.walk()):
         # A diagonal takes many moves: once for all pixels.
         plan = Plan(columns_outside=True, weights="jo")
@@ -111,10 +121,11 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     return [*found, baseline_pipeline(config)]
 
 
-def _are_few_weights(counts: Mapping[str, int], config: GemminiConfig) -> bool:
-    """Whether a matrix B fits a quarter of the scratchpad, beside two phases of A."""
-    is_matrix = not {"r", "s"} & set(counts)
-    return is_matrix and counts["j"] * counts["k"] * config.dim <= config.spad_rows // 4
+def _fits(loops: str, counts: Mapping[str, int], config: GemminiConfig) -> bool:
+    """Whether a matrix fits a quarter of the scratchpad, beside two phases of the other one."""
+    is_matrix = set(counts) <= set("hijk")
+    tiles = prod(counts.get(name, 1) for name in loops)
+    return is_matrix and tiles * config.dim <= config.spad_rows // 4
 
 
 def _spec(instance: ModulePass) -> str:
@@ -154,6 +165,8 @@ class Plan:
     """Blocks of columns outermost: B stays in the L2 rather than A."""
     weights: str | None = None
     """The loop whose weights are all loaded at once, ahead of it; "" is the whole kernel."""
+    inputs: str | None = None
+    """The same for the inputs."""
     wait: bool = True
     """Moves wait until the array is through with the last chunk."""
     unroll: bool = False
@@ -178,6 +191,7 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
         *outward,
         StagePass("c", blocks[-1]),
         InterchangePass((*chunks, *inside)),
+        *([StagePass("a", plan.inputs)] if plan.inputs is not None else []),
         *([StagePass("b", plan.weights)] if plan.weights is not None else []),
         *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
         InterleavePass("j", plan.wait),
