@@ -99,7 +99,7 @@ class TrainiumConfig:
     measured kernel moves 294), rows of 256 B and 512 B those of the measured rope."""
     dma_descriptor_bytes: int = 4096
     """[V] The runtime's packets: contiguous on both sides."""
-    dma_start_ns: float = 850.0
+    dma_start_ns: float = 1040.0
     """[D] From the trigger to the first byte: fits two products that wait for it; on v3 the
     profiles show 740 to 1005 [V]."""
     dma_done_ns: float = 320.0

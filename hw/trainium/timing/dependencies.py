@@ -34,18 +34,20 @@ class Edges:
 
     begin: NDArray[np.int64]
     producer: NDArray[np.int64]
+    only_read: NDArray[np.bool_]
+    """Whether the producer does no more than read what the instruction overwrites."""
 
 
 def dependencies(accesses: Accesses) -> Edges:
     """The dependences of a program with these accesses."""
     count = len(accesses.begin) - 1
     begin = np.zeros(count + 1, np.int64)
-    nothing = np.zeros(0, np.int64)
+    nothing, none = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     arguments = (accesses.begin, accesses.cell, accesses.writes, accesses.cells)
-    total = _collect(*arguments, begin, nothing, False)
-    producer = np.zeros(total, np.int64)
-    _collect(*arguments, begin, producer, True)
-    return Edges(begin, producer)
+    total = _collect(*arguments, begin, nothing, none, False)
+    producer, only_read = np.zeros(total, np.int64), np.zeros(total, np.bool_)
+    _collect(*arguments, begin, producer, only_read, True)
+    return Edges(begin, producer, only_read)
 
 
 @numba.njit(cache=True)
@@ -56,6 +58,7 @@ def _collect(
     cells: int,
     begin: Any,
     producer: Any,
+    only_read: Any,
     store: bool,
 ) -> int:
     """Walk the program once; the readers of a cell since its last write are a linked list."""
@@ -65,6 +68,7 @@ def _collect(
     next_reader = np.full(len(access_cell), -1, np.int64)
     owner = np.zeros(len(access_cell), np.int64)
     seen = np.full(count, -1, np.int64)
+    place = np.zeros(count, np.int64)
     total = 0
     for index in range(count):
         begin[index] = total
@@ -77,7 +81,10 @@ def _collect(
                 seen[earlier] = index
                 if store:
                     producer[total] = earlier
+                    place[earlier] = total
                 total += 1
+            elif earlier >= 0 and store and earlier != index:
+                only_read[place[earlier]] = False
             if not access_writes[entry]:
                 next_reader[entry] = last_reader[cell]
                 last_reader[cell] = entry
@@ -89,6 +96,8 @@ def _collect(
                     seen[earlier] = index
                     if store:
                         producer[total] = earlier
+                        only_read[total] = True
+                        place[earlier] = total
                     total += 1
                 reader = next_reader[reader]
             last_reader[cell] = -1

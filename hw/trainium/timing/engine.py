@@ -81,6 +81,7 @@ def _build_run(digest: int) -> Callable[..., int]:
         when: Any,
         total: Any,
         producer: Any,
+        at_end: int,
     ) -> int:
         """Run to the end; returns how many instructions could issue."""
         machine = machines[0]
@@ -133,7 +134,7 @@ def _build_run(digest: int) -> Callable[..., int]:
                     total,
                     history_begin[key],
                     counts[key],
-                    times[index].visible,
+                    times[index].ended if key == at_end else times[index].visible,
                     increment_amount[step],
                 )
                 counts[key] += 1
@@ -187,6 +188,7 @@ def run_program(program: Program, parameters: Any) -> Run:
         np.zeros(total),
         np.zeros(total, np.int64),
         _producers(program),
+        program.at_end,
     )
     stuck = () if issued == len(instructions) else _heads(instructions, times, order)
     return Run(machine[0], times, stuck)

@@ -99,6 +99,9 @@ class Program:
     instructions: Records
     waits: Links
     increments: Links
+    at_end: int = -1
+    """The semaphore that counts when an instruction leaves its engine; all others count when its
+    result is visible."""
 
     def __len__(self) -> int:
         return len(self.instructions)

@@ -3,7 +3,8 @@
 AWS's compiler orders the instructions of an NKI kernel itself, so this is what the measured kernels
 ran through. Of the instructions that are ready, a stream takes the first in program order; if none
 is ready, the one that is ready first. Buffers that are allocated in loops bound how far a stream
-runs ahead of the others, through the dependences of their next use.
+runs ahead of the others, through the dependences of their next use. The tensor engine has read its
+operands when an instruction leaves it; only its results take their way through the array.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ from .machine import (
     source_digest,
     stage,
 )
-from .records import FIRST_QUEUE, STREAMS, Links, Program, Records
+from .records import FIRST_QUEUE, STREAMS, Engine, Links, Program, Records
+
+PE = int(Engine.PE)
+READ_BY_PE = STREAMS
+"""The semaphore that counts the instructions of PE whose operands are read."""
+SEMAPHORES = STREAMS + 1
 
 
 @stage
@@ -77,6 +83,7 @@ def _build_run(digest: int) -> Callable[..., int]:
         times: Any,
         user_begin: Any,
         user: Any,
+        only_read: Any,
         missing: Any,
         stream_begin: Any,
         ready: Any,
@@ -139,6 +146,8 @@ def _build_run(digest: int) -> Callable[..., int]:
                     done = times[index].ended
                 else:
                     done = times[index].visible + machine.parameters.semaphore
+                    if only_read[place] and chosen == PE:
+                        done = times[index].ended + machine.parameters.semaphore
                 if done > ready[later]:
                     ready[later] = done
                     cause[later] = dependence(chosen)
@@ -176,6 +185,7 @@ def schedule(instructions: Records, edges: Edges, parameters: Any) -> tuple[Prog
         times,
         np.concatenate(([0], np.cumsum(uses))).astype(np.int64),
         consumer[by_producer],
+        edges.only_read[by_producer],
         missing.copy(),
         np.concatenate(([0], np.cumsum(per_stream))).astype(np.int64),
         np.zeros(count),
@@ -197,14 +207,24 @@ def _program(
     own = (stream[edges.producer] == stream[consumer]) & (stream[consumer] < FIRST_QUEUE)
     later, earlier = place[consumer[~own]], place[edges.producer[~own]]
     ordered = instructions[order]
-    pair = later * STREAMS + ordered["stream"][earlier]
-    needed = np.zeros(count * STREAMS, np.int64)
+    key = ordered["stream"][earlier]
+    key = np.where(edges.only_read[~own] & (key == PE), READ_BY_PE, key)
+    pair = later * SEMAPHORES + key
+    needed = np.zeros(count * SEMAPHORES, np.int64)
     np.maximum.at(needed, pair, position[earlier] + 1)
     pairs = np.flatnonzero(needed)
-    begin = np.searchsorted(pairs // STREAMS, np.arange(count + 1)).astype(np.int64)
-    waits = Links(begin, pairs % STREAMS, needed[pairs])
-    ones = np.ones(count, np.int64)
-    return Program(ordered, waits, Links(np.arange(count + 1), ordered["stream"].copy(), ones))
+    begin = np.searchsorted(pairs // SEMAPHORES, np.arange(count + 1)).astype(np.int64)
+    waits = Links(begin, pairs % SEMAPHORES, needed[pairs])
+    return Program(ordered, waits, _increments(ordered["stream"]), READ_BY_PE)
+
+
+def _increments(streams: NDArray[np.int64]) -> Links:
+    """Each instruction counts the semaphore of its stream; one of PE also that of its reads."""
+    counted = 1 + (streams == PE)
+    key = np.repeat(streams, counted)
+    begin = np.concatenate(([0], np.cumsum(counted))).astype(np.int64)
+    key[begin[1:][streams == PE] - 1] = READ_BY_PE
+    return Links(begin, key, np.ones(len(key), np.int64))
 
 
 def _positions(streams: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -151,9 +151,11 @@ def test_scheduled_program_keeps_every_dependence(case):
     times = np.empty_like(run.times)
     times[program_.instructions["origin"]] = run.times
     owner = np.repeat(np.arange(len(instructions)), np.diff(edges.begin))
-    for later, earlier in zip(owner, edges.producer, strict=True):
+    for later, earlier, only_read in zip(owner, edges.producer, edges.only_read, strict=True):
         same = instructions["stream"][later] == instructions["stream"][earlier] < FIRST_QUEUE
-        done = times[earlier]["ended"] if same else times[earlier]["visible"] + SEMAPHORE
+        is_read = only_read and instructions["stream"][earlier] == Engine.PE
+        done = times[earlier]["ended" if same or is_read else "visible"]
+        done += 0 if same else SEMAPHORE
         assert times[later]["issued"] >= done - 1e-6
 
 
