@@ -21,7 +21,7 @@ from ..hw.gemmini.config import GemminiConfig, load_config
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .core.certificate import ProofCertificate
 from .core.checker import Violation
-from .core.polyhedral import Unsupported, describe
+from .core.polyhedral import Program, Unsupported, describe
 from .core.terms import Term
 from .core.values import slot_kind
 from .engine import Analysed, Run, analyse, analyse_source, prove
@@ -32,6 +32,7 @@ from .explain import Explanation, explain, last_writer
 from .extract.extraction import extract
 from .extract.from_loops import symbol_name
 from .generalize import generalizations
+from .induction import prove_by_induction
 from .interface import interface_difference
 from .limits import ValidationOptions
 from .oracle.oracle_limit import OracleLimitError, limited_oracle
@@ -134,7 +135,7 @@ def _validate(
     if difference is not None:
         return _verdict(run, "unknown", reason=f"the programs cannot be compared: {difference}")
     try:
-        assumed = prove(prepared.analysed, extract(target, prepared.config), run)
+        assumed = _proved(prepared, extract(target, prepared.config), run)
     except Unsupported as error:
         # A proof that is too long says nothing about the program; the second engine may decide.
         leave = options.only_certain or isinstance(error, OracleLimitError)
@@ -162,6 +163,19 @@ def _validate(
     known = PreparedSource(target, prepared.config, run.target, 0, 0.0)
     verdict = _verdict(run, "proved", assumed)
     return replace(verdict, certificate=run.certificate, target=known)
+
+
+def _proved(prepared: PreparedSource, target: Program, run: Run) -> tuple[str, ...]:
+    """What is assumed in a proof that the programs are equal; raises ``Violation`` without one."""
+    try:
+        return prove(prepared.analysed, target, run)
+    except Violation:
+        if run.target is None:
+            raise
+        found = prove_by_induction(prepared.module, prepared.analysed, run.target, run)
+        if found is None:
+            raise
+        return found
 
 
 def validate_generalized(

@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import (
     TensorType,
 )
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import BlockArgument
+from xdsl.ir import BlockArgument, Operation
 
 from ..core.condition import all_of, at_least, within
 from ..core.digits import with_digits
@@ -38,6 +38,16 @@ def extract_loops(module: ModuleOp, plan: SizePlan = CONCRETE) -> Extraction:
     """
     extractor = Extractor(plan)
     return Extraction(extract_memrefs(extractor, single_function(module)), extractor)
+
+
+def extract_running(module: ModuleOp, stores: frozenset[Operation]) -> Program:
+    """The same, with each of ``stores`` as going on from what its cell held, not as adding to it.
+
+    Raises ``Unsupported`` like ``extract_loops``.
+    """
+    extractor = Extractor()
+    extractor.running = stores
+    return extract_memrefs(extractor, single_function(module))
 
 
 def extract_memrefs(extractor: Extractor, function: FuncOp) -> Program:

@@ -10,8 +10,15 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects import trn
 from ...dialects.trn import Instruction, Operator, ReduceCommand, view_of
-from ...hw.trainium.semantics import copies_bits, element_value, fold_of, is_elementwise
-from ..core.condition import FALSE, TRUE, Condition, all_of, at_least, negate
+from ...hw.trainium.semantics import (
+    copies_bits,
+    element_value,
+    fold_of,
+    is_elementwise,
+    scan_start,
+    scan_step,
+)
+from ..core.condition import FALSE, TRUE, Condition, all_of, at_least, less_than, negate
 from ..core.folds import ADDITION
 from ..core.index import Index, Variable, constant_index
 from ..core.initialised import require_initialised
@@ -20,8 +27,8 @@ from ..core.terms import Term, constant, term
 from .from_loops import extract_memrefs
 from .pure_operations import as_condition
 from .structured import Extractor, element_type, single_function
-from .trn_values import F32, TermValues, rounded, to_float
-from .trn_views import ZERO, Positions, View, digits, row_major
+from .trn_values import F32, TermValues, as_float, rounded, to_float
+from .trn_views import ONE, ZERO, Positions, View, digits, row_major
 
 _FOLDS = {
     Operator.ADD: ADDITION,
@@ -29,6 +36,10 @@ _FOLDS = {
     Operator.MAXIMUM: "maxf",
     Operator.MINIMUM: "minf",
 }
+
+
+SCANNED = "scan"
+"""How the names of arrays begin that hold the running values of scans."""
 
 
 def extract_trn(module: ModuleOp) -> Program:
@@ -50,6 +61,8 @@ class TrnExtractor(Extractor):
         self._reshaped: dict[SSAValue, tuple[SSAValue, tuple[int, ...]]] = {}
         self._allocated_at: dict[SSAValue, tuple[Index, ...]] = {}
         """Buffers allocated in loops are new in each iteration: the iterations' counters."""
+        self._limits = False
+        """Whether the current instruction computes a minimum or maximum."""
         instructions = [kind for kind in trn.TRN.operations if issubclass(kind, Instruction)]
         self.handlers |= dict.fromkeys(instructions, self._instruction)
         self.handlers |= {
@@ -60,6 +73,7 @@ class TrnExtractor(Extractor):
             trn.NcTransposeOp: self._transpose,
             trn.DmaTransposeOp: self._transpose,
             trn.TensorReduceOp: self._reduce_free,
+            trn.TensorTensorScanOp: self._scan,
             trn.TensorPartitionReduceOp: self._reduce_partitions,
         }
 
@@ -148,6 +162,7 @@ class TrnExtractor(Extractor):
         where = self._same_place(operand, positions, operation) if at is None else at
         array, cell = self._element(operand, where, positions, operation)
         if self._seen(operand, operation).is_injective:
+            self._limits = _is_limit(operation)
             self.write_element(array, cell, value, operation, positions.dims, positions.conditions)
             return
         self.emit(
@@ -157,7 +172,8 @@ class TrnExtractor(Extractor):
     def combines(self, array: Array, indices: tuple[Index, ...]) -> bool:
         """Whether ``cell = max(cell, x)`` goes on with a reduction; nothing else is combined."""
         writers = list(self.program.writers(array))
-        return bool(writers) and not any(s.accumulates and s.fold == ADDITION for s in writers)
+        summed = any(s.accumulates and s.fold == ADDITION for s in writers)
+        return self._limits and bool(writers) and not summed
 
     # Instructions.
 
@@ -166,22 +182,7 @@ class TrnExtractor(Extractor):
             raise Unsupported(f"`{operation.name}` has no affine meaning here", operation)
         target = operation.written[0]
         positions = self._positions(target, operation)
-
-        def read(operand: SSAValue, of_partition: bool) -> Term:
-            if of_partition:
-                rank = len(self._seen(operand, operation).sizes)
-                at: Sequence[Index] = (positions.partition, *[ZERO] * (rank - 1))
-            else:
-                at = self._same_place(operand, positions, operation)
-            return self._read(operand, at, positions, operation)
-
-        values = TermValues(
-            operation,
-            read,
-            (positions.at, positions.place),
-            lambda operand: self.index(operand, operation),
-        )
-        result = element_value(operation, values)
+        result = element_value(operation, self._values(operation, positions))
         kept = _keeps_bits(operation)
         element = view_of(target).element_type
         reduced = operation.written[1:]
@@ -192,6 +193,24 @@ class TrnExtractor(Extractor):
             inner = positions.dims[1:] if positions.at[0] != ZERO else positions.dims
             self._fold(operation, reduced[0], positions, value, inner)
         self._write(target, positions, rounded(result, element, kept=kept), operation)
+
+    def _values(self, operation: Instruction, positions: Positions) -> TermValues:
+        """The operands of an instruction at a position of its target."""
+
+        def read(operand: SSAValue, of_partition: bool) -> Term:
+            if of_partition:
+                rank = len(self._seen(operand, operation).sizes)
+                at: Sequence[Index] = (positions.partition, *[ZERO] * (rank - 1))
+            else:
+                at = self._same_place(operand, positions, operation)
+            return self._read(operand, at, positions, operation)
+
+        return TermValues(
+            operation,
+            read,
+            (positions.at, positions.place),
+            lambda operand: self.index(operand, operation),
+        )
 
     def _check_registers(self, operation: Instruction) -> None:
         if not isinstance(operation, trn.ActivationOp):
@@ -268,6 +287,42 @@ class TrnExtractor(Extractor):
         at = self._same_place(operation.dst, positions, operation)
         self._fold(operation, operation.dst, positions, value, inner, (ZERO, *at[1:]))
 
+    def _scan(self, operation: trn.TensorTensorScanOp) -> None:
+        """Values one after the other, in float32, and then the results; inputs are read first."""
+        sizes = self._seen(operation.dst, operation).sizes
+        long = [number for number, size in enumerate(sizes[1:], start=1) if size != ONE]
+        if len(long) > 1 or not all(size.is_constant for size in sizes):
+            raise Unsupported("a scan along several dimensions, or of unknown length", operation)
+        positions = self._positions(operation.dst, operation)
+        length = sizes[long[0]].constant if long else 1
+        step = Variable(self.fresh("t"), 0, length - 1)
+        along = positions.at[long[0]] if long else ZERO
+        rows = tuple(dim for dim in positions.dims if Index.of(dim) != along)
+        loops = tuple(self.scope.loops)
+        trips = [self._trips(dim, operation) for dim in (*loops, *rows)]
+        extents = tuple(constant_index(trip) for trip in (*trips, length))
+        running = Array(self.fresh(SCANNED), F32, extents)
+        cell = tuple(Index.of(dim) for dim in (*loops, *rows))
+        with self.counted(step):
+            now = Index.of(step)
+            at = tuple(
+                now if number in long else place for number, place in enumerate(positions.at)
+            )
+            here = Positions(positions.sizes, at, rows, positions.conditions)
+            values = self._values(operation, here)
+            data = [values.element(operand) for operand in (operation.data0, operation.data1)]
+            for is_first, condition in ((True, less_than(now, ONE)), (False, at_least(now, 1))):
+                before = (
+                    scan_start(operation, values)
+                    if is_first
+                    else self.read_element(running, (*cell, now - 1))
+                )
+                value = as_float(scan_step(operation, before, data[0], data[1], values))
+                self.emit(running, (*cell, now), value, operation, dims=rows, condition=[condition])
+        element = view_of(operation.dst).element_type
+        result = self.read_element(running, (*cell, along))
+        self._write(operation.dst, positions, rounded(result, element), operation)
+
     def _float(
         self, operand: SSAValue, at: Sequence[Index], positions: Positions, operation: Operation
     ) -> Term:
@@ -328,6 +383,12 @@ class TrnExtractor(Extractor):
             dims=both.dims,
             condition=both.conditions,
         )
+
+
+def _is_limit(operation: Operation) -> bool:
+    operators = [operation.properties.get(name) for name in ("op", "op0", "op1")]
+    found = {one.data for one in operators if isinstance(one, trn.OperatorAttr)}
+    return bool(found & {Operator.MAXIMUM, Operator.MINIMUM})
 
 
 def _keeps_bits(operation: Instruction) -> bool:

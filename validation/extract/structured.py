@@ -7,7 +7,8 @@ their level.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +79,9 @@ class Extractor:
         self._versions: dict[Term, tuple[int, int]] = {}
         self._loop_edges = 0
         self._writes: dict[str, int] = {}
+        self.running: frozenset[Operation] = frozenset()
+        """Stores whose results between are read: they go on from the value before, and add up
+        nothing."""
         self.handlers: dict[type[Operation], Callable[..., None]] = {
             scf.ForOp: self._for,
             scf.IfOp: self._if,
@@ -190,6 +194,22 @@ class Extractor:
         ends = last.operands if isinstance(last, scf.YieldOp) else ()
         for result, end in zip(loop.results, ends, strict=True):
             self.values[result] = self.value(end, loop)
+
+    @contextmanager
+    def counted(self, counter: Variable) -> Generator[None]:
+        """What is emitted within happens once for each value of a counter, one after the other."""
+        outer = self.scope
+        self.scope = _Scope(
+            [*outer.loops, counter],
+            outer.conditions,
+            outer.predicates,
+            [*outer.prefix, constant_index(outer.position), Index.of(counter)],
+        )
+        self._loop_edges += 1
+        yield
+        self.scope = outer
+        self.scope.position += 1
+        self._loop_edges += 1
 
     # State that a level keeps during the walk, such as configuration registers.
 
@@ -362,10 +382,11 @@ class Extractor:
                 and self._loads[leaf].indices == indices
                 and self._versions[leaf] == version
             ]
-            combines = self.combines(array, indices)
+            is_running = operation in self.running
+            combines = not is_running and self.combines(array, indices)
             # A reduction may add up other elements of its own array, such as rows not yet changed.
             summed = old.__contains__ if combines else self._reads_array(array)
-            summands = split_accumulation(chosen, old, summed)
+            summands = None if is_running else split_accumulation(chosen, old, summed)
             fold = ADDITION
             if summands is None and combines:
                 found = split_fold(chosen, old, self._reads_array(array))
