@@ -53,6 +53,8 @@ JAMMED_PRODUCTS = 32
 """Products in a row where tiles of weights are jammed."""
 BLOCK_SHAPES = 4
 """Block shapes that the first pipelines try."""
+FEW_ROWS = 4
+"""Tiles of rows up to which a kernel is bound by the loads of its weights."""
 RESIDENT_SHAPES = 2
 """Block shapes that they try with a whole operand in the scratchpad."""
 
@@ -94,6 +96,15 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     # Short products leave the core no time for loops; long ones need no longer program.
     unroll = 0 < tile_height(function) < config_of(function).dim
     choices = [(size, Plan(unroll=unroll)) for size in sizes[:BLOCK_SHAPES]]
+    # Where one operand stays, the other's moves need all the room between the products.
+    if _fits("jk", counts, config_of(function)):
+        stay = Plan(weights="", jam=True, wait=False)
+        choices += [(size, stay) for size in sizes[:RESIDENT_SHAPES]]
+    if _fits("hik", counts, config_of(function)):
+        stay = Plan(inputs="", jam=True, wait=False)
+        # With few rows, the weights are what there is to load.
+        place = 0 if counts["i"] <= FEW_ROWS else len(choices)
+        choices[place:place] = [(size, stay) for size in sizes[:RESIDENT_SHAPES]]
     choices += [
         (sizes[0], plan)
         for plan in (
@@ -102,14 +113,6 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
             Plan(wait=False, unroll=unroll),
         )
     ]
-    # Where one operand stays, the other's moves need all the room between the products.
-    if _fits("jk", counts, config_of(function)):
-        stay = Plan(weights="", jam=True, wait=False)
-        choices[1:1] = [(size, stay) for size in sizes[:RESIDENT_SHAPES]]
-    if _fits("hik", counts, config_of(function)):
-        stay = Plan(inputs="", jam=True, wait=False)
-        place = 0 if counts["i"] == 1 else 1
-        choices[place:place] = [(size, stay) for size in sizes[:RESIDENT_SHAPES]]
     if any(isinstance(op, LoadOp) and op.diagonal is not None for op in function.walk()):
         # A diagonal takes many moves: once for all pixels.
         plan = Plan(columns_outside=True, weights="jo")
