@@ -11,6 +11,7 @@ PASSES = {
     "gemmini-lower-linalg": ("lower_linalg", "LowerLinalgPass"),
     "gemmini-lower-products": ("lower_products", "LowerProductsPass"),
     "gemmini-lower-pooling": ("lower_pooling", "LowerPoolingPass"),
+    "gemmini-lower-sums": ("lower_sums", "LowerSumsPass"),
     "gemmini-overwrite-first": ("overwrite_first", "OverwriteFirstPass"),
     "gemmini-tile": ("tile_loops", "TilePass"),
     "gemmini-stage": ("stage", "StagePass"),
@@ -39,6 +40,7 @@ TRAINIUM_PASSES = {
     "trn-lower-matmul": ("trainium.lower_matmul", "LowerMatmulPass"),
     "trn-lower-blocks": ("trainium.lower_blocks", "LowerBlocksPass"),
     "trn-lower-convolution": ("trainium.lower_convolution", "LowerConvolutionPass"),
+    "trn-lower-scan": ("trainium.lower_scan", "LowerScanPass"),
     "trn-lower-transpose": ("trainium.lower_transpose", "LowerTransposePass"),
 }
 """The same for Trainium: from tensors to tile programs, any one of them."""

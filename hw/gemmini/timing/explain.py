@@ -54,10 +54,13 @@ def explain(
 def _headline(result: TimingResult, bound: Bound, config: GemminiConfig) -> str:
     cycles = max(1, result.cycles)
     used = bound.macs / config.dim**2 / cycles
+    work = (
+        f"the array did useful work at {used:.1%} of its peak" if used else "nothing is multiplied"
+    )
     return (
-        f"{result.cycles:,} cycles for {result.commands:,} commands; the array did useful work at"
-        f" {used:.1%} of its peak. The bound is {bound.cycles:,} cycles ({bound.limiting}), so at"
-        f" most {1 - bound.cycles / cycles:.1%} can be gained without changing the work."
+        f"{result.cycles:,} cycles for {result.commands:,} commands; {work}. The bound is"
+        f" {bound.cycles:,} cycles ({bound.limiting}), so at most"
+        f" {1 - bound.cycles / cycles:.1%} can be gained without changing the work."
     )
 
 
@@ -65,6 +68,8 @@ def _stalls(result: TimingResult) -> list[str]:
     """The array's stalls, longest first, each with what could be done about it."""
     execute = result.units["execute"]
     total = max(1, result.cycles)
+    if not execute["busy"]:
+        return []
     sentences = [f"The array took operands in {execute['busy'] / total:.1%} of the cycles."]
     stalls = sorted(
         ((cycles, cause) for cause, cycles in execute.items() if cause != "busy"), reverse=True
@@ -92,7 +97,10 @@ def _others(result: TimingResult) -> str:
         parts.append(words)
     lost = result.conflicts["operand_reads"]
     conflicts = f" Writes took a bank from an operand in {lost:,} cycles." if lost else ""
-    return f"Of the rest, {' and '.join(parts)}.{conflicts}"
+    words = " and ".join(parts)
+    if not result.units["execute"]["busy"]:
+        return f"{words[0].upper()}{words[1:]}."
+    return f"Of the rest, {words}.{conflicts}"
 
 
 def _moved(rows: tuple[ArrayTraffic, ...], bound: Bound) -> str:

@@ -1,0 +1,168 @@
+"""``gemmini-lower-sums``: element-wise sums of arrays become loads that add to the accumulator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Self
+
+from xdsl.builder import Builder
+from xdsl.context import Context
+from xdsl.dialects import arith, func
+from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr, i32
+from xdsl.dialects.linalg.attrs import IteratorType
+from xdsl.dialects.linalg.ops import GenericOp
+from xdsl.ir import Block, BlockArgument, Region, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint
+from xdsl.utils.exceptions import PassFailedException
+
+from ..dialects.gemmini import FenceOp
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from .contraction import iterators_of, maps_of, output_position, returned_tensor
+from .index_math import IndexBuilder
+from .instruction_tree import TreeBuilder, configured
+from .kernel import TARGET, kernel_of, named_config, refusal
+from .loop_transforms import tidy
+from .lower_linalg import collapsed, machine_type, memref_of
+from .post_op import PostOp, recognise_post_op
+from .schedule_space import applies
+from .sums_code import ElementSum, SumsCode
+
+GROUPS = (8, 4, 2)
+"""Moves of each array in a block, as the menu offers them."""
+
+
+@dataclass(frozen=True)
+class LowerSumsPass(ModulePass):
+    """Lower an element-wise sum of arrays, and what the store unit does to it, to moves alone.
+
+    Needs tensor IR: one element-wise operation on parameters of equal shape, of the machine's input
+    or accumulator type, which adds each of them once; a single array is a sum too. The first is
+    loaded to the accumulator, the others are added to it by their loads, and stores apply ReLU,
+    scale and saturation. ``groups`` moves of each array make a block; two blocks take turns.
+    Guarantees the same function for any sizes.
+    """
+
+    name = "gemmini-lower-sums"
+
+    config: str = DEFAULT_CONFIG
+    groups: int = GROUPS[0]
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        function = kernel_of(op)
+        config = named_config(function, self.config)
+        what = read_sum(function, config)
+        lowered = _lowered(function, what, config, self)
+        tidy(lowered)
+        function.detach()
+        op.body.block.add_op(lowered)
+
+    @classmethod
+    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+        """Block sizes, for tensor IR that is such a sum."""
+        choices = [cls(DEFAULT_CONFIG, groups) for groups in GROUPS]
+        return tuple(choice for choice in choices if applies(ctx, module_op, choice))
+
+
+def is_sum(function: func.FuncOp) -> bool:
+    """Whether the kernel is one operation without reductions on its parameters."""
+    try:
+        generic = returned_tensor(function).owner
+    except PassFailedException:
+        return False
+    return (
+        isinstance(generic, GenericOp)
+        and IteratorType.REDUCTION not in iterators_of(generic)
+        and all(isinstance(value, BlockArgument) for value in generic.inputs)
+    )
+
+
+def read_sum(function: func.FuncOp, config: GemminiConfig) -> ElementSum:
+    """The sum that ``function`` computes; refuses other functions."""
+    generic = returned_tensor(function).owner
+    if not is_sum(function) or not isinstance(generic, GenericOp):
+        raise refusal(function, "is no element-wise operation on its parameters")
+    if not config.is_integer:
+        raise refusal(generic, "sums of arrays are supported for integer machines only")
+    rank = len(generic.iterator_types)
+    if any(map.results != map.identity(rank).results for map in maps_of(generic)):
+        raise refusal(generic, "must read and write each array element by element")
+    out = output_position(function)
+    arrays = [value.index for value in generic.inputs if isinstance(value, BlockArgument)]
+    if out in arrays:
+        raise refusal(generic, "overwrites an array that it reads")
+    for position in (out, *arrays):
+        type = memref_of(function.args[position].type, function)
+        wanted = (machine_type(config.input_type), machine_type(config.accumulator_type))
+        if not isinstance(type, MemRefType) or type.element_type not in wanted:
+            raise refusal(generic, f"adds {type}; loads extend {wanted[0]}, or keep {wanted[1]}")
+    return ElementSum(tuple(arrays), out, _post_op(generic, config))
+
+
+def _post_op(generic: GenericOp, config: GemminiConfig) -> PostOp:
+    """What happens to the sum before it is stored."""
+    body = generic.clone()
+    block = body.body.block
+    inputs = block.args[: len(body.inputs)]
+    sums = [op.results[0] for op in block.ops if isinstance(op, arith.AddiOp | arith.ExtSIOp)]
+    total = next((x for x in [*sums, *inputs] if _added(x) == Counter(inputs)), None)
+    last = block.last_op
+    if total is None or total.type != i32 or last is None:
+        raise refusal(generic, "is no sum in which each array is added once, in 32 bits")
+    if last.operands[0] is total:
+        return PostOp()
+    argument = block.insert_arg(i32, 0)
+    total.replace_all_uses_with(argument)
+    for op in reversed(list(block.ops)):
+        if op is not last and not any(result.uses for result in op.results):
+            op.detach()
+            op.erase()
+    bits = 8 * config.input_bytes
+    widths = {value.type.get_element_type() for value in generic.inputs}  # pyright: ignore
+    is_narrow = widths == {machine_type(config.input_type)}
+    largest = len(inputs) * ((1 << (bits - 1)) - 1) if is_narrow else 1 << 31
+    return recognise_post_op(body, largest)
+
+
+def _added(value: SSAValue) -> Counter[SSAValue]:
+    """The block arguments whose sum ``value`` is; other values count as themselves."""
+    owner = value.owner
+    if isinstance(owner, arith.ExtSIOp) and owner.input.type != i32:
+        return _added(owner.input)
+    if isinstance(owner, arith.AddiOp):
+        return _added(owner.lhs) + _added(owner.rhs)
+    return Counter([value])
+
+
+def _lowered(
+    function: func.FuncOp, what: ElementSum, config: GemminiConfig, options: LowerSumsPass
+) -> func.FuncOp:
+    types = [memref_of(argument.type, function) for argument in function.args]
+    block = Block(arg_types=types)
+    for new, old in zip(block.args, function.args, strict=True):
+        new.name_hint = old.name_hint
+    lowered = func.FuncOp(function.sym_name.data, (types, []), Region(block))
+    lowered.attributes.update(function.attributes)
+    lowered.attributes[TARGET] = StringAttr(options.config)
+    Builder(InsertPoint.at_end(block)).insert(func.ReturnOp())
+    assert block.last_op is not None
+    index = IndexBuilder(block, InsertPoint.before(block.last_op))
+    arrays = [_flat(index, argument) for argument in block.args]
+    code = SumsCode(what, config, arrays, options.groups)
+    TreeBuilder(index).build(configured([*code.all(), _fence], {}))
+    return lowered
+
+
+def _flat(index: IndexBuilder, array: SSAValue) -> SSAValue:
+    """An array as one row of elements."""
+    assert isinstance(array.type, MemRefType)
+    if array.type.get_num_dims() < 2:
+        return array
+    view = collapsed(array, (tuple(range(array.type.get_num_dims())),))
+    index.insert(view)
+    return view.result
+
+
+def _fence(tree: TreeBuilder) -> None:
+    tree.index.insert(FenceOp())
