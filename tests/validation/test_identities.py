@@ -7,6 +7,8 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.validate import validate
 from xdsl.dialects.builtin import ModuleOp
 
+ROUNDED = "rintf(x[i] * 0.37f)"
+UNSIGNED_CLAMP = f"{ROUNDED} > 255.0f ? 255.0f : {ROUNDED} < 0.0f ? 0.0f : {ROUNDED}"
 EQUAL = [
     ("float float", "x[i] - 0.0f", "x[i]"),
     ("float float", "x[i] * 1.0f", "x[i]"),
@@ -32,6 +34,11 @@ EQUAL = [
     ("int8_t int32_t", "(int32_t)floorf(x[i] * 0.5f)", "x[i] >> 1"),
     ("uint8_t int32_t", "(x[i] * z[i] + 255) >> 8", "(x[i] * z[i] + 255) / 256"),
     ("char int32_t", "x[i]", "(signed char)x[i]"),
+    ("int32_t int32_t", "x[i]", "x[i] / z[i] * z[i] + x[i] % z[i]"),
+    ("int32_t int32_t", "x[i] % 7", "x[i] - x[i] / 7 * 7"),
+    ("int8_t float", "(x[i] + z[i]) * 0.5f", "x[i] * 0.5f + z[i] * 0.5f"),
+    ("int32_t uint8_t", UNSIGNED_CLAMP, "rintf(fminf(fmaxf(x[i] * 0.37f, 0.0f), 255.0f))"),
+    ("float float", "fmaxf(x[i], z[i])", "fmaxf(z[i], x[i])"),
 ]
 DIFFERENT = [
     ("float float", "x[i] + 0.0f", "x[i]"),
@@ -57,6 +64,8 @@ DIFFERENT = [
     ("uint8_t int32_t", "x[i] * z[i]", "(int16_t)(x[i] * z[i])"),
     ("int8_t int32_t", "(x[i] * z[i] + 64) / 128", "(x[i] * z[i] + 64) >> 7"),
     ("int8_t int32_t", "(int32_t)rintf(x[i] * 0.5f)", "(int32_t)roundf(x[i] * 0.5f)"),
+    ("int32_t uint8_t", UNSIGNED_CLAMP, "rintf(fminf(fmaxf(x[i] * 0.37f, 0.0f), 254.0f))"),
+    ("int8_t int32_t", "(uint32_t)(x[i] - 5) < 10u", "x[i] >= 5 && x[i] <= 15"),
 ]
 
 

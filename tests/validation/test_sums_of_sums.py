@@ -150,6 +150,24 @@ def test_layers_are_equal_for_all_sizes() -> None:
     assert any("all sizes" in text for text in result.assumptions)
 
 
+NARROW = """void k(const int8_t A[N], int32_t y[1]) {
+  TYPE s = 0;
+  for (int i = 0; i < COUNT; i++) s += A[i];
+  y[0] = s > 100 ? 100 : s;
+}"""
+
+
+@pytest.mark.parametrize(("count", "is_equal"), [(12, True), (255, True), (257, False)])
+@pytest.mark.parametrize("types", [("int16_t", "int32_t"), ("int32_t", "int16_t")])
+def test_narrow_accumulators_that_never_overflow(
+    count: int, is_equal: bool, types: tuple[str, str]
+) -> None:
+    """A sum of 16 bits is that of 32 bits as long as the exact sum fits."""
+    text = NARROW.replace("COUNT", str(count)).replace("[N]", f"[{count}]")
+    source, target = (module(text.replace("TYPE", type)) for type in types)
+    assert (validate(source, target).verdict == "proved") == is_equal
+
+
 PLAIN = """void k(const int32_t A[N], int32_t y[M]) {
   for (int i = 0; i < M; i++) y[i] = A[i] ^ 85;
 }"""

@@ -174,8 +174,8 @@ class Matcher:
         if len(set(known)) > 1:
             if min(known) < 0:
                 raise Violation("totals of different kinds", None)
-            self._fits_both(first, second)
-        self._sums.equal(context, query, first, second, max(known))
+            self._fits(first if widths[0] == max(known) else second, min(known))
+        self._sums.equal(context, query, first, second, min(known))
 
     def _sums_certificate(
         self, context: Context, left: tuple[str, int], right: tuple[str, int], bits: int
@@ -187,14 +187,15 @@ class Matcher:
             self.assumptions.append(assumption)
         return self.propose(SumQuestion(context.position, left, right, context.depth))
 
-    def _fits_both(self, first: Valued, second: Valued) -> None:
-        """Sums of different widths agree where the exact sum fits both."""
-        low, high = self._range(first)
-        for value in (first, second):
-            bits = total_bits(value.value) or 1
-            half = 1 << (bits - 1)
-            if low < -half or high >= half or not is_sum(value.value):
-                raise Violation("two sums of different widths are exact", None)
+    def _fits(self, total: Valued, bits: int) -> None:
+        """The wider of two totals is equal if it is so modulo the narrower one's 2^bits, and fits.
+
+        The narrower one, in the range of its type, is the only such number there.
+        """
+        low, high = self._range(total)
+        half = 1 << (bits - 1)
+        if low < -half or high >= half:
+            raise Violation(f"a sum of a wider type fits {bits} bits", None)
 
     def _by_lemma(self, context: Context, query: Query, first: Valued, second: Valued) -> None:
         """Different forms: equal for all values of what they have in common."""

@@ -86,9 +86,10 @@ def _value(root: Term, point: Mapping[Term, int]) -> object | None:
         if number is not None:
             return np.asarray(int(number), np.int64).astype(numpy_type(value.type))[()]
         operands = [of(operand) for operand in value.operands]
-        if value.operation == "fptosi":
+        if value.operation in ("fptosi", "fptoui"):
             low, high = type_range(value.type)
-            if not low <= np.trunc(np.float64(operands[0])) <= high:  # pyright: ignore
+            shift = -low if value.operation == "fptoui" else 0
+            if not low + shift <= np.trunc(np.float64(operands[0])) <= high + shift:  # pyright: ignore
                 raise _Undefined
         return apply(value.operation, value.type, operands, value.payload)[()]
 

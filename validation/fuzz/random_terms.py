@@ -23,7 +23,8 @@ _BINARY = (
 _DIVISIONS = ("divsi", "remsi", "floordivsi", "divui", "remui")
 _SHIFTS = ("shrsi", "shrui", "shli")
 _SIBLINGS = (
-    *(("extsi", "extui"), _SHIFTS, _DIVISIONS, _BINARY, ("sitofp", "uitofp"), ("addf", "subf")),
+    *(("extsi", "extui"), _SHIFTS, _DIVISIONS, _BINARY, ("addf", "subf")),
+    *(("sitofp", "uitofp"), ("fptosi", "fptoui")),
     *(("floor", "ceil", "roundeven"), ("minimumf", "maximumf", "minnumf", "maxnumf")),
 )
 _FLOAT_BOUNDS = (127.0, -128.0, 0.0, 6.0, 255.0, 0.5)
@@ -154,7 +155,8 @@ class RandomTerms:
         return term(self._rng.choice(_DIVISIONS), type, self._integer(type, depth), divisor)
 
     def _converted(self, type: str, depth: int) -> Term:
-        return term("fptosi", type, self._float(self._rng.choice(("f32", "f64")), depth))
+        name = self._rng.choice(("fptosi", "fptoui"))
+        return term(name, type, self._float(self._rng.choice(("f32", "f64")), depth))
 
     def _float(self, type: str, depth: int) -> Term:
         kind = self._rng.randrange(6)

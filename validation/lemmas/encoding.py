@@ -11,6 +11,7 @@ import z3
 from ..core.smt import Answer
 from ..core.terms import Term, bit_width, constant_value
 from ..query_log import is_logging, note_lemma
+from .float_extremes import FLOAT_EXTREMES
 from .ranges import Range, Ranges, type_range
 
 _SORTS: dict[str, Callable[[], Any]] = {
@@ -214,13 +215,16 @@ def _conversion(encoder: _Encoder, value: Term, a: Any) -> Any:
     """C's conversion to an integer; where the result does not fit, it may be anything."""
     bits = bit_width(value.type)
     sort = a.sort()
-    low, high = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1)
+    is_signed = value.operation == "fptosi"
+    low, high = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1)) if is_signed else (0.0, 2.0**bits)
     # The nearest float above -2^(bits-1) - 1 may be -2^(bits-1) itself; then the test is exact.
     fits = z3.And(
         z3.fpGEQ(z3.fpRoundToIntegral(z3.RTZ(), a), z3.FPVal(low, sort)),
         z3.fpLT(a, z3.FPVal(high, sort)),
     )
     exact = z3.fpToSBV(z3.RTZ(), a, z3.BitVecSort(encoder.width))
+    if not is_signed:
+        exact = z3.SignExt(encoder.width - bits, z3.Extract(bits - 1, 0, exact))
     return z3.If(fits, exact, encoder.anything(value))
 
 
@@ -246,7 +250,8 @@ def _quotient(encoder: _Encoder, value: Term, a: Any, b: Any) -> Any:
 
 
 def _remainder(encoder: _Encoder, value: Term, a: Any, b: Any) -> Any:
-    return _typed(encoder, value, z3.SRem, a, b)
+    # As in SMT-LIB, where a number modulo 0 is itself; the quotient may occur elsewhere too.
+    return _typed(encoder, value, lambda x, y: x - x / y * y, a, b)
 
 
 def _magnitude(encoder: _Encoder, value: Term, a: Any) -> Any:
@@ -268,6 +273,10 @@ def _compare_floats(encoder: _Encoder, value: Term, a: Any, b: Any) -> Any:
         raise NoEncoding(f"cmpf {predicate}")
     result = rules[predicate[1:]](a, b)
     return encoder.number(z3.Or(result, unordered) if predicate[0] == "u" else result)
+
+
+def _extreme(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    return lambda encoder, value, a, b: function(a, b)
 
 
 def _select(encoder: _Encoder, value: Term, condition: Any, a: Any, b: Any) -> Any:
@@ -316,5 +325,7 @@ _RULES: dict[str, Callable[..., Any]] = {
     "ceil_int": _rounded(z3.RTP),
     "truncate": _rounded(z3.RTZ),
     "cmpf": _compare_floats,
+    **{name: _extreme(rule) for name, rule in FLOAT_EXTREMES.items()},
     "fptosi": _conversion,
+    "fptoui": _conversion,
 }

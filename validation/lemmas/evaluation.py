@@ -41,7 +41,8 @@ def difference(
     """
     slots = list(dict.fromkeys([*slots_of(left), *slots_of(right)]))
     known = Ranges(ranges)
-    if any(is_float(slot.type) for slot in slots) or (combinations and not slots):
+    floats = {slot.type for slot in slots if is_float(slot.type)}
+    if (combinations and (floats or not slots)) or not floats <= FLOATS.keys():
         return None
     points = _points(slots, known, combinations)
     if points is None:
@@ -59,7 +60,8 @@ def difference(
     found = np.flatnonzero(defined & ~same)
     if found.size:
         place = np.unravel_index(found[0], everywhere)
-        return True, {slot: int(np.broadcast_to(points[slot], everywhere)[place]) for slot in slots}
+        numbers = {s: np.broadcast_to(points[s], everywhere)[place] for s in slots}
+        return True, {s: int(number) for s, number in numbers.items() if not is_float(s.type)}
     return (False, {}) if combinations and bool(defined.all()) else None
 
 
@@ -68,6 +70,9 @@ def _points(slots: Sequence[Term], known: Ranges, combinations: int) -> dict[Ter
     rng = np.random.default_rng(0)
     points: dict[Term, Values] = {}
     for slot in slots:
+        if is_float(slot.type):
+            points[slot] = rng.choice(_floats(rng, slot.type), SAMPLE)
+            continue
         low, high = known.integer(slot)
         if max(-low, high) > _LARGEST:
             return None
@@ -87,6 +92,16 @@ def _points(slots: Sequence[Term], known: Ranges, combinations: int) -> dict[Ter
         numbers = np.concatenate([np.array(inside, dtype=np.int64), *drawn])
         points[slot] = rng.choice(numbers, SAMPLE) if len(slots) > 1 else numbers
     return points
+
+
+def _floats(rng: np.random.Generator, type: str) -> Values:
+    """Numbers of all magnitudes, and the special ones."""
+    limits = np.finfo(FLOATS[type])
+    ends = [float(end) for end in (limits.max, limits.tiny, limits.smallest_subnormal)]
+    special = np.array([0.0, 1.0, math.inf, math.nan, *ends])
+    plain = rng.standard_normal(SAMPLE) * np.exp2(rng.integers(-24, 25, SAMPLE))
+    numbers = np.concatenate([np.repeat(special, SAMPLE // 16), plain]).astype(FLOATS[type])
+    return np.concatenate([numbers, -numbers])
 
 
 class _Evaluator:
@@ -119,11 +134,14 @@ class _Evaluator:
         for _, known in inner:
             defined = defined & known
         numbers = [operand for operand, _ in inner]
-        if value.operation == "fptosi":
+        if value.operation in ("fptosi", "fptoui"):
             low, high = type_range(value.type)
             whole = np.trunc(numbers[0].astype(np.float64))
-            inside = (whole >= low) & (whole <= high)
-            return np.where(inside, whole, 0).astype(np.int64), defined & inside
+            shift = -low if value.operation == "fptoui" else 0
+            inside = (whole >= low + shift) & (whole <= high + shift)
+            # The bits of an unsigned number, read as one with a sign.
+            signed = np.where(whole > high, whole - 2 * shift, whole)
+            return np.where(inside, signed, 0).astype(np.int64), defined & inside
         rule = _RULES.get(value.operation)
         if rule is not None:
             return np.asarray(rule(value, *numbers)), defined

@@ -18,6 +18,7 @@ from functools import partial
 from ..core.terms import Term, bit_width, constant_value, is_float, rewrite, term
 from ..execution.arithmetic import FLOATS
 from .normal_terms import (
+    LIMITS,
     WHOLE_OPERATIONS,
     has_conversion,
     integer,
@@ -307,13 +308,13 @@ class NormalForm:
         if value_b is not None and then is a and other == value_b - 1:
             return self.minimum(a, otherwise)  # a < c ? a : c - 1
         first = constant_value(then)
-        if value_a is not None and first == value_a and is_limited(otherwise, "max", b, value_a):
+        if value_a is not None and first == value_a and self._limited(otherwise, "max", b, value_a):
             return self.minimum(otherwise, then)  # c < b ? c : max(b, l) with l <= c
-        if value_b is not None and first == value_b and is_limited(otherwise, "min", a, value_b):
+        if value_b is not None and first == value_b and self._limited(otherwise, "min", a, value_b):
             return self.maximum(otherwise, then)  # a < c ? c : min(a, h) with h >= c
-        if value_a is not None and other == value_a and is_limited(then, "min", b, value_a):
+        if value_a is not None and other == value_a and self._limited(then, "min", b, value_a):
             return self.maximum(then, otherwise)  # c < b ? min(b, h) : c with h >= c
-        if value_b is not None and other == value_b and is_limited(then, "max", a, value_b):
+        if value_b is not None and other == value_b and self._limited(then, "max", a, value_b):
             return self.minimum(then, otherwise)  # a < c ? max(a, l) : c with l <= c
         if value_b is not None and otherwise is a and first == value_b - 1:
             # a < c ? c - 1 : a: only a < c - 1 changes, and a = c - 1 is the same.
@@ -323,6 +324,12 @@ class NormalForm:
         if value_a is not None and otherwise is b and first == value_a + 1:
             return self.minimum(b, then)  # c < b ? c + 1 : b
         return None
+
+    def _limited(self, value: Term, kind: str, inner: Term, bound: float) -> bool:
+        """``is_limited``, also where a ReLU went inside of what rounds the value."""
+        if is_limited(value, kind, inner, bound):
+            return True
+        return kind == "max" and bound >= 0 and value is self.maximum(inner, integer(0))
 
     def _select_float_limit(self, condition: Term, then: Term, otherwise: Term) -> Term | None:
         """A selection between compared floats that are not NaN and not both zero."""
@@ -384,11 +391,11 @@ class NormalForm:
             return whole
         if value.operation == "extf":
             return self.nearest(value.operands[0])
-        if value.operation in ("minf", "maxf"):
+        if value.operation in LIMITS:
             limit = constant_value(value.operands[1])
             if limit is not None and float(limit).is_integer():
                 inner = self.nearest(value.operands[0])
-                return self._limit(value.operation[:3], inner, integer(int(limit)))
+                return self._limit(LIMITS[value.operation], inner, integer(int(limit)))
         shift = self._power_of_two_scaling(value)
         if shift is not None:
             return shift
@@ -421,11 +428,16 @@ class NormalForm:
             return self.whole(inner) or term(WHOLE_OPERATIONS[value.operation], "int", inner)
         if value.operation == "extf":
             return self.whole(value.operands[0])
-        if value.operation in ("minf", "maxf"):
+        if value.operation in LIMITS and self.ranges.of(value) is not None:
             parts = [self.whole(operand) for operand in value.operands]
             if parts[0] is None or parts[1] is None:
                 return None
-            return self._limit(value.operation[:3], parts[0], parts[1])
+            return self._limit(LIMITS[value.operation], parts[0], parts[1])
+        if value.operation == "select":
+            then, otherwise = (self.whole(operand) for operand in value.operands[1:])
+            if then is None or otherwise is None:
+                return None
+            return self.select("int", value.operands[0], then, otherwise)
         if value.operation == "to_float":
             low, high = self.ranges.integer(value.operands[0])
             if max(-low, high) <= exact_integers(value.type):
@@ -439,9 +451,12 @@ class NormalForm:
             whole = term("truncate", "int", value)
         if whole is not None:
             whole = self.clamp_conversion(whole)
-            if self.fits(whole, bit_width(old.type)):
+            bits = bit_width(old.type)
+            if old.operation == "fptosi" and self.fits(whole, bits):
                 return whole
-        return term("fptosi", old.type, value)
+            if old.operation == "fptoui" and self.low_bits(whole, bits) is whole:
+                return self.wrap(whole, old.type)
+        return term(old.operation, old.type, value)
 
     def in_order(self, operands: tuple[Term, ...]) -> tuple[Term, ...]:
         """Operands whose order does not matter, in a fixed one."""

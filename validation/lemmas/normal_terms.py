@@ -10,6 +10,13 @@ WHOLE_OPERATIONS = {"roundeven": "nearest", "floor": "floor_int", "ceil": "ceil_
 """Float operations with a whole result, and the integer operations that give the same number."""
 
 
+LIMITS = {
+    **dict.fromkeys(("minf", "minimumf", "minnumf"), "min"),
+    **dict.fromkeys(("maxf", "maximumf", "maxnumf"), "max"),
+}
+"""Limits of floats, and what they are of finite whole numbers, which have one zero only."""
+
+
 def integer(value: int) -> Term:
     """A mathematical integer."""
     return term("constant", "int", payload=value)
@@ -27,7 +34,7 @@ def kept_bits(value: Term) -> int:
 
 def has_conversion(value: Term) -> bool:
     """Whether a value that may not fit is converted somewhere in the term."""
-    return any(leaves(value, operation) for operation in ("fptosi", "wrap", "low_bits"))
+    return any(leaves(value, operation) for operation in ("fptosi", "fptoui", "wrap", "low_bits"))
 
 
 def is_limited(value: Term, kind: str, inner: Term, bound: float) -> bool:

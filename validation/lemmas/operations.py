@@ -156,6 +156,7 @@ RULES: dict[str, Callable[..., Term]] = {
     "cmpf": lambda form, old, a, b: form.compare_floats(old, a, b),
     "divf": lambda form, old, a, b: form.float_quotient(old, a, b),
     "fptosi": lambda form, old, a: form.to_integer(old, a),
+    "fptoui": lambda form, old, a: form.to_integer(old, a),
     "mulf": lambda form, old, a, b: form.float_product(a, b),
     "negf": _float_negation,
     "subf": _float_difference,

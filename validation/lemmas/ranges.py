@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.terms import Term, bit_width, constant_value, is_float
 from ..execution.arithmetic import FLOATS
+from .normal_terms import LIMITS
 
 Range = tuple[float, float]
 """Least and greatest value; Python integers for integer terms."""
@@ -177,8 +178,7 @@ _RULES: dict[str, Callable[..., Range | None]] = {
     "to_float": _to_float,
     "mulf": _float_product,
     "addf": _float_sum,
-    "minf": _minimum,
-    "maxf": _maximum,
+    **{name: {"min": _minimum, "max": _maximum}[kind] for name, kind in LIMITS.items()},
     "extf": _same,
     "nearest": _whole(round),
     "floor_int": _whole(math.floor),

@@ -19,6 +19,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from ..core.polyhedral import Unsupported
 from ..core.terms import bit_width
 from ..extract.pure_operations import FLOAT_PREDICATES, PREDICATES, type_name
+from .float_extremes import FLOAT_EXTREMES
 
 _FLOATS = {"f16": z3.Float16, "f32": z3.Float32, "f64": z3.Float64}
 _NEAREST = z3.RNE()
@@ -242,21 +243,6 @@ def _change_precision(operation: Operation, a: Any) -> _Made:
     return _Made(z3.fpFPToFP(_NEAREST, a, sort_of(operation.results[0].type)))
 
 
-def _extreme(larger: bool, keeps_nan: bool) -> Callable[[Any, Any], Any]:
-    """Minimum or maximum, -0 below +0; of a number and a NaN either the NaN or the number."""
-
-    def rule(a: Any, b: Any) -> Any:
-        first, second = (b, a) if larger else (a, b)
-        zero = z3.If(z3.fpIsNegative(a) if larger else z3.fpIsPositive(a), b, a)
-        ordered = z3.If(z3.fpLT(a, b), first, z3.If(z3.fpLT(b, a), second, zero))
-        if keeps_nan:
-            nan = z3.fpNaN(a.sort())
-            return z3.If(z3.Or(z3.fpIsNaN(a), z3.fpIsNaN(b)), nan, ordered)
-        return z3.If(z3.fpIsNaN(a), b, z3.If(z3.fpIsNaN(b), a, ordered))
-
-    return rule
-
-
 _INTEGER: dict[str, Callable[..., Any]] = {
     "addi": lambda a, b: a + b,
     "subi": lambda a, b: a - b,
@@ -274,10 +260,7 @@ _FLOAT_BINARY: dict[str, Callable[..., Any]] = {
     "subf": lambda a, b: z3.fpSub(_NEAREST, a, b),
     "mulf": lambda a, b: z3.fpMul(_NEAREST, a, b),
     "divf": lambda a, b: z3.fpDiv(_NEAREST, a, b),
-    "maximumf": _extreme(larger=True, keeps_nan=True),
-    "minimumf": _extreme(larger=False, keeps_nan=True),
-    "maxnumf": _extreme(larger=True, keeps_nan=False),
-    "minnumf": _extreme(larger=False, keeps_nan=False),
+    **FLOAT_EXTREMES,
 }
 _FLOAT_UNARY: dict[str, Callable[..., Any]] = {
     "negf": z3.fpNeg,

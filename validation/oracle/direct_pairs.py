@@ -47,7 +47,7 @@ def direct_pairs(
     widths = [None if total is None else total_bits(total) for total in sums]
     if None in widths:
         return None
-    bits = max(width for width in widths if width is not None)
+    bits = min(width for width in widths if width is not None)
     if is_limit(bits):
         # What occurs several times may have its partner in any statement.
         return None

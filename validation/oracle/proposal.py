@@ -236,4 +236,4 @@ def _context(summand: SummandClass, rank: int) -> isl.Map:
 
 def _bits(question: _Question) -> int:
     widths = [total_bits(place.value) for place in (question.left, question.right)]
-    return max(width for width in widths if width is not None)
+    return min(width for width in widths if width is not None)
