@@ -11,6 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -31,6 +32,7 @@ from ..hw.trainium.config import TrainiumConfig, load_config
 from ..hw.trainium.timing import TimingResult, simulate_tiles
 from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.prove import LiftResult, lift_and_prove
+from ..lifting.recurrences import lift_recurrence
 from ..passes.emit_nki import emit_nki
 from ..passes.registry import get_trainium_passes
 from ..validation.validate import Validation, validate
@@ -64,7 +66,7 @@ def optimize_trainium(kernel: str, folder: Path, options: argparse.Namespace) ->
     config = load_config(options.config)
     with TerminalListener(quiet=options.json) as listener:
         loops = parse_c_kernel(read_text(kernel), kernel)
-        lifted = lift_and_prove(loops)
+        lifted = _lifted(loops)
         listener.stage("lift", f"{lifted.summary} {lifted.verdict} {lifted.method}")
         if lifted.verdict != "proved":
             raise Diagnostic(f"{kernel}: lift {lifted.verdict}: {lifted.reason}")
@@ -83,6 +85,16 @@ def optimize_trainium(kernel: str, folder: Path, options: argparse.Namespace) ->
         listener.stage("result", _result_line(report))
         listener.stage("files", str(folder))
     return report
+
+
+def _lifted(loops: ModuleOp) -> LiftResult:
+    """The tensor program of a kernel, also of one with a recurrence."""
+    try:
+        return lift_and_prove(loops)
+    except Diagnostic:
+        with suppress(Diagnostic):
+            return lift_recurrence(loops)
+        raise
 
 
 def _candidates(

@@ -184,7 +184,7 @@ class BlockCode:
         row = row_of(computation, needed)
         return [loop for loop in computation.output if loop != row]
 
-    def _known(
+    def known(
         self, computation: Computation, row: int | None, spans: Spans, order: Sequence[int]
     ) -> dict[SSAValue, Operand]:
         known: dict[SSAValue, Operand] = {}
@@ -198,7 +198,7 @@ class BlockCode:
     def _elements(self, computation: Computation, needed: Needed) -> Cells:
         row, order = row_of(computation, needed), self._order(computation, needed)
         spans = whole_spans(computation, needed)
-        known = self._known(computation, row, spans, order)
+        known = self.known(computation, row, spans, order)
         if computation.start is not None:
             start = self.read(computation.start, row, spans, order)
             if start is None:
@@ -237,7 +237,7 @@ class BlockCode:
         row = row_of(computation, needed)
         order = [*self._order(computation, needed), *computation.reduced]
         (instance,) = instances(computation, needed)
-        known = self._known(computation, row, instance.spans, order)
+        known = self.known(computation, row, instance.spans, order)
         code = ScalarCode(self.emitter, known)
         code.run(computation.body, reduction.skipped)
         element = element_type(computation.operation.results[0])
@@ -356,7 +356,7 @@ class BlockCode:
     ) -> tuple[Cells | None, SSAValue | None, ScalarCode]:
         """Both factors of the value if one is a number per row, after the body's other code."""
         row, order = row_of(computation, needed), self._order(computation, needed)
-        known = self._known(computation, row, instance.spans, order)
+        known = self.known(computation, row, instance.spans, order)
         code = ScalarCode(self.emitter, known)
         factor = row_factor(computation, row)
         if factor is None:

@@ -207,12 +207,15 @@ class BlockLowering:
         self, builder: Builder, stores: Sequence[Store], place: Place, cut: Span | None
     ) -> None:
         """One block: load, compute, store."""
-        code = BlockCode(self._plan_for(stores, cut), builder, place)
+        code = self._code(self._plan_for(stores, cut), builder, place)
         code.load_all()
         for operation in self.operations:
             code.compute(operation)
         for store in stores:
             self._store(code, store, cut)
+
+    def _code(self, plan: Plan, builder: Builder, place: Place) -> BlockCode:
+        return BlockCode(plan, builder, place)
 
     def _store(self, code: BlockCode, store: Store, cut: Span | None) -> None:
         loop, spans = self.loop, self._spans(store, cut)

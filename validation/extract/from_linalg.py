@@ -24,12 +24,13 @@ from xdsl.ir.affine import (
     AffineMap,
 )
 
+from ...dialects.recurrence import LinearOp
 from ..core.accumulation import split_accumulation
-from ..core.condition import Condition
+from ..core.condition import Condition, at_least, equal
 from ..core.folds import ADDITION, split_fold
 from ..core.index import Index, Variable, constant_index
 from ..core.polyhedral import Array, Unsupported, all_within
-from ..core.terms import Term, constant
+from ..core.terms import Term, constant, term
 from ..sizes import CONCRETE, Extraction, SizePlan
 from .affine_expressions import affine_index
 from .from_loops import bind_inputs, extent_condition, finish_outputs, output_positions
@@ -67,6 +68,7 @@ class TensorExtractor(Extractor):
             linalg.FillOp: self._fill,
             linalg.MatmulOp: self._matmul,
             linalg.TransposeOp: self._transpose,
+            LinearOp: self._recurrence,
             tensor.ExtractSliceOp: lambda operation: extract_slice(self, operation),
             tensor.InsertSliceOp: lambda operation: insert_slice(self, operation),
             tensor.ExpandShapeOp: lambda operation: expand_shape(self, operation),
@@ -177,6 +179,28 @@ class TensorExtractor(Extractor):
         for dim, place in zip(dims, operation.permutation.get_values(), strict=True):
             places[int(place)] = Index.of(dim)
         self.assign(array, dims, self.read_element(source, tuple(places)), operation)
+
+    def _recurrence(self, operation: LinearOp) -> None:
+        """The elements along one dimension after each other."""
+        factors, summands = (self.array(value, operation) for value in operation.operands)
+        array = self._new(operation.result, operation)
+        along = operation.dimension
+        dims = self.counters(array.extents)
+        others = [dim for number, dim in enumerate(dims) if number != along]
+        now = Index.of(dims[along])
+        here = tuple(Index.of(dim) for dim in dims)
+        before = tuple(now - 1 if number == along else index for number, index in enumerate(here))
+        bounds = self.bounds(dims, array.extents)
+        kind = array.element_type
+        with self.counted(dims[along]):
+            for is_first, condition in ((True, equal(now, 0)), (False, at_least(now, 1))):
+                start = constant(float(operation.start.value.data), kind)
+                old = start if is_first else self.read_element(array, before)
+                product = term("mulf", kind, self.read_element(factors, here), old)
+                value = term("addf", kind, product, self.read_element(summands, here))
+                self.emit(
+                    array, here, value, operation, dims=others, condition=[*bounds, condition]
+                )
 
     def _matmul(self, operation: linalg.MatmulOp) -> None:
         """C + A·B; the operands are extended to the type of C."""
