@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from liftproof.dialects.gemmini import MvinZerosOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.gemmini.timing import simulate_timing
@@ -16,6 +17,7 @@ from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from liftproof.tools.read import read_module
 from liftproof.validation.execution.execute import execute
+from liftproof.validation.trace import validate_unrolled
 from liftproof.validation.validate import validate
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
@@ -237,6 +239,16 @@ def test_loads_with_borders_and_diagonals_are_right(apply: Apply) -> None:
     arrays = SMALL.arrays()
     result = execute(tiles, arrays, load_config())[-1]
     assert np.array_equal(result, SMALL.expected(arrays))
+
+
+def test_the_trace_engine_checks_each_column_of_a_diagonal(apply: Apply) -> None:
+    """Diagonals are proved at their sizes, and refuted where one row keeps a second weight."""
+    kernel = Depthwise(height=2, width=3, inputs=5, outputs=5)
+    program = apply(kernel.text(), baseline_pipeline())
+    assert validate_unrolled(apply(kernel.text()), program, load_config()).verdict == "proved"
+    clears = [op for op in program.walk() if isinstance(op, MvinZerosOp)]
+    clears[-1].detach()
+    assert validate_unrolled(apply(kernel.text()), program, load_config()).verdict == "refuted"
 
 
 @pytest.mark.parametrize("name", ["border", "diagonal"])

@@ -338,7 +338,13 @@ def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
                 limit = 1 if table.depends_on_last else length - start % length
                 count = _group(cells, start, limit)
                 if not _check_sum(machine, table, scratch, cell, count, start):
-                    return start, count
+                    # Columns of a diagonal have nothing in common: each may be right by itself.
+                    alone = count > 1 and _check_sum(
+                        machine, table, scratch, cell, 1, total + start
+                    )
+                    if not alone:
+                        return start, count
+                    count = 1
             elif not _check_alone(table, base, at, cell):
                 return start, 1
             chains_seen[-1 if cell == ZERO else chain_of(cell)] = True
