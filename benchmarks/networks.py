@@ -148,6 +148,25 @@ def store(name: str, rows: dict[Level, Row]) -> dict[str, Any]:
     return stored
 
 
+def markdown() -> str:
+    """The stored table, in the order of the networks."""
+    lines = [
+        "| layer | accelerator | of bound | soc | of bound | verdict |",
+        "|---|---|---|---|---|---|",
+    ]
+    stored = read_table()
+    for batch in BATCHES:
+        for layer in network_layers():
+            name = layer.name(batch)
+            rows = [Row(**stored[key]) for x in LEVELS if (key := f"{name} {x}") in stored]
+            cells = [f"{row.cycles:,} | {row.of_bound:.1%}" for row in rows if row.cycles]
+            cells = cells or ["– | –"] * len(rows)
+            if rows:
+                verdict = rows[0].verdict.split(":")[0]
+                lines.append(f"| `{name}` | {' | '.join(cells)} | {verdict} |")
+    return "\n".join(lines)
+
+
 def line(name: str, rows: dict[Level, Row]) -> str:
     """One line of the table."""
     cells = [
@@ -164,7 +183,11 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=6, help="schedules made for each layer")
     parser.add_argument("--missing", action="store_true", help="only layers the table lacks")
     parser.add_argument("--only", default="", help="part of the names of the layers to measure")
+    parser.add_argument("--markdown", action="store_true", help="print the stored table and stop")
     options = parser.parse_args()
+    if options.markdown:
+        print(markdown())
+        return 0
     stored = read_table()
     changed = 0
     print(f"{'layer':<62} {'accelerator':>17} {'soc':>17}")
