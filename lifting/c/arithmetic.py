@@ -225,12 +225,21 @@ class Arithmetic:
         if isinstance(kind, CInteger):
             to_integer = arith.FPToSIOp if kind.signed else arith.FPToUIOp
             return self.computed(to_integer(ssa, self._integer(kind)), kind)
-        assert isinstance(target, builtin.Float32Type | builtin.Float64Type)
+        assert not isinstance(target, builtin.IntegerType)
         if isinstance(value.type, CInteger):
             from_integer = arith.SIToFPOp if value.type.signed else arith.UIToFPOp
             return self.computed(from_integer(ssa, target), kind)
+        if value.type.bits == kind.bits:
+            raise self._in_storage_type(f"a conversion from {value.type} to", kind)
         widens = value.type.bits < kind.bits
         return self.computed((arith.ExtFOp if widens else arith.TruncFOp)(ssa, target), kind)
+
+    def _in_storage_type(self, what: str, kind: CFloat) -> Diagnostic:
+        return Diagnostic(
+            f"{what} {kind}: compilers differ in how they round it",
+            self._emitter.location,
+            hint="compute in float: write (float)x for an operand",
+        )
 
     @staticmethod
     def _integer(kind: CScalar) -> builtin.IntegerType:
@@ -244,6 +253,8 @@ class Arithmetic:
         """
         self._check_operands(operator, left, right)
         kind = common_type(operator, left.type, right.type)
+        if isinstance(kind, CFloat) and kind.is_storage:
+            raise self._in_storage_type(f"'{operator}' in", kind)
         left = self.convert(left, kind)
         is_shift = operator in ("<<", ">>")
         right = self.promote(right) if is_shift else self.convert(right, kind)
@@ -270,6 +281,8 @@ class Arithmetic:
     def negate(self, value: Value) -> Value:
         """Return ``-value``."""
         if isinstance(value.type, CFloat):
+            if value.type.is_storage:
+                raise self._in_storage_type("'-' in", value.type)
             if value.constant is not None:
                 return self.constant(-value.constant, value.type)
             return self.computed(arith.NegfOp(self.materialise(value)), value.type)

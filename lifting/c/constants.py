@@ -44,8 +44,13 @@ _FLOAT_OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
 
 
 def convert_constant(value: Number, kind: CScalar) -> Number | None:
-    """Return ``value`` converted to ``kind`` (C17 6.3.1), None where C leaves it undefined."""
+    """Return ``value`` converted to ``kind`` (C17 6.3.1), None where C leaves it undefined.
+
+    None also for 16-bit floats: an operation of the program rounds to them.
+    """
     if isinstance(kind, CFloat):
+        if kind.is_storage:
+            return None
         return round_to_kind(float(value), kind)
     if isinstance(value, int):
         return kind.wrap(value)

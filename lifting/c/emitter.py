@@ -16,7 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...diagnostics import Diagnostic, SourceLocation
 from .constants import Number
 from .polynomial import Polynomial
-from .types import LONG, CFloat, CInteger, CScalar, to_mlir
+from .types import LONG, CInteger, CScalar, to_mlir
 
 OPERATION_LIMIT = 10_000
 """Operations of one kernel; inlined functions that call others twice could ask for billions."""
@@ -104,9 +104,10 @@ class Emitter:
         mlir_type = to_mlir(kind)
         # Zeros of both signs are equal in Python but are different floating-point constants.
         key = (value, math.copysign(1, value), mlir_type)
-        if isinstance(kind, CFloat):
-            attribute = builtin.FloatAttr(float(value), kind.bits)
+        if not isinstance(mlir_type, builtin.IntegerType):
+            attribute = builtin.FloatAttr(float(value), mlir_type)
             return self.shared(key, arith.ConstantOp(attribute), "cst")
+        assert isinstance(kind, CInteger)
         signed = CInteger(kind.bits, signed=True).wrap(int(value))
         attribute = builtin.IntegerAttr(signed, builtin.IntegerType(kind.bits))
         name = f"c{signed}_i{kind.bits}".replace("-", "m")

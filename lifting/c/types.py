@@ -51,12 +51,21 @@ class CInteger:
 
 @dataclass(frozen=True)
 class CFloat:
-    """``float`` (32 bits) or ``double`` (64 bits), IEEE 754 binary formats."""
+    """``float`` (32 bits), ``double`` (64 bits) and ``_Float16``, IEEE 754 binary formats."""
 
     bits: int
+    brain: bool = False
+    """``__bf16``: 16 bits, with the exponent of ``float``."""
+
+    @property
+    def is_storage(self) -> bool:
+        """Whether it is a type for memory only: compilers differ in how they compute in it."""
+        return self.bits < 32
 
     def __str__(self) -> str:
-        return "float" if self.bits == 32 else "double"
+        if self.brain:
+            return "__bf16"
+        return {16: "_Float16", 32: "float"}.get(self.bits, "double")
 
 
 @dataclass(frozen=True)
@@ -97,12 +106,14 @@ INT = CInteger(32, signed=True)
 UNSIGNED_INT = CInteger(32, signed=False)
 LONG = CInteger(64, signed=True)
 UNSIGNED_LONG = CInteger(64, signed=False)
+FLOAT16 = CFloat(16)
+BFLOAT16 = CFloat(16, brain=True)
 FLOAT = CFloat(32)
 DOUBLE = CFloat(64)
 VOID = CVoid()
 AUTO = CAuto()
 
-STANDARD_TYPE_NAMES: dict[str, CInteger] = {
+STANDARD_TYPE_NAMES: dict[str, CScalar] = {
     **{f"int{bits}_t": CInteger(bits, signed=True) for bits in (8, 16, 32, 64)},
     **{f"uint{bits}_t": CInteger(bits, signed=False) for bits in (8, 16, 32, 64)},
     **{f"int_least{bits}_t": CInteger(bits, signed=True) for bits in (8, 16, 32, 64)},
@@ -118,8 +129,11 @@ STANDARD_TYPE_NAMES: dict[str, CInteger] = {
     "ptrdiff_t": LONG,
     "intptr_t": LONG,
     "uintptr_t": UNSIGNED_LONG,
+    "_Float16": FLOAT16,
+    "__bf16": BFLOAT16,
 }
-"""Names that ``<stdint.h>`` and ``<stddef.h>`` define, as wide as glibc makes them on 64 bits."""
+"""Names that ``<stdint.h>`` and ``<stddef.h>`` define, as wide as glibc makes them on 64 bits, and
+those of 16-bit floats, which are keywords."""
 
 
 def integer_promotion(kind: CInteger) -> CInteger:
@@ -130,16 +144,18 @@ def integer_promotion(kind: CInteger) -> CInteger:
 def usual_arithmetic_conversions(left: CScalar, right: CScalar) -> CScalar:
     """Return the common type in which C evaluates ``left op right`` (C17 6.3.1.8)."""
     if isinstance(left, CFloat) or isinstance(right, CFloat):
-        bits = max(kind.bits for kind in (left, right) if isinstance(kind, CFloat))
-        return CFloat(bits)
+        kinds = [kind for kind in (left, right) if isinstance(kind, CFloat)]
+        return max(kinds, key=lambda kind: kind.bits)
     left, right = integer_promotion(left), integer_promotion(right)
     if left.bits != right.bits:
         return left if left.bits > right.bits else right
     return left if not left.signed else right
 
 
-def to_mlir(kind: CScalar) -> builtin.IntegerType | builtin.Float32Type | builtin.Float64Type:
+def to_mlir(kind: CScalar) -> builtin.IntegerType | builtin.AnyFloat:
     """Return the MLIR type that stores ``kind``; signedness is in the operations, not the type."""
     if isinstance(kind, CInteger):
         return builtin.IntegerType(kind.bits)
-    return builtin.f32 if kind.bits == FLOAT.bits else builtin.f64
+    if kind.brain:
+        return builtin.bf16
+    return {16: builtin.f16, 32: builtin.f32}.get(kind.bits, builtin.f64)

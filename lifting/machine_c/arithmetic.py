@@ -292,6 +292,8 @@ def _shift(operator: str, left: Number, right: Number, location: SourceLocation)
 def _real(
     operator: str, kind: CFloat, left: Number | Real, right: Number | Real, location: SourceLocation
 ) -> Value:
+    if kind.is_storage:
+        raise _no_operation(operator, location)
     numbers: list[float] = []
     for operand in (left, right):
         value = operand.value if isinstance(operand, Real) else _constant_of(operand, location)

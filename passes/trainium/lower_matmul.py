@@ -19,7 +19,9 @@ from ...dialects import trn
 from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS, PSUM_BANKS
 from ..schedule_space import applies
+from .left_panel import left_panel
 from .matrices import Matrix, Product, product_of
+from .row_buffers import view
 from .tensor_functions import (
     index_constant,
     parameters_in_memory,
@@ -40,7 +42,8 @@ class LowerMatmulPass(ModulePass):
     Needs a function that is one product of two of its parameters, each as it is or transposed.
     Guarantees that a block of the result is summed up in PSUM, at most 7 of whose banks it takes,
     and that each element of the operands is loaded once per block. A left operand whose rows are
-    contiguous is transposed on the tensor engine.
+    contiguous is transposed on the tensor engine. With ``hold``, blocks of the left operand stay in
+    SBUF for all columns, so that they are loaded and transposed once.
     """
 
     name = "trn-lower-matmul"
@@ -48,11 +51,14 @@ class LowerMatmulPass(ModulePass):
     rows: int = 512
     columns: int = 512
     depth: int = 1024
+    hold: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for name in ("rows", "columns", "depth"):
             if getattr(self, name) < 1:
                 raise PassFailedException(f"{self.name}: {name} must be at least 1")
+        if self.hold and self.depth % PARTITIONS:
+            raise PassFailedException(f"{self.name}: with hold, depth must be a multiple of 128")
         banks = -(-self.rows // PARTITIONS) * -(-self.columns // MOVING_COLUMNS)
         if banks >= PSUM_BANKS:
             raise PassFailedException(
@@ -79,6 +85,7 @@ class LowerMatmulPass(ModulePass):
             for depth in (128, 512, 2048)
             for high, wide in tiles
         ]
+        found += [cls(high * PARTITIONS, MOVING_COLUMNS, 1024, hold=True) for high in (2, 3, 4, 6)]
         return tuple(instance for instance in found if applies(ctx, module_op, instance))
 
 
@@ -94,6 +101,8 @@ class _MatmulLowering:
             self.block.args[place]
             for place in (product.left.position, product.right.position, product.result)
         )
+        self.panel: SSAValue | None = None
+        """The left operand's block, if it is held."""
 
     def run(self) -> None:
         product, options = self.product, self.options
@@ -105,7 +114,18 @@ class _MatmulLowering:
 
             _over_blocks(inner, product.rows, options.rows, rows)
 
-        _over_blocks(builder, product.columns, options.columns, columns)
+        def held_rows(inner: Builder, row: SSAValue, height: int) -> None:
+            self.panel = left_panel(inner, self.left, product, (row, height))
+
+            def columns(inmost: Builder, column: SSAValue, width: int) -> None:
+                self._result_block(inmost, (row, height), (column, width))
+
+            _over_blocks(inner, product.columns, options.columns, columns)
+
+        if options.hold:
+            _over_blocks(builder, product.rows, options.rows, held_rows)
+        else:
+            _over_blocks(builder, product.columns, options.columns, columns)
         builder.insert(func.ReturnOp())
         replace_function(self.function, self.block)
 
@@ -155,7 +175,9 @@ class _MatmulLowering:
         """Add the products over ``depth``; ``number`` counts blocks where the first overwrites."""
         for at, deep in _tiles(depth[1], PARTITIONS):
             start = _plus(builder, depth[0], at)
-            left = self._operand(builder, self.product.left, (start, deep), place[0])
+            left = None
+            if self.panel is None:
+                left = self._operand(builder, self.product.left, (start, deep), place[0])
             right = self._operand(builder, self.product.right, (start, deep), place[1])
             if at or number is None:
                 flag = builder.insert(arith.ConstantOp.from_int_and_width(1, 1)).result
@@ -166,12 +188,28 @@ class _MatmulLowering:
                 height, width = _shape(total)
                 builder.insert(
                     trn.NcMatmulOp(
-                        _view(builder, left, (0, top), (deep, height)),
+                        self._left_tile(builder, left, start, (top, deep, height)),
                         _view(builder, right, (0, start_column), (deep, width)),
                         _view(builder, total),
                         flag,
                     )
                 )
+
+    def _left_tile(
+        self,
+        builder: Builder,
+        loaded: SSAValue | None,
+        start: SSAValue,
+        tile: tuple[int, int, int],
+    ) -> SSAValue:
+        """Some rows from ``top`` on of the operand's tile that starts at ``start``."""
+        top, deep, height = tile
+        if loaded is not None:
+            return _view(builder, loaded, (0, top), (deep, height))
+        assert self.panel is not None
+        size = index_constant(builder, PARTITIONS)
+        number = builder.insert(arith.FloorDivSIOp(start, size)).result
+        return view(builder, self.panel, (0, number, top), (deep, height), (0, 2))
 
     def _operand(
         self,
@@ -194,7 +232,7 @@ class _MatmulLowering:
             start = _plus(builder, others[0], at)
             source = builder.insert(ViewOp(array, [start, depth[0]], (count, depth[1]))).view
             builder.insert(trn.DmaCopyOp(source, _view(builder, loaded)))
-            turned = _allocate(builder, (depth[1], count), f32, Space.PSUM)
+            turned = _allocate(builder, (depth[1], count), element, Space.PSUM)
             builder.insert(trn.NcTransposeOp(_view(builder, loaded), _view(builder, turned)))
             place = _view(builder, tile, (0, at), (depth[1], count))
             builder.insert(trn.TensorCopyOp(_view(builder, turned), place))

@@ -40,8 +40,9 @@ def product_of(function: func.FuncOp) -> Product:
     returned = function.body.block.last_op
     if not isinstance(returned, func.ReturnOp) or len(returned.arguments) != 1:
         raise PassFailedException("trn-lower-matmul needs one result")
-    operation = returned.arguments[0].owner
-    others = [op for op in function.body.block.ops if op not in (operation, returned)]
+    operation = _unrounded(returned.arguments[0]).owner
+    last = returned.arguments[0].owner
+    others = [op for op in function.body.block.ops if op not in (operation, last, returned)]
     if not all(isinstance(op, tensor.EmptyOp | linalg.FillOp | arith.ConstantOp) for op in others):
         raise PassFailedException("trn-lower-matmul needs a product and nothing else")
     if not isinstance(operation, Operation) or len(operation.operands) != 3:
@@ -63,8 +64,22 @@ def product_of(function: func.FuncOp) -> Product:
         rows,
         columns,
         first[0 if left.summed_first else 1],
-        element_type(operation.results[0]),
+        element_type(returned.arguments[0]),
     )
+
+
+def _unrounded(result: SSAValue) -> SSAValue:
+    """What is rounded to the result's type, if that is all that happens to it."""
+    rounding = result.owner
+    if not isinstance(rounding, linalg.GenericOp) or len(rounding.inputs) != 1:
+        return result
+    maps = {str(attribute.data) for attribute in rounding.indexing_maps}
+    body = rounding.body.block
+    operation = body.first_op
+    alone = isinstance(operation, arith.TruncFOp) and operation.next_op is body.last_op
+    if not alone or operation is None or operation.operands[0] is not body.args[0]:
+        return result
+    return rounding.inputs[0] if maps == {"(d0, d1) -> (d0, d1)"} else result
 
 
 def _maps(operation: Operation) -> list[AffineMap]:

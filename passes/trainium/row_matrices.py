@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import trn
 from ...dialects.trn import Space
-from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
+from ...dialects.trn.limits import PARTITIONS
 from ...dialects.trn.types import element_bytes
 from .row_buffers import (
     Columns,
@@ -23,11 +22,11 @@ from .row_buffers import (
     allocate,
     over_parts,
     plus,
-    times,
     view,
 )
 from .row_graph import Access, Node, Product, Weight
 from .tensor_functions import index_constant
+from .turn_rows import turn_rows, turned_shape
 
 RESIDENT_BYTES = 90_112
 """Bytes of each partition for matrices that stay in SBUF: half of what NeuronCore-v2 has."""
@@ -162,7 +161,7 @@ class Matrices:
             offsets = (plus(inner, first, at), start)
             source = view(inner, self.arrays[product.right], offsets, (count, deep))
             inner.insert(trn.DmaCopyOp(source, view(inner, loaded)))
-            turned = allocate(inner, (deep, count), f32, Space.PSUM)
+            turned = allocate(inner, (deep, count), self._element(product), Space.PSUM)
             inner.insert(trn.NcTransposeOp(view(inner, loaded), view(inner, turned)))
             target = (0, number, plus(inner, place, at))
             to = view(inner, buffer, target, (deep, count), (0, 2))
@@ -180,32 +179,14 @@ class LeftOperand:
 
     @staticmethod
     def turn(builder: Builder, stored: Stored, access: Access, rows: int) -> LeftOperand:
-        """Transpose rows on the tensor engine, as many tiles at once as a bank of PSUM takes."""
+        """Transpose rows on the tensor engine."""
         depth = access.sizes[0]
-        element = access.node.element
-        shape = (min(PARTITIONS, depth), -(-depth // PARTITIONS), rows)
-        buffer = allocate(builder, shape, element)
-        several = MOVING_COLUMNS // PARTITIONS
+        buffer = allocate(builder, turned_shape(depth, rows), access.node.element)
 
-        def part(inner: Builder, start: Place, size: int, number: Place) -> None:
-            tiles = [(at, min(PARTITIONS, size - at)) for at in range(0, size, PARTITIONS)]
-            deepest = tiles[0][1]
-            turned = allocate(inner, (deepest, len(tiles), rows), f32, Space.PSUM)
-            for tile, (at, deep) in enumerate(tiles):
-                columns = Columns(plus(inner, start, at), deep, 0, depth)
-                source = access_view(inner, stored, access, rows, columns)
-                target = view(inner, turned, (0, tile, 0), (deep, rows), (0, 2))
-                inner.insert(trn.NcTransposeOp(source, target))
-            first = times(inner, number, several)
-            begin = 0
-            for deep, count in Counter(deep for _, deep in tiles).items():
-                source = view(inner, turned, (0, begin, 0), (deep, count, rows))
-                place = (0, plus(inner, first, begin), 0)
-                target = view(inner, buffer, place, (deep, count, rows))
-                inner.insert(trn.TensorCopyOp(source, target))
-                begin += count
+        def source(inner: Builder, start: Place, deep: int) -> SSAValue:
+            return access_view(inner, stored, access, rows, Columns(start, deep, 0, depth))
 
-        over_parts(builder, depth, several * PARTITIONS, part)
+        turn_rows(builder, source, buffer, (depth, rows))
         return LeftOperand(buffer, rows)
 
     def multiply(

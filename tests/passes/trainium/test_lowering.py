@@ -8,7 +8,7 @@ from liftproof.dialects.context import new_context
 from liftproof.hw.gemmini.unroll import kernel_function
 from liftproof.hw.trainium.check import check
 from liftproof.hw.trainium.config import load_config
-from liftproof.hw.trainium.functional import run
+from liftproof.hw.trainium.functional import parameters_of, run
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.passes.trainium.lower_matmul import LowerMatmulPass
@@ -55,11 +55,11 @@ void adamw(const float g[130][24], float p[130][24], float m[130][24], float v[1
     }
 }"""
 MATMUL = """
-void matmul(const float A[{a}], const float B[{b}], float C[{m}][{n}]) {{
+void matmul(const {type} A[{a}], const {type} B[{b}], {type} C[{m}][{n}]) {{
   for (int i = 0; i < {m}; i++)
     for (int j = 0; j < {n}; j++) {{
       float s = 0.0f;
-      for (int k = 0; k < {k}; k++) s += A[{ai}] * B[{bi}];
+      for (int k = 0; k < {k}; k++) s += (float)A[{ai}] * (float)B[{bi}];
       C[i][j] = s;
     }}
 }}"""
@@ -78,12 +78,18 @@ def outputs(module: ModuleOp, *inputs: np.ndarray) -> list[np.ndarray]:
     """The arrays after a run of the functional simulator."""
     function = kernel_function(module)
     check(function, CONFIG)
-    names = [argument.name_hint or "" for argument in function.args]
-    return list(run(function, CONFIG, dict(zip(names, inputs, strict=True))).values())
+    given = {
+        parameter.name: array.astype(parameter.dtype)
+        for parameter, array in zip(parameters_of(function), inputs, strict=True)
+    }
+    return list(run(function, CONFIG, given).values())
 
 
-def matmul(m: int, n: int, k: int, a_turned: bool = False, b_turned: bool = False) -> str:
+def matmul(
+    m: int, n: int, k: int, a_turned: bool = False, b_turned: bool = False, type: str = "float"
+) -> str:
     return MATMUL.format(
+        type=type,
         m=m,
         n=n,
         k=k,
@@ -118,6 +124,22 @@ def test_products_are_proved(turned: tuple[bool, bool]) -> None:
     loops, module = lowered(matmul(150, 530, 140, *turned), LowerMatmulPass(256, 512, 100))
     result = validate(loops, module)
     assert result.verdict == "proved", result.reason
+
+
+@pytest.mark.parametrize(("type", "turned"), [("float", True), ("__bf16", False)])
+def test_held_operands_are_proved(type: str, turned: bool) -> None:
+    """Rows of the left operand that stay in SBUF, as they are or transposed, in either type."""
+    text = matmul(300, 530, 140, turned, type=type)
+    loops, module = lowered(text, LowerMatmulPass(256, 512, 128, hold=True))
+    result = validate(loops, module)
+    assert result.verdict == "proved", result.reason
+    m, n, k = 300, 530, 140
+    rng = np.random.default_rng(4)
+    sizes = ((k, m) if turned else (m, k), (k, n))
+    a, b = (rng.integers(-8, 8, size).astype(np.float32) for size in sizes)
+    found = outputs(module, a, b, np.zeros((m, n), np.float32))[2]
+    exact = (a.T if turned else a) @ b
+    np.testing.assert_allclose(np.asarray(found, np.float32), exact, rtol=2**-8)
 
 
 @pytest.mark.parametrize("shape", [(256, 512, 128), (150, 530, 140), (1, 1, 1)])
