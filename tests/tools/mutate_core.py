@@ -47,7 +47,7 @@ TESTS = tuple(
             "sizes",
             "tensor_views",
         ),
-        *("certificates", "recheck", "known_traps", "validate"),
+        *("certificates", "recheck", "known_traps", "in_place", "validate"),
     )
 )
 LIMIT = 120
