@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp
 
 from ..hw.gemmini.config import GemminiConfig, load_config
 from ..hw.trainium.config import TrainiumConfig
+from .assumptions import ASSUMPTIONS
 from .core.polyhedral import Unsupported, describe
 from .explain import explain
 from .extract.extraction import Level, level_of
 from .extract.structured import single_function
 from .hazards.final_fence import store_without_fence, with_final_fence
 from .interface import interface_difference
-from .streams import ORDER_ASSUMPTIONS, HazardError, not_in_order, refuted_by, without_streams
+from .streams import ORDER_ASSUMPTIONS, HazardError, without_streams
 from .validate import PreparedSource, Validation, ValidationOptions, validate
+
+if TYPE_CHECKING:
+    from .hazards.streams import StreamHazard
+
+_STREAM_SOLVER = "order of events"
 
 
 def decide(
@@ -41,17 +48,38 @@ def decide(
         if isinstance(source, ModuleOp):
             source = without_streams(source, neuron)
     except (HazardError, Unsupported) as error:
-        return not_in_order(f"source: {error}")
+        return _not_in_order(f"source: {error}")
     try:
         ordered = without_streams(target, neuron)
     except HazardError as error:
-        return refuted_by(error.hazard)
+        return _refuted_by(error.hazard)
     except Unsupported as error:
-        return not_in_order(f"target: {error}")
+        return _not_in_order(f"target: {error}")
     found = _decide(source, ordered, config, options)
     if ordered is target:
         return found
     return replace(found, assumptions=(*found.assumptions, *ORDER_ASSUMPTIONS))
+
+
+def _refuted_by(hazard: StreamHazard) -> Validation:
+    """The verdict on a program whose streams have a hazard; the reason names both instructions."""
+    places = explain(hazard.command.op, hazard.other.op)
+    return Validation(
+        "refuted",
+        (*ASSUMPTIONS, *ORDER_ASSUMPTIONS),
+        0,
+        _STREAM_SOLVER,
+        0.0,
+        0.0,
+        reason=f"hazard: {hazard}",
+        instruction=describe(hazard.command.op),
+        explanation=places,
+    )
+
+
+def _not_in_order(reason: str) -> Validation:
+    """The verdict where streams cannot be put in order."""
+    return Validation("unknown", ASSUMPTIONS, 0, _STREAM_SOLVER, 0.0, 0.0, reason=reason)
 
 
 def _decide(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
@@ -9,18 +11,14 @@ from xdsl.transforms.dead_code_elimination import dce
 
 from ..dialects import trn
 from ..hw.trainium.config import TrainiumConfig, load_config
-from .assumptions import ASSUMPTIONS
-from .core.polyhedral import describe
-from .explain import explain
-from .hazards.sequential import sequential
-from .hazards.streams import StreamHazard, examine_streams
-from .validate import Validation
+
+if TYPE_CHECKING:
+    from .hazards.streams import StreamHazard
 
 ORDER_ASSUMPTIONS = (
     "an engine starts an instruction when those before it in its stream are done, and a DMA queue"
     " carries out its moves in order",
 )
-SOLVER = "order of events"
 
 
 class HazardError(Exception):
@@ -34,27 +32,6 @@ class HazardError(Exception):
 def has_streams(module: ModuleOp) -> bool:
     """Whether a module is at Trainium's ISA level."""
     return _streams_in(module)
-
-
-def refuted_by(hazard: StreamHazard) -> Validation:
-    """The verdict on a program whose streams have a hazard; the reason names both instructions."""
-    places = explain(hazard.command.op, hazard.other.op)
-    return Validation(
-        "refuted",
-        (*ASSUMPTIONS, *ORDER_ASSUMPTIONS),
-        0,
-        SOLVER,
-        0.0,
-        0.0,
-        reason=f"hazard: {hazard}",
-        instruction=describe(hazard.command.op),
-        explanation=places,
-    )
-
-
-def not_in_order(reason: str) -> Validation:
-    """The verdict where streams cannot be put in order."""
-    return Validation("unknown", ASSUMPTIONS, 0, SOLVER, 0.0, 0.0, reason=reason)
 
 
 def _streams_in(op: Operation) -> bool:
@@ -80,6 +57,10 @@ def without_streams(module: ModuleOp, config: TrainiumConfig | None = None) -> M
 def _sequential(function: Operation, config: TrainiumConfig) -> Operation:
     if not isinstance(function, func.FuncOp) or not _streams_in(function):
         return function.clone()
+    # Few programs have streams; what reads them brings the simulator.
+    from .hazards.sequential import sequential
+    from .hazards.streams import StreamHazard, examine_streams
+
     found = examine_streams(function, config)
     if isinstance(found, StreamHazard):
         raise HazardError(found)

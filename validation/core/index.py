@@ -117,6 +117,14 @@ class Index:
     terms: tuple[tuple[Atom, int], ...]
     constant: int
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Kept, as expressions are asked for it again and again, each with all within it."""
+        return hash((self.terms, self.constant))
+
     @staticmethod
     def of(value: int | Atom | Index) -> Index:
         if isinstance(value, Index):
@@ -185,14 +193,20 @@ class Index:
         """The expression with variables replaced by name."""
         if values.keys().isdisjoint(self.variables):
             return self
-        result = Index((), self.constant)
+        factors: dict[Atom, int] = {}
+        constant = self.constant
         for atom, factor in self.terms:
-            result = result + atom.replace(values) * factor
-        return result
+            value = atom.replace(values)
+            constant += value.constant * factor
+            for inner, amount in value.terms:
+                factors[inner] = factors.get(inner, 0) + amount * factor
+        return _canonical(factors, constant)
 
     def __add__(self, other: Index | int) -> Index:
         if isinstance(other, int):
             return Index(self.terms, self.constant + other)
+        if not other.terms or not self.terms:
+            return Index(self.terms or other.terms, self.constant + other.constant)
         factors = dict(self.terms)
         for atom, factor in other.terms:
             factors[atom] = factors.get(atom, 0) + factor
@@ -291,7 +305,9 @@ def _without_low_part(value: Index, unit: int) -> Index | None:
 
 
 def _canonical(factors: Mapping[Atom, int], constant: int) -> Index:
-    terms = sorted(((a, f) for a, f in factors.items() if f), key=lambda term: term[0].isl)
+    terms = [(atom, factor) for atom, factor in factors.items() if factor]
+    if len(terms) > 1:
+        terms.sort(key=lambda term: term[0].isl)
     return Index(tuple(terms), constant)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat, zip_longest
 
 import islpy as isl
 
 from ..core.certificate import FlowCertificate, Source
 from ..core.condition import Condition, all_of, negate
-from ..core.index import Index
+from ..core.index import Index, constant_index
 from ..core.initialised import UNREAD
 from ..core.polyhedral import Array, Program, Role, Statement
 from .access import (
@@ -59,10 +60,8 @@ class Dataflow:
         self.prefix = symbol_prefix(program)
         self.symbols = [symbol.name for symbol in program.symbols]
         readers = list(program.readers())
-        schedules = [s.schedule for s in readers] + [r.schedule for s in readers for r in s.reads]
         self.claims: dict[tuple[str, int], list[Source]] = defaultdict(list)
         """Sources of final reads that were found without isl, as they are claimed."""
-        self._length = max(len(schedule) for schedule in schedules)
         self.statements = {statement.name: statement for statement in readers}
         self.domains = {name: self._domain(s) for name, s in self.statements.items()}
         self.sources: dict[tuple[str, int], list[tuple[str, isl.Map, bool]]] = defaultdict(list)
@@ -139,10 +138,6 @@ class Dataflow:
     def _read_arrays(self) -> list[Array]:
         arrays = [read.array for s in self.statements.values() for read in s.reads]
         return list(dict.fromkeys(a for a in arrays if a.role is not Role.INPUT))
-
-    def _schedule_text(self, schedule: Sequence[object]) -> str:
-        texts = [part.isl for part in schedule]  # pyright: ignore[reportAttributeAccessIssue]
-        return f"[{', '.join([*texts, *['0'] * (self._length - len(texts))])}]"
 
     def write_map(self, statement: Statement) -> isl.Map:
         return self.parse_map(
@@ -240,10 +235,16 @@ class Dataflow:
         element = f"[{', '.join(index.isl for index in access.indices)}]"
         return self.parse_map(access.tuple_text, element, access.domain_text)
 
-    def _schedule(self, accesses: Iterable[Access]) -> isl.UnionMap:
+    def _schedule(self, accesses: Sequence[Access]) -> isl.UnionMap:
+        """Points of time, without the places at which all of these accesses have one number."""
+        zero = constant_index(0)
+        columns = list(zip_longest(*(access.schedule for access in accesses), fillvalue=zero))
+        told = [column for column in columns if len(set(column)) > 1 or not column[0].is_constant]
+        times = zip(*told, strict=True) if told else repeat(())
         parts = [
-            f"{access.tuple_text} -> {self._schedule_text(access.schedule)} : {access.domain_text}"
-            for access in accesses
+            f"{access.tuple_text} -> [{', '.join(part.isl for part in time)}] : "
+            f"{access.domain_text}"
+            for access, time in zip(accesses, times, strict=False)
         ]
         return isl.UnionMap(f"{self.prefix}{{ {'; '.join(parts)} }}")
 

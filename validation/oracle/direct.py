@@ -26,6 +26,10 @@ ATTEMPTS = 300
 """Points that are drawn for it; those outside of the domain do not count."""
 
 
+_Starts = dict[str, list[tuple[Condition, tuple[Index, ...]]]]
+"""For statements by name: where they are meant, and their points there."""
+
+
 class NotDirectError(Exception):
     """A value that is a sum, a recurrence, or not one element in general."""
 
@@ -56,6 +60,7 @@ class DirectValues:
         self._certificate = certificate
         self._statements = {statement.name: statement for statement in program.readers()}
         self._known: dict[str, list[DirectCase] | None] = {}
+        self._starts: dict[tuple[int, ReadName], _Starts] = {}
 
     def cases(self, statement: Statement) -> list[DirectCase]:
         """The cases of a value, one for each shape; raises ``NotDirectError``."""
@@ -85,10 +90,13 @@ class DirectValues:
         additions = [s for s in self._program.writers(read.array) if s.accumulates]
         return list({statement.name: statement for statement in [*starts, *additions]}.values())
 
-    def starts(
-        self, position: int, name: ReadName
-    ) -> dict[str, list[tuple[Condition, tuple[Index, ...]]]]:
+    def starts(self, position: int, name: ReadName) -> _Starts:
         """For each statement that a sum starts from: its points, by the output element."""
+        if (position, name) not in self._starts:
+            self._starts[position, name] = self._starts_of(position, name)
+        return self._starts[position, name]
+
+    def _starts_of(self, position: int, name: ReadName) -> _Starts:
         found: dict[str, list[tuple[Condition, tuple[Index, ...]]]] = {}
         for condition, values in self._ways(position, name[0]):
             for source in self._certificate.sources.get(name, ()):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from ..core.condition import Comparison, Condition, Connective, all_of, compare
 from ..core.index import Index, Variable
@@ -22,6 +23,14 @@ def solve(
     for the point to be in the domain, and the point; ``None`` if the left sides are not digits or
     leave a counter open.
     """
+    return _solve(statement, tuple(equations))
+
+
+@lru_cache(maxsize=256)
+def _solve(
+    statement: Statement, equations: tuple[tuple[Index, Index], ...]
+) -> tuple[Condition, tuple[Index, ...]] | None:
+    """``solve``, which is asked the same for each place where a sum is read."""
     halves = _halves(equations)
     plain = {name: value for name, (value, _) in halves.items()}
     split = [(left.replace(plain), right) for left, right in equations]
