@@ -14,9 +14,9 @@ FIELD = 255
 """Largest extent that the store unit's pooling fields hold (CONFIG_ST: 8 bits)."""
 SMALL = 3
 """Largest window, stride and padding there (2 bits)."""
-SERIAL_PRODUCTS, SHORT_LOADS = 1.15, 1.3
-"""Measured on blocks of ResNet-50's first layers: time of blocks that do not overlap, and of loads
-of 16 bytes, relative to the others."""
+DISPATCH, LATENCY = 10, 200
+"""Cycles in which the core sends a command of a loop with its addresses, and in which a block goes
+through loads and stores however small it is; both measured on poolings of the machine model."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,6 @@ class Plan:
     resident: bool = False
     """Whether all weights stay in the scratchpad."""
 
-    @property
-    def waste(self) -> float:
-        """Pixels that are loaded or computed, per pooled pixel: what larger blocks save."""
-        pixels = _total(self.rows, pooled=False) * _total(self.cols, pooled=False)
-        return pixels / (_total(self.rows, pooled=True) * _total(self.cols, pooled=True))
-
-
-def _total(groups: tuple[Blocks, ...], *, pooled: bool) -> int:
-    return sum(g.count * (g.pooled if pooled else g.inputs.size) for g in groups)
-
 
 def plans(pooling: Pooling, config: GemminiConfig) -> list[tuple[int, int, Plan]]:
     """Sizes of blocks in pooled rows and columns, with their plans, the best guess first."""
@@ -70,21 +60,31 @@ def plans(pooling: Pooling, config: GemminiConfig) -> list[tuple[int, int, Plan]
 
 
 def _cost(plan: Plan, pooling: Pooling, config: GemminiConfig) -> tuple[float, int]:
-    """A guess at the time, relative to no waste; then the length of the program.
+    """A guess at the cycles at level ``soc``; then the length of the program.
 
-    Blocks that take turns wait for the first load and the last store only. Products hide most of
-    the loads in any case. Short rows of a load leave the bus idle.
+    Blocks that take turns wait for the first load and the last store only.
     """
-    count = prod(sum(g.count for g in side) for side in (plan.rows, plan.cols))
-    count *= prod(pooling.batch)
-    time = plan.waste
-    if pooling.convolution is not None:
-        turns = plan.image_phases > 1 and plan.input_phases > 1
-        return time * (1.0 if turns else SERIAL_PRODUCTS), len(plan.rows) * len(plan.cols)
-    if plan.groups * config.dim < min(pooling.channels, config.max_blocks * config.dim):
-        time *= SHORT_LOADS
-    time *= 1 + (1 / count if plan.image_phases > 1 else 1)
-    return time, len(plan.rows) * len(plan.cols)
+    blocks = prod(pooling.batch) * prod(
+        sum(g.count for g in side) for side in (plan.rows, plan.cols)
+    )
+    rows, cols = (max(g.inputs.size for g in side) for side in (plan.rows, plan.cols))
+    convolution = pooling.convolution
+    depth = pooling.channels if convolution is None else convolution.depth
+    moves = rows * -(-cols // config.dim) * -(-depth // (plan.groups * config.dim))
+    load = max(
+        DISPATCH * moves, rows * cols * depth * config.dram_fill_cycles / config.l2_line_bytes
+    )
+    channels = -(-pooling.channels // config.dim)
+    pooled = max(g.pooled for g in plan.rows) * max(g.pooled for g in plan.cols)
+    store = pooled * channels * pooling.rows.window**2
+    if convolution is not None:
+        pixels, width = (max(g.pixels.inside for g in side) for side in (plan.rows, plan.cols))
+        products = pixels * -(-width // config.dim) * channels * plan.weight_rows // config.dim
+        store = products * max(config.dim, 2 * DISPATCH) + (store if plan.image_phases == 1 else 0)
+    alone = LATENCY + load + store
+    turns = plan.input_phases > 1 if convolution is not None else plan.image_phases > 1
+    each = max(load, store, alone / 2) if turns and blocks > 1 else alone
+    return blocks * each + min(load, store), len(plan.rows) * len(plan.cols)
 
 
 def _sizes(extent: int) -> Iterator[int]:

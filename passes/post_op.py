@@ -8,7 +8,7 @@ do harm, because the lowered program is validated against the kernel; it is mere
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -34,20 +34,26 @@ class PostOp:
 
 
 def recognise_post_op(
-    body: GenericOp, largest_sum: int, known: Mapping[SSAValue, Values] | None = None
+    body: GenericOp,
+    largest_sum: int,
+    compute: Callable[[Values], Values] | None = None,
+    result: SSAValue | None = None,
 ) -> PostOp:
     """The store that computes ``body`` for every sum of at most ``largest_sum`` in magnitude.
 
-    ``known`` are values in the body that are no sums. Refuses where the store unit can do no such
-    thing, and says on which sum it differs.
+    What it computes may be given as a function of sums, with the tensor that holds the results.
+    Refuses where the store unit can do no such thing, and says on which sum it differs.
     """
     block = body.body.block
-    result = body.results[0].type.get_element_type()  # pyright: ignore
-    bits = result.width.data if isinstance(result, IntegerType) else 0
+    type = (result or body.results[0]).type.get_element_type()  # pyright: ignore
+    bits = type.width.data if isinstance(type, IntegerType) else 0
     scales = sorted(set(candidate_scales(body)), key=lambda s: (s != 1.0, s))
     sums = test_values(largest_sum, scales, bits)
     try:
-        wanted = evaluate_body(block, {**(known or {}), block.args[0]: sums})[0]
+        if compute is None:
+            wanted = evaluate_body(block, {block.args[0]: sums})[0]
+        else:
+            wanted = compute(sums)
     except NotElementWiseError as error:
         raise refusal(body, f"no store computes this: {error}") from error
     best: tuple[int, int, PostOp] | None = None

@@ -21,7 +21,7 @@ from .contraction import (
     returned_tensor,
     subscript_form,
 )
-from .evaluate import Values
+from .evaluate import Values, evaluate_body
 from .kernel import refusal
 from .padded import read_padded
 from .pooled_forms import extents_of, loop_of, whole_array
@@ -35,13 +35,24 @@ LOWEST = -128
 
 def is_maximum(function: func.FuncOp) -> bool:
     """Whether ``function`` ends with a minimum or maximum over something."""
-    generic = returned_tensor(function).owner
-    if not isinstance(generic, GenericOp) or IteratorType.REDUCTION not in iterators_of(generic):
+    generic = _maximum(function)[0]
+    if generic is None:
         return False
     last = generic.body.block.last_op
     return last is not None and isinstance(
         last.operands[0].owner, arith.MaxSIOp | arith.MinSIOp | arith.SelectOp
     )
+
+
+def _maximum(function: func.FuncOp) -> tuple[GenericOp | None, GenericOp | None]:
+    """The reduction that ``function`` ends with, and what happens to its elements behind it."""
+    generic, after = returned_tensor(function).owner, None
+    if isinstance(generic, GenericOp) and IteratorType.REDUCTION not in iterators_of(generic):
+        after, maps = generic, maps_of(generic)
+        generic = generic.inputs[0].owner if len(maps) == 2 and maps[0] == maps[1] else None
+    if not isinstance(generic, GenericOp) or IteratorType.REDUCTION not in iterators_of(generic):
+        return None, None
+    return generic, after
 
 
 def pooling_of(function: func.FuncOp) -> Pooling | None:
@@ -54,16 +65,17 @@ def pooling_of(function: func.FuncOp) -> Pooling | None:
 
 def read_pooling(function: func.FuncOp) -> Pooling:
     """The pooling that ``function`` computes; refuses other functions."""
-    generic = returned_tensor(function).owner
-    if not isinstance(generic, GenericOp):
+    generic, after = _maximum(function)
+    if generic is None:
         raise refusal(function, "expected linalg.generic: a maximum over windows")
-    return _Reader(function, generic).read()
+    return _Reader(function, generic, after).read()
 
 
 class _Reader:
-    def __init__(self, function: func.FuncOp, generic: GenericOp) -> None:
+    def __init__(self, function: func.FuncOp, generic: GenericOp, after: GenericOp | None) -> None:
         self.function = function
         self.generic = generic
+        self.after = after
         self.sizes = generic.get_static_loop_ranges()
         *inputs, target = maps_of(generic)
         self.target = [loop_of(subscript_form(x, generic), generic) for x in target.results]
@@ -127,7 +139,17 @@ class _Reader:
         for op in self.guard:
             inside = pad if op.dim.value.data in self.window else 0
             known[op.result] = np.array(inside, np.int64)
-        return recognise_post_op(self.generic, 1 << 31 if has_sum else -LOWEST - 1, known)
+
+        def compute(pixels: Values) -> Values:
+            best = evaluate_body(block, {**known, block.args[0]: pixels})[0]
+            if self.after is None:
+                return best
+            inner = self.after.body.block
+            return evaluate_body(inner, {inner.args[0]: best})[0]
+
+        largest = 1 << 31 if has_sum else -LOWEST - 1
+        result = None if self.after is None else self.after.results[0]
+        return recognise_post_op(self.generic, largest, compute, result)
 
     def _start(self) -> int:
         """What the maximum starts from; an element of the window is beyond none of the others."""

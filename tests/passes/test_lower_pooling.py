@@ -11,6 +11,7 @@ from liftproof.llm.work import necessary_work
 from liftproof.passes.kernel import kernel_of
 from liftproof.passes.pipelines import first_pipelines, untuned_pipeline
 from liftproof.passes.pooling import Pooling
+from liftproof.passes.post_op import PostOp
 from liftproof.passes.read_pooling import pooling_of, read_pooling
 from liftproof.validation.validate import validate
 from xdsl.dialects.builtin import ModuleOp
@@ -159,3 +160,12 @@ def test_a_product_is_no_pooling() -> None:
     """Kernels that end with a sum are left to the other passes."""
     text = CONVOLUTION.replace("if (x > m) m = x", "m = m + x")
     assert pooling_of(kernel_of(lift(parse_c_kernel(text, "sum.c")))) is None
+
+
+def test_a_maximum_in_a_wider_type_is_read() -> None:
+    """C that counts in int and narrows at the end means the same pooling."""
+    text = POOL.format(
+        batch=1, size=6, channels=20, pooled=3, start="INT32_MIN", window=2, step=2, pad=0, guard=""
+    )
+    pooling = _read(parse_c_kernel(text.replace("int8_t m", "int m"), "pool.c"))
+    assert (pooling.rows.window, pooling.post) == (2, PostOp(scale=1.0))
