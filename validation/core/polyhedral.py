@@ -130,6 +130,8 @@ class Program:
     outputs: dict[int, Statement] = field(default_factory=dict[int, Statement])
     moves: set[str] = field(default_factory=set[str])
     """Names of statements whose DRAM accesses the machine does not order (see ``dram_order``)."""
+    rolled: dict[str, Rolled] = field(default_factory=dict[str, Rolled])
+    """Statements that stand for several operations (see ``unrolled``)."""
     fences: list[Fence] = field(default_factory=list[Fence])
     local_memories: frozenset[str] = frozenset()
     """Names of the arrays whose accesses the machine does order."""
