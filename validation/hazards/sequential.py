@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +25,12 @@ from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ...dialects import trn
-from ...dialects.trn import Instruction, partition_bytes
+from ...dialects.trn import Instruction
 from ...hw.lanes import Scope
 from ...hw.trainium.timing.executions import executions_of
 from ..core.polyhedral import Unsupported
 from .merge_streams import Joined, Step, merge_streams
+from .stream_arrays import share_memory
 from .stream_cells import Region as CellRegion
 from .stream_events import StreamProgram
 from .streams import array_of
@@ -41,7 +41,8 @@ _ARRAY_PARTS = ("double_row", "tile_position", "tile_size")
 def sequential(function: func.FuncOp, program: StreamProgram, order: Sequence[int]) -> func.FuncOp:
     """The tile program that does what a verified ISA-level function without hazards does.
 
-    ``program`` and ``order`` are its events and an order in which they can happen. Raises
+    ``program`` and ``order`` are its events and an order in which they can happen, which matter
+    where buffers share memory. Raises
     ``Unsupported`` where no order with loops is found, or what is read was written otherwise.
     """
     _require_own_contents(function, program, order)
@@ -91,9 +92,9 @@ def _require_own_contents(
     function: func.FuncOp, program: StreamProgram, order: Sequence[int]
 ) -> None:
     """Refuse a read of cells that were last written through another buffer."""
-    places = [op for op in function.walk() if isinstance(op, trn.SbufOp | trn.PsumOp)]
-    if not any(_overlap(left, right) for left, right in combinations(places, 2)):
+    if not share_memory(function):
         return
+    places = [op for op in function.walk() if isinstance(op, trn.SbufOp | trn.PsumOp)]
     numbers: dict[SSAValue, int] = {op.buffer: number for number, op in enumerate(places, 1)}
     writers: dict[int, NDArray[np.int32]] = {}
     for event in (program.events[number] for number in order):
@@ -114,25 +115,6 @@ def _require_own_contents(
                 raise Unsupported("reads what was written through another buffer", op)
             if touch.is_write:
                 cells[...] = numbers[root]
-
-
-def _overlap(left: trn.SbufOp | trn.PsumOp, right: trn.SbufOp | trn.PsumOp) -> bool:
-    if type(left) is not type(right):
-        return False
-    (rows, columns), (other_rows, other_columns) = _extent(left), _extent(right)
-    return _meet(rows, other_rows) and _meet(columns, other_columns)
-
-
-def _extent(op: trn.SbufOp | trn.PsumOp) -> tuple[range, range]:
-    """The partitions, and the bytes of each."""
-    first = op.partition.value.data
-    start = op.offset.value.data if isinstance(op, trn.SbufOp) else op.byte_offset
-    kind = op.buffer.type
-    return range(first, first + kind.get_shape()[0]), range(start, start + partition_bytes(kind))
-
-
-def _meet(left: range, right: range) -> bool:
-    return left.start < right.stop and right.start < left.stop
 
 
 def _cells(memory: NDArray[np.int32], region: CellRegion) -> NDArray[np.int32]:

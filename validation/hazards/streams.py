@@ -18,7 +18,7 @@ parameters do not overlap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from xdsl.dialects import func
@@ -30,6 +30,7 @@ from ...dialects.trn import Instruction, partition_bytes
 from ...hw.trainium.check import check
 from ...hw.trainium.config import TrainiumConfig
 from ...hw.trainium.interpret import location_of
+from .stream_arrays import is_harmless
 from .stream_cells import Cells
 from .stream_events import Event, Place, StreamProgram, unroll
 from .stream_order import Execution, HappensBefore, execute_greedily
@@ -82,10 +83,13 @@ def find_stream_hazard(function: func.FuncOp, config: TrainiumConfig) -> StreamH
 
 @dataclass(frozen=True)
 class Harmless:
-    """A program without hazards: its events, in an order in which they can happen."""
+    """A program without hazards: its events, in an order in which they can happen.
 
-    program: StreamProgram
-    order: list[int]
+    Programs in which no two buffers share memory may come without events.
+    """
+
+    program: StreamProgram = field(default_factory=StreamProgram)
+    order: list[int] = field(default_factory=list[int])
 
 
 def examine_streams(function: func.FuncOp, config: TrainiumConfig) -> StreamHazard | Harmless:
@@ -94,6 +98,11 @@ def examine_streams(function: func.FuncOp, config: TrainiumConfig) -> StreamHaza
     if capacity is not None:
         return capacity
     check(function, config)
+    return Harmless() if is_harmless(function) else examine_events(function, config)
+
+
+def examine_events(function: func.FuncOp, config: TrainiumConfig) -> StreamHazard | Harmless:
+    """Like ``examine_streams``, for a function that the machine accepts, event by event."""
     program = unroll(function, config)
     execution = execute_greedily(program)
     if execution.stuck:

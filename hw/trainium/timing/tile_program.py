@@ -88,7 +88,7 @@ def unroll_tiles(
     for issue in issues:
         write_records(records, issue, config)
     spread_dmas(records)
-    buffers = _Uses(allocation, issues).buffers()
+    buffers = buffers_of(issues, allocation)
     statements = tuple(instruction_of(issue) for issue in issues)
     positions = tuple(issue.positions for issue in issues)
     return TileProgram(records, accesses_of(buffers, count), statements, positions)
@@ -97,6 +97,11 @@ def unroll_tiles(
 def instruction_of(execution: Executions) -> trn.Instruction:
     assert isinstance(execution.op, trn.Instruction)
     return execution.op
+
+
+def buffers_of(issues: list[Executions], allocation: Allocation) -> list[Buffer]:
+    """The accesses of each buffer; buffers that share memory count as one."""
+    return _Uses(allocation, issues).buffers()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
+from liftproof.dialects.context import new_context
+from liftproof.validation.hazards.stream_arrays import is_harmless
 from liftproof.validation.hazards.streams import StreamHazard, StreamRule
+from xdsl.dialects import func
+from xdsl.parser import Parser
 
 Find = Callable[..., StreamHazard | None]
 RACE, DEADLOCK = StreamRule.RACE, StreamRule.DEADLOCK
@@ -303,6 +307,12 @@ SHARED = [
 MUTANTS = PRODUCT + SQUARES + MATMUL + SHARED
 
 
+def parse(text: str) -> func.FuncOp:
+    (function,) = Parser(new_context(), text).parse_module().body.block.ops
+    assert isinstance(function, func.FuncOp)
+    return function
+
+
 def mutated(text: str, mutant: Mutant) -> str:
     """The program with one occurrence of the old text replaced."""
     before, *rest = text.split(mutant.old)
@@ -325,6 +335,16 @@ def test_a_mistake_is_refuted(find_hazard: Find, programs: dict[str, str], mutan
         for order in (places, places[::-1])
     )
     assert mutant.cells in str(found.cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "quickly"), [("squares", True), ("matmul", True), ("shared", False)]
+)
+def test_simple_programs_are_proved_quickly(
+    programs: dict[str, str], name: str, quickly: bool
+) -> None:
+    """Without walking through their events, if one chain counts each semaphore up."""
+    assert is_harmless(parse(programs[name])) == quickly
 
 
 @pytest.mark.parametrize("name", ["product", "squares", "matmul", "shared"])

@@ -124,7 +124,7 @@ REFUSED = {
         "trn.sbuf partition 0 offset 0 :", "memref.alloc() :"
     ),
     "a semaphore counts up, got -1": columns(dve="s+1").replace("constant 1 ", "constant -1 "),
-    "more than 3 instructions": columns(dve="0>1 0>1 0>1 0>1"),
+    "more than 3 instructions": columns(dve="0>1 0>1 s+1", pool="s+1"),
 }
 
 
