@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
     Float32Type,
     Float64Type,
     FloatAttr,
@@ -86,7 +88,17 @@ def dtype(type: Attribute) -> str:
         return "np.float32"
     if isinstance(type, Float64Type):
         return "np.float64"
+    if isinstance(type, Float16Type):
+        return "np.float16"
+    if isinstance(type, BFloat16Type):
+        return "bfloat16"
     raise Diagnostic(f"no NumPy type for {type}")
+
+
+def python_module(body: str) -> str:
+    """A function with the imports that it needs; NumPy's own types lack bfloat16."""
+    extra = "from ml_dtypes import bfloat16\n" if "bfloat16" in body else ""
+    return f"import numpy as np\n{extra}\n\n{body}\n"
 
 
 def unsigned(type: Attribute) -> str:

@@ -30,7 +30,7 @@ from xdsl.ir.affine import (
 )
 
 from ...diagnostics import Diagnostic
-from .numpy import dtype, number, scalar_expression, unsigned_type
+from .numpy import dtype, number, python_module, scalar_expression, unsigned_type
 
 _SIGNS = {AffineBinaryOpKind.Add: "+", AffineBinaryOpKind.Mul: "*"}
 
@@ -76,7 +76,7 @@ class _Definition:
             self._operation(op)
         header = f"def {self.function.sym_name.data}({', '.join(parameters)}):"
         body = "\n    ".join([header, *self.lines])
-        return f"import numpy as np\n\n\n{body}\n"
+        return python_module(body)
 
     def _unsigned(self, position: int) -> str | None:
         types = self.function.attributes.get("liftproof.c_types")

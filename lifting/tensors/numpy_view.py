@@ -27,6 +27,7 @@ from .numpy import (
     dtype,
     number,
     parenthesised,
+    python_module,
     scalar_expression,
     unsigned,
     unsigned_type,
@@ -84,7 +85,7 @@ def _with_expressions(function: func.FuncOp) -> str:
     ]
     lines = [f"def {function.sym_name.data}({parameters}):", *signed, *statements]
     lines.append(f"return {result}")
-    return "import numpy as np\n\n\n" + "\n    ".join(lines) + "\n"
+    return python_module("\n    ".join(lines))
 
 
 def _function_of(module: ModuleOp) -> func.FuncOp:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 from liftproof.diagnostics import Diagnostic
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.lift import lift
+from liftproof.lifting.tensors.numpy_view import numpy_function
 from liftproof.validation.validate import validate
+from ml_dtypes import bfloat16
 
 KERNEL = """
 void f(const {type} a[8], const {type} b[8], {type} c[8]) {{
@@ -51,3 +57,23 @@ def test_precision_is_not_changed_silently() -> None:
     plain = "void f(const float a[8], float c[8]) { for (int i = 0; i < 8; i++) c[i] = a[i]; }"
     assert validate(rounded, rounded).verdict == "proved"
     assert validate(parse_c_kernel(plain, "k.c"), rounded).verdict != "proved"
+
+
+def test_lifted_kernels_run_in_numpy() -> None:
+    """The Python text of a lifted product rounds as the kernel does."""
+    text = """
+void f(const __bf16 a[4][8], const _Float16 b[8][4], __bf16 c[4][4]) {
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 4; j++) {
+      float s = 0.0f;
+      for (int k = 0; k < 8; k++) s += (float)a[i][k] * (float)b[k][j];
+      c[i][j] = s;
+    }
+}"""
+    names: dict[str, Any] = {}
+    exec(numpy_function(lift(parse_c_kernel(text, "k.c"))), names)
+    rng = np.random.default_rng(5)
+    a = rng.integers(-9, 9, (4, 8)).astype(bfloat16)
+    b = rng.integers(-9, 9, (8, 4)).astype(np.float16)
+    expected = (a.astype(np.float32) @ b.astype(np.float32)).astype(bfloat16)
+    assert np.array_equal(names["f"](a, b, np.zeros((4, 4), bfloat16)), expected)
