@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,7 +15,6 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
-from ..schedule_space import applies
 from .read_rows import read_rows
 from .row_buffers import Place, over_parts
 from .row_emission import BlockEmission, RowPlan
@@ -52,13 +52,12 @@ class LowerRowsPass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         """Whole rows, or some widths of parts."""
-        found = (cls(), *(cls(columns) for columns in (4096, 2048, 1024, 512)))
         programs: dict[str, Self] = {}
-        for instance in found:
-            if applies(ctx, module_op, instance):
-                lowered = module_op.clone()
-                instance.apply(ctx, lowered)
-                programs.setdefault(str(lowered), instance)
+        for columns in (0, 4096, 2048, 1024, 512):
+            lowered = module_op.clone()
+            with suppress(PassFailedException):
+                cls(columns).apply(ctx, lowered)
+                programs.setdefault(str(lowered), cls(columns))
         return tuple(programs.values())
 
 

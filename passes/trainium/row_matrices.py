@@ -98,11 +98,10 @@ class Matrices:
             offsets = (0, number, columns.start)
             return view(builder, buffer, offsets, (deep, columns.size), (0, 2))
         tile = allocate(builder, (deep, 1, columns.size), self._element(product))
+        first = plus(builder, columns.start, product.start)
         if product.turned:
-            first = plus(builder, columns.start, product.start)
             self._turn(builder, product, tile, (start, deep, 0), (first, columns.size, 0))
         else:
-            first = plus(builder, columns.start, product.start)
             self._move(builder, product, (start, first), (deep, columns.size), tile, 0)
         return view(builder, tile, (0, 0, 0), (deep, columns.size), (0, 2))
 

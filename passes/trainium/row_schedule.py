@@ -18,7 +18,6 @@ from .row_steps import Activate, Combine, Multiply, Step
 class Group:
     """Steps in order, over rows of the sizes ``space``."""
 
-    phase: int
     combines: bool
     """Whether they combine what is along a row, which they take as a whole."""
     space: tuple[int, ...]
@@ -41,7 +40,7 @@ def group_steps(steps: Mapping[Node, Step], outputs: Iterable[Access]) -> list[G
         key = (phases[step], is_wide, is_wide and _combines(step), step.space)
         groups.setdefault(key, []).append(step)
     ends = sorted(groups, key=lambda key: key[:3])
-    return [Group(key[0], key[2], key[3], tuple(groups[key])) for key in ends]
+    return [Group(key[2], key[3], tuple(groups[key])) for key in ends]
 
 
 def _phases(ordered: Iterable[Step], steps: Mapping[Node, Step]) -> dict[Step, int]:

@@ -100,7 +100,7 @@ def matmul(
     )
 
 
-@pytest.mark.parametrize("text", [SOFTMAX.format(rows=256), LAYERNORM, ADAMW])
+@pytest.mark.parametrize("text", [SOFTMAX.format(rows=256), ADAMW])
 def test_rows_are_proved(text: str) -> None:
     """Reductions along rows, weights, several results in place, a ragged last block."""
     loops, module = lowered(text, LowerRowsPass())
@@ -187,3 +187,18 @@ def test_schedules_of_a_product_fit() -> None:
     space = LowerMatmulPass.schedule_space(new_context(), module)
     assert len(space) == len(set(space)) > 20
     assert LowerMatmulPass.schedule_space(new_context(), parse_c_kernel(LAYERNORM, "k.c")) == ()
+
+
+def test_widths_of_rows_are_tried_where_they_differ() -> None:
+    """Rows of 40 elements are one part, whatever the limit: there is one schedule."""
+    module = lift_and_prove(parse_c_kernel(ADAMW, "kernel.c")).module
+    assert LowerRowsPass.schedule_space(new_context(), module) == (LowerRowsPass(),)
+
+
+@pytest.mark.parametrize("columns", [0, 16])
+def test_parts_of_rows_are_proved(columns: int) -> None:
+    """What needs no whole rows is computed on some columns at a time, the last ones fewer."""
+    loops, module = lowered(LAYERNORM, LowerRowsPass(columns))
+    result = validate(loops, module)
+    assert result.verdict == "proved", result.reason
+    assert ("16xf32" in str(module)) == (columns == 16)
