@@ -86,9 +86,8 @@ def convolution_of(computation: Computation) -> Convolution:
         raise PassFailedException("no sum of products")
     multiplication = reduction.combined.owner
     accesses = dict(computation.inputs)
-    if not isinstance(multiplication, arith.MulfOp) or set(multiplication.operands) != set(
-        accesses
-    ):
+    factors = set(multiplication.operands) if isinstance(multiplication, arith.MulfOp) else set()
+    if len(factors) != 2 or factors != set(accesses):
         raise PassFailedException("no sum of products of two arrays")
     parallel = set(computation.output)
     loops = {argument: _loops(access) for argument, access in accesses.items()}

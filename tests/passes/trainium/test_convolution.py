@@ -104,6 +104,16 @@ def test_convolutions_are_numpys(
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
+SQUARES = """
+void squares(const float x[{c}][40], float y[{c}]) {{
+  for (int i = 0; i < {c}; i++) {{
+    float s = 0.0f;
+    for (int j = 0; j < 40; j++) s += x[i][j] * x[i][j];
+    y[i] = s;
+  }}
+}}"""
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_convolutions_are_proved(name: str, lowered: Lower, proof: Proof) -> None:
     """Each is proved equal to the C kernel, up to the order of the summands."""
@@ -118,6 +128,7 @@ def test_convolutions_are_proved(name: str, lowered: Lower, proof: Proof) -> Non
     [
         (SEQUENCE.replace("x[c][t + u]", "x[o][t + u]"), "only one factor has"),
         (SEQUENCE.replace("s += x[c][t + u] * w", "s += x[c][t + u] + w"), "sum of products"),
+        (SQUARES, "sum of products of two arrays"),
         (PADDED.replace("u - 1", "u - 3"), "no summand that all elements of a block have"),
     ],
 )
