@@ -1,9 +1,9 @@
 """Which engine runs each instruction of a tile program, and who starts each of its moves.
 
-An instruction that names no engine first gets the usual one, as in the cycle model. Then the most
-loaded engine hands instructions to others that can run them, as long as that makes the most loaded
-one faster. Loads are started by the sync engine, which has nothing else to do, so that they run
-ahead; stores by GpSimd if it computes nothing, else by the engine that computed what is stored.
+An instruction that names no engine gets the one that the cycle model gives it at the tile level,
+which leaves copies out of PSUM to the scalar engine. Loads are started by the sync engine, which has
+nothing else to do, so that they run ahead; stores by GpSimd if it computes nothing, else by the
+engine that computed what is stored.
 """
 
 from __future__ import annotations
