@@ -96,10 +96,14 @@ class BlockEmitter:
             self._builder.insert(trn.MemsetOp(self.view(result), value))
         return result
 
-    def apply(self, function: Function, value: Cells, element: Attribute) -> Cells:
-        """A table function of the scalar engine."""
+    def apply(
+        self, function: Function, value: Cells, element: Attribute, scale: Operand = 1.0
+    ) -> Cells:
+        """A table function of the scalar engine, of a value times a number per partition."""
         result = Cells.whole(self.allocate(value.sizes, element))
-        self._builder.insert(trn.ActivationOp(function, self.view(value), self.view(result)))
+        views = self.view(value), self.view(result)
+        factor = self.view(scale) if isinstance(scale, Cells) else scale
+        self._builder.insert(trn.ActivationOp(function, *views, scale=factor))
         return result
 
     def combine(

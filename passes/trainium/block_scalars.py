@@ -84,6 +84,8 @@ class ScalarCode:
         self._own: set[SSAValue] = set()
         """Values whose buffers were made here."""
         self._uses: dict[SSAValue, int] = {}
+        self._scales: dict[SSAValue, Operand] = {}
+        """Factors that the table function which reads a value applies to it."""
 
     def run(self, body: Block, skipped: Sequence[Operation] = ()) -> None:
         """Emit all operations but the last one and those that are ``skipped``."""
@@ -109,11 +111,29 @@ class ScalarCode:
             self._own.discard(operation.input)
             return
         result = operation.results[0]
+        if (scaled := self._scaled(operation)) is not None:
+            self._known[result] = scaled
+            return
         self._known[result] = self._computed(operation, result.type)
         if isinstance(self._known[result], Cells):
             self._own.add(result)
         for value in dict.fromkeys(operation.operands):
             self._used(value)
+
+    def _scaled(self, operation: Operation) -> Operand | None:
+        """A product with a number per partition that only a table function reads: its scale."""
+        if not isinstance(operation, arith.MulfOp) or not operation.result.has_one_use():
+            return None
+        (use,) = operation.result.uses
+        if type(use.operation) not in _FUNCTIONS or str(operation.result.type) != "f32":
+            return None
+        left, right = (self.operand(operand) for operand in operation.operands)
+        for wide, scale in ((left, right), (right, left)):
+            is_wide = isinstance(wide, Cells) and not wide.is_row
+            if is_wide and (not isinstance(scale, Cells) or _is_factor(scale)):
+                self._scales[operation.result] = scale
+                return wide
+        return None
 
     def _used(self, value: SSAValue) -> None:
         self._uses[value] = self._uses.get(value, 0) + 1
@@ -138,5 +158,11 @@ class ScalarCode:
                 return emitter.combine(operator, left, right, element)
         function = _FUNCTIONS.get(type(operation))
         if function is not None and isinstance(values[0], Cells):
-            return emitter.apply(function, values[0], element)
+            scale = self._scales.get(operation.operands[0], 1.0)
+            return emitter.apply(function, values[0], element, scale)
         raise PassFailedException(f"`{operation.name}` has no instruction on rows")
+
+
+def _is_factor(scale: Cells) -> bool:
+    """Whether the scalar engine takes the cells as a factor: one float32 number per partition."""
+    return scale.is_row and str(scale.element) == "f32"
