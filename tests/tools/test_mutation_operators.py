@@ -12,16 +12,16 @@ from liftproof.tools.fuzz.programs import Plan, fuzz_kernel
 from liftproof.validation.fuzz import Campaign, Outcome
 from liftproof.validation.mutate import FAMILIES, OPERATORS
 
-TRIES = 60
+TRIES = 120
 LOOPS_ONLY = Plan(loops=2, tensors=0, tiles=0, instructions=0, commands=0, faults=0, schedules=0)
 ONE_EACH = Plan(loops=1, tensors=1, tiles=1, instructions=2, commands=10, faults=1, schedules=1)
 
 
 @pytest.fixture(scope="module")
 def targets():
-    """Campaigns with the programs of three kernels at all levels."""
+    """Campaigns with the programs of four kernels at all levels."""
     found = []
-    for name in ("plain", "bias", "scaled"):
+    for name in ("plain", "bias", "scaled", "pooled"):
         loops, modules = programs(KERNELS[name])
         campaign = Campaign(loops)
         found += [(campaign, module) for module in modules.values()]

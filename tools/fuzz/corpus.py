@@ -1,7 +1,7 @@
 """Fixed kernels with fixed schedules, on which every mutation operator is tried.
 
-Products in all their variants, ragged and double-buffered; and kernels without instructions: a
-convolution, several outputs, sums in a row.
+Products in all their variants, ragged and double-buffered, and a pooling; and kernels without
+instructions: a convolution, several outputs, sums in a row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...diagnostics import Diagnostic
 from ...lifting.c.frontend import parse_c_kernel
 from ...lifting.lift import lift
 from ...llm.evaluate import lower, parse_pipeline
-from ...passes.pipelines import baseline_pipeline, first_pipelines
+from ...passes.pipelines import first_pipelines, untuned_pipeline
 from ...validation.fuzz import Campaign, Report
 from ...validation.mutate import OPERATORS
 from .kernels import HEADER
@@ -86,6 +86,17 @@ void kernel(const int8_t X[6][6][4], const int8_t W[3][3][4][5], int32_t Y[3][3]
   }
 }
 """,
+    "pooled": """
+void kernel(const int8_t A[7][7][5], int8_t P[4][4][5]) {
+  for (int y = 0; y < 4; y++) for (int x = 0; x < 4; x++) for (int c = 0; c < 5; c++) {
+    int8_t most = -128;
+    for (int a = 0; a < 3; a++) for (int b = 0; b < 3; b++)
+      if (2 * y + a - 1 >= 0 && 2 * y + a - 1 < 7 && 2 * x + b - 1 >= 0 && 2 * x + b - 1 < 7)
+        most = MAX(most, A[2 * y + a - 1][2 * x + b - 1][c]);
+    P[y][x][c] = most;
+  }
+}
+""",
     "several outputs": """
 void kernel(const int16_t X[20][12], const int16_t w[12], int32_t s[20], int32_t y[20][12]) {
   for (int i = 0; i < 20; i++) {
@@ -106,6 +117,8 @@ void kernel(const int8_t x[41], const int16_t y[40], int8_t r[40]) {
 """,
 }
 """C texts by what they show."""
+LOWERED = ("C[i][j]", "P[y][x][c]")
+"""Outputs of those that become instructions."""
 
 
 def programs(text: str) -> tuple[ModuleOp, dict[str, ModuleOp]]:
@@ -117,15 +130,16 @@ def programs(text: str) -> tuple[ModuleOp, dict[str, ModuleOp]]:
     except Diagnostic:
         # Not everything that can be validated can be lifted.
         return loops, found
-    if "C[i][j]" in text:
+    if any(output in text for output in LOWERED):
         written = str(found["tensors"])
         for name, pipeline in (
-            ("simple", baseline_pipeline()),
+            ("simple", untuned_pipeline(written)),
             ("scheduled", first_pipelines(written)[0]),
         ):
             passes = parse_pipeline(pipeline)
-            tiles = max(n for n, step in enumerate(passes) if step.name == "gemmini-place")
-            found[f"{name} tiles"] = lower(written, passes[:tiles])
+            for number, step in enumerate(passes):
+                if step.name == "gemmini-place":
+                    found[f"{name} tiles"] = lower(written, passes[:number])
             found[f"{name} instructions"] = lower(written, passes)
     return loops, found
 
