@@ -47,7 +47,8 @@ class LocalRows:
         index = tree.index
         value = tree.number(row, self.base)
         if self.half and self.number is not None:
-            turn = index.mul(index.rem(tree.number(self.number), 2), self.half)
+            odd = {loop: 1 for loop, factor in self.number.items() if factor % 2}
+            turn = index.mul(index.rem(tree.number(odd), 2), self.half)
             value = index.add(turn, value)
         op = SpadOp(value) if self.space == "spad" else AccOp(value, accumulate)
         return index.insert(op).results[0]

@@ -23,8 +23,8 @@ through loads and stores however small it is; both measured on poolings of the m
 class Plan:
     """Blocks of pooled pixels, and the local rows that they take.
 
-    Where there is room for two blocks, they take turns, so that one is loaded or computed while the
-    other is stored.
+    Where there is room for two blocks (of a convolution: for the sums of DIM more channels), they
+    take turns, so that one is loaded or computed while the other is stored.
     """
 
     rows: tuple[Blocks, ...]
@@ -40,7 +40,6 @@ class Plan:
     image_phases: int
     input_rows: int = 0
     """For a convolution: local rows of DIM channels of a block's inputs."""
-    input_phases: int = 1
     weight_base: int = 0
     weight_rows: int = 0
     """Scratchpad rows of the weights of DIM output channels."""
@@ -82,8 +81,8 @@ def _cost(plan: Plan, pooling: Pooling, config: GemminiConfig) -> tuple[float, i
         products = pixels * -(-width // config.dim) * channels * plan.weight_rows // config.dim
         store = products * max(config.dim, 2 * DISPATCH) + (store if plan.image_phases == 1 else 0)
     alone = LATENCY + load + store
-    turns = plan.input_phases > 1 if convolution is not None else plan.image_phases > 1
-    each = max(load, store, alone / 2) if turns and blocks > 1 else alone
+    turns = convolution is None and plan.image_phases > 1 and blocks > 1
+    each = max(load, store, alone / 2) if turns else alone
     return blocks * each + min(load, store), len(plan.rows) * len(plan.cols)
 
 
@@ -150,7 +149,7 @@ def _products(
     depth = -(-convolution.depth // config.dim)
     inputs = max(g.inputs.size for g in sides[0]) * max(g.inputs.size for g in sides[1])
     weights = convolution.rows.count * convolution.cols.count * depth * config.dim
-    half, quarter = config.spad_rows // 2, config.spad_rows // 4
+    half = config.spad_rows // 2
     # Both factors of a product in one bank would take turns: inputs lie low, weights high.
     if image > config.acc_rows or inputs * depth > half or weights > half:
         return None
@@ -163,7 +162,6 @@ def _products(
         image_rows=image,
         image_phases=2 if 2 * image <= config.acc_rows else 1,
         input_rows=inputs,
-        input_phases=2 if inputs * depth <= quarter else 1,
         weight_base=half,
         weight_rows=weights,
         resident=weights * channels <= half,

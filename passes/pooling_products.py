@@ -53,10 +53,8 @@ class ProductCode(PoolingCode):
 
     def block(self, at: Sequence[Form], sides: Sides, place: Place) -> list[Item]:
         """Load the inputs of a block; then compute and store it, some output channels at a time."""
-        number = self.number(at, sides, place)
         plan, depth = self.plan, self.convolution.depth
-        half = self.config.spad_rows // 4 if plan.input_phases > 1 else 0
-        inputs = LocalRows("spad", 0, half, number)
+        inputs = LocalRows("spad", 0)
         regions = [side.inputs for side in sides]
         starts: list[Form] = []
         taps = (self.convolution.rows, self.convolution.cols)
@@ -73,10 +71,8 @@ class ProductCode(PoolingCode):
                 zeros=True, first=local,
             )  # fmt: skip
 
-        parts = -(-self.pooling.channels // self.dim)
-
         def some(channel: Form, channels: int) -> list[Item]:
-            turn = plus(times(number, parts), {k: v // self.dim for k, v in channel.items()})
+            turn = {k: v // self.dim for k, v in channel.items()}
             sums = LocalRows("acc", 0, self.half_of_image(), turn)
             load_weights = [] if plan.resident else self._load_weights(channel, channels)
             return [
