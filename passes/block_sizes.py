@@ -79,7 +79,9 @@ def _estimate(
     products = prod(counts.values())
     sums = prod(count for name, count in counts.items() if name not in SUMMED)
     chunks = prod(-(-count // sizes.get(name, 1)) for name, count in counts.items())
-    around = LOOP_DISPATCH * (1 if is_power_of_two(k) and is_power_of_two(j) else 2)
+    ragged = any(counts[name] % size for name, size in sizes.items())
+    is_simple = is_power_of_two(k) and is_power_of_two(j) and not ragged
+    around = LOOP_DISPATCH * (1 if is_simple else 2)
     core = products * (PRODUCT_DISPATCH + around / i)
     # Only the first product with a tile of weights takes as long as the array is wide.
     each = height + (config.dim - height) / i
@@ -94,7 +96,6 @@ def _estimate(
     lost = runs * max(0, chunk - i * j * short * each) if short < k else 0
     last = prod(_last(counts[name], sizes.get(name, 1)) for name in sizes if name not in SUMMED)
     exposed = DRAM_FACTOR * chunk + last * stored + chunks * CHUNK_OVERHEAD
-    ragged = any(counts[name] % size for name, size in sizes.items())
     busy = max(products * each + lost, core + lost, moves)
     return (busy + exposed) * (RAGGED_FACTOR if ragged else 1)
 
