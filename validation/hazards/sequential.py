@@ -9,6 +9,7 @@ What a tile program lacks is translated:
 
 * Buffers with places become buffers without. Where two share cells, it is checked that whatever an
   instruction reads was written through the same buffer.
+* Loops of several streams become one loop only if their bounds are the same numbers or values.
 * Loading a stationary operand and multiplying by it becomes one product. Nothing but products may
   stand between them, so that the operand is still in place.
 """
@@ -20,8 +21,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects import func, memref, scf
-from xdsl.dialects.builtin import MemRefType
+from xdsl.dialects import arith, func, memref, scf
+from xdsl.dialects.builtin import IntegerAttr, MemRefType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ...dialects import trn
@@ -170,6 +171,8 @@ class _Copy:
 
     def _loop(self, joined: Joined, block: Block) -> None:
         first = joined.loops[0]
+        if len({self._bounds(loop) for loop in joined.loops}) > 1:
+            raise Unsupported("loops whose bounds are the same at first only", first)
         body = Block(arg_types=[first.body.block.args[0].type])
         for loop in joined.loops:
             self.values[loop.body.block.args[0]] = body.args[0]
@@ -177,6 +180,11 @@ class _Copy:
         body.add_op(scf.YieldOp())
         lower, upper, step = (self.values[bound] for bound in (first.lb, first.ub, first.step))
         block.add_op(scf.ForOp(lower, upper, step, [], Region(body)))
+
+    def _bounds(self, loop: scf.ForOp) -> tuple[SSAValue | int, ...]:
+        """What a loop's bounds are in all its executions: numbers, or values of the program."""
+        bounds = (self.values[bound] for bound in (loop.lb, loop.ub, loop.step))
+        return tuple(_number_or_value(bound) for bound in bounds)
 
     def _operation(self, op: Operation, block: Block) -> None:
         if isinstance(op, trn.SemaphoreOp | trn.WaitOp | trn.IncOp):
@@ -219,6 +227,13 @@ class _Copy:
         made.tile_position, made.tile_size = op.tile_position, op.tile_size
         made.location = op.location
         block.add_op(made)
+
+
+def _number_or_value(value: SSAValue) -> SSAValue | int:
+    owner = value.owner
+    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
+        return owner.value.value.data
+    return value
 
 
 def _allocation(kind: MemRefType[Attribute]) -> memref.AllocOp:

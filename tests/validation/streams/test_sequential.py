@@ -149,3 +149,40 @@ def test_a_hazard_of_the_source_leaves_the_verdict_open(programs: dict[str, str]
     assert found.reason.startswith("source: race")
     with pytest.raises(HazardError, match="in no order"):
         without_streams(parse(racing))
+
+
+TRIANGLE = """
+func.func @f(%x : memref<32x8xf32>, %y : memref<32x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %a = trn.sbuf partition 0 offset 0 : memref<32x8xf32, #trn<space sbuf>>
+  %b = trn.sbuf partition 0 offset 64 : memref<32x8xf32, #trn<space sbuf>>
+  %av = trn.view %a[0, 0] : memref<32x8xf32, #trn<space sbuf>> to !trn.view<sbuf, 32x8xf32>
+  %bv = trn.view %b[0, 0] : memref<32x8xf32, #trn<space sbuf>> to !trn.view<sbuf, 32x8xf32>
+  trn.stream act {
+    scf.for %i = %c0 to %c2 step %c1 {
+      %next = arith.addi %i, %c1 : index
+      scf.for %j = %c0 to %next step %c1 {
+        trn.activation square %av to %av : !trn.view<sbuf, 32x8xf32>, !trn.view<sbuf, 32x8xf32>
+      }
+    }
+  }
+  trn.stream dve {
+    scf.for %i = %c0 to %c2 step %c1 {
+      scf.for %j = %c0 to %c1 step %c1 {
+        trn.reciprocal %bv to %bv : !trn.view<sbuf, 32x8xf32>, !trn.view<sbuf, 32x8xf32>
+      }
+    }
+  }
+  func.return
+}"""
+
+
+def test_loops_that_differ_later_are_not_joined() -> None:
+    """Bounds that are equal in the first iteration only would repeat what is done once."""
+    with pytest.raises(Unsupported, match="the same at first only"):
+        without_streams(parse(TRIANGLE))
+    square = TRIANGLE.replace("%c0 to %next", "%c0 to %c1")
+    loops = [op for op in without_streams(parse(square)).walk() if isinstance(op, scf.ForOp)]
+    assert len(loops) == 2
