@@ -61,3 +61,12 @@ def test_a_recurrence_is_no_sum() -> None:
     result = validate(kernel(solve), kernel(f"{COLUMNS} {solve.replace(COLUMNS, '')}"))
     assert result.verdict == "unknown"
     assert "a recurrence that is not a sum" in result.reason
+
+
+def test_the_same_change_twice_is_no_recurrence() -> None:
+    """Two equal statements that change a cell in place are not one that repeats itself."""
+    twice = f"{ROWS} {COLUMNS} {{ R[i][j] = R[i][j] * R[i][j]; R[i][j] = R[i][j] * R[i][j]; }}"
+    fourth = f"{ROWS} {COLUMNS} {{ int32_t s = R[i][j] * R[i][j]; R[i][j] = s * s; }}"
+    assert validate(kernel(twice), kernel(fourth)).verdict == "proved"
+    cubed = fourth.replace("s * s", "s * R[i][j]")
+    assert validate(kernel(twice), kernel(cubed)).verdict == "refuted"

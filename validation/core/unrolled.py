@@ -46,6 +46,8 @@ def roll_up(
     result: dict[str, Statement] = {statement.name: statement for statement in statements}
     rolled: dict[str, Rolled] = {}
     for group in groups.values():
+        if _changes_once(group[0]):
+            continue
         for run in _runs(group):
             merged, counters = _merged(run)
             points = list(product(*(range(count) for _, count in run.box)))
@@ -58,6 +60,16 @@ def roll_up(
             origins = (member.origin for member in run.members)
             rolled[merged.name] = Rolled(names, dict(zip(points, origins, strict=True)))
     return list(result.values()), rolled
+
+
+def _changes_once(statement: Statement) -> bool:
+    """Whether no loop changes a cell again that the statement changes in place.
+
+    Several of them are a chain of known length, which one statement would make a recurrence of.
+    """
+    in_place = any(read.array == statement.array for read in statement.reads)
+    used = {name for index in statement.indices for name in index.variables}
+    return in_place and not statement.accumulates and used >= {dim.name for dim in statement.dims}
 
 
 # What statements have in common.
