@@ -57,11 +57,25 @@ void conv_pool(const int8_t X[13][13][8], const int8_t W[3][3][8][20], const int
 
 
 def _pool(
-    size: int, window: int, step: int, pad: int = 0, batch: int = 1, channels: int = 20, start=-128
+    size: int,
+    window: int,
+    step: int,
+    pad: int = 0,
+    batch: int = 1,
+    channels: int = 20,
+    start: int = -128,
 ) -> ModuleOp:
-    pooled = (size + 2 * pad - window) // step + 1
-    guard = GUARD.format(size=size) if pad else ""
-    text = POOL.format(**locals())
+    text = POOL.format(
+        size=size,
+        window=window,
+        step=step,
+        pad=pad,
+        batch=batch,
+        channels=channels,
+        start=start,
+        pooled=(size + 2 * pad - window) // step + 1,
+        guard=GUARD.format(size=size) if pad else "",
+    )
     return parse_c_kernel(text, "pool.c")
 
 
