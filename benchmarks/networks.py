@@ -120,10 +120,16 @@ def first_of(kernel: Kernel, known: list[str], schedules: int) -> list[str]:
     return list(dict.fromkeys([*known, *made]))
 
 
-def update(kernel: Kernel, known: list[str], budget: int, schedules: int) -> dict[Level, Row]:
-    """Rows of both levels; ``known`` schedules of the layer for fewer images are tried first."""
-    soc = search_layer(kernel, "soc", 0 if known else budget, first_of(kernel, known, schedules))
-    start = [soc.pipeline] if soc.pipeline else [baseline_pipeline()]
+def update(
+    kernel: Kernel, known: list[str], before: dict[Level, Row], budget: int, schedules: int
+) -> dict[Level, Row]:
+    """Rows of both levels, from ``known`` schedules for fewer images and those ``before``."""
+    first = first_of(kernel, known, schedules)
+    stored = {level: [row.pipeline] if row.pipeline else [] for level, row in before.items()}
+    first = list(dict.fromkeys([*first, *stored.get("soc", [])]))
+    soc = search_layer(kernel, "soc", 0 if known else budget, first)
+    start = [soc.pipeline or baseline_pipeline(), *stored.get("accelerator", [])]
+    start = list(dict.fromkeys(start))
     return {"accelerator": search_layer(kernel, "accelerator", 0, start), "soc": soc}
 
 
@@ -207,7 +213,7 @@ def main() -> int:
                     if (key := f"{kernel.name} {level}") in stored
                 }
                 if options.update:
-                    rows = update(kernel, found, options.budget, options.schedules)
+                    rows = update(kernel, found, known, options.budget, options.schedules)
                     stored = store(kernel.name, rows)
                 else:
                     rows = {level: replay(kernel, level, row) for level, row in known.items()}
