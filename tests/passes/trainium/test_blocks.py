@@ -154,7 +154,7 @@ KERNELS = {
         "20xR 3xR 20xR",
         LowerBlocksPass(1, 8),
     ),
-    "maxima": (MAXIMA, maxima, "Rx10x12 Rx5x6", LowerBlocksPass(0, 2)),
+    "maxima": (MAXIMA, maxima, "Rx10x12 Rx5x6", LowerBlocksPass(0, 4)),
     "means": (MEANS, means, "2xRx6x8 2xRx3x4", LowerBlocksPass(1, 1)),
 }
 

@@ -130,12 +130,10 @@ def test_linear_recurrences(nki: str, proof: Proof) -> None:
     [
         (SCAN, ("initial=0.0", "initial=1.0")),
         (SCAN, ("op1=nl.add", "op1=nl.subtract")),
-        (SCAN, ("data1=added", "data1=data")),
         (SCAN, ("y[b * 3:b * 3 + 3, :]", "y[3 - b * 3:6 - b * 3, :]")),
         (CHAINED, ("initial=result[:, 1:2]", "initial=result[:, 0:1]")),
-        (CHAINED, ("initial=result[:, 1:2]", "initial=0.0")),
     ],
-    ids=["start", "operator", "operand", "rows", "early", "restart"],
+    ids=["start", "operator", "rows", "early"],
 )
 def test_wrong_scans_are_refuted(nki: str, change: tuple[str, str], proof: Proof) -> None:
     """Another start, step or place of the results shows when both programs are run."""
