@@ -211,3 +211,14 @@ def test_digits_of_divided_counters_are_found() -> None:
     for a, b in product(range(2), range(4)):
         assert value_at(point, {"row": a, "column": b}) == 4 * a + b
         assert is_true(inside, {"row": a, "column": b})
+
+
+def test_a_multiple_of_a_bound_decides_a_limit() -> None:
+    """Where ``a >= 2``, ``7·a + b - 14`` is no less than 0."""
+    a, b = Index.of(Variable("a", 0, 5)), Index.of(Variable("b", 0, 6))
+    limited = extremum("max", a * 7 + b - 14, constant_index(0))
+    dims = (Variable("a", 0, 5), Variable("b", 0, 6))
+    plain = [statement("s", dims, at_least(a, 2), (limited, limited), 0)]
+    (changed,) = with_digits(plain)
+    assert executions([changed]) == executions(plain)
+    assert changed.indices == (a * 7 + b - 14,)

@@ -246,8 +246,12 @@ def _period(value: Index, least: int) -> int:
 def _follows(value: Index, bounds: list[Index]) -> bool:
     """Whether ``value >= 0`` follows from one of ``bound >= 0``."""
     value = without_quotient(value)
+    factors = dict(value.terms)
     for bound in bounds:
-        low = (value - bound).interval[0]
-        if low is not None and low >= 0:
-            return True
+        # A multiple of what is at least 0 is so too.
+        multiples = {factors.get(atom, 0) // factor for atom, factor in bound.terms}
+        for multiple in sorted({1, *(number for number in multiples if number > 1)}):
+            low = (value - bound * multiple).interval[0]
+            if low is not None and low >= 0:
+                return True
     return False
