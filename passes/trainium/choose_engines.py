@@ -1,8 +1,8 @@
 """Which engine runs each instruction of a tile program, and who starts each of its moves.
 
 An instruction that names no engine gets the one that the cycle model gives it at the tile level,
-which leaves copies out of PSUM to the scalar engine. Loads are started by the sync engine, which has
-nothing else to do, so that they run ahead; stores by GpSimd if it computes nothing, else by the
+which leaves copies out of PSUM to the scalar engine. Loads are started by the sync engine, which
+has nothing else to do, so that they run ahead; stores by GpSimd if it computes nothing, else by the
 engine that computed what is stored.
 """
 
