@@ -206,6 +206,18 @@ def _predicated(op: trn.TensorCopyPredicatedOp, operands: _Operands) -> Spelling
     }
 
 
+def _select_reduce(op: trn.SelectReduceOp, operands: _Operands) -> Spelling:
+    return "select_reduce", {
+        "dst": operands.view(op.dst),
+        "predicate": operands.view(op.predicate),
+        "on_true": operands.view(op.on_true),
+        "on_false": operands.scalar(op.scalar0, op.immediate0),
+        "reduce_res": operands.view(op.reduced),
+        "reduce_cmd": None if op.reduced is None else "nisa.reduce_cmd.reset_reduce",
+        "reverse_pred": _flag(op.reverse),
+    }
+
+
 def _pattern(op: trn.IotaOp | trn.AffineSelectOp) -> str:
     shape = trn.view_of(op.dst).shape[1:]
     pairs = zip(op.steps.get_values(), shape, strict=True)
@@ -290,6 +302,7 @@ SPELLINGS: dict[type[trn.Instruction], Callable[[Any, _Operands], Spelling]] = {
     trn.TensorPartitionReduceOp: _partition_reduce,
     trn.TensorCopyOp: _one_input("tensor_copy", "src"),
     trn.TensorCopyPredicatedOp: _predicated,
+    trn.SelectReduceOp: _select_reduce,
     trn.ReciprocalOp: _one_input("reciprocal", "data"),
     trn.MemsetOp: _memset,
     trn.BnStatsOp: _one_input("bn_stats", "data"),

@@ -19,7 +19,7 @@ from .isa_common import (
     tile_argument,
 )
 from .tiles import Tiles
-from .values import DTYPES, FLOAT32, View
+from .values import DTYPES, FLOAT32, Named, View
 
 
 def _tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
@@ -201,6 +201,32 @@ def _copy_predicated(tiles: Tiles, arguments: Arguments) -> View:
     return dst
 
 
+def _select_reduce(tiles: Tiles, arguments: Arguments) -> View:
+    data, node = tile_argument(tiles, arguments, "on_true"), arguments.node
+    predicate = tile_argument(tiles, arguments, "predicate")
+    dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    named = arguments.get("reduce_cmd")
+    command = named.name.rpartition(".")[2] if isinstance(named, Named) else "idle"
+    if command not in ("idle", "reset_reduce"):
+        tiles.refuse(node, f"no reduction goes on with {command} here")
+    if (
+        "reduce_op" in arguments
+        and operator_argument(tiles, arguments, "reduce_op") != Operator.MAXIMUM
+    ):
+        tiles.refuse(node, "a selection reduces by maximum only")
+    reduced = tile_argument(tiles, arguments, "reduce_res") if command != "idle" else None
+    op = trn.SelectReduceOp(
+        tiles.operand(data),
+        tiles.operand(predicate),
+        _scalar(tiles, Operator.ADD, arguments["on_false"], data, node),
+        tiles.operand(dst),
+        None if reduced is None else tiles.operand(reduced),
+        reverse=bool(arguments.get("reverse_pred", False)),
+    )
+    tiles.emit(op)
+    return dst
+
+
 def _statistics(operation: Callable[..., Any], results: int) -> Handler:
     def run(tiles: Tiles, arguments: Arguments) -> View:
         data = tile_argument(tiles, arguments, "data")
@@ -310,6 +336,20 @@ CALLS: dict[str, Handler] = {
     "tensor_copy_predicated": (
         ("src", "dst", "predicate", "mask", "dtype", "reverse_pred"),
         _copy_predicated,
+    ),
+    "select_reduce": (
+        (
+            "dst",
+            "predicate",
+            "on_true",
+            "on_false",
+            "reduce_res",
+            "reduce_cmd",
+            "reduce_op",
+            "reverse_pred",
+            "dtype",
+        ),
+        _select_reduce,
     ),
     "bn_stats": _statistics(trn.BnStatsOp, 6),
     "bn_aggr": _statistics(trn.BnAggrOp, 2),

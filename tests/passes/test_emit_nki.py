@@ -71,3 +71,40 @@ func.func @k(%a: memref<128x64xf32>) {
 """
     with pytest.raises(PassFailedException, match="a size that is computed"):
         emit_nki(parse_mlir(text, "k.mlir"))
+
+
+def test_selections_are_read_back():
+    """Both forms of the false value, the reversed predicate and the maximum survive."""
+    source = """
+import nki
+import nki.isa as nisa
+import nki.language as nl
+
+
+@nki.jit
+def select(a: "128x64:f32", p: "128x64:uint8"):
+    result = nl.ndarray((128, 64), dtype=nl.float32, buffer=nl.shared_hbm)
+    tile = nl.ndarray((128, 64), dtype=nl.float32, buffer=nl.sbuf)
+    mask = nl.ndarray((128, 64), dtype=nl.uint8, buffer=nl.sbuf)
+    most = nl.ndarray((128, 1), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.dma_copy(dst=tile, src=a)
+    nisa.dma_copy(dst=mask, src=p)
+    nisa.select_reduce(
+        dst=tile,
+        predicate=mask,
+        on_true=tile,
+        on_false=0.5,
+        reduce_res=most,
+        reduce_cmd=nisa.reduce_cmd.reset_reduce,
+    )
+    nisa.select_reduce(dst=tile, predicate=mask, on_true=tile, on_false=most, reverse_pred=True)
+    nisa.dma_copy(dst=result, src=tile)
+    return result
+"""
+    module = read_nki(source, "select.py")
+    first, second = [op for op in module.walk() if op.name == "trn.select_reduce"]
+    assert first.reduced is not None
+    assert second.scalar0 is not None
+    assert second.reverse is not None
+    text = emit_nki(module)
+    assert emit_nki(read_nki(text, "written.py")) == text
