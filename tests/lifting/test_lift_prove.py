@@ -54,6 +54,7 @@ PROVED_FOR_ALL_SIZES = [
     "matrix_vector",
     "off_by_one_clamps",
     "one_by_one",
+    "pool_by_hand",
     "row_buffer",
     "scale_then_integer_clamp",
     "separate_init_ikj",

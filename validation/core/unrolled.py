@@ -8,7 +8,7 @@ is a guess; that each is given back by values of the counters is checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -45,8 +45,9 @@ def roll_up(
         groups.setdefault((_skeleton(plain), plain.name in moves), []).append(statement)
     result: dict[str, Statement] = {statement.name: statement for statement in statements}
     rolled: dict[str, Rolled] = {}
+    starts = {(s.array.name, s.dims) for s in statements if not _is_in_place(s)}
     for group in groups.values():
-        if _changes_once(group[0]):
+        if _changes_once(group[0], starts):
             continue
         for run in _runs(group):
             merged, counters = _merged(run)
@@ -62,14 +63,24 @@ def roll_up(
     return list(result.values()), rolled
 
 
-def _changes_once(statement: Statement) -> bool:
-    """Whether no loop changes a cell again that the statement changes in place.
+def _is_in_place(statement: Statement) -> bool:
+    return any(read.array == statement.array for read in statement.reads)
+
+
+def _changes_once(
+    statement: Statement, starts: Container[tuple[str, tuple[Variable, ...]]]
+) -> bool:
+    """Whether no loop carries on a cell that the statement changes in place.
 
     Several of them are a chain of known length, which one statement would make a recurrence of.
+    ``starts`` are the arrays that are set, and the loops in which: what is set in each iteration
+    is not carried to the next one.
     """
-    in_place = any(read.array == statement.array for read in statement.reads)
+    if statement.accumulates or not _is_in_place(statement):
+        return False
     used = {name for index in statement.indices for name in index.variables}
-    return in_place and not statement.accumulates and used >= {dim.name for dim in statement.dims}
+    is_set = (statement.array.name, statement.dims) in starts
+    return is_set or used >= {dim.name for dim in statement.dims}
 
 
 # What statements have in common.
