@@ -13,7 +13,7 @@ from xdsl.passes import ModulePass
 from ..hw.gemmini.config import load_config
 from ..hw.gemmini.timing import explain, simulate_timing
 from ..hw.gemmini.unroll import stream_of_module
-from ..passes.emit_c import emit_c
+from ..passes.emission.emit_c import emit_c
 from ..passes.hoist_config import HoistConfigPass
 from ..passes.place import PlacePass
 from .evaluate import Outcome, Problem, Rejection, lower, parse_pipeline, shared_context, universe

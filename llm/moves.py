@@ -18,7 +18,7 @@ from xdsl.passes import ModulePass
 from xdsl.universe import XDSL_UNIVERSE
 from xdsl.utils.exceptions import PassFailedException
 
-from ..passes.registry import TRAINIUM_PASSES
+from ..passes.registry import OF_TRAINIUM
 from .evaluate import Problem, Rejection, lower, parse_pipeline, shared_context, universe
 from .prefixes import LAST_STAGE, schedule_of
 
@@ -42,7 +42,7 @@ def is_on_menu(pass_type: type[ModulePass]) -> bool:
 
     Passes for the other machine are no moves of this search.
     """
-    if pass_type.name in TRAINIUM_PASSES:
+    if pass_type.name in OF_TRAINIUM:
         return False
     return pass_type.schedule_space.__func__ is not ModulePass.schedule_space.__func__  # pyright: ignore[reportFunctionMemberAccess]
 

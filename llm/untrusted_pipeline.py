@@ -19,6 +19,7 @@ from ..diagnostics import Diagnostic
 from ..passes.apply_proven_rule import ApplyProvenRulePass
 from ..passes.lower_linalg import LowerLinalgPass
 from ..passes.pipelines import TO_INSTRUCTIONS
+from ..passes.registry import OF_TRAINIUM
 from .evaluate import universe
 from .moves import is_on_menu
 from .untrusted_rule import check_option
@@ -42,7 +43,7 @@ def proposable_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
 
 def _admitted(name: str) -> bool:
-    if name in XDSL_UNIVERSE.all_passes:
+    if name in XDSL_UNIVERSE.all_passes or name in OF_TRAINIUM:
         return name in NEEDED
     pass_type = universe().all_passes[name]()
     options = {field.name for field in fields(pass_type)}

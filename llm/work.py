@@ -18,8 +18,8 @@ from xdsl.ir.affine import AffineDimExpr, AffineMap
 
 from ..hw.gemmini.lower_bound import Bound
 from ..passes.kernel import kernel_of
-from ..passes.pooling import Pooling
-from ..passes.read_pooling import pooling_of
+from ..passes.pooling.facts import Pooling
+from ..passes.pooling.read import pooling_of
 
 
 @dataclass(frozen=True)

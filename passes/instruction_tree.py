@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from xdsl.ir import Operation, SSAValue
 
+from .chains.products import Affine, Counter
 from .index_math import IndexBuilder
 from .nests import insert_loop
-from .products import Affine, Counter
 
 Register = str
 Build = Callable[["TreeBuilder"], None]

@@ -22,12 +22,12 @@ from .instruction_tree import Item, TreeBuilder, configured
 from .kernel import TARGET, kernel_of, named_config, refusal
 from .loop_transforms import tidy
 from .lower_linalg import machine_type, memref_of
-from .pooling import Pooling
-from .pooling_blocks import Blocks
-from .pooling_code import PoolingCode
-from .pooling_plan import Plan, plan_of, plans
-from .pooling_products import ProductCode
-from .read_pooling import read_pooling
+from .pooling.blocks import Blocks
+from .pooling.facts import Pooling
+from .pooling.instructions import PoolingCode
+from .pooling.plan import Plan, plan_of, plans
+from .pooling.products import ProductCode
+from .pooling.read import read_pooling
 from .schedule_space import applies
 
 INSTANCES = 12

@@ -31,16 +31,16 @@ from ..dialects.gemmini import (
     SpadOp,
 )
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from .chains.products import Loop, Node, assignments
+from .chains.read import read_products
+from .chains.residency import KEEP, LocalTile, Residency, plan_residency
+from .chains.split import split_products
+from .chains.tiles import Product, Tile, Tiler, TileSum
 from .index_math import IndexBuilder
 from .instruction_tree import Item, LoopOfItems, Need, TreeBuilder, configured
 from .kernel import TARGET, kernel_of, named_config, refusal
 from .loop_transforms import tidy
-from .product_residency import KEEP, LocalTile, Residency, plan_residency
-from .product_tiles import Product, Tile, Tiler, TileSum
-from .products import Loop, Node, assignments
-from .read_products import read_products
 from .schedule_space import applies
-from .split_products import split_products
 
 SUMS = ("accumulator", "scratchpad", "array")
 FLOAT_BYTES = 4

@@ -31,8 +31,8 @@ from .lower_sums import GROUPS, LowerSumsPass, is_sum
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
-from .pooling_pipelines import CLEAN_UP, pooling_baseline, pooling_pipelines
-from .read_pooling import is_maximum
+from .pooling.pipelines import CLEAN_UP, pooling_baseline, pooling_pipelines
+from .pooling.read import is_maximum
 from .reuse_weights import ReuseWeightsPass
 from .sink import SinkPass
 from .stage import StagePass

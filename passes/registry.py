@@ -50,6 +50,9 @@ TRAINIUM_STREAM_PASSES = {
 }
 """What may follow: from tile programs to streams."""
 
+OF_TRAINIUM = frozenset([*TRAINIUM_PASSES, *TRAINIUM_STREAM_PASSES])
+"""Names of all passes for that machine: a search for the other one leaves them alone."""
+
 
 def get_trainium_passes() -> dict[str, Callable[[], type[ModulePass]]]:
     """``get_all_passes`` for Trainium's tile programs."""

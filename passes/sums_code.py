@@ -20,7 +20,7 @@ from ..dialects.gemmini import (
 from ..hw.gemmini.config import GemminiConfig
 from .coalesce import Form
 from .instruction_tree import Item, Need, TreeBuilder
-from .pooling_items import Loops, plus
+from .loop_items import Loops, plus
 from .post_op import PostOp
 
 

@@ -33,7 +33,7 @@ from ..hw.trainium.timing import TimingResult, simulate_tiles
 from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..lifting.recurrences import lift_recurrence
-from ..passes.emit_nki import emit_nki
+from ..passes.emission.emit_nki import emit_nki
 from ..passes.registry import get_trainium_passes
 from ..validation.validate import Validation, validate
 from .read import read_text

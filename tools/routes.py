@@ -18,15 +18,15 @@ from ..hw.gemmini.config import load_config
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline, time_program
 from ..llm.work import multiply_accumulates
-from ..passes.kernel import kernel_of
-from ..passes.pipelines import first_pipelines, untuned_pipeline
-from ..passes.product_pipelines import (
+from ..passes.chains.pipelines import (
     as_product_kernel,
     product_baseline,
     product_multiplications,
     product_pipelines,
 )
-from ..passes.read_pooling import pooling_of
+from ..passes.kernel import kernel_of
+from ..passes.pipelines import first_pipelines, untuned_pipeline
+from ..passes.pooling.read import pooling_of
 from ..passes.statements import SEPARATOR, Statement, join_programs, split_statements
 
 

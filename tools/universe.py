@@ -19,12 +19,12 @@ def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
     """A factory for each output format, by name."""
 
     def gemmini_c() -> type[Target]:
-        from ..passes.emit_c import GemminiCTarget
+        from ..passes.emission.emit_c import GemminiCTarget
 
         return GemminiCTarget
 
     def nki() -> type[Target]:
-        from ..passes.emit_nki import NkiTarget
+        from ..passes.emission.emit_nki import NkiTarget
 
         return NkiTarget
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.rocc import write_rocc
 from ..llm.evaluate import Outcome
-from ..passes.emit_c import emit_c
+from ..passes.emission.emit_c import emit_c
 from .optimize import Result
 from .rule_report import rules_file
 

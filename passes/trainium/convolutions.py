@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn import Operator
-from .block_plan import Needed, Plan
+from .blocks.plan import Needed, Plan
 from .computations import Computation
 from .operand_tiles import Operand
 from .spans import Span, Spans, limited, settled, span_of

@@ -9,8 +9,8 @@ from xdsl.ir import SSAValue
 from ...dialects import trn
 from ...dialects.trn.limits import PARTITIONS
 from .matrices import Product
-from .row_buffers import Place, allocate, over_parts, plus, view
-from .turn_rows import turn_rows, turned_shape
+from .rows.buffers import Place, allocate, over_parts, plus, view
+from .rows.turn import turn_rows, turned_shape
 
 
 def left_panel(

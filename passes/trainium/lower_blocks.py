@@ -19,9 +19,9 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
 from ..schedule_space import applies
-from .block_cells import Cells
-from .block_code import BlockCode, Place, spread
-from .block_plan import Plan, identity
+from .blocks.cells import Cells
+from .blocks.emission import BlockCode, Place, spread
+from .blocks.plan import Plan, identity
 from .computations import Computation, computation_of
 from .joined_slices import first_of_covering, insertions
 from .loop_nests import Number, linear, loop

@@ -20,9 +20,9 @@ from ...dialects import trn
 from ...dialects.trn import Operator, Space, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
 from ..schedule_space import applies
-from .block_cells import BlockEmitter, Cells, shape_of
-from .block_code import BlockCode, Part, Place
-from .block_plan import Needed, Plan, identity
+from .blocks.cells import BlockEmitter, Cells, shape_of
+from .blocks.emission import BlockCode, Part, Place
+from .blocks.plan import Needed, Plan, identity
 from .convolutions import Convolution, convolution_of, needed_columns
 from .loop_nests import Number, loop
 from .lower_blocks import BlockLowering, Store

@@ -21,7 +21,7 @@ from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS, PSUM_BANKS
 from ..schedule_space import applies
 from .left_panel import left_panel
 from .matrices import Matrix, Product, product_of
-from .row_buffers import view
+from .rows.buffers import view
 from .tensor_functions import (
     index_constant,
     parameters_in_memory,

@@ -15,11 +15,11 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
-from .read_rows import read_rows
-from .row_buffers import Place, over_parts
-from .row_emission import BlockEmission, RowPlan
-from .row_schedule import group_steps
-from .row_selection import select_steps
+from .rows.buffers import Place, over_parts
+from .rows.emission import BlockEmission, RowPlan
+from .rows.read import read_rows
+from .rows.schedule import group_steps
+from .rows.selection import select_steps
 from .tensor_functions import (
     parameters_in_memory,
     refusing_illegal_operations,

@@ -19,10 +19,10 @@ from ...dialects import trn
 from ...dialects.recurrence import LinearOp
 from ...dialects.trn import Operator
 from ..schedule_space import applies
-from .block_cells import Cells
-from .block_code import BlockCode, Part, Place, spread
-from .block_plan import Needed, Plan, identity, row_of, whole_spans
-from .block_scalars import ScalarCode
+from .blocks.cells import Cells
+from .blocks.emission import BlockCode, Part, Place, spread
+from .blocks.plan import Needed, Plan, identity, row_of, whole_spans
+from .blocks.scalars import ScalarCode
 from .computations import Computation
 from .lower_blocks import BlockLowering
 from .spans import Lane, Span

@@ -17,12 +17,12 @@ from ...dialects import trn
 from ...hw.trainium.config import DEFAULT_CONFIG, load_config
 from ...hw.trainium.timing.hoist import hoist_invariants
 from ...hw.trainium.timing.tile_program import unroll_tiles
-from .choose_engines import chains_of, name_engines
-from .emit_streams import Plan, emit_streams
-from .place_buffers import place_buffers
-from .synchronise import synchronise
+from .streams.choose_engines import chains_of, name_engines
+from .streams.emission import Plan, emit_streams
+from .streams.place_buffers import place_buffers
+from .streams.synchronise import synchronise
+from .streams.write_out_loops import bounds_of, write_out_irregular_loops
 from .tensor_functions import refusing_illegal_operations, replace_function
-from .write_out_loops import bounds_of, write_out_irregular_loops
 
 
 @dataclass(frozen=True)

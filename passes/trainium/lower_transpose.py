@@ -20,8 +20,8 @@ from ...dialects import trn
 from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
 from ..schedule_space import applies
-from .block_cells import shape_of
-from .block_plan import identity
+from .blocks.cells import shape_of
+from .blocks.plan import identity
 from .loop_nests import Number, linear, loop, over_blocks
 from .subscripts import resolved
 from .tensor_functions import (

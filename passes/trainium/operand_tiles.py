@@ -14,8 +14,8 @@ from xdsl.ir import Attribute, SSAValue
 from ...dialects import trn
 from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from .block_code import BlockCode, Part, Place
-from .block_plan import Needed, Plan
+from .blocks.emission import BlockCode, Part, Place
+from .blocks.plan import Needed, Plan
 from .loop_nests import Number
 from .spans import Lane, Span
 from .tensor_functions import element_type, tensor_sizes

@@ -104,7 +104,7 @@ def test_command_line_asks_and_replays(
     monkeypatch.setenv("MY_KEY", "sk-this-is-the-secret-key")
     service.reply = policy(BETTER_C)
     transcript = tmp_path / "t.jsonl"
-    common = [str(KERNEL), "--budget", "6", "--max-tokens", "100000", "--out"]
+    common = [str(KERNEL), "--budget", "14", "--max-tokens", "100000", "--out"]
     asking = ["--proposer", "openai", "--base-url", service.url, "--model", "m", "-j", "1"]
     asking += ["--transcript", str(transcript), "--api-key-env", "MY_KEY"]
     assert main(["optimize", *common, str(tmp_path / "1"), *asking]) == 0

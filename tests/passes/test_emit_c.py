@@ -11,7 +11,7 @@ import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.hw.stream import FENCE
-from liftproof.passes.emit_c import emit_c
+from liftproof.passes.emission.emit_c import emit_c
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException

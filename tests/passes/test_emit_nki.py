@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from liftproof.lifting.nki import parse_shapes, read_nki
-from liftproof.passes.emit_nki import emit_nki
+from liftproof.passes.emission.emit_nki import emit_nki
 from liftproof.tools.read import parse_mlir
 from xdsl.utils.exceptions import PassFailedException
 

@@ -10,9 +10,9 @@ from liftproof.llm.evaluate import lower, parse_pipeline
 from liftproof.llm.work import necessary_work
 from liftproof.passes.kernel import kernel_of
 from liftproof.passes.pipelines import first_pipelines, untuned_pipeline
-from liftproof.passes.pooling import Pooling
+from liftproof.passes.pooling.facts import Pooling
+from liftproof.passes.pooling.read import pooling_of, read_pooling
 from liftproof.passes.post_op import PostOp
-from liftproof.passes.read_pooling import pooling_of, read_pooling
 from liftproof.validation.validate import validate
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException

@@ -15,11 +15,11 @@ from liftproof.hw.stream import FENCE
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.machine_c.reader import read_machine_c
 from liftproof.llm.evaluate import parse_pipeline
+from liftproof.passes.chains.pipelines import CLEAN_UP, as_product_kernel
+from liftproof.passes.chains.products import assignments
+from liftproof.passes.chains.read import read_products
 from liftproof.passes.kernel import kernel_of
 from liftproof.passes.lower_products import LowerProductsPass, choices_of_products
-from liftproof.passes.product_pipelines import CLEAN_UP, as_product_kernel
-from liftproof.passes.products import assignments
-from liftproof.passes.read_products import read_products
 from liftproof.validation.chains.prove import validate_chain
 from liftproof.validation.validate import PreparedSource, prepare
 from xdsl.dialects.builtin import ModuleOp

@@ -7,7 +7,7 @@ from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.machine_c import read_machine_c
-from liftproof.passes.emit_c import emit_c
+from liftproof.passes.emission.emit_c import emit_c
 from liftproof.validation.validate import validate
 
 SOURCE = """#include <stdint.h>

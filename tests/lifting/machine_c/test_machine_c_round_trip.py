@@ -13,7 +13,7 @@ from liftproof.lifting.c.frontend import read_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.lifting.machine_c import read_machine_c
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.passes.emit_c import emit_c
+from liftproof.passes.emission.emit_c import emit_c
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import ModuleOp

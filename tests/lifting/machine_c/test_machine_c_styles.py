@@ -15,7 +15,7 @@ from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.machine_c.reader import is_machine_c, read_machine_c
-from liftproof.passes.emit_c import emit_c
+from liftproof.passes.emission.emit_c import emit_c
 from liftproof.validation.decide import decide
 from liftproof.validation.validate import PreparedSource, prepare
 

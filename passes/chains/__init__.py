@@ -1,0 +1,1 @@
+"""Chains of small products, kept as loops: read, split, placed and joined."""

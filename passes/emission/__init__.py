@@ -1,0 +1,1 @@
+"""Programs as text: C for ``gemmini.h``, and NKI kernels."""

@@ -1,0 +1,86 @@
+"""A maximum over windows of pixels, of an array or of a convolution, as plain facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..post_op import PostOp
+
+
+@dataclass(frozen=True)
+class Side:
+    """Windows along the rows or the columns of an image."""
+
+    pooled: int
+    window: int
+    step: int
+    pad: int
+    """Pixels in front of the image that the first window begins with."""
+    extent: int
+    """Pixels of the image."""
+
+    def first(self, pooled: int) -> int:
+        """The first pixel of a window; a negative one lies in front of the image."""
+        return pooled * self.step - self.pad
+
+    @property
+    def beyond(self) -> int:
+        """Pixels behind the image that the last window ends with."""
+        return max(0, self.first(self.pooled - 1) + self.window - self.extent)
+
+    @property
+    def covered(self) -> int:
+        """Pixels of the image that are in a window."""
+        each = min(self.step, self.window)
+        return (self.pooled - 1) * each + self.window - self.pad - self.beyond
+
+    @property
+    def has_border(self) -> bool:
+        return self.pad > 0 or self.beyond > 0
+
+
+@dataclass(frozen=True)
+class Taps:
+    """A convolution along one side: pixel y sums inputs ``step·y + dilation·t - pad``."""
+
+    count: int
+    step: int
+    dilation: int
+    pad: int
+    extent: int
+    """Pixels of the input."""
+
+    def span(self, pixels: int) -> int:
+        """Pixels of the input that so many pixels in a row need."""
+        return (pixels - 1) * self.step + (self.count - 1) * self.dilation + 1
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """What makes the pixels that are pooled; arrays are parameter positions."""
+
+    weights: int
+    weight_dims: tuple[int, int, int, int]
+    """Their dimensions for the row and column of a tap, the input and the output channel."""
+    bias: int | None
+    rows: Taps
+    cols: Taps
+    depth: int
+    """Input channels."""
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """``out[…, i, j, c] = max over the window at i, j of post(pixel[…, y, x, c])``."""
+
+    source: int
+    out: int
+    batch: tuple[int, ...]
+    """Extents of the dimensions in front of rows, columns and channels."""
+    rows: Side
+    cols: Side
+    channels: int
+    post: PostOp
+    convolution: Convolution | None
+    border_counts: bool
+    """Whether pixels outside of the image count as 0; else they do not count."""

@@ -1,0 +1,1 @@
+"""Element-wise code and windows of any shape, in blocks of rows."""

@@ -1,0 +1,368 @@
+"""Emits the instructions for blocks of rows: up to 128 of them, one in each partition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.builder import Builder
+from xdsl.dialects.builtin import FloatAttr, bf16, f32
+from xdsl.ir import SSAValue
+from xdsl.utils.exceptions import PassFailedException
+
+from ....dialects import trn
+from ....dialects.trn import Engine
+from ....dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
+from .buffers import (
+    Columns,
+    Place,
+    Stored,
+    access_view,
+    allocate,
+    over_parts,
+    shape_of,
+    view,
+)
+from .graph import ROW, Access, Load, Node, Operand, Product, Weight
+from .matrices import LeftOperand, Matrices
+from .schedule import Group, local_nodes
+from .steps import Activate, Choose, Combine, Fill, Move, Multiply, Pair, Scalars, Step
+
+
+@dataclass
+class RowPlan:
+    """What all blocks of rows share."""
+
+    builder: Builder
+    """Before the blocks."""
+    arrays: Mapping[int, SSAValue]
+    groups: Sequence[Group]
+    outputs: Sequence[tuple[Access, int]]
+    columns: int
+    """At most so many elements of a row at a time; 0 for all."""
+    weights: dict[Node, Stored] = field(default_factory=dict[Node, Stored])
+    """What is the same for all blocks, and what nothing reads."""
+
+    starts: dict[Node, float] = field(default_factory=dict[Node, float])
+    """Numbers that take part in reductions of a node."""
+    scratch: dict[tuple[int, ...], SSAValue] = field(
+        default_factory=dict[tuple[int, ...], SSAValue]
+    )
+    """Room for results that nothing reads, in the smallest type that holds any number."""
+
+    def __post_init__(self) -> None:
+        self.local = local_nodes(self.groups)
+        self.matrices = Matrices(self.builder, self.arrays)
+        steps = [step for group in self.groups for step in group.steps]
+        self.matrices.load([step.node for step in steps if isinstance(step.node, Product)])
+        read = {access.node for access, _ in self.outputs}
+        read |= {access.node for step in steps for access in step.reads}
+        for step in steps:
+            for access in step.reads:
+                self._load(access.node)
+            if step.node not in read:
+                self._make_scratch(step.node)
+            if isinstance(step, Combine) and step.start is not None:
+                self._lead(step.data.node, step.start)
+
+    def _lead(self, node: Node, start: float) -> None:
+        if self.starts.setdefault(node, start) != start:
+            raise PassFailedException("limits of the same row from different starts")
+
+    def _make_scratch(self, node: Node) -> None:
+        if node.free not in self.scratch:
+            self.scratch[node.free] = allocate(self.builder, (PARTITIONS, *node.free), bf16)
+        self.weights[node] = Stored(self.scratch[node.free])
+
+    def _load(self, node: Node) -> None:
+        """Repeat an array without rows in all partitions."""
+        if not isinstance(node, Weight) or node in self.weights:
+            return
+        buffer = allocate(self.builder, (PARTITIONS, *node.free), node.element)
+        rank = len(node.free)
+        sizes, along = (PARTITIONS, *node.free), (0, *range(rank))
+        steps = (0, *([1] * rank))
+        source = view(self.builder, self.arrays[node.position], [0] * rank, sizes, along, steps)
+        self.builder.insert(trn.DmaCopyOp(source, view(self.builder, buffer)))
+        self.weights[node] = Stored(buffer)
+
+    def part_size(self, group: Group) -> int:
+        """How many elements of a row the group works on at a time; 1 for all of several sizes."""
+        if len(group.space) != 1:
+            return 1
+        width = group.space[0]
+        if group.has_products:
+            return min(width, MOVING_COLUMNS)
+        return width if group.combines else min(width, self.columns or width)
+
+
+class BlockEmission:
+    """The program for one block of ``rows``, from ``start`` on."""
+
+    def __init__(self, plan: RowPlan, builder: Builder, rows: int, start: Place) -> None:
+        self.plan = plan
+        self.builder = builder
+        self.rows = rows
+        self.start = start
+        self.stored = dict(plan.weights)
+        """Where each node lies, for later groups."""
+
+    def run(self) -> None:
+        for group in self.plan.groups:
+            self._group(group)
+
+    def _group(self, group: Group) -> None:
+        width = group.space[0] if len(group.space) == 1 else 1
+        size = self.plan.part_size(group)
+        left = self._left_operands(group)
+        if size < width:
+            self._make_room(group)
+
+        def part(inner: Builder, start: Place, count: int, number: Place) -> None:
+            _PartEmission(self, inner, group, Columns(start, count, number, width), left).run()
+
+        over_parts(self.builder, width, size, part)
+
+    def _left_operands(self, group: Group) -> dict[Access, LeftOperand]:
+        found: dict[Access, LeftOperand] = {}
+        for step in group.steps:
+            if isinstance(step, Multiply) and step.left not in found:
+                stored = self.stored[step.left.node]
+                found[step.left] = LeftOperand.turn(self.builder, stored, step.left, self.rows)
+        return found
+
+    def _make_room(self, group: Group) -> None:
+        """Buffers for what a loop over columns leaves behind; rows that it needs all of."""
+        for step in group.steps:
+            if step.node not in self.plan.local:
+                self.allocate(self.builder, step.node)
+                if isinstance(step.node, Load):
+                    self.load(self.builder, step.node, self.stored[step.node], None)
+
+    def allocate(self, builder: Builder, node: Node) -> None:
+        """Make room for whole rows of a node, with a number in front that takes part in them."""
+        start = self.plan.starts.get(node)
+        if start is None:
+            self.stored[node] = Stored(allocate(builder, (self.rows, *node.free), node.element))
+            return
+        buffer = allocate(builder, (self.rows, node.free[0] + 1), node.element)
+        first = view(builder, buffer, (0, 0), (self.rows, 1))
+        builder.insert(trn.MemsetOp(first, start))
+        self.stored[node] = Stored(buffer, lead=1)
+
+    def load(self, builder: Builder, node: Load, to: Stored, columns: Columns | None) -> None:
+        target = access_view(builder, to, Access.whole(node), self.rows, columns)
+        source = self.memory(builder, node.position, columns)
+        builder.insert(trn.DmaCopyOp(source, target))
+
+    def memory(self, builder: Builder, position: int, columns: Columns | None) -> SSAValue:
+        """This block's rows of a parameter, or some columns of them."""
+        array = self.plan.arrays[position]
+        shape = shape_of(array)
+        offsets: list[Place] = [self.start, *([0] * (len(shape) - 1))]
+        sizes = (self.rows, *shape[1:])
+        if columns is not None and not columns.is_all:
+            offsets[1] = columns.start
+            sizes = (self.rows, columns.size)
+        return view(builder, array, offsets, sizes)
+
+
+class _PartEmission:
+    """The steps of a group on some columns."""
+
+    def __init__(
+        self,
+        block: BlockEmission,
+        builder: Builder,
+        group: Group,
+        columns: Columns,
+        left: Mapping[Access, LeftOperand],
+    ) -> None:
+        self.block = block
+        self.builder = builder
+        self.group = group
+        self.columns = columns
+        self.left = left
+        self.own: dict[Node, Stored] = {}
+        """Where these columns of a node lie, for this group only."""
+
+    def run(self) -> None:
+        for step in self.group.steps:
+            self._step(step)
+            for access, position in self.block.plan.outputs:
+                if access.node is step.node or access.node in totals_of(step):
+                    self._store(access, position)
+
+    def _store(self, access: Access, position: int) -> None:
+        where = self.own.get(access.node)
+        if where is not None and where.in_psum:
+            where = Stored(self._copied(access), self.columns)
+        columns = None if access.is_row else self.columns
+        target = self.block.memory(self.builder, position, columns)
+        source = self._view(access, where)
+        self.builder.insert(trn.DmaCopyOp(source, target))
+
+    # Places.
+
+    def _view(self, access: Access, where: Stored | None = None) -> SSAValue:
+        found = where or self.own.get(access.node) or self.block.stored[access.node]
+        return access_view(self.builder, found, access, self.block.rows, self.columns)
+
+    def _scalar(self, operand: Operand) -> SSAValue | FloatAttr:
+        return FloatAttr(operand, f32) if not isinstance(operand, Access) else self._view(operand)
+
+    def _wide(self, access: Access) -> SSAValue:
+        """An operand in the sizes of the group's space; one element of a row is repeated."""
+        if access.is_row and self.group.space != ROW:
+            count = len(self.group.space)
+            sizes = self.group.space if self.columns.is_all else (self.columns.size,)
+            spread = Access(access.node, sizes, access.offsets, (0,) * count, (0,) * count)
+            found = self.own.get(access.node) or self.block.stored[access.node]
+            return access_view(self.builder, found, spread, self.block.rows)
+        return self._view(access)
+
+    def _target(self, node: Node) -> SSAValue:
+        """Where a node's elements at these columns go."""
+        block = self.block
+        if node in block.plan.weights:
+            return self._view(Access.whole(node))
+        if node not in block.stored or node in block.plan.local:
+            if self.columns.is_all:
+                block.allocate(self.builder, node)
+            else:
+                sizes = (block.rows, self.columns.size)
+                buffer = allocate(self.builder, sizes, node.element)
+                self.own[node] = Stored(buffer, self.columns)
+        return self._view(Access.whole(node))
+
+    def _copied(self, access: Access) -> SSAValue:
+        """These columns of an array in PSUM, in SBUF."""
+        sizes = (self.block.rows, self.columns.size)
+        buffer = allocate(self.builder, sizes, access.node.element)
+        self.builder.insert(trn.TensorCopyOp(self._view(access), view(self.builder, buffer)))
+        return buffer
+
+    # Instructions.
+
+    def _step(self, step: Step) -> None:
+        insert = self.builder.insert
+        match step:
+            case Move(node=node):
+                self._move(node)
+            case Multiply(node=node, left=left):
+                self._multiply(node, left)
+            case Activate():
+                self._activate(step)
+            case Scalars():
+                self._scalars(step)
+            case Pair():
+                self._pair(step)
+            case Choose():
+                self._choose(step)
+            case Combine(node=node, data=data, operator=operator, axes=axes):
+                source = self._view(data)
+                if step.start is not None:
+                    source = view(self.builder, self.block.stored[data.node].buffer)
+                insert(trn.TensorReduceOp(operator, source, self._target(node), axes))
+            case Fill(node=node, source=float(number)):
+                insert(trn.MemsetOp(self._target(node), number))
+            case Fill(node=node, source=Access() as source):
+                insert(trn.TensorCopyOp(self._wide(source), self._target(node)))
+            case _:
+                raise AssertionError(step)
+
+    def _move(self, node: Node) -> None:
+        assert isinstance(node, Load)
+        if node in self.block.stored and node not in self.block.plan.local:
+            return
+        self._target(node)
+        where = self.own.get(node) or self.block.stored[node]
+        self.block.load(self.builder, node, where, self.columns)
+
+    def _multiply(self, node: Node, left: Access) -> None:
+        assert isinstance(node, Product)
+        plan = self.block.plan
+        total = self.left[left].multiply(self.builder, plan.matrices, node, self.columns)
+        self.own[node] = Stored(total, self.columns)
+        if node not in plan.local:
+            source = self._view(Access.whole(node))
+            if node not in self.block.stored:
+                self.block.allocate(self.builder, node)
+            target = self._view(Access.whole(node), self.block.stored[node])
+            self.builder.insert(trn.TensorCopyOp(source, target))
+
+    def _activate(self, step: Activate) -> None:
+        scale = self._view(step.scale) if isinstance(step.scale, Access) else step.scale
+        bias = None if step.bias is None else self._view(step.bias)
+        reduced = None if step.total is None else self._target(step.total)
+        data, dst = self._wide(step.data), self._target(step.node)
+        self.builder.insert(
+            trn.ActivationOp(step.function, data, dst, scale=scale, bias=bias, reduced=reduced)
+        )
+
+    def _scalars(self, step: Scalars) -> None:
+        first, *second = zip(step.operators, step.scalars, step.reverse, strict=True)
+        more = [(operator, self._scalar(scalar), reverse) for operator, scalar, reverse in second]
+        operator, scalar, reverse = more[0] if more else (None, None, False)
+        self.builder.insert(
+            trn.TensorScalarOp(
+                first[0],
+                self._wide(step.data),
+                self._scalar(first[1]),
+                self._target(step.node),
+                operator,
+                scalar,
+                reverse0=first[2],
+                reverse1=reverse,
+                engine=Engine.DVE,
+            )
+        )
+
+    def _pair(self, step: Pair) -> None:
+        left, right = self._wide(step.left), self._wide(step.right)
+        if trn.view_of(left).in_psum and trn.view_of(right).in_psum:
+            right = view(self.builder, self._copied(step.right))
+        dst = self._target(step.node)
+        if step.inner is None:
+            self.builder.insert(
+                trn.TensorTensorOp(step.operator, left, right, dst, engine=step.engine)
+            )
+            return
+        self.builder.insert(
+            trn.ScalarTensorTensorOp(
+                step.inner,
+                step.operator,
+                left,
+                self._scalar(step.scalar),
+                right,
+                dst,
+                reverse0=step.reverse_inner,
+                reverse1=step.reverse,
+            )
+        )
+
+    def _choose(self, step: Choose) -> None:
+        insert, condition = self.builder.insert, self._wide(step.condition)
+        then, otherwise = step.then, step.otherwise
+        if isinstance(then, Access) and _is_scalar(otherwise):
+            scalar, dst = self._scalar(otherwise), self._target(step.node)
+            insert(trn.SelectReduceOp(self._wide(then), condition, scalar, dst))
+            return
+        if isinstance(otherwise, Access) and _is_scalar(then):
+            scalar, dst = self._scalar(then), self._target(step.node)
+            insert(trn.SelectReduceOp(self._wide(otherwise), condition, scalar, dst, reverse=True))
+            return
+        if not isinstance(then, Access) or not isinstance(otherwise, Access):
+            raise PassFailedException("a choice between two numbers")
+        dst = self._target(step.node)
+        insert(trn.TensorCopyOp(self._wide(otherwise), dst))
+        insert(trn.TensorCopyPredicatedOp(self._wide(then), condition, dst))
+
+
+def totals_of(step: Step) -> tuple[Node, ...]:
+    """What a step computes besides its node."""
+    return (step.total,) if isinstance(step, Activate) and step.total is not None else ()
+
+
+def _is_scalar(operand: Operand) -> bool:
+    return not isinstance(operand, Access) or (operand.is_row and operand.node.element == f32)

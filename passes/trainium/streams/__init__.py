@@ -1,0 +1,1 @@
+"""From tile programs to streams of the engines: places, engines, semaphores."""
