@@ -230,6 +230,13 @@ class Extractor:
         self, branch: scf.IfOp, condition: Condition | None, then: Any, otherwise: Any
     ) -> None:
         """After a branch: combine the states at the ends of its two sides."""
+        if condition is None and (found := self._instruction_in(branch)) is not None:
+            reason = "an instruction under a condition that depends on data"
+            raise Unsupported(reason, found)
+
+    def _instruction_in(self, branch: scf.IfOp) -> Operation | None:
+        """An instruction of a machine, whose writes know of conditions on counters only."""
+        return next((op for op in branch.walk() if isinstance(op, self.instructions)), None)
 
     def _carry_in(self, loop: scf.ForOp) -> list[Array]:
         """Values carried from one iteration to the next live in cells of their own."""
