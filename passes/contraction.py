@@ -277,7 +277,8 @@ def _sizes(generic: GenericOp) -> tuple[int, ...]:
     """The iterations of each loop; refuses sizes that are not numbers."""
     for operand in generic.operands:
         if isinstance(operand.type, TensorType) and any(n < 0 for n in operand.type.get_shape()):
-            raise refusal(generic, f"needs static shapes, got {operand.type}")
+            sizes = f"needs sizes that are numbers, as in `#define N 64`; got {operand.type}"
+            raise refusal(generic, sizes)
     return tuple(generic.get_static_loop_ranges())
 
 

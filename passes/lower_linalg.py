@@ -314,5 +314,5 @@ def memref_of(type: Attribute, function: func.FuncOp) -> Attribute:
     if not isinstance(type, TensorType):
         return type
     if any(size < 0 for size in type.get_shape()):
-        raise refusal(function, f"needs static shapes, got {type}")
+        raise refusal(function, f"needs sizes that are numbers, as in `#define N 64`; got {type}")
     return MemRefType(type.element_type, type.get_shape())
