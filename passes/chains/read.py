@@ -31,7 +31,7 @@ def read_products(function: func.FuncOp) -> ProductProgram:
         if not isinstance(type, MemRefType) or not isinstance(type.element_type, Float32Type):
             raise refusal(function, f"products are of arrays of float32, a parameter is {type}")
         if any(extent < 0 for extent in type.get_shape()):
-            raise refusal(function, f"needs sizes that are numbers, as in `#define N 64`; got {type}")
+            raise refusal(function, f"needs sizes that are numbers, a parameter is {type}")
     reader = _Reader()
     nodes = reader.block(function.body.block)
     if not nodes:
