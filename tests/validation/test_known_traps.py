@@ -365,3 +365,67 @@ def test_inputs_on_which_the_source_divides_by_zero_refute_nothing() -> None:
     divided, guarded = element_wise("X[i] / Y[i]"), element_wise("Y[i] == 0 ? 0 : X[i] / Y[i]")
     assert validate(divided, guarded).verdict != "refuted"
     assert validate(guarded, divided).verdict == "refuted"
+
+
+COPY = """
+void f(const int8_t P[1], const int8_t X[4][4], int8_t Y[4][4]) {
+  for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) Y[i][j] = X[i][j];
+}"""
+
+
+def test_tiles_under_a_condition_on_data_are_no_plain_ones() -> None:
+    """A move that happens for some inputs only is not the move that always happens."""
+    kind = "memref<1x16x16xi32, #gemmini<space acc>>"
+    target = parse_module(f"""
+    func.func @f(%P: memref<1xi8>, %X: memref<4x4xi8>, %Y: memref<4x4xi8>)
+        attributes {{"liftproof.outputs" = array<i64: 2>}} {{
+      %c0 = arith.constant 0 : index
+      %c4 = arith.constant 4 : index
+      %zero = arith.constant 0 : i8
+      %a = memref.alloc() : {kind}
+      %n = memref.load %P[%c0] : memref<1xi8>
+      %p = arith.cmpi sgt, %n, %zero : i8
+      scf.if %p {{
+        tile.load %X[%c0, %c0] to %a[%c0] sizes %c4, %c4 : memref<4x4xi8>, {kind}
+        tile.store %a[%c0] to %Y[%c0, %c0] sizes %c4, %c4 {{scale = 1.0 : f32}}
+          : {kind}, memref<4x4xi8>
+      }}
+      func.return
+    }}""")
+    assert validate(parse_c_kernel(HEADER + COPY, "f.c"), target).verdict == "refuted"
+
+
+COPY_TWICE = """
+void f(const int8_t X[4][4], int8_t Y[4][4], int8_t Z[4][4]) {
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 4; j++) { Y[i][j] = X[i][j]; Z[i][j] = X[i][j]; }
+}"""
+
+
+@pytest.mark.parametrize("fence", ["", "gemmini.fence"])
+def test_the_host_waits_for_stores_at_a_fence_only(fence: str) -> None:
+    """What the host reads right after a move-out may be what was there before."""
+    target = parse_module(f"""
+    func.func @f(%X: memref<4x4xi8>, %Y: memref<4x4xi8>, %Z: memref<4x4xi8>)
+        attributes {{"liftproof.outputs" = array<i64: 1, 2>}} {{
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : index
+      gemmini.config_ld {{stride = 4 : i64, block_stride = 16 : i64}}
+      gemmini.config_st {{stride = 4 : i64}}
+      %a = gemmini.spad %c0
+      gemmini.mvin %X[%c0, %c0] to %a[%c4, %c4] : memref<4x4xi8>, !gemmini.local<spad>
+      gemmini.mvout %a[%c4, %c4] to %Y[%c0, %c0] : !gemmini.local<spad>, memref<4x4xi8>
+      {fence}
+      scf.for %i = %c0 to %c4 step %c1 {{
+        scf.for %j = %c0 to %c4 step %c1 {{
+          %v = memref.load %Y[%i, %j] : memref<4x4xi8>
+          memref.store %v, %Z[%i, %j] : memref<4x4xi8>
+        }}
+      }}
+      gemmini.fence
+      func.return
+    }}""")
+    found = validate(parse_c_kernel(HEADER + COPY_TWICE, "f.c"), target)
+    assert found.verdict == ("proved" if fence else "unknown")
+    assert bool(fence) or "before an earlier move of it ends" in found.reason

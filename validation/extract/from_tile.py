@@ -31,6 +31,7 @@ class TileExtractor(Extractor):
     """Tile operations on top of structured control flow."""
 
     inlines_single_iterations = True
+    instructions = (LoadOp, ZeroOp, MatmulOp, StoreOp)
 
     def __init__(self) -> None:
         super().__init__()

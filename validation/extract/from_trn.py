@@ -54,6 +54,7 @@ class TrnExtractor(Extractor):
     """Instructions on views, on top of structured control flow."""
 
     inlines_single_iterations = True
+    instructions = (Instruction,)
 
     def __init__(self) -> None:
         super().__init__()

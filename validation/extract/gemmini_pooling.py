@@ -46,6 +46,7 @@ def emit_pooling_store(
     type = extractor.input_type
     pooled = Array(extractor.fresh("pooled"), type, tuple(map(constant_index, extents)))
     (dims, inside), pixel = store.pixels()
+    extractor.program.local_memories |= {pooled.name}
     least = constant(-(1 << (bit_width(type) - 1)), type)
     extractor.emit(pooled, pixel, least, operation, dims=dims, condition=inside)
     store.combine(pooled)

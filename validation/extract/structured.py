@@ -62,6 +62,8 @@ class Extractor:
 
     inlines_single_iterations = False
     """Whether loops of one iteration leave no counter; their number must not become a symbol."""
+    instructions: tuple[type[Operation], ...] = ()
+    """Instructions of a machine; what they write knows of conditions on counters only."""
 
     def __init__(self, plan: SizePlan = CONCRETE) -> None:
         self.plan = plan
@@ -235,7 +237,6 @@ class Extractor:
             raise Unsupported(reason, found)
 
     def _instruction_in(self, branch: scf.IfOp) -> Operation | None:
-        """An instruction of a machine, whose writes know of conditions on counters only."""
         return next((op for op in branch.walk() if isinstance(op, self.instructions)), None)
 
     def _carry_in(self, loop: scf.ForOp) -> list[Array]:

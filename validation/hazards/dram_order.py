@@ -3,15 +3,16 @@
 Loads and stores have queues of their own, and nothing compares their DRAM addresses. A program that
 moves an array in and out must therefore not depend on the order of two such moves, except where
 they use the same local rows: a store waits for all earlier loads of the rows that it reads
-(ReservationStation.scala:331-375). A fence waits for all moves.
+(ReservationStation.scala:331-375). A fence waits for all moves. The host does not wait for moves
+either: only behind a fence may it read what they store, or write what they load or store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..core.index import Index
-from ..core.polyhedral import Program, Statement, Unsupported
+from ..core.polyhedral import Program, Read, Statement, Unsupported
 from ..core.smt import (
     Answer,
     Solver,
@@ -40,6 +41,10 @@ def check_dram_order(program: Program, solver: Solver) -> None:
             for store in moves:
                 if store.array == read.array and read.array.name not in program.local_memories:
                     _check(program, solver, load, store)
+    for host in program.statements:
+        if host.name not in program.moves:
+            for move in moves:
+                _check_host(program, solver, host, move)
 
 
 def _check(program: Program, solver: Solver, load: Statement, store: Statement) -> None:
@@ -70,6 +75,34 @@ def _check(program: Program, solver: Solver, load: Statement, store: Statement) 
     for text, (answer, _) in zip(texts, answers, strict=True):
         if answer is not Answer.UNSAT:
             raise Unsupported(text, load.origin)
+
+
+def _check_host(program: Program, solver: Solver, host: Statement, move: Statement) -> None:
+    """Raise ``Unsupported`` if the host touches an element that an earlier move may still use."""
+    for stores, mine in _accesses(host):
+        for moves_out, theirs in _accesses(move):
+            shared = mine.array == theirs.array and mine.array.name not in program.local_memories
+            if not shared or not (stores or moves_out):
+                continue
+            query, symbols = with_symbols(program)
+            here = symbols | query.constants(host.dims)
+            there = symbols | query.constants(move.dims)
+            query.add(in_domain(host, here))
+            query.add(in_domain(move, there))
+            query.add(equalities(values(mine.indices, here), values(theirs.indices, there)))
+            moved, used = (theirs.schedule, there), (mine.schedule, here)
+            query.add(conjunction([earlier(*moved, *used), _unfenced(program, moved, used)]))
+            states = "the host touches no element that an earlier move may still use"
+            if solver.check(query, states, host.origin)[0] is not Answer.UNSAT:
+                text = "the host may touch an element before an earlier move of it ends"
+                raise Unsupported(text, host.origin)
+
+
+def _accesses(statement: Statement) -> Iterator[tuple[bool, Read]]:
+    """What a statement touches, and whether it writes it."""
+    yield True, Read(statement.array, statement.indices, statement.schedule)
+    for read in statement.reads:
+        yield False, read
 
 
 def _unfenced(program: Program, before: Moment, after: Moment) -> str:
