@@ -38,6 +38,7 @@ from ..core.polyhedral import (
     Statement,
     Unsupported,
     all_within,
+    element_variables,
 )
 from ..core.terms import Term, constant_value, leaves, read, rebuilt, rewrite, substitute, term
 from ..sizes import CONCRETE, SizePlan
@@ -321,7 +322,18 @@ class Extractor:
             self.index(next(sizes), operation) if extent < 0 else constant_index(extent)
             for extent in type.get_shape()
         )
-        self.arrays[operation.memref] = Array(self.fresh("local"), element_type(type), extents)
+        array = Array(self.fresh("local"), element_type(type), extents)
+        self.arrays[operation.memref] = array
+        if self.scope.loops and not _is_set_at_once(operation.memref):
+            self._forget(array, operation)
+
+    def _forget(self, array: Array, operation: Operation) -> None:
+        """An array in a loop is a new one in each iteration: nobody knows what it holds."""
+        dims = element_variables(self.fresh("e"), array.extents)
+        indices = tuple(Index.of(dim) for dim in dims)
+        unknown = term("unknown", array.element_type, payload=array.name)
+        inside = [all_within(indices, array.extents)]
+        self.emit(array, indices, unknown, operation, dims=dims, condition=inside)
 
     def _load(self, operation: memref.LoadOp) -> None:
         array = self.array(operation.memref, operation)
@@ -497,6 +509,17 @@ def by_condition(value: Term) -> Iterator[tuple[Term, list[Condition]]]:
         chosen = substitute(value, {cases[0]: term("constant", "i1", payload=number)})
         for inner, facts in by_condition(_decide_selects(chosen)):
             yield inner, [fact, *facts]
+
+
+def _is_set_at_once(cell: SSAValue) -> bool:
+    """Whether the first use of a cell, in its own block, is to set it."""
+    owner = cell.owner
+    assert isinstance(owner, Operation)
+    following = owner.next_op
+    while following is not None and not any(cell in op.operands for op in following.walk()):
+        following = following.next_op
+    is_cell = isinstance(cell.type, MemRefType) and all(n == 1 for n in cell.type.get_shape())
+    return is_cell and isinstance(following, memref.StoreOp) and following.memref == cell
 
 
 def _conjuncts(truth: Term) -> Iterator[Term]:
