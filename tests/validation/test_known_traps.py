@@ -429,3 +429,15 @@ def test_the_host_waits_for_stores_at_a_fence_only(fence: str) -> None:
     found = validate(parse_c_kernel(HEADER + COPY_TWICE, "f.c"), target)
     assert found.verdict == ("proved" if fence else "unknown")
     assert bool(fence) or "before an earlier move of it ends" in found.reason
+
+
+def test_an_array_in_a_loop_keeps_nothing_from_one_iteration_to_the_next() -> None:
+    """What an earlier iteration left where the array was is not what the array holds."""
+
+    def kernel(step: str) -> ModuleOp:
+        loop = f"for (int i = 0; i < 4; i++) {{ int32_t t[1]; {step} Y[i] = t[0]; }}"
+        return parse_c_kernel(f"{HEADER}void f(const int32_t X[4], int32_t Y[4]) {{ {loop} }}", "f")
+
+    source = kernel("t[0] = X[0];")
+    assert validate(source, kernel("if (i >= 0) t[0] = X[0];")).verdict == "proved"
+    assert validate(source, kernel("if (i == 0) t[0] = X[0];")).verdict == "refuted"
