@@ -82,6 +82,7 @@ SUMMARIES = {
     "one_by_one": "matmul + saturate",
     "outer_product": "element-wise map",
     "pair_maximum": "element-wise map",
+    "pool_by_hand": "element-wise map",
     "product": "product reduction + constant bias",
     "read_before_overwrite": "fill + written to a part; copy",
     "reverse": "copy",
