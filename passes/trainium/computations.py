@@ -15,7 +15,7 @@ from xdsl.ir.affine import AffineDimExpr
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn import REDUCTIONS, Operator
-from .blocks.scalars import BINARY, reduction_of
+from .scalar_operations import BINARY, reduction_of
 from .subscripts import Access, Subscript, maps_of, resolved
 from .tensor_functions import tensor_sizes
 

@@ -20,7 +20,12 @@ def loop(builder: Builder, count: int, emit: Callable[[Builder, Number], None]) 
     """Emit a loop over the numbers below ``count``; a single iteration is written out."""
     if count == 1:
         emit(builder, 0)
-        return
+    else:
+        counted_loop(builder, count, emit)
+
+
+def counted_loop(builder: Builder, count: int, emit: Callable[[Builder, SSAValue], None]) -> None:
+    """Emit a loop over the numbers below ``count``, whatever their number."""
     low, high, step = (index_constant(builder, number) for number in (0, count, 1))
     body = Block(arg_types=[IndexType()])
     inner = Builder(InsertPoint.at_end(body))

@@ -8,9 +8,9 @@ from typing import Self
 
 from xdsl.builder import Builder
 from xdsl.context import Context
-from xdsl.dialects import arith, func, memref, scf
-from xdsl.dialects.builtin import IndexType, MemRefType, ModuleOp, f32
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.dialects import arith, func, memref
+from xdsl.dialects.builtin import MemRefType, ModuleOp, f32
+from xdsl.ir import Attribute, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
@@ -20,6 +20,7 @@ from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS, PSUM_BANKS
 from ..schedule_space import applies
 from .left_panel import left_panel
+from .loop_nests import counted_loop
 from .matrices import Matrix, Product, product_of
 from .rows.buffers import view
 from .tensor_functions import (
@@ -162,7 +163,7 @@ class _MatmulLowering:
             depth = _shifted(inner, number, size, start), size
             self._accumulate(inner, sums, place, depth, None if start else number)
 
-        _loop(builder, count, block)
+        counted_loop(builder, count, block)
 
     def _accumulate(
         self,
@@ -263,16 +264,7 @@ def _over_blocks(
         def body(inner: Builder, number: SSAValue, at: int = start, width: int = block) -> None:
             emit(inner, _shifted(inner, number, width, at), width)
 
-        _loop(builder, count, body)
-
-
-def _loop(builder: Builder, count: int, emit: Callable[[Builder, SSAValue], None]) -> None:
-    low, high, step = (index_constant(builder, number) for number in (0, count, 1))
-    body = Block(arg_types=[IndexType()])
-    inner = Builder(InsertPoint.at_end(body))
-    emit(inner, body.args[0])
-    inner.insert(scf.YieldOp())
-    builder.insert(scf.ForOp(low, high, step, [], Region(body)))
+        counted_loop(builder, count, body)
 
 
 def _shifted(builder: Builder, number: SSAValue, factor: int, start: int) -> SSAValue:

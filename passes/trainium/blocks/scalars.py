@@ -4,75 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xdsl.dialects import arith, math
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from ....dialects.trn import REDUCTIONS, Function, Operator
+from ....dialects.trn import Operator
+from ..scalar_operations import BINARY, FUNCTIONS
 from .cells import BlockEmitter, Cells, Operand
-
-BINARY: dict[type[Operation], Operator] = {
-    arith.AddfOp: Operator.ADD,
-    arith.SubfOp: Operator.SUBTRACT,
-    arith.MulfOp: Operator.MULTIPLY,
-    arith.DivfOp: Operator.DIVIDE,
-    arith.MaximumfOp: Operator.MAXIMUM,
-    arith.MinimumfOp: Operator.MINIMUM,
-    arith.MaxnumfOp: Operator.MAXIMUM,
-    arith.MinnumfOp: Operator.MINIMUM,
-}
-_PREDICATES = {
-    2: Operator.MAXIMUM,
-    3: Operator.MAXIMUM,
-    4: Operator.MINIMUM,
-    5: Operator.MINIMUM,
-}
-"""``ogt``, ``oge``, ``olt`` and ``ole``: the greater or smaller one is chosen if they hold."""
-_OPPOSITE = {Operator.MAXIMUM: Operator.MINIMUM, Operator.MINIMUM: Operator.MAXIMUM}
-_FUNCTIONS: dict[type[Operation], Function] = {
-    math.ExpOp: Function.EXP,
-    math.LogOp: Function.LOG,
-    math.SqrtOp: Function.SQRT,
-    math.RsqrtOp: Function.RSQRT,
-    math.TanhOp: Function.TANH,
-    math.AbsFOp: Function.ABS,
-    math.SinOp: Function.SIN,
-    math.CosOp: Function.COS,
-    math.ErfOp: Function.ERF,
-}
-
-
-def reduction_of(body: Block) -> tuple[Operator, SSAValue, tuple[Operation, ...]]:
-    """How a reduction combines, what it combines, and the operations that do so.
-
-    ``x > total ? x : total`` counts as a maximum. Raises ``PassFailedException`` for other forms.
-    """
-    total, last = body.args[-1], body.last_op
-    assert last is not None
-    combiner = last.operands[0].owner
-    if isinstance(combiner, Operation):
-        found, operands = (combiner,), list(combiner.operands)
-        operator = BINARY.get(type(combiner))
-        if isinstance(combiner, arith.SelectOp) and isinstance(combiner.cond.owner, arith.CmpfOp):
-            compared = combiner.cond.owner
-            found, operands = (compared, combiner), [combiner.lhs, combiner.rhs]
-            operator = _limit(compared, operands)
-        others = [operand for operand in operands if operand is not total]
-        alone = {use.operation for use in total.uses} <= set(found) and len(others) == 1
-        if operator is not None and operator in REDUCTIONS and alone:
-            return operator, others[0], found
-    raise PassFailedException("a reduction that is no sum, product, minimum or maximum")
-
-
-def _limit(compared: arith.CmpfOp, chosen: Sequence[SSAValue]) -> Operator | None:
-    """The operator of ``a < b ? a : b`` and its like."""
-    predicate = _PREDICATES.get(compared.predicate.value.data)
-    pair = [compared.lhs, compared.rhs]
-    if predicate is None or set(pair) != set(chosen):
-        return None
-    return predicate if list(chosen) == pair else _OPPOSITE[predicate]
 
 
 class ScalarCode:
@@ -125,7 +65,7 @@ class ScalarCode:
         if not isinstance(operation, arith.MulfOp) or not operation.result.has_one_use():
             return None
         (use,) = operation.result.uses
-        if type(use.operation) not in _FUNCTIONS or str(operation.result.type) != "f32":
+        if type(use.operation) not in FUNCTIONS or str(operation.result.type) != "f32":
             return None
         left, right = (self.operand(operand) for operand in operation.operands)
         for wide, scale in ((left, right), (right, left)):
@@ -156,7 +96,7 @@ class ScalarCode:
             left, right = values
             if isinstance(left, Cells) or isinstance(right, Cells):
                 return emitter.combine(operator, left, right, element)
-        function = _FUNCTIONS.get(type(operation))
+        function = FUNCTIONS.get(type(operation))
         if function is not None and isinstance(values[0], Cells):
             scale = self._scales.get(operation.operands[0], 1.0)
             return emitter.apply(function, values[0], element, scale)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
-from xdsl.dialects import arith, memref, scf
-from xdsl.dialects.builtin import IndexType, MemRefType
-from xdsl.ir import Attribute, Block, Region, SSAValue
-from xdsl.rewriter import InsertPoint
+from xdsl.dialects import arith, memref
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Attribute, SSAValue
 
 from ....dialects.trn import Space, SpaceAttr, ViewOp
+from ..loop_nests import counted_loop
 from ..tensor_functions import index_constant
 from .graph import Access
 
@@ -116,7 +116,7 @@ def over_parts(
     """
     count, rest = divmod(extent, size)
     if count > 1:
-        loop(
+        counted_loop(
             builder,
             count,
             lambda inner, number: emit(inner, times(inner, number, size), size, number),
@@ -125,12 +125,3 @@ def over_parts(
         emit(builder, 0, size, 0)
     if rest:
         emit(builder, count * size, rest, count)
-
-
-def loop(builder: Builder, count: int, emit: Callable[[Builder, SSAValue], None]) -> None:
-    low, high, step = (index_constant(builder, number) for number in (0, count, 1))
-    body = Block(arg_types=[IndexType()])
-    inner = Builder(InsertPoint.at_end(body))
-    emit(inner, body.args[0])
-    inner.insert(scf.YieldOp())
-    builder.insert(scf.ForOp(low, high, step, [], Region(body)))

@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from xdsl.dialects import arith, math
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerType, Signedness
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from ....dialects.trn import REDUCTIONS, Function, Operator
+from ....dialects.trn import Operator
+from ..scalar_operations import BINARY, FUNCTIONS
 from .graph import COPY, ROW, SELECT, Access, Code, Operand, RowGraph
 
-BINARY: dict[type[Operation], Operator] = {
-    arith.AddfOp: Operator.ADD,
-    arith.SubfOp: Operator.SUBTRACT,
-    arith.MulfOp: Operator.MULTIPLY,
-    arith.DivfOp: Operator.DIVIDE,
-    arith.MaximumfOp: Operator.MAXIMUM,
-    arith.MinimumfOp: Operator.MINIMUM,
-    arith.MaxnumfOp: Operator.MAXIMUM,
-    arith.MinnumfOp: Operator.MINIMUM,
-}
 _FOLDED = {
     Operator.ADD: np.add,
     Operator.SUBTRACT: np.subtract,
@@ -38,58 +29,8 @@ _COMPARISONS = {
     13: Operator.NOT_EQUAL,
 }
 """``oeq``, ``ogt``, ``oge``, ``olt``, ``ole`` and ``une``: what the engines compare with."""
-_LIMITS = {
-    2: Operator.MAXIMUM,
-    3: Operator.MAXIMUM,
-    4: Operator.MINIMUM,
-    5: Operator.MINIMUM,
-}
-"""``ogt``, ``oge``, ``olt`` and ``ole``: the greater or smaller one is chosen if they hold."""
-_OPPOSITE = {Operator.MAXIMUM: Operator.MINIMUM, Operator.MINIMUM: Operator.MAXIMUM}
-_FUNCTIONS: dict[type[Operation], Function] = {
-    math.ExpOp: Function.EXP,
-    math.LogOp: Function.LOG,
-    math.SqrtOp: Function.SQRT,
-    math.RsqrtOp: Function.RSQRT,
-    math.TanhOp: Function.TANH,
-    math.AbsFOp: Function.ABS,
-    math.SinOp: Function.SIN,
-    math.CosOp: Function.COS,
-    math.ErfOp: Function.ERF,
-}
 TRUTH = IntegerType(8, Signedness.UNSIGNED)
 """The type of conditions in memory."""
-
-
-def reduction_of(body: Block) -> tuple[Operator, SSAValue]:
-    """How a reduction combines, and what it combines.
-
-    ``x > total ? x : total`` counts as a maximum. Raises ``PassFailedException`` for other forms.
-    """
-    total, last = body.args[-1], body.last_op
-    assert last is not None
-    combiner = last.operands[0].owner
-    if isinstance(combiner, Operation):
-        found, operands = (combiner,), list(combiner.operands)
-        operator = BINARY.get(type(combiner))
-        if isinstance(combiner, arith.SelectOp) and isinstance(combiner.cond.owner, arith.CmpfOp):
-            compared = combiner.cond.owner
-            found, operands = (compared, combiner), [combiner.lhs, combiner.rhs]
-            operator = _limit(compared, operands)
-        others = [operand for operand in operands if operand is not total]
-        alone = {use.operation for use in total.uses} <= set(found) and len(others) == 1
-        if operator is not None and operator in REDUCTIONS and alone:
-            return operator, others[0]
-    raise PassFailedException("a reduction that is no sum, product, minimum or maximum")
-
-
-def _limit(compared: arith.CmpfOp, chosen: Sequence[SSAValue]) -> Operator | None:
-    """The operator of ``a < b ? a : b`` and its like."""
-    predicate = _LIMITS.get(compared.predicate.value.data)
-    pair = [compared.lhs, compared.rhs]
-    if predicate is None or set(pair) != set(chosen):
-        return None
-    return predicate if list(chosen) == pair else _OPPOSITE[predicate]
 
 
 class RowCode:
@@ -144,7 +85,7 @@ def _code_of(operation: Operation) -> Code | None:
         return SELECT
     if isinstance(operation, arith.TruncFOp):
         return COPY
-    return BINARY.get(type(operation)) or _FUNCTIONS.get(type(operation))
+    return BINARY.get(type(operation)) or FUNCTIONS.get(type(operation))
 
 
 def _folded(code: Code, numbers: Sequence[float]) -> float:

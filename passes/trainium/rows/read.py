@@ -21,9 +21,10 @@ from xdsl.ir.affine import (
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects.trn import Operator
+from ..scalar_operations import reduction_of
 from ..tensor_functions import element_type, output_positions, tensor_sizes
 from .graph import ROW, Access, Load, Operand, Reduce, RowGraph, Subscript, Weight
-from .operations import RowCode, reduction_of
+from .operations import RowCode
 
 NEUTRAL = {
     Operator.ADD: 0.0,
@@ -151,7 +152,7 @@ class _Reader:
                 value = code.copy(value, free, loops.element)
             self.tensors[result] = value
             return
-        operator, combined = reduction_of(loops.body)
+        operator, combined, _ = reduction_of(loops.body)
         value = self._product(loops, operator, combined, free)
         if value is None:
             value = self._reduction(loops, operator, combined, free)
