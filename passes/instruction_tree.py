@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from xdsl.ir import Operation, SSAValue
 
+from ..dialects.gemmini import FenceOp
 from .chains.products import Affine, Counter
 from .index_math import IndexBuilder
 from .nests import insert_loop
@@ -117,3 +118,8 @@ class TreeBuilder:
         for scaled in negative:
             value = index.sub(value, scaled)
         return value
+
+
+def insert_fence(tree: TreeBuilder) -> None:
+    """The item that waits for everything before it."""
+    tree.index.insert(FenceOp())

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import (
     ArrayAttr,
     Float32Type,
-    FunctionType,
     IntegerAttr,
     IntegerType,
     MemRefType,
@@ -21,17 +19,16 @@ from xdsl.dialects.builtin import (
     TensorType,
     i64,
 )
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir import Attribute, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.rewriter import InsertPoint
 
 from ..dialects.gemmini import LocalSpace, LocalSpaceAttr
 from ..dialects.tile import LoadOp, MatmulOp, Rows, StoreOp, ZeroOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from .begin_function import begin_function
 from .coalesce import Form
 from .contraction import Contraction, Factor, Groups, read_contraction
 from .fold_rows import fold_rows
-from .index_math import IndexBuilder
 from .index_math import name as set_name
 from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
 from .loop_transforms import tidy
@@ -133,17 +130,8 @@ class _Lowering:
         self.contraction = contraction
         self.post = post
         self.dim = config.dim
-        types = [memref_of(argument.type, function) for argument in function.args]
-        self.entry = Block(arg_types=types)
-        for new, old in zip(self.entry.args, function.args, strict=True):
-            new.name_hint = old.name_hint
-        self.lowered = func.FuncOp(
-            function.sym_name.data, FunctionType.from_lists(types, []), Region(self.entry)
-        )
-        self.lowered.attributes.update(function.attributes)
-        Builder(InsertPoint.at_end(self.entry)).insert(func.ReturnOp())
-        assert self.entry.last_op is not None
-        self.index = IndexBuilder(self.entry, InsertPoint.before(self.entry.last_op))
+        self.lowered, self.index = begin_function(function)
+        self.entry = self.lowered.body.block
         self.views: dict[tuple[int, Groups], SSAValue] = {}
         self.firsts: dict[int, SSAValue] = {}
         """First element of the tile, or the element, by loop of the contraction."""
@@ -307,12 +295,3 @@ def collapsed(array: SSAValue, groups: Groups) -> memref.CollapseShapeOp:
     )
     view.result.name_hint = f"{array.name_hint}_flat" if array.name_hint else None
     return view
-
-
-def memref_of(type: Attribute, function: func.FuncOp) -> Attribute:
-    """The type of a parameter in memory; refuses sizes that are not numbers."""
-    if not isinstance(type, TensorType):
-        return type
-    if any(size < 0 for size in type.get_shape()):
-        raise refusal(function, f"needs sizes that are numbers, as in `#define N 64`; got {type}")
-    return MemRefType(type.element_type, type.get_shape())

@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr
-from xdsl.ir import Block, Region
 from xdsl.passes import ModulePass
-from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from ..dialects.gemmini import FenceOp
 from ..hw.gemmini.config import DEFAULT_CONFIG
-from .index_math import IndexBuilder
-from .instruction_tree import Item, TreeBuilder, configured
+from .begin_function import begin_function, memref_of
+from .instruction_tree import Item, TreeBuilder, configured, insert_fence
 from .kernel import TARGET, kernel_of, named_config, refusal
 from .loop_transforms import tidy
-from .lower_linalg import machine_type, memref_of
+from .lower_linalg import machine_type
 from .pooling.blocks import Blocks
 from .pooling.facts import Pooling
 from .pooling.instructions import PoolingCode
@@ -106,20 +102,12 @@ def _require_types(function: func.FuncOp, pooling: Pooling, narrow: object) -> N
 
 
 def _lowered(function: func.FuncOp, pooling: Pooling, plan: Plan, config: str) -> func.FuncOp:
-    types = [memref_of(argument.type, function) for argument in function.args]
-    block = Block(arg_types=types)
-    for new, old in zip(block.args, function.args, strict=True):
-        new.name_hint = old.name_hint
-    lowered = func.FuncOp(function.sym_name.data, (types, []), Region(block))
-    lowered.attributes.update(function.attributes)
+    lowered, index = begin_function(function)
     lowered.attributes[TARGET] = StringAttr(config)
-    Builder(InsertPoint.at_end(block)).insert(func.ReturnOp())
-    assert block.last_op is not None
-    index = IndexBuilder(block, InsertPoint.before(block.last_op))
     machine = named_config(function, config)
     code = ProductCode if pooling.convolution is not None else PoolingCode
-    items = _all_blocks(code(pooling, plan, machine, block.args))
-    TreeBuilder(index).build(configured([*items, _fence], {}))
+    items = _all_blocks(code(pooling, plan, machine, lowered.args))
+    TreeBuilder(index).build(configured([*items, insert_fence], {}))
     return lowered
 
 
@@ -151,7 +139,3 @@ def _columns(
             cols.count, "x", lambda x, cols=cols: code.block(at, (rows, cols), (y, dict(x)))
         )
     return items
-
-
-def _fence(tree: TreeBuilder) -> None:
-    tree.index.insert(FenceOp())

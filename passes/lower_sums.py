@@ -6,27 +6,24 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Self
 
-from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import arith, func
 from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr, i32
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.dialects.linalg.ops import GenericOp
-from xdsl.ir import Block, BlockArgument, Region, SSAValue
+from xdsl.ir import BlockArgument, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from ..dialects.gemmini import FenceOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from .begin_function import begin_function, memref_of
 from .contraction import iterators_of, maps_of, output_position, returned_tensor
 from .index_math import IndexBuilder
-from .instruction_tree import TreeBuilder, configured
+from .instruction_tree import TreeBuilder, configured, insert_fence
 from .kernel import TARGET, kernel_of, named_config, refusal
 from .loop_transforms import tidy
-from .lower_linalg import collapsed, machine_type, memref_of
+from .lower_linalg import collapsed, machine_type
 from .post_op import PostOp, recognise_post_op
-from .schedule_space import applies
 from .sums_code import ElementSum, SumsCode
 
 GROUPS = (8, 4, 2)
@@ -61,8 +58,12 @@ class LowerSumsPass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         """Block sizes, for tensor IR that is such a sum."""
-        choices = [cls(DEFAULT_CONFIG, groups) for groups in GROUPS]
-        return tuple(choice for choice in choices if applies(ctx, module_op, choice))
+        try:
+            function = kernel_of(module_op)
+            read_sum(function, named_config(function, DEFAULT_CONFIG))
+        except PassFailedException:
+            return ()
+        return tuple(cls(DEFAULT_CONFIG, groups) for groups in GROUPS)
 
 
 def is_sum(function: func.FuncOp) -> bool:
@@ -138,19 +139,11 @@ def _added(value: SSAValue) -> Counter[SSAValue]:
 def _lowered(
     function: func.FuncOp, what: ElementSum, config: GemminiConfig, options: LowerSumsPass
 ) -> func.FuncOp:
-    types = [memref_of(argument.type, function) for argument in function.args]
-    block = Block(arg_types=types)
-    for new, old in zip(block.args, function.args, strict=True):
-        new.name_hint = old.name_hint
-    lowered = func.FuncOp(function.sym_name.data, (types, []), Region(block))
-    lowered.attributes.update(function.attributes)
+    lowered, index = begin_function(function)
     lowered.attributes[TARGET] = StringAttr(options.config)
-    Builder(InsertPoint.at_end(block)).insert(func.ReturnOp())
-    assert block.last_op is not None
-    index = IndexBuilder(block, InsertPoint.before(block.last_op))
-    arrays = [_flat(index, argument) for argument in block.args]
+    arrays = [_flat(index, argument) for argument in lowered.args]
     code = SumsCode(what, config, arrays, options.groups)
-    TreeBuilder(index).build(configured([*code.all(), _fence], {}))
+    TreeBuilder(index).build(configured([*code.all(), insert_fence], {}))
     return lowered
 
 
@@ -162,7 +155,3 @@ def _flat(index: IndexBuilder, array: SSAValue) -> SSAValue:
     view = collapsed(array, (tuple(range(array.type.get_num_dims())),))
     index.insert(view)
     return view.result
-
-
-def _fence(tree: TreeBuilder) -> None:
-    tree.index.insert(FenceOp())

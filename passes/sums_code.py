@@ -13,13 +13,12 @@ from ..dialects.gemmini import (
     ActivationKind,
     ConfigLdOp,
     ConfigStOp,
-    FenceOp,
     MvinOp,
     MvoutOp,
 )
 from ..hw.gemmini.config import GemminiConfig
 from .coalesce import Form
-from .instruction_tree import Item, Need, TreeBuilder
+from .instruction_tree import Item, Need, TreeBuilder, insert_fence
 from .loop_items import Loops, plus
 from .post_op import PostOp
 
@@ -59,9 +58,9 @@ class SumsCode:
         turn = {loop: factor // (self.groups * self.move) for loop, factor in first.items()}
         items: list[Item] = []
         for place, position in enumerate(self.what.arrays):
-            if place and count <= self.move:
+            if place and count <= self.move * (self.config.loads_in_flight - 1):
                 # Loads of the same rows would be in flight together, and may end in any order.
-                items.append(_fence)
+                items.append(insert_fence)
             items += self._loads(position, first, count, turn, adds=place > 0)
         return [*items, *self._stores(first, count, turn)]
 
@@ -133,10 +132,6 @@ class SumsCode:
         accumulate = index.flag(True) if adds else None
         address = AccOp(index.add(half, tree.number(row)), accumulate, full=full)
         return index.insert(address).results[0]
-
-
-def _fence(tree: TreeBuilder) -> None:
-    tree.index.insert(FenceOp())
 
 
 def _elements(array: SSAValue) -> int:

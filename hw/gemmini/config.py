@@ -105,6 +105,11 @@ class GemminiConfig:
         return max(1, self.max_request_bytes // (self.dim * self.input_bytes))
 
     @property
+    def loads_in_flight(self) -> int:
+        """Most loads that are in flight at once, ending in any order (LoadController.scala:84)."""
+        return self.max_packets_in_flight // self.dim + 1
+
+    @property
     def is_integer(self) -> bool:
         return self.input_type.startswith("int")
 

@@ -85,3 +85,12 @@ def test_other_operations_are_refused(old: str, new: str, reason: str) -> None:
     text = str(lift_and_prove(parse_c_kernel(source.replace(old, new), "f.c")).module)
     with pytest.raises(PassFailedException, match=reason):
         lowered(text, untuned_pipeline(text))
+
+
+def test_loads_of_a_small_array_wait_for_one_another() -> None:
+    """With three loads in flight, two moves of an array do not keep them apart: a fence does."""
+    config = load_config("gemmini-8x8-int8")
+    source = prepare(loops_of("residual"), config)
+    text = str(lift_and_prove(source.module).module)
+    for pipeline in first_pipelines(text, config.name):
+        assert validate_unrolled(source, lowered(text, pipeline), config).verdict == "proved"

@@ -69,11 +69,6 @@ class Hazard:
     reason: str
 
 
-def loads_in_flight(config: GemminiConfig) -> int:
-    """Most loads that are in flight at once (LoadController.scala:84)."""
-    return config.max_packets_in_flight // config.dim + 1
-
-
 def results_in_flight(config: GemminiConfig) -> int:
     """Most results that are on their way through the array (MeshWithDelays.scala: tags)."""
     return 5 * (config.tile_latency + 1) + 1
@@ -109,7 +104,7 @@ def _order(
     drains = np.flatnonzero(is_config | (stream.funct == FENCE))
     arrays = _arrays(program, layout)
     sizes = np.zeros(1, hazard_order.SIZES)
-    sizes[0] = (config.spad_rows, config.dim, loads_in_flight(config), results_in_flight(config))
+    sizes[0] = (config.spad_rows, config.dim, config.loads_in_flight, results_in_flight(config))
     rows = np.full(config.spad_rows + config.acc_rows, -1, hazard_order.ROW)
     rows["load_mask"] = 0
     unit = np.full(1, -1, hazard_order.UNIT)
