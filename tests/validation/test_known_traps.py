@@ -441,3 +441,15 @@ def test_an_array_in_a_loop_keeps_nothing_from_one_iteration_to_the_next() -> No
     source = kernel("t[0] = X[0];")
     assert validate(source, kernel("if (i >= 0) t[0] = X[0];")).verdict == "proved"
     assert validate(source, kernel("if (i == 0) t[0] = X[0];")).verdict == "refuted"
+
+
+def test_an_array_of_other_extents_is_another_array() -> None:
+    """The same subscripts are other elements where the rows of a parameter are shorter."""
+
+    def kernel(rows: int, columns: int) -> ModuleOp:
+        loop = "for (int i = 0; i < 4; i++) Y[i] = X[i][0];"
+        head = f"void f(const int8_t X[{rows}][{columns}], int8_t Y[4])"
+        return parse_c_kernel(f"{HEADER}{head} {{ {loop} }}", "f.c")
+
+    assert validate(kernel(4, 16), kernel(4, 16)).verdict == "proved"
+    assert validate(kernel(4, 16), kernel(8, 8)).verdict != "proved"

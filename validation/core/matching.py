@@ -7,7 +7,7 @@ totals (see ``sum_matching``). Where forms differ, a lemma about all values must
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..lemmas.equality import LemmaResult
@@ -15,7 +15,7 @@ from ..lemmas.ranges import Range, Ranges
 from .certificate import SumCertificate, SumQuestion
 from .checker import Violation
 from .folds import FOLDS, fold_assumption
-from .polyhedral import Statement
+from .polyhedral import Array, Program, Role, Statement
 from .smt import (
     Answer,
     Names,
@@ -78,6 +78,7 @@ class Matcher:
 
     def __post_init__(self) -> None:
         self.assumptions: list[str] = []
+        _require_same_inputs(self.source.program, self.target.program)
         self._sums = SumMatcher(self.solver, self._sums_certificate, self.equal)
 
     def output(self, position: int) -> None:
@@ -354,6 +355,21 @@ class Matcher:
         query.add(negation(equalities(left, right)))
         answer, _ = self.solver.check(query, "two reads see different elements?")
         return answer is Answer.UNSAT
+
+
+def _require_same_inputs(source: Program, target: Program) -> None:
+    """Elements are compared by their subscripts, so both must lay out what they read alike."""
+    known = {array.position: array for array in _inputs(source)}
+    for array in _inputs(target):
+        if array.position in known and known[array.position].extents != array.extents:
+            raise Violation(f"parameter {array.position} has different extents", None)
+
+
+def _inputs(program: Program) -> Iterator[Array]:
+    for statement in program.readers():
+        for read in statement.reads:
+            if read.array.role is Role.INPUT:
+                yield read.array
 
 
 def _slot(case: Case, slot: Term) -> tuple[str, ...]:
