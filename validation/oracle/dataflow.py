@@ -93,7 +93,6 @@ class Dataflow:
         """A flow as data."""
         reader, writer = flow.reader, flow.writer
         known = isl.Set(f"{self.prefix}{{ {reader.tuple_text} : {reader.domain_text} }}")
-        known = known.set_tuple_name(flow.function.get_tuple_name(isl.dim_type.in_))
         names = [dim.name for dim in reader.kept]
         digits = self._digits(flow)
         function = flow.function
@@ -274,6 +273,7 @@ class Dataflow:
                 if not part.is_empty():
                     self.sources[statement.name, number].append((name, part, False))
                     accesses = read_access(statement, number), write_access(self.statements[name])
+                    part = part.set_tuple_name(isl.dim_type.in_, accesses[0].name)
                     self._found[statement.name, number].append(_Flow(part, False, *accesses))
             self._claim_inverses(statement, number)
         return True
