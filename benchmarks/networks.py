@@ -5,8 +5,9 @@ a count of cycles has changed. ``--update`` looks for schedules anew, proves the
 writes the table: ``--schedules`` of those made for the kernel, then ``--budget`` proposals of the
 search, at level ``soc`` for one image. What is found there is tried at the other level and for more
 images. ``--only TEXT`` takes the layers whose name contains the text. Bounds are those of the
-kernel, not of a schedule: its multiplications on a full array, and its arrays once over the memory
-port, or over the memory bus at level ``soc``.
+kernel, not of a schedule. The first is its multiplications on a full array, and its arrays once
+over the memory port, or over the memory bus at level ``soc``. The second is that of the machine: no
+program for the kernel can keep all units below it (``hw/gemmini/kernel_bound.py``).
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ import json
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from liftproof.hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
+from liftproof.hw.gemmini.kernel_bound import kernel_bound
 from liftproof.hw.gemmini.timing import Level
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
 from liftproof.llm.prefixes import parse
 from liftproof.llm.search import NothingProvedError, Search
-from liftproof.llm.work import necessary_work
+from liftproof.llm.work import demand_of, necessary_work
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from liftproof.tools.read import read_module
-from liftproof.validation.trace import validate_unrolled
+from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import PreparedSource, prepare, validate
 from network_layers import Layer, network_layers
 from xdsl.dialects.builtin import ModuleOp
@@ -49,10 +51,13 @@ class Row:
     verdict: str
     """``proved``, or why there is no program."""
     pipeline: str = ""
+    machine_bound: int = 0
 
     @property
-    def of_bound(self) -> float:
-        return self.bound / self.cycles if self.cycles else 0.0
+    def shares(self) -> tuple[float, ...]:
+        """The bounds as shares of the cycles."""
+        bounds = (self.bound, self.machine_bound)
+        return tuple(bound / self.cycles if self.cycles else 0.0 for bound in bounds)
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,11 @@ class Kernel:
             terms.append(lines * config.dram_fill_cycles)
         return max(terms)
 
+    def machine_bound(self, level: Level) -> int:
+        """Cycles that the busiest unit spends in any program for the kernel."""
+        demand = demand_of(parse(self.tensor_ir), self.config)
+        return kernel_bound(demand, self.config, dram=level == "soc").cycles
+
 
 def read_layer(layer: Layer, batch: int, folder: Path) -> Kernel:
     """Write the layer's C kernel into ``folder``, read it and lift it."""
@@ -100,15 +110,16 @@ def read_layer(layer: Layer, batch: int, folder: Path) -> Kernel:
 def search_layer(kernel: Kernel, level: Level, budget: int, first: list[str]) -> Row:
     """The best proven schedule among ``first`` and those that the search finds."""
     problem = Problem(kernel.tensor_ir, DEFAULT_CONFIG, level)
-    bound = kernel.bound(level)
+    bound, machine_bound = kernel.bound(level), kernel.machine_bound(level)
     with ThreadPoolExecutor(1) as executor:
         search = Search(problem, kernel.certify, executor, max(budget, len(first)))
         try:
             best = search.run(first).best
         except NothingProvedError as error:
-            return Row(None, bound, f"refused: {str(error).splitlines()[0]}")
+            reason = f"refused: {str(error).splitlines()[0]}"
+            return Row(None, bound, reason, machine_bound=machine_bound)
     assert best is not None
-    return Row(best.cycles, bound, "proved", best.pipeline)
+    return Row(best.cycles, bound, "proved", best.pipeline, machine_bound)
 
 
 def first_of(kernel: Kernel, known: list[str], schedules: int) -> list[str]:
@@ -135,11 +146,11 @@ def update(
 
 def replay(kernel: Kernel, level: Level, golden: Row) -> Row:
     """The stored schedule, timed again."""
-    bound = kernel.bound(level)
+    bounds = {"bound": kernel.bound(level), "machine_bound": kernel.machine_bound(level)}
     if golden.cycles is None:
-        return Row(None, bound, golden.verdict)
+        return replace(golden, **bounds)
     outcome: Outcome = evaluate(Problem(kernel.tensor_ir, DEFAULT_CONFIG, level), golden.pipeline)
-    return Row(outcome.cycles, bound, golden.verdict, golden.pipeline)
+    return replace(golden, cycles=outcome.cycles, **bounds)
 
 
 def read_table() -> dict[str, Any]:
@@ -157,26 +168,30 @@ def store(name: str, rows: dict[Level, Row]) -> dict[str, Any]:
 def markdown() -> str:
     """The stored table, in the order of the networks."""
     lines = [
-        "| layer | accelerator | of bound | soc | of bound | verdict |",
-        "|---|---|---|---|---|---|",
+        "| layer | accelerator | of bound | of machine's | soc | of bound | of machine's | verdict |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     stored = read_table()
     for batch in BATCHES:
         for layer in network_layers():
             name = layer.name(batch)
             rows = [Row(**stored[key]) for x in LEVELS if (key := f"{name} {x}") in stored]
-            cells = [f"{row.cycles:,} | {row.of_bound:.1%}" for row in rows if row.cycles]
-            cells = cells or ["– | –"] * len(rows)
+            cells = [f"{row.cycles:,} | {_percent(row, ' | ')}" for row in rows if row.cycles]
+            cells = cells or ["– | – | –"] * len(rows)
             if rows:
                 verdict = rows[0].verdict.split(":")[0]
                 lines.append(f"| `{name}` | {' | '.join(cells)} | {verdict} |")
     return "\n".join(lines)
 
 
+def _percent(row: Row, separator: str) -> str:
+    return separator.join(f"{share:.1%}" for share in row.shares)
+
+
 def line(name: str, rows: dict[Level, Row]) -> str:
     """One line of the table."""
     cells = [
-        f"{row.cycles:>10,} {row.of_bound:>6.1%}" if row.cycles else f"{'–':>10} {'–':>6}"
+        f"{row.cycles:>10,} {_percent(row, ' '):>13}" if row.cycles else f"{'–':>10} {'–':>13}"
         for row in rows.values()
     ]
     return f"{name:<62} {' '.join(cells)}  {next(iter(rows.values())).verdict[:60]}"
@@ -196,7 +211,7 @@ def main() -> int:
         return 0
     stored = read_table()
     changed = 0
-    print(f"{'layer':<62} {'accelerator':>17} {'soc':>17}")
+    print(f"{'layer':<62} {'accelerator':>24} {'soc':>24}")
     with tempfile.TemporaryDirectory() as folder:
         for batch in BATCHES:
             for layer in network_layers():

@@ -36,7 +36,7 @@ from ..passes.statements import SEPARATOR
 from ..validation.core.checker import Violation
 from ..validation.core.polyhedral import Unsupported
 from ..validation.decide import decide
-from ..validation.trace import validate_unrolled
+from ..validation.trace.api import validate_unrolled
 from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_text
 from .routes import Part, Route, find_route

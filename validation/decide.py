@@ -122,7 +122,7 @@ def _by_either_engine(
     first = validate(source, target, config=config, options=replace(options, only_certain=True))
     if first.verdict != "unknown":
         return first
-    from .trace import validate_unrolled
+    from .trace.api import validate_unrolled
 
     second = validate_unrolled(source, target, config, options=options)
     seconds = first.seconds + second.seconds

@@ -17,7 +17,7 @@ from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from liftproof.tools.read import read_module
 from liftproof.validation.execution.execute import execute
-from liftproof.validation.trace import validate_unrolled
+from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import validate
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp

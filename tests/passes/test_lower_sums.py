@@ -10,7 +10,7 @@ from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
 from liftproof.passes.pipelines import first_pipelines, untuned_pipeline
 from liftproof.validation.decide import decide
-from liftproof.validation.trace import validate_unrolled
+from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import prepare
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException

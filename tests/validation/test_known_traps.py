@@ -7,7 +7,7 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.assumptions import DIVISION
 from liftproof.validation.fuzz import parse_module
 from liftproof.validation.limits import ValidationOptions
-from liftproof.validation.trace import validate_unrolled
+from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import validate
 from xdsl.context import Context
 from xdsl.dialects import affine, arith, builtin, func, memref, scf

@@ -14,7 +14,6 @@ from ...hw.gemmini.functional import expanded
 from ...hw.gemmini.unroll import stream_of_module
 from ...hw.stream import StreamError
 from ..core.checker import Violation
-from ..core.matching import REASSOCIATED
 from ..core.polyhedral import Unsupported
 from ..execution.common import ExecutionFault, TooExpensive
 from ..execution.counterexample import find_counterexample
@@ -22,9 +21,9 @@ from ..extract.extraction import Level, level_of
 from ..extract.from_loops import output_positions
 from ..extract.structured import single_function
 from ..hazards.check import find_hazard
-from ..trace.api import ZERO_PRODUCTS
 from ..trace.decode import resolve_checked
-from ..trace.specification import specify
+from ..trace.parameters import assumptions_at
+from ..trace.specify import specify
 from ..validate import ASSUMPTIONS, PreparedSource, Validation, ValidationOptions, Verdict, prepare
 from .expressions import Table
 from .run_loops import LoopRun
@@ -145,8 +144,7 @@ class _Proof:
         return ""
 
     def _proved(self) -> Validation:
-        sizes = ", ".join(f"{a.name} {a.dtype.name}{list(a.shape)}" for a in self.layout.arrays)
-        assumed = (ASSUMPTIONS[0], f"proved at size: {sizes}", REASSOCIATED, ZERO_PRODUCTS)
+        assumed = assumptions_at(self.layout, self.source.config)
         elements = sum(
             self.layout.arrays[position].size // self.layout.arrays[position].dtype.itemsize
             for position in output_positions(single_function(self.source.module))

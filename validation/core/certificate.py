@@ -81,3 +81,44 @@ class ProofCertificate:
     target: FlowCertificate
     sums: dict[SumQuestion, SumCertificate]
     precondition: Condition = TRUE
+
+
+Row = tuple[int, ...]
+"""An affine form: a constant, then a factor for each variable."""
+
+
+@dataclass(frozen=True)
+class TermClaim:
+    """Terms of an output element: one for each point where all rows hold.
+
+    Rows are over the output's subscripts and the counters of the adding statement.
+    """
+
+    statement: str
+    """The adding statement; empty if the term is what the element reads itself."""
+    shape: str
+    """The term as ``totals.structure`` writes it; its slots are elements of input arrays."""
+    equalities: tuple[Row, ...]
+    """Forms that are 0."""
+    inequalities: tuple[Row, ...]
+    """Forms that are not negative."""
+    elements: tuple[Row, ...]
+    """The row-major number of the element in each slot."""
+    box: tuple[tuple[int, int], ...]
+    """Least and greatest value of each counter that no equality determines."""
+
+
+SlotClaims = tuple[TermClaim, ...]
+"""All terms of one slot of an output's value."""
+
+
+@dataclass(frozen=True)
+class SizeCertificate:
+    """What the oracle contributed to a proof at a program's sizes (``trace``).
+
+    ``outputs`` says of each output parameter what the slots of its value are sums of. The target
+    needs no claims: its instructions are executed.
+    """
+
+    source: FlowCertificate
+    outputs: dict[int, tuple[SlotClaims, ...]]

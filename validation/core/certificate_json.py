@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ...diagnostics import Diagnostic
@@ -16,14 +17,18 @@ from .certificate import (
     FlowCertificate,
     Pairing,
     ProofCertificate,
+    Row,
+    SizeCertificate,
     Source,
     SumCertificate,
     SumQuestion,
+    TermClaim,
 )
 from .condition import Comparison, Condition, Connective
 from .index import Atom, Extremum, FloorDivision, Index, Variable
 
 FORMAT = "liftproof-certificate"
+FORMAT_AT_SIZE = "liftproof-certificate-at-size"
 VERSION = 2
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -32,12 +37,35 @@ class CertificateError(Diagnostic):
     """A text that is not a certificate."""
 
 
-def certificate_text(certificate: ProofCertificate, about: dict[str, str]) -> str:
+def certificate_text(certificate: ProofCertificate | SizeCertificate, about: dict[str, str]) -> str:
     """The certificate as JSON; ``about`` says for people which programs and tool it is from."""
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "about": about,
+    if isinstance(certificate, SizeCertificate):
+        head, claims = FORMAT_AT_SIZE, _at_size(certificate)
+    else:
+        head, claims = FORMAT, _proof(certificate)
+    document = {"format": head, "version": VERSION, "about": about} | claims
+    return json.dumps(document, indent=1) + "\n"
+
+
+def read_certificate(text: str) -> ProofCertificate | SizeCertificate:
+    """The certificate in a JSON text; raises ``CertificateError`` if it is none."""
+    try:
+        document = json.loads(text)
+        read = {FORMAT: _read_proof, FORMAT_AT_SIZE: _read_at_size}.get(document["format"])
+        if read is None or document["version"] != VERSION:
+            raise CertificateError("not a certificate of this version of Liftproof")
+        return read(document)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise CertificateError(f"not a certificate: {error}") from error
+    except RecursionError as error:
+        raise CertificateError("not a certificate: nested too deeply") from error
+
+
+# Writing.
+
+
+def _proof(certificate: ProofCertificate) -> dict[str, Any]:
+    return {
         "source": _flow(certificate.source),
         "target": _flow(certificate.target),
         "precondition": _condition(certificate.precondition),
@@ -53,30 +81,14 @@ def certificate_text(certificate: ProofCertificate, about: dict[str, str]) -> st
             for question, pairs in certificate.sums.items()
         ],
     }
-    return json.dumps(document, indent=1) + "\n"
 
 
-def read_certificate(text: str) -> ProofCertificate:
-    """The certificate in a JSON text; raises ``CertificateError`` if it is none."""
-    try:
-        document = json.loads(text)
-        if document["format"] != FORMAT or document["version"] != VERSION:
-            raise CertificateError("not a certificate of this version of Liftproof")
-        sums = {
-            _read_question(entry): SumCertificate(
-                _read_pairings(entry["forward"]), _read_pairings(entry["backward"])
-            )
-            for entry in document["sums"]
-        }
-        source, target = _read_flow(document["source"]), _read_flow(document["target"])
-        return ProofCertificate(source, target, sums)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise CertificateError(f"not a certificate: {error}") from error
-    except RecursionError as error:
-        raise CertificateError("not a certificate: nested too deeply") from error
-
-
-# Writing.
+def _at_size(certificate: SizeCertificate) -> dict[str, Any]:
+    outputs = [
+        {"output": position, "slots": [[asdict(claim) for claim in slot] for slot in slots]}
+        for position, slots in certificate.outputs.items()
+    ]
+    return {"source": _flow(certificate.source), "outputs": outputs}
 
 
 def _flow(flow: FlowCertificate) -> list[dict[str, Any]]:
@@ -127,6 +139,40 @@ def _atom(atom: Atom) -> str | dict[str, Any]:
 
 
 # Reading. Nothing is simplified: the claims are checked as they stand.
+
+
+def _read_proof(document: Any) -> ProofCertificate:
+    sums = {
+        _read_question(entry): SumCertificate(
+            _read_pairings(entry["forward"]), _read_pairings(entry["backward"])
+        )
+        for entry in document["sums"]
+    }
+    source, target = _read_flow(document["source"]), _read_flow(document["target"])
+    return ProofCertificate(source, target, sums, _read_condition(document["precondition"]))
+
+
+def _read_at_size(document: Any) -> SizeCertificate:
+    outputs = {
+        int(entry["output"]): tuple(tuple(map(_read_claim, slot)) for slot in entry["slots"])
+        for entry in document["outputs"]
+    }
+    return SizeCertificate(_read_flow(document["source"]), outputs)
+
+
+def _read_claim(entry: Any) -> TermClaim:
+    return TermClaim(
+        str(entry["statement"]),
+        str(entry["shape"]),
+        _read_rows(entry["equalities"]),
+        _read_rows(entry["inequalities"]),
+        _read_rows(entry["elements"]),
+        tuple((int(low), int(high)) for low, high in entry["box"]),
+    )
+
+
+def _read_rows(rows: Sequence[Any]) -> tuple[Row, ...]:
+    return tuple(tuple(int(number) for number in row) for row in rows)
 
 
 def _read_flow(entries: Sequence[Any]) -> FlowCertificate:

@@ -11,7 +11,7 @@ from ...hw.gemmini.config import GemminiConfig, load_config
 from ...hw.gemmini.unroll import stream_of_module
 from ..mutate import apply, mutate
 from ..mutate.commands import COMMAND_OPERATORS, rows_of, stream_of
-from ..trace import validate_stream
+from ..trace.api import validate_stream
 from ..validate import PreparedSource, prepare
 from .judge import Judgement, Outcome, combine, judge
 from .oracle import Oracle

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..core.polyhedral import Unsupported
 from ..extract.extraction import Level, level_of
-from ..trace import validate_unrolled
+from ..trace.api import validate_unrolled
 from ..validate import PreparedSource, Validation, validate
 from .oracle import Oracle
 

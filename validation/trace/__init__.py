@@ -5,7 +5,3 @@ stream over symbolic values (which input element lies in this cell, which sum of
 one), so toggled buffers, look-up arrays, unrolled bodies and recorded streams are all the same to
 it. What it proves holds for every content of the inputs, at the sizes of the stream.
 """
-
-from .api import validate_stream, validate_unrolled
-
-__all__ = ["validate_stream", "validate_unrolled"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,10 @@ from ...hw.gemmini.isa import Funct
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.unroll import stream_of_module
 from ...hw.stream import FENCE, CommandStream, StreamError
+from ..core.certificate import SizeCertificate
 from ..core.checker import Violation
-from ..core.matching import REASSOCIATED
 from ..core.polyhedral import Unsupported
 from ..execution.counterexample import Counterexample, find_counterexample
-from ..execution.execute import parameter_shapes
-from ..extract.structured import single_function
 from ..validate import (
     ASSUMPTIONS,
     PreparedSource,
@@ -30,16 +29,12 @@ from ..validate import (
     prepare,
 )
 from .finding import Finding
+from .parameters import assumptions_at, require_same_parameters
 from .prove import Proof
 from .replay import replay
-from .specification import specify
+from .specify import specify
 from .state import OutOfRange
-from .transforms import element_type
 
-ZERO_PRODUCTS = (
-    "floating-point zeros are zero: 0·x adds nothing (no infinities, NaNs, negative zeros)"
-)
-NO_ALIASING = ASSUMPTIONS[0]
 SOLVER = "symbolic execution, z3"
 
 
@@ -66,7 +61,7 @@ def validate_stream(
         if isinstance(source, ModuleOp):
             source = prepare(source, config or load_config(), options)
         specification = specify(source)
-        _require_same_parameters(source, layout)
+        require_same_parameters(source.module, layout)
     except (Unsupported, Violation) as error:
         return _verdict("unknown", f"source: {error}", start)
     try:
@@ -74,14 +69,19 @@ def validate_stream(
     except StreamError as error:
         return _verdict("unknown", f"stream: {error}", start, source)
     try:
-        proof = Proof(source, specification, plain, layout)
+        proof = Proof(specification, plain, layout, source.config)
         proof.run(hazards=hazards)
     except (Unsupported, OutOfRange) as error:
         return _verdict("unknown", f"stream: {error}", start, source)
     except Finding as finding:
         return _judge(source, stream, layout, finding, index_of, start, options)
     obligations = source.obligations + specification.obligations + proof.lemmas
-    return _verdict("proved", "", start, source, _assumptions(layout, source.config), obligations)
+    assumed = assumptions_at(layout, source.config)
+    proved = _verdict("proved", "", start, source, assumed, obligations)
+    if not hazards:
+        return proved
+    claims = SizeCertificate(source.analysed.certificate, specification.claims)
+    return replace(proved, certificate=claims)
 
 
 def validate_unrolled(
@@ -120,21 +120,6 @@ def _not_unrolled(
         except Unsupported as error:
             reason += f"; no replay: {error}"
     return _verdict("refuted" if found is not None else "unknown", reason, start, found=found)
-
-
-def _require_same_parameters(source: PreparedSource, layout: MemoryLayout) -> None:
-    shapes = parameter_shapes(single_function(source.module))
-    placed = [(array.shape, element_type(array.dtype.name)) for array in layout.arrays]
-    if layout.own_arrays:
-        raise Unsupported("the stream uses arrays that are no parameters")
-    if shapes != placed:
-        raise Unsupported(f"its parameters {shapes} are not the arrays of the stream, {placed}")
-
-
-def _assumptions(layout: MemoryLayout, config: GemminiConfig) -> tuple[str, ...]:
-    sizes = ", ".join(f"{a.name} {a.dtype.name}{list(a.shape)}" for a in layout.arrays)
-    floats = () if config.is_integer else (REASSOCIATED, ZERO_PRODUCTS)
-    return (NO_ALIASING, f"proved at size: {sizes}", *floats)
 
 
 def _judge(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...hw.gemmini.config import GemminiConfig
 from ...hw.gemmini.findings import CommandError
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.resolve import Program
@@ -15,7 +16,6 @@ from ...hw.stream import CommandStream
 from ..core.polyhedral import Unsupported
 from ..core.smt import Answer
 from ..hazards.check import find_hazard
-from ..validate import PreparedSource
 from .compare import check_outputs, new_scratch
 from .decode import plan_of, resolve_checked
 from .difference import find_difference
@@ -31,18 +31,18 @@ from .transforms import Transform, TransformTable, element_type
 
 @dataclass
 class Proof:
-    """One stream, without hardware loops, and the source that it should refine."""
+    """One stream, without hardware loops, and what it should compute."""
 
-    source: PreparedSource
     specification: Specification
     stream: CommandStream
     layout: MemoryLayout
+    config: GemminiConfig
     lemmas: int = 0
     """Post-operations that were compared."""
 
     def run(self, *, hazards: bool) -> None:
         """Prove the refinement; raises ``Finding`` or ``Unsupported`` if it is not proved."""
-        config = self.source.config
+        config = self.config
         try:
             program = resolve_checked(self.stream, config, self.layout)
         except CommandError as error:
@@ -90,9 +90,9 @@ class _Final:
     def require_inputs_kept(self, inputs: NDArray[np.int64]) -> None:
         """Arrays that the source does not write must keep their contents."""
         changed = self.machine.dram != inputs
-        for position in self.proof.source.analysed.program.outputs:
-            first = self.first[position]
-            changed[first : first + self.count[position]] = False
+        for output in self.proof.specification.outputs:
+            first = self.first[output.position]
+            changed[first : first + self.count[output.position]] = False
         if changed.any():
             number = int(np.argmax(changed))
             name = element_name(self.proof.layout, number)
@@ -136,7 +136,7 @@ class _Final:
 
     def _compare_post_operation(self, output: Output, chain: Sequence[Transform]) -> None:
         self.proof.lemmas += 1
-        accumulator_type = element_type(self.proof.source.config.accumulator_type)
+        accumulator_type = element_type(self.proof.config.accumulator_type)
         result = compare_post_operation(output, chain, accumulator_type)
         if result.answer is Answer.UNSAT:
             return
@@ -162,7 +162,7 @@ class _Final:
     def _finding(self, reason: str, number: int, clue: Clue) -> Finding:
         """A finding about an element of DRAM, blamed on the command that stored it."""
         proof = self.proof
-        command = last_store(self.program, proof.layout, number, proof.source.config)
+        command = last_store(self.program, proof.layout, number, proof.config)
         return Finding(reason, command, clue)
 
     def _name(self, output: Output) -> str:

@@ -7,7 +7,7 @@ from liftproof.hw.gemmini import isa
 from liftproof.hw.gemmini.resolve import resolve
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.hazards.check import Rule, find_hazard
-from liftproof.validation.trace import validate_stream
+from liftproof.validation.trace.api import validate_stream
 
 ACC, ADD, FULL, NONE = (
     isa.ACCUMULATOR_BIT,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.machine_c import read_machine_c
-from liftproof.validation.trace import validate_unrolled
+from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import validate
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "machine_c"

@@ -9,7 +9,7 @@ import pytest
 from liftproof.hw.gemmini.functional import run
 from liftproof.hw.stream import StreamError
 from liftproof.validation.mutate.commands import COMMAND_OPERATORS
-from liftproof.validation.trace import validate_stream
+from liftproof.validation.trace.api import validate_stream
 from liftproof.validation.validate import prepare
 
 PRODUCTS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from liftproof.hw.gemmini import isa
-from liftproof.validation.trace import validate_stream
+from liftproof.validation.trace.api import validate_stream
 
 SPAD_TARGET = 8192
 

@@ -11,7 +11,7 @@ from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.isa import Funct
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.core.matching import REASSOCIATED
-from liftproof.validation.trace import validate_stream
+from liftproof.validation.trace.api import validate_stream
 
 VARIANTS = {
     "aligned": {},

@@ -8,7 +8,8 @@ import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.core.checker import Violation
 from liftproof.validation.core.polyhedral import Unsupported
-from liftproof.validation.trace import specification
+from liftproof.validation.trace import specify as proposals
+from liftproof.validation.trace.specify import specify
 from liftproof.validation.trace.term_table import expected_terms
 from liftproof.validation.validate import prepare
 
@@ -40,24 +41,24 @@ def test_wrong_claims_are_caught(name, gemm, conv, config, monkeypatch):
     sources = [
         prepare(kernel, config) for kernel in (gemm(m=9).kernel(), conv(5, 6, 3, 4).kernel())
     ]
-    read = specification._claims  # pyright: ignore[reportPrivateUsage]
+    read = proposals._claims  # pyright: ignore[reportPrivateUsage]
 
     def misread(*arguments):
         claims = read(*arguments)
         return [changed for claim in claims for changed in CHANGES[name](claim)]
 
     for source in sources:
-        assert specification.specify(source).obligations > 0
-    monkeypatch.setattr(specification, "_claims", misread)
+        assert specify(source).obligations > 0
+    monkeypatch.setattr(proposals, "_claims", misread)
     for source in sources:
         source.derived.clear()
         with pytest.raises(Violation):
-            specification.specify(source)
+            specify(source)
 
 
 def test_padding_leaves_out_terms(conv, config):
     """A corner of a padded convolution has only the terms inside of the image."""
-    output = specification.specify(prepare(conv(5, 6, 3, 4).kernel(), config)).outputs[0]
+    output = specify(prepare(conv(5, 6, 3, 4).kernel(), config)).outputs[0]
     first = [0, 1000, 2000]
     assert len(expected_terms(output, (0, 0, 0), first)) == 2 * 2 * 3
     assert len(expected_terms(output, (2, 2, 3), first)) == 3 * 3 * 3
@@ -77,7 +78,7 @@ def test_squares_are_products_of_an_element_with_itself(config):
         }""",
         "squares.c",
     )
-    output = specification.specify(prepare(kernel, config)).outputs[0]
+    output = specify(prepare(kernel, config)).outputs[0]
     assert expected_terms(output, (1,), [0, 32]) == [(k, k) for k in range(8, 16)]
 
 
@@ -95,7 +96,7 @@ def test_products_of_three_are_refused(config):
         "cubes.c",
     )
     with pytest.raises(Unsupported, match="products of two elements"):
-        specification.specify(prepare(kernel, config))
+        specify(prepare(kernel, config))
 
 
 def test_a_sum_that_is_read_several_times_is_one_sum(config):
@@ -117,5 +118,5 @@ def test_a_sum_that_is_read_several_times_is_one_sum(config):
         }""",
         "product.c",
     )
-    output = specification.specify(prepare(kernel, config)).outputs[0]
+    output = specify(prepare(kernel, config)).outputs[0]
     assert [family.volume for family in output.families] == [8]

@@ -6,7 +6,7 @@ from liftproof.hw.gemmini.commands import instructions
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.extract.structured import single_function
 from liftproof.validation.fuzz import parse_module
-from liftproof.validation.trace import validate_unrolled
+from liftproof.validation.trace.api import validate_unrolled
 
 SIZE, CHANNELS, WINDOW, PIXELS, FILTERS = 28, 128, 3, 14, 64
 """Output size, input and output channels, window; pixels and filters of one body."""
