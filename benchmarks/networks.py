@@ -168,7 +168,7 @@ def store(name: str, rows: dict[Level, Row]) -> dict[str, Any]:
 def markdown() -> str:
     """The stored table, in the order of the networks."""
     lines = [
-        "| layer | accelerator | of bound | of machine's | soc | of bound | of machine's | verdict |",
+        "| layer | accelerator | of bound | of 2nd | soc | of bound | of 2nd | verdict |",
         "|---|---|---|---|---|---|---|---|",
     ]
     stored = read_table()

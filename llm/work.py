@@ -6,7 +6,7 @@ and moves every array at least once. One that seems to do less was not counted r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from xdsl.dialects import func
@@ -16,7 +16,10 @@ from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import BlockArgument, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
+from ..hw.gemmini.config import GemminiConfig
+from ..hw.gemmini.kernel_bound import Demand
 from ..hw.gemmini.lower_bound import Bound
+from ..passes.contraction import read_contraction
 from ..passes.kernel import kernel_of
 from ..passes.pooling.facts import Pooling
 from ..passes.pooling.read import pooling_of
@@ -74,6 +77,36 @@ def necessary_work(tensor_ir: ModuleOp) -> Work:
             results = (v for v in operation.operands if isinstance(v.owner, linalg.GenericOp))
             written += sum(_bytes(value) for value in results)
     return Work(multiply_accumulates(tensor_ir), sum(read.values()), written)
+
+
+def demand_of(tensor_ir: ModuleOp, config: GemminiConfig) -> Demand:
+    """What a lifted kernel asks of the machine: one contraction, or a maximum over windows.
+
+    Raises ``PassFailedException`` for other kernels.
+    """
+    work, function = necessary_work(tensor_ir), kernel_of(tensor_ir)
+    pooling = pooling_of(function)
+    if pooling is None:
+        facts = read_contraction(function, config.dim)
+        columns = facts.sizes[facts.j]
+        rows = prod(facts.sizes[loop] for loop in (*facts.outer, facts.i))
+        has_bias = facts.init is not None and facts.init_broadcast
+        demand = Demand(
+            rows, columns, facts.terms, not facts.diagonal, starts=rows if has_bias else 0
+        )
+    else:
+        below = pooling.convolution
+        pixels = _pixels(pooling)
+        demand = Demand(
+            prod(pooling.batch) * pooling.rows.pooled * pooling.cols.pooled,
+            pooling.channels,
+            0 if below is None else below.rows.count * below.cols.count * below.depth,
+            starts=0 if below is None or below.bias is None else pixels,
+            summed_rows=pixels,
+            window=pooling.rows.window,
+            step=pooling.rows.step,
+        )
+    return replace(demand, read_bytes=work.read_bytes, written_bytes=work.written_bytes)
 
 
 def _pixels(pooling: Pooling) -> int:

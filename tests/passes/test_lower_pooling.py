@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 from liftproof.dialects.gemmini import ConfigStOp, MvoutOp
+from liftproof.hw.gemmini.config import load_config
+from liftproof.hw.gemmini.kernel_bound import kernel_bound
+from liftproof.hw.gemmini.lower_bound import lower_bound
+from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.llm.work import necessary_work
+from liftproof.llm.work import demand_of, necessary_work
 from liftproof.passes.kernel import kernel_of
 from liftproof.passes.pipelines import first_pipelines, untuned_pipeline
 from liftproof.passes.pooling.facts import Pooling
@@ -131,6 +135,18 @@ def test_shared_pixels_are_necessary_once() -> None:
     assert work.macs == 6 * 6 * 20 * 9 * 8
     image = necessary_work(lift(_pool(7, 3, 2, pad=1)))
     assert (image.macs, image.read_bytes, image.written_bytes) == (0, 7 * 7 * 20, 4 * 4 * 20)
+
+
+def test_no_program_spends_less_than_the_bound_of_the_kernel() -> None:
+    """Each unit of a program for a pooled convolution is busy as long as its kernel says."""
+    tensors, config = lift(parse_c_kernel(CONVOLUTION, "conv.c")), load_config()
+    least = kernel_bound(demand_of(tensors, config), config, dram=False).terms
+    program = lower(str(tensors), parse_pipeline(untuned_pipeline(str(tensors))))
+    done = lower_bound(stream_of_module(program, config)[0], config)
+    assert 0 < least["array"] <= done.compute
+    assert 0 < least["load"] <= done.load
+    assert 0 < least["store"] <= done.store
+    assert 0 < least["port"] <= done.port
 
 
 def test_pipelines_begin_with_the_best_guess() -> None:
