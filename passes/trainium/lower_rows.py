@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
+from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
 from .rows.buffers import Place, over_parts
 from .rows.emission import BlockEmission, RowPlan
 from .rows.read import read_rows
@@ -24,7 +27,11 @@ from .tensor_functions import (
     parameters_in_memory,
     refusing_illegal_operations,
     replace_function,
+    reshaped,
+    tensor_sizes,
 )
+
+Pass = TypeVar("Pass", bound=ModulePass)
 
 
 @dataclass(frozen=True)
@@ -52,27 +59,55 @@ class LowerRowsPass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         """Whole rows, or some widths of parts."""
-        programs: dict[str, Self] = {}
-        for columns in (0, 4096, 2048, 1024, 512):
-            lowered = module_op.clone()
-            with suppress(PassFailedException):
-                cls(columns).apply(ctx, lowered)
-                programs.setdefault(str(lowered), cls(columns))
-        return tuple(programs.values())
+        return schedules_of_columns(cls, ctx, module_op)
 
 
-def _lower(function: func.FuncOp, columns: int) -> None:
+def schedules_of_columns(
+    kind: Callable[[int], Pass], ctx: Context, module: ModuleOp
+) -> tuple[Pass, ...]:
+    """Instances of a pass that give different programs."""
+    programs: dict[str, Pass] = {}
+    for columns in (0, 4096, 2048, 1024, 512):
+        lowered, instance = module.clone(), kind(columns)
+        with suppress(PassFailedException):
+            instance.apply(ctx, lowered)
+            programs.setdefault(str(lowered), instance)
+    return tuple(programs.values())
+
+
+def plan_rows(
+    function: func.FuncOp, builder: Builder, arrays: Mapping[int, SSAValue], columns: int
+) -> RowPlan:
+    """What the blocks of a function's rows share; ``arrays`` are its parameters in memory."""
     program = read_rows(function)
     accesses = [access for access, _ in program.outputs]
     groups = group_steps(select_steps(program.graph, accesses), accesses)
+    return RowPlan(builder, arrays, groups, program.outputs, columns)
+
+
+def _lower(function: func.FuncOp, columns: int) -> None:
+    merged = _merged(function)
     block = parameters_in_memory(function)
     builder = Builder(InsertPoint.at_end(block))
-    arrays = dict(enumerate(block.args))
-    plan = RowPlan(builder, arrays, groups, program.outputs, columns)
+    arrays = {
+        index: reshaped(builder, array, tensor_sizes(argument))
+        for index, (array, argument) in enumerate(zip(block.args, merged.args, strict=True))
+    }
+    plan = plan_rows(merged, builder, arrays, columns)
 
     def rows(inner: Builder, start: Place, count: int, _: Place) -> None:
         BlockEmission(plan, inner, count, start).run()
 
-    over_parts(builder, program.rows, PARTITIONS, rows)
+    over_parts(builder, leading_size(merged, 1), PARTITIONS, rows)
     builder.insert(func.ReturnOp())
     replace_function(function, block)
+
+
+def _merged(function: func.FuncOp) -> func.FuncOp:
+    """The function with one dimension of rows in place of all that rows can have."""
+    count = common_dimensions(function)
+    if all(len(tensor_sizes(argument)) == count for argument in function.args):
+        count = max(1, count - 1)
+    if count == 1:
+        return function
+    return with_leading_sizes(function, count, (leading_size(function, count),))

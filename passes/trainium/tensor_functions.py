@@ -11,6 +11,8 @@ from xdsl.dialects.builtin import DenseArrayBase, IndexType, IntegerType, MemRef
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 
+from ...dialects.trn import ReshapeOp
+
 
 def replace_function(function: func.FuncOp, block: Block) -> None:
     """Put a function with the given body, and all attributes of the old one, in its place."""
@@ -45,6 +47,15 @@ def in_memory(type: Attribute) -> Attribute:
     if isinstance(type, TensorType) and type.has_static_shape():
         return MemRefType(type.element_type, type.get_shape())
     raise PassFailedException(f"a parameter of type {type}")
+
+
+def reshaped(builder: Builder, array: SSAValue, shape: tuple[int, ...]) -> SSAValue:
+    """An array in memory with other sizes."""
+    type = array.type
+    assert isinstance(type, MemRefType)
+    if tuple(type.get_shape()) == shape:
+        return array
+    return builder.insert(ReshapeOp(array, MemRefType(type.element_type, shape))).result
 
 
 def output_positions(function: func.FuncOp) -> list[int]:

@@ -1,0 +1,109 @@
+"""``trn-lower-elements``: programs that compute each element alone, spread over all partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from xdsl.builder import Builder
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint
+from xdsl.utils.exceptions import PassFailedException
+
+from ...dialects.trn.limits import PARTITIONS
+from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
+from .lower_rows import plan_rows, schedules_of_columns
+from .rows.buffers import Place, plus, view
+from .rows.emission import BlockEmission, Columns, RowPlan
+from .tensor_functions import (
+    parameters_in_memory,
+    refusing_illegal_operations,
+    replace_function,
+    reshaped,
+    tensor_sizes,
+)
+
+
+@dataclass(frozen=True)
+class LowerElementsPass(ModulePass):
+    """Lower an element-wise function on tensors of any sizes to instructions on 128 partitions.
+
+    Needs results of equal sizes, with every element computed from those at its own place. Each
+    partition gets as many neighbouring elements; what is left, fewer than 128, follows in one of
+    them. With ``columns``, a partition works on so many elements at a time.
+    """
+
+    name = "trn-lower-elements"
+
+    columns: int = 0
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.columns < 0:
+            raise PassFailedException(f"{self.name}: columns must not be negative")
+        for function in list(op.ops):
+            if isinstance(function, func.FuncOp):
+                with refusing_illegal_operations():
+                    _lower(function, self.columns)
+
+    @classmethod
+    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+        """Whole shares, or some widths of parts."""
+        return schedules_of_columns(cls, ctx, module_op)
+
+
+class _Elements(BlockEmission):
+    """Instructions on ``rows`` times ``width`` neighbouring elements of flat arrays."""
+
+    def __init__(self, plan: RowPlan, rows: int, width: int, first: int) -> None:
+        super().__init__(plan, plan.builder, rows, 0)
+        self.width = width
+        self.first = first
+
+    def memory(self, builder: Builder, position: int, columns: Columns | None) -> SSAValue:
+        """A share of each partition, or some columns of it."""
+        start: Place = self.first
+        size = self.width
+        if columns is not None and not columns.is_all:
+            start, size = plus(builder, columns.start, self.first), columns.size
+        shape, steps = (self.rows, size), (self.width, 1)
+        return view(builder, self.plan.arrays[position], [start], shape, (0, 0), steps)
+
+
+def _lower(function: func.FuncOp, columns: int) -> None:
+    count = _dimensions(function)
+    total = leading_size(function, count)
+    block = parameters_in_memory(function)
+    builder = Builder(InsertPoint.at_end(block))
+    flat = {index: reshaped(builder, array, (total,)) for index, array in enumerate(block.args)}
+    width, rest = divmod(total, PARTITIONS)
+    if width:
+        _emit(function, builder, flat, (PARTITIONS, width, 0), columns)
+    if rest:
+        _emit(function, builder, flat, (1, rest, total - rest), columns)
+    builder.insert(func.ReturnOp())
+    replace_function(function, block)
+
+
+def _emit(
+    function: func.FuncOp,
+    builder: Builder,
+    flat: Mapping[int, SSAValue],
+    part: tuple[int, int, int],
+    columns: int,
+) -> None:
+    rows, width, first = part
+    share = with_leading_sizes(function, _dimensions(function), (rows, width))
+    _Elements(plan_rows(share, builder, flat, columns), rows, width, first).run()
+
+
+def _dimensions(function: func.FuncOp) -> int:
+    """The dimensions of all tensors; raises ``PassFailedException`` if elements are not alone."""
+    count = common_dimensions(function)
+    if any(len(tensor_sizes(argument)) != count for argument in function.args):
+        raise PassFailedException(f"{LowerElementsPass.name} needs elements that are alone")
+    return count
