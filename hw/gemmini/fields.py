@@ -52,6 +52,8 @@ PAIR: Layout = {
     "second_rows": Field(2, 48, 16),
 }
 """Preload (stationary operand, C) and the computations (A, B or D)."""
+LARGEST_EXTENT = (1 << PAIR["second_rows"].bits) - 1
+"""The largest number of rows or columns that a command can name."""
 
 CONFIG_EX: Layout = {
     "type": Field(1, 0, 2),

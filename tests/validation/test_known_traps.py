@@ -73,12 +73,12 @@ func.func @f(%A: memref<2x2xi8>, %B: memref<2x5xi8>, %C: memref<2x5xi32>)
 
 ONE_PRODUCT = """
   gemmini.preload %b[%c2, %c5] to %sum[{rows}, %c5] : !gemmini.local<spad>, !gemmini.local<acc>
-  gemmini.compute_preloaded %a[{a_rows}, %c2], %none[%c2, %c5]
+  gemmini.compute_preloaded %a[{a_rows}, %c2], %none[{none_rows}, %c5]
     : !gemmini.local<spad>, !gemmini.local<none>"""
 
 
-def product(rows: str, a_rows: str = "%c2") -> str:
-    return ONE_PRODUCT.format(rows=rows, a_rows=a_rows)
+def product(rows: str, a_rows: str = "%c2", none_rows: str = "%c2") -> str:
+    return ONE_PRODUCT.format(rows=rows, a_rows=a_rows, none_rows=none_rows)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,15 @@ def test_both_engines_on_accumulated_products(products: str, verdict: str) -> No
         result = engine(source, target)
         assert result.verdict == verdict, (engine, result.reason)
         assert (result.counterexample is not None) == (verdict == "refuted")
+
+
+@pytest.mark.parametrize("number", ["-5", "65536"])
+def test_sizes_without_an_operand_still_fit_their_fields(number: str) -> None:
+    """No command can say that nothing has −5 rows, so neither engine accepts that."""
+    products = f"%n = arith.constant {number} : index" + product("%c2", none_rows="%n")
+    source, target = parse_module(PRODUCT), parse_module(INSTRUCTIONS.format(products=products))
+    for engine in (validate, validate_unrolled):
+        assert engine(source, target).verdict != "proved", engine
 
 
 HEADER = """#include <math.h>

@@ -32,6 +32,7 @@ from ...dialects.gemmini import (
 )
 from ...hw.gemmini import semantics
 from ...hw.gemmini.config import GemminiConfig
+from ...hw.gemmini.fields import LARGEST_EXTENT
 from ..core.condition import FALSE, TRUE, Condition, all_of, any_of, less_than, negate, within
 from ..core.index import Index, Variable, constant_index
 from ..core.initialised import require_initialised
@@ -388,6 +389,9 @@ class GemminiExtractor(Extractor):
     ) -> Operand:
         address = self.address(value, operation)
         if address.space == "none":
+            # No element is touched; the numbers are still to fit their fields.
+            for size in (rows, cols):
+                self.size(size, operation, 0, LARGEST_EXTENT)
             return Operand(address, constant_index(0), constant_index(0))
         dim = self.config.dim
         return Operand(
