@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..dialects.context import universe
 from ..hw.machines import TRAINIUM
+from ..passes.statements import SEPARATOR
 from .command_optimize import add_common_arguments, run_one
 from .executors import in_this_process
 from .exit_status import ACCEPTED
 from .machine_choice import choose_machine
 from .optimize import OptimizeOptions
+from .pipeline_argument import read_pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +30,8 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
         from .optimize_trainium import optimize_trainium
 
         return optimize_trainium(options.kernel, folder, options), ACCEPTED
+    for pipeline in options.pipeline.split(SEPARATOR.strip()):
+        read_pipeline(pipeline.strip(), universe().all_passes)
     choices = OptimizeOptions(
         config=options.config,
         level=options.level,

@@ -290,7 +290,8 @@ class _Job:
             else:
                 state = self._advised_search(part, budget, first, similar, progress)
         except NothingProvedError as error:
-            raise Diagnostic(f"{self.path}: no program could be accepted: {error}") from error
+            reason = str(error).removeprefix("error: ")
+            raise Diagnostic(f"{self.path}: no program could be accepted: {reason}") from error
         candidates = f"{state.evaluated}/{budget} candidates"
         which = f"   product {number + 1} of {count}" if count > 1 else ""
         self._ended("search", f"{candidates}   best {_best(state).cycles:,} cycles{which}")

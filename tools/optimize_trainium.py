@@ -18,10 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.passes import ModulePass
-from xdsl.utils.arg_spec import parse_pipeline
-from xdsl.utils.exceptions import ArgSpecParseError, PassFailedException, VerifyException
+from xdsl.utils.exceptions import PassFailedException, VerifyException
 
 from ..diagnostics import Diagnostic
 from ..dialects.context import new_context
@@ -36,6 +35,7 @@ from ..lifting.recurrences import lift_recurrence
 from ..passes.emission.emit_nki import emit_nki
 from ..passes.registry import get_trainium_passes
 from ..validation.validate import Validation, validate
+from .pipeline_argument import read_pipeline
 from .read import read_text
 from .terminal import TerminalListener
 from .trainium_streams import Streams, fastest_streams
@@ -101,13 +101,23 @@ def _candidates(
     kernel: str, lifted: LiftResult, config: TrainiumConfig, options: argparse.Namespace
 ) -> list[Candidate]:
     """All schedules within the budget, or the one that was asked for; at least one is legal."""
+    _require_known_sizes(kernel, lifted.module)
     asked = getattr(options, "pipeline", None)
-    instances = _parsed(asked) if asked else _instances(kernel, lifted.module)
+    instances = _given(asked) if asked else _instances(kernel, lifted.module)
     budget = getattr(options, "budget", None)
     found = [_evaluate(one, lifted.module, config) for one in islice(instances, budget)]
     if all(candidate.timing is None for candidate in found):
         raise Diagnostic(f"{kernel}: cannot be lowered: {found[0].diagnostic}")
     return found
+
+
+def _require_known_sizes(kernel: str, module: ModuleOp) -> None:
+    for argument in kernel_function(module).args:
+        if isinstance(argument.type, TensorType) and not argument.type.has_static_shape():
+            raise Diagnostic(
+                f"{kernel}: cannot be lowered: {argument.name_hint} has a size that is no number",
+                hint="give sizes as numbers, as in `#define N 64`",
+            )
 
 
 def _instances(kernel: str, module: ModuleOp) -> Iterator[ModulePass]:
@@ -122,7 +132,7 @@ def _instances(kernel: str, module: ModuleOp) -> Iterator[ModulePass]:
         if not instances:
             reasons.append(f"{kind.name}: {_refusal(kind(), module)}")
     if not applicable:
-        raise Diagnostic(f"{kernel}: cannot be lowered: {'; '.join(reasons)}")
+        raise Diagnostic("\n  ".join([f"{kernel}: cannot be lowered:", *reasons]))
     yield from applicable
 
 
@@ -134,19 +144,16 @@ def _refusal(instance: ModulePass, module: ModuleOp) -> str:
     return "no schedule"
 
 
-def _parsed(pipeline: str) -> Iterator[ModulePass]:
+def _given(pipeline: str) -> Iterator[ModulePass]:
     """The lowering pass of a pipeline; raises ``Diagnostic`` for anything else."""
     passes = get_trainium_passes()
-    try:
-        specs = list(parse_pipeline(pipeline))
-        if len(specs) != 1 or specs[0].name not in passes:
-            raise Diagnostic(
-                f"--pipeline {pipeline}: not a schedule for Trainium",
-                hint=f"one of {', '.join(passes)}",
-            )
-        yield passes[specs[0].name]().from_pass_spec(specs[0])
-    except (ArgSpecParseError, ValueError) as error:
-        raise Diagnostic(f"--pipeline {pipeline}: {error}") from error
+    instances = read_pipeline(pipeline, passes)
+    if len(instances) != 1:
+        raise Diagnostic(
+            f"--pipeline {pipeline}: not a schedule for Trainium",
+            hint=f"one of {', '.join(passes)}",
+        )
+    yield instances[0]
 
 
 def _evaluate(instance: ModulePass, module: ModuleOp, config: TrainiumConfig) -> Candidate:
