@@ -14,8 +14,9 @@ from xdsl.dialects.builtin import ModuleOp
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import GemminiConfig
 from ..hw.gemmini.functional import expanded
+from ..hw.gemmini.memory import MemoryLayout
 from ..hw.gemmini.unroll import stream_of_module
-from ..hw.stream import StreamError
+from ..hw.stream import CommandStream, StreamError
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .core.certificate import (
     FlowCertificate,
@@ -60,17 +61,20 @@ def check_certificate(
     Raises ``Violation`` if a claim does not hold or does not fit the programs, and ``Unsupported``
     for programs outside the quasi-affine class.
     """
-    solver = (options or ValidationOptions()).solver()
     difference = interface_difference(source, target)
     if difference is not None:
         raise Unsupported(f"the programs cannot be compared: {difference}")
+    if isinstance(certificate, SizeCertificate):
+        try:
+            stream, layout = stream_of_module(target, config)
+        except (Diagnostic, StreamError) as error:
+            raise Unsupported(f"target: {error}") from error
+        return check_stream(source, stream, layout, certificate, config, options)
     try:
-        if isinstance(certificate, SizeCertificate):
-            return _check_at_size(source, target, certificate, config, solver)
+        solver = (options or ValidationOptions()).solver()
         return _check(source, target, certificate, config, solver)
     except (KeyError, ValueError) as error:
-        # Claims about statements or counters that these programs do not have.
-        raise Violation(f"the certificate fits the programs ({error})", None) from error
+        raise _misfit(error) from error
 
 
 def _check(
@@ -122,13 +126,15 @@ def _equal(left: Side, right: Side, certificate: ProofCertificate, solver: Solve
     return matcher.assumptions
 
 
-def _check_at_size(
+def check_stream(
     source: ModuleOp,
-    target: ModuleOp,
+    stream: CommandStream,
+    layout: MemoryLayout,
     certificate: SizeCertificate,
     config: GemminiConfig,
-    solver: Solver,
+    options: ValidationOptions | None = None,
 ) -> Rechecked:
+    """``check_certificate`` of a command stream, as ``trace.api.validate_stream`` proves it."""
     # Most certificates need none of this, which compiles code when it is imported.
     from .trace.finding import Finding
     from .trace.parameters import assumptions_at, require_same_parameters
@@ -136,19 +142,26 @@ def _check_at_size(
     from .trace.specification import specification_of
     from .trace.state import OutOfRange
 
-    begin_part("source")
-    side = _checked(extract(source, config), certificate.source, solver)
-    specification = specification_of(side, certificate.outputs, solver)
-    begin_part("equality")
+    solver = (options or ValidationOptions()).solver()
     try:
-        stream, layout = stream_of_module(target, config)
         require_same_parameters(source, layout)
+        begin_part("source")
+        side = _checked(extract(source, config), certificate.source, solver)
+        specification = specification_of(side, certificate.outputs, solver)
+        begin_part("equality")
         plain, _ = expanded(stream, config)
         proof = Proof(specification, plain, layout, config)
         proof.run(hazards=True)
+    except (KeyError, ValueError) as error:
+        raise _misfit(error) from error
     except Finding as finding:
         raise Violation(finding.reason, None) from finding
-    except (Diagnostic, StreamError, OutOfRange) as error:
+    except (StreamError, OutOfRange) as error:
         raise Unsupported(f"target: {error}") from error
-    assumptions = assumptions_at(layout, config)
-    return Rechecked(assumptions, solver.queries + proof.lemmas, solver.seconds)
+    obligations = solver.queries + proof.lemmas
+    return Rechecked(assumptions_at(layout, config), obligations, solver.seconds)
+
+
+def _misfit(error: KeyError | ValueError) -> Violation:
+    """Claims about statements or counters that these programs do not have."""
+    return Violation(f"the certificate fits the programs ({error})", None)

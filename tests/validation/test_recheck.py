@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from liftproof.hw.gemmini.config import load_config
+from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.core.certificate import ProofCertificate
 from liftproof.validation.core.certificate_json import (
     CertificateError,
@@ -20,7 +21,9 @@ from liftproof.validation.core.certificate_json import (
 from liftproof.validation.core.checker import Violation
 from liftproof.validation.core.polyhedral import Unsupported
 from liftproof.validation.recheck import check_certificate
+from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import validate
+from xdsl.dialects.builtin import ModuleOp
 
 CONFIG = load_config()
 SIZES = (20, 24, 40)
@@ -28,7 +31,7 @@ SIZES = (20, 24, 40)
 
 def certificate_of(program: Any, *levels: str) -> ProofCertificate:
     result = validate(*(program.module(level) for level in levels))
-    assert result.certificate is not None, result.reason
+    assert isinstance(result.certificate, ProofCertificate), result.reason
     return result.certificate
 
 
@@ -47,23 +50,50 @@ def test_certificate_proves_after_a_round_trip_through_json(kernel, target: str)
 
 
 def test_checking_needs_no_isl(kernel, tmp_path: Path) -> None:
-    """A process in which islpy cannot be imported checks the certificate."""
+    """A process in which islpy cannot be imported checks certificates of both engines."""
     program = kernel(*SIZES)
     for level in ("loops", "instructions"):
         (tmp_path / f"{level}.mlir").write_text(program.text(level))
-    certificate = certificate_of(program, "loops", "instructions")
-    (tmp_path / "proof.json").write_text(certificate_text(certificate, {}))
+    at_size = validate_unrolled(program.module("loops"), program.module("instructions"))
+    assert at_size.certificate is not None
+    for name, certificate in (
+        ("proof", certificate_of(program, "loops", "instructions")),
+        ("at_size", at_size.certificate),
+    ):
+        (tmp_path / f"{name}.json").write_text(certificate_text(certificate, {}))
     script = (
         "import sys; sys.modules['islpy'] = None\n"
         "from liftproof.tools.cli import main\n"
-        "sys.exit(main(['validate', 'loops.mlir', 'instructions.mlir',"
-        " '--check-certificate', 'proof.json']))"
+        "for name in ('proof', 'at_size'):\n"
+        "    main(['validate', 'loops.mlir', 'instructions.mlir',"
+        " '--check-certificate', name + '.json'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("proved")
+    assert done.stdout.count("proved (") == 2, done.stderr
+    assert "proved at size: A int8[20, 40]" in done.stdout
+
+
+def test_limits_on_sizes_are_part_of_a_certificate() -> None:
+    """What is proved for some sizes only is checked for these, and for no others."""
+
+    def copy(place: str) -> ModuleOp:
+        head = "void copy(int n, const int8_t a[16], int8_t c[16])"
+        loop = f"for (int i = 0; i < n; i++) c[{place}] = a[{place}];"
+        return parse_c_kernel(f"#include <stdint.h>\n{head} {{ {loop} }}", "copy.c")
+
+    first = validate(copy("i"), copy("n - 1 - i"))
+    assert isinstance(first.certificate, ProofCertificate)
+    text = certificate_text(first.certificate, {})
+    assert certificate_text(read_certificate(text), {}) == text
+    found = check_certificate(copy("i"), copy("n - 1 - i"), read_certificate(text), CONFIG)
+    assert "sizes for which" in found.assumptions[-1]
+    assert found.assumptions == first.assumptions
+    for limits in ({"and": []}, {"zero": [1]}, {"zero": [-17, [1, "n0"]]}):
+        changed = json.dumps(json.loads(text) | {"precondition": limits})
+        with pytest.raises(Violation):
+            check_certificate(copy("i"), copy("n - 1 - i"), read_certificate(changed), CONFIG)
 
 
 def numbers_in(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -228,7 +228,7 @@ def _prove_within(
 ) -> None:
     """Prove that points where inequalities and equalities hold lie in the box."""
     if any(low > high or max(-low, high) >= LARGEST_NUMBER for low, high in box):
-        raise Violation("the box of a claim has points", None)
+        raise Violation("the counters of a claim lie in a box of numbers", None)
     query = Query()
     at = [query.constant("x") for _ in box]
     outside = [
