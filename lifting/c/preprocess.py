@@ -88,8 +88,7 @@ KERNEL_KEYWORDS: Mapping[str, str] = {
 """Keywords of constructs that no kernel may use, with what to do instead."""
 
 MACHINE_C_KEYWORDS: Mapping[str, str] = {
-    **KERNEL_KEYWORDS,
-    "break": "put the condition into the loop's bounds or around the body",
+    **{k: v for k, v in KERNEL_KEYWORDS.items() if k not in ("switch", "case", "default")},
     "struct": "pass arrays and scalars as separate parameters",
 }
 """The same for programs of machine instructions, which are closer to C's core."""

@@ -280,6 +280,21 @@ class While(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Switch(Node):
+    """``switch (value) body``."""
+
+    value: Expression
+    body: Statement
+
+
+@dataclass(frozen=True, eq=False)
+class Case(Node):
+    """``case value:``, or ``default:`` if the value is None."""
+
+    value: Expression | None
+
+
+@dataclass(frozen=True, eq=False)
 class Break(Node):
     """``break;``."""
 
@@ -308,6 +323,8 @@ Statement: TypeAlias = (
     | If
     | For
     | While
+    | Switch
+    | Case
     | Break
     | Continue
     | Return

@@ -254,7 +254,9 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         if specifiers.is_typedef:
             for declared, _ in cast("list[tuple[_DeclaredName, Any]]", children[1:]):
                 self._type_names[declared.name] = self._type(specifiers, declared)
-            return syntax.Empty(self._at(meta))
+            if not specifiers.enumerators:
+                return syntax.Empty(self._at(meta))
+            return syntax.Declaration(self._at(meta), specifiers.enumerators)
         declarators = [
             syntax.Declarator(
                 declared.location, declared.name, self._type(specifiers, declared), initializer
@@ -354,6 +356,15 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def do_statement(self, meta: Meta, children: list[Any]) -> syntax.While:
         return syntax.While(self._at(meta), children[1], children[0], body_first=True)
+
+    def switch_statement(self, meta: Meta, children: list[Any]) -> syntax.Switch:
+        return syntax.Switch(self._at(meta), *children)
+
+    def case_label(self, meta: Meta, children: list[Any]) -> syntax.Case:
+        return syntax.Case(self._at(meta), children[0])
+
+    def default_label(self, meta: Meta, children: list[Any]) -> syntax.Case:
+        return syntax.Case(self._at(meta), None)
 
     def break_statement(self, meta: Meta, children: list[Any]) -> syntax.Break:
         return syntax.Break(self._at(meta))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xdsl.ir import Block
 
+from ...diagnostics import SourceLocation
 from ..c import syntax
 from ..c.polynomial import Interval
 from ..c.types import CInteger
@@ -18,6 +19,22 @@ from .terms import ALWAYS, Atom, Condition, atom
 from .values import Number, Value, Variable
 
 Instruction = Callable[[syntax.Call], None]
+STATEMENT_LIMIT = 1 << 14
+"""Statements that are run in iterations one by one, also those of an analysis."""
+
+
+@dataclass
+class Steps:
+    """Running loops iteration by iteration, where reading them as loops fails."""
+
+    allowed: bool = False
+    left: int = field(default_factory=lambda: STATEMENT_LIMIT)
+    """Statements that may still be run so."""
+    loop_level: int | None = None
+    """Depth of the innermost loop that runs so; ``break`` must not be deeper, under a condition."""
+    function_level: int = 0
+    """The same of the function."""
+    notes: dict[SourceLocation, str] = field(default_factory=dict[SourceLocation, str])
 
 
 @dataclass
@@ -34,6 +51,7 @@ class Context:
     """While true, variables are followed but nothing is emitted."""
     level: int = 0
     """Depth of the region that is being read; 0 is the function's body."""
+    steps: Steps = field(default_factory=lambda: Steps())
 
     def fresh(self, name: str, interval: Interval) -> Atom:
         """An unknown integer of the region that is being read."""

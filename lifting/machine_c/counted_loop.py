@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ...diagnostics import Diagnostic, SourceLocation
 from ..c import syntax
@@ -123,7 +124,8 @@ def _check_unchanged(loop: syntax.For, header: LoopHeader) -> None:
             )
 
 
-def assignments(statement: syntax.Statement) -> list[tuple[str, SourceLocation]]:
+@lru_cache(maxsize=1024)
+def assignments(statement: syntax.Statement) -> tuple[tuple[str, SourceLocation], ...]:
     """The names of the variables that a statement assigns, and where."""
     found: list[tuple[str, SourceLocation]] = []
     for node in descendants(statement):
@@ -133,7 +135,7 @@ def assignments(statement: syntax.Statement) -> list[tuple[str, SourceLocation]]
                 target = target.base
             if isinstance(target, syntax.Identifier):
                 found.append((target.name, node.location))
-    return found
+    return tuple(found)
 
 
 def divides(statement: syntax.Statement, name: str) -> bool:

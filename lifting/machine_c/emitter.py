@@ -97,6 +97,9 @@ class Emitter:
         self._frames.append(_Frame(block, is_loop, condition))
         try:
             yield
+        except Diagnostic:
+            block.drop_all_references()  # nobody will have this block
+            raise
         finally:
             self._frames.pop()
 

@@ -23,6 +23,7 @@ from .counted_loop import CountedLoop, assignments, counted_loop, divides
 from .recurrences import Formula, guess, is_proved
 from .scopes import Cell, restore
 from .statements import Statements
+from .step_by_step import run_step_by_step
 from .terms import ZERO, Atom, Sum, atom, constant
 from .values import Held, Number, Unknown, Value, Variable, sum_of, with_sum
 
@@ -37,8 +38,19 @@ _POINTER_RANGE = Interval(-(1 << 40), 1 << 40)
 
 
 def run_loop(statements: Statements, loop: syntax.For) -> None:
-    """Read one loop. Raises Diagnostic where it cannot be followed."""
-    _Loop(statements, loop).run()
+    """Read one loop; iteration by iteration if that is allowed and needed.
+
+    Raises Diagnostic where it cannot be followed.
+    """
+    context = statements.context
+    before = context.scopes.save()
+    try:
+        _Loop(statements, loop).run()
+    except Diagnostic as reason:
+        if not context.steps.allowed:
+            raise
+        restore(before)
+        run_step_by_step(statements, loop, reason)
 
 
 @dataclass
@@ -123,7 +135,7 @@ class _Loop:
                 unknown = Atom(cell.variable.name, total.interval, self._context.level + 1)
                 found.append(_Changing(cell, value, unknown))
             else:
-                cell.value = _lost(cell)
+                cell.value = self._lose(cell)
         return found
 
     def _solve(
@@ -134,15 +146,16 @@ class _Loop:
         Formulas and bounds are assumptions until one iteration that starts from all of them is
         seen to keep all of them.
         """
+        trips = counted.trips.interval.high
+        after = replace(number, interval=Interval(0, max(0, trips)), key=object())
         for round_number in range(_MAX_ROUNDS):
             self._analyse(counted, number, changing)
             if round_number == 0:
                 for variable in changing:
-                    _guess_advance(variable, number, self._context.level)
+                    _guess_advance(variable, after, self._context.level)
                 continue
-            trips = counted.trips.interval.high
-            revised = _revise(changing, trips, last_chance=round_number >= _PATIENCE)
-            if not self._guess(number, changing) and not revised:
+            revised = _revise(changing, number, trips, last_chance=round_number >= _PATIENCE)
+            if not self._guess(number, after, changing) and not revised:
                 break
         else:
             # Nothing is assumed any more: whatever comes out is true.
@@ -153,11 +166,15 @@ class _Loop:
             self._analyse(counted, number, changing)
         return [c for c in changing if c.formula is None or c.formula.value != c.initial_sum]
 
-    def _guess(self, number: Atom, changing: list[_Changing]) -> bool:
-        """Guess formulas for what has none and has not been tried; tell whether there are any."""
+    def _guess(self, number: Atom, after: Atom, changing: list[_Changing]) -> bool:
+        """Guess formulas for what has none and has not been tried; tell whether there are any.
+
+        Formulas are in terms of ``after``, which may also be the number of iterations.
+        """
         known = [c for c in changing if c.update is not None]
         formulas = guess(
             number,
+            after,
             [c.atom for c in known],
             [c.initial_sum for c in known],
             [c.update for c in known if c.update is not None],
@@ -267,7 +284,7 @@ class _Loop:
             elif variable.cell in carried:
                 total = carried[variable.cell].enter(remaining, self._context.level + 1)
             else:
-                variable.cell.value = _lost(variable.cell)
+                variable.cell.value = self._lose(variable.cell)
                 continue
             variable.cell.value = with_sum(variable.initial, total)
 
@@ -306,8 +323,15 @@ class _Loop:
         if variable.formula is not None:
             return self._after(variable, counted)
         if carried is None:
-            return _lost(variable.cell)
+            return self._lose(variable.cell)
         return with_sum(variable.initial, carried.enter(results, self._context.level))
+
+    def _lose(self, cell: Cell) -> Unknown:
+        """Give the value up; raises Diagnostic where running the iterations may still tell it."""
+        lost = _lost(cell)
+        if self._context.steps.allowed:
+            raise Diagnostic(lost.reason, self._loop.location)
+        return lost
 
     def _unknown_after(self, variable: _Changing, counted: CountedLoop) -> Sum:
         name, level = variable.cell.variable.name, self._context.level
@@ -343,15 +367,22 @@ def _guess_advance(variable: _Changing, number: Atom, level: int) -> None:
         variable.formula = Formula(number, value)
 
 
-def _revise(changing: list[_Changing], trips: int, *, last_chance: bool) -> bool:
-    """Drop formulas and widen bounds that one iteration did not keep; tell whether any did not."""
+def _revise(changing: list[_Changing], number: Atom, trips: int, *, last_chance: bool) -> bool:
+    """Drop formulas and widen bounds that one iteration did not keep; tell whether any did not.
+
+    What follows from a wrong formula says nothing about bounds.
+    """
+    dropped = False
+    for variable in changing:
+        formula, update = variable.formula, variable.update
+        if formula is not None and (update is None or not is_proved(formula, number, update)):
+            variable.formula, dropped = None, True
+    if dropped:
+        return True
     revised = False
     for variable in changing:
-        update = variable.update
-        if variable.formula is not None and update is not None:
-            if is_proved(variable.formula, update):
-                continue
-            variable.formula, revised = None, True
+        if variable.formula is not None:
+            continue
         wanted = _wanted_bounds(variable, trips, last_chance=last_chance)
         variable.is_bounded = wanted == variable.atom.interval
         if not variable.is_bounded:

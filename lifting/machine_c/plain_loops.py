@@ -8,15 +8,24 @@ from ...diagnostics import Diagnostic
 from ..c import syntax
 from ..c.rewrite_tree import with_new_children
 from ..c.traversal import descendants
+from .early_exits import has_exit, without_exits
 
 
-def with_plain_loops(function: syntax.Function) -> syntax.Function:
+def with_plain_loops(function: syntax.Function, *, keep: bool = False) -> syntax.Function:
     """The function with every loop a ``for`` without ``continue``.
 
     A ``while`` loop must end with the step of the variable that its condition compares. Raises
-    Diagnostic for other loops.
+    Diagnostic for other loops; with ``keep`` they stay as they are.
     """
-    return replace(function, body=with_new_children(function.body, _change))
+    change = _change_or_keep if keep else _change
+    return replace(function, body=with_new_children(function.body, change))
+
+
+def _change_or_keep(node: syntax.Node) -> syntax.Node | None:
+    try:
+        return _change(node)
+    except Diagnostic:
+        return None
 
 
 def _change(node: syntax.Node) -> syntax.Node | None:
@@ -27,7 +36,7 @@ def _change(node: syntax.Node) -> syntax.Node | None:
             return _while(node)
         case syntax.For():
             inner = with_new_children(node, _change)
-            return _with_one_step(replace(inner, body=_without_continue(inner.body)))
+            return _with_one_step(replace(inner, body=without_exits(inner.body, syntax.Continue)))
         case syntax.Break():
             raise _refused(node, "'break'")
         case _:
@@ -48,7 +57,7 @@ def _while(node: syntax.While) -> syntax.Node:
     if not body or not isinstance(body[-1], syntax.ExpressionStatement):
         raise _refused(node, "a 'while' loop that does not end with a step of its counter")
     step = body[-1].expression
-    if not _steps(step, node.condition) or _has_continue(node.body):
+    if not _steps(step, node.condition) or has_exit(node.body, syntax.Continue):
         raise _refused(node, "a 'while' loop that does not end with a step of its counter")
     rest = syntax.Compound(node.body.location, body[:-1])
     return _for(node, node.condition, step, rest)
@@ -57,11 +66,14 @@ def _while(node: syntax.While) -> syntax.Node:
 def _do(node: syntax.While) -> syntax.Node:
     """``do { … } while (++i < n)`` is the body once, and a loop over the rest."""
     condition, body = node.condition, node.body
+    if isinstance(condition, syntax.Literal) and not condition.value:
+        inner = with_new_children(body, _change)
+        return without_exits(without_exits(inner, syntax.Continue), syntax.Break)
     if isinstance(condition, syntax.Binary) and isinstance(condition.left, syntax.Increment):
         step = condition.left
         if step.prefix and isinstance(step.target, syntax.Identifier):
             plain = replace(condition, left=step.target)
-            if _has_continue(body):
+            if has_exit(body, syntax.Continue):
                 raise _refused(node, "'continue' in a 'do' loop")
             once = syntax.ExpressionStatement(step.location, step)
             inner = with_new_children(body, _change)
@@ -70,7 +82,7 @@ def _do(node: syntax.While) -> syntax.Node:
     statements = body.statements if isinstance(body, syntax.Compound) else (body,)
     if statements and isinstance(statements[-1], syntax.ExpressionStatement):
         step = statements[-1].expression
-        if _steps(step, condition) and not _has_continue(body):
+        if _steps(step, condition) and not has_exit(body, syntax.Continue):
             inner = with_new_children(body, _change)
             without = syntax.Compound(body.location, statements[:-1])
             rest = _for(node, condition, step, without)
@@ -114,58 +126,3 @@ def _steps(step: syntax.Expression, condition: syntax.Expression) -> bool:
         isinstance(node, syntax.Identifier) and node.name == target.name
         for node in descendants(condition)
     )
-
-
-def _has_continue(node: syntax.Node) -> bool:
-    """Whether ``continue`` of this loop, not of one inside, occurs."""
-    if isinstance(node, syntax.Continue):
-        return True
-    if isinstance(node, syntax.For | syntax.While):
-        return False
-    match node:
-        case syntax.Compound(statements=statements):
-            return any(_has_continue(inner) for inner in statements)
-        case syntax.If(then=then, otherwise=otherwise):
-            return _has_continue(then) or (otherwise is not None and _has_continue(otherwise))
-        case _:
-            return False
-
-
-def _without_continue(body: syntax.Statement) -> syntax.Statement:
-    """``if (c) continue; rest`` is ``if (!c) { rest }``."""
-    if not _has_continue(body):
-        return body
-    statements = body.statements if isinstance(body, syntax.Compound) else (body,)
-    found: list[syntax.Statement] = []
-    for number, statement in enumerate(statements):
-        if isinstance(statement, syntax.Continue):
-            break
-        if not _has_continue(statement):
-            found.append(statement)
-            continue
-        rest = syntax.Compound(statement.location, tuple(statements[number + 1 :]))
-        if isinstance(statement, syntax.Compound) and not _declares(statement):
-            whole = replace(statement, statements=(*statement.statements, *rest.statements))
-            found.append(_without_continue(whole))
-            break
-        if not isinstance(statement, syntax.If):
-            raise _refused(statement, "'continue' in a nested block")
-        found.append(_branch(statement, rest))
-        break
-    return syntax.Compound(body.location, tuple(found))
-
-
-def _branch(statement: syntax.If, rest: syntax.Compound) -> syntax.Statement:
-    """The branch with what follows it in those of its sides that do not skip it."""
-
-    def side(inner: syntax.Statement | None) -> syntax.Statement:
-        own = () if inner is None else (inner,)
-        return _without_continue(syntax.Compound(statement.location, (*own, *rest.statements)))
-
-    then, otherwise = side(statement.then), side(statement.otherwise)
-    return replace(statement, then=then, otherwise=otherwise)
-
-
-def _declares(block: syntax.Compound) -> bool:
-    """Whether a block has variables of its own, which what follows it must not see."""
-    return any(isinstance(statement, syntax.Declaration) for statement in block.statements)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import PurePath
 
 from xdsl.dialects import func
@@ -27,7 +26,7 @@ from .header import header_constants, header_types
 from .host_code import plain_text, without_host_code
 from .instructions import Instructions
 from .loops import run_loop
-from .plain_loops import with_plain_loops
+from .plain_unit import plain_unit
 from .scopes import Scopes
 from .signatures import UNAMBIGUOUS_NAMES
 from .statements import Statements
@@ -58,7 +57,13 @@ def read_machine_c(text: str, filename: str, config: GemminiConfig) -> ModuleOp:
         plain, macros = plain_text(text)
         unit = parse_c(plain, filename, header_types(config), TOKEN_LIMIT, MACHINE_C_KEYWORDS)
         unit, notes = without_host_code(unit, macros)
-        return _Reader(unit, filename, config, notes).read()
+        try:
+            return _Reader(unit, filename, config, notes).read()
+        except Diagnostic as error:
+            try:
+                return _Reader(unit, filename, config, notes, step_by_step=True).read()
+            except Diagnostic:
+                raise error from None
     except RecursionError:
         raise Diagnostic(
             "the program is nested too deeply",
@@ -74,9 +79,10 @@ class _Reader:
         filename: str,
         config: GemminiConfig,
         notes: Sequence[str],
+        *,
+        step_by_step: bool = False,
     ) -> None:
-        plain = {name: with_plain_loops(function) for name, function in unit.functions.items()}
-        unit = replace(unit, functions=plain)
+        unit = plain_unit(unit, keep=step_by_step)
         self._unit = unit
         self._filename = filename
         self._notes = notes
@@ -90,6 +96,8 @@ class _Reader:
         context = Context(
             scopes, self._expressions, self._emitter, self._instructions.call, helpers
         )
+        context.steps.allowed = step_by_step
+        self._steps = context.steps
         self._scopes = scopes
         self._statements = Statements(context, run_loop)
         self._arrays: list[DramArray] = []
@@ -163,6 +171,7 @@ class _Reader:
             "source": strings(PurePath(self._filename).name),
         }
         warnings = [*self._instructions.warnings, *self._fence_warning(), *self._notes]
+        warnings.extend(self._steps.notes.values())
         if warnings:
             attributes["warnings"] = ArrayAttr([strings(warning) for warning in warnings])
         for name, attribute in attributes.items():

@@ -33,6 +33,7 @@ class Formula:
 
 def guess(
     number: Atom,
+    after: Atom,
     variables: Sequence[Atom],
     initial: Sequence[Sum],
     updates: Sequence[Sum],
@@ -41,7 +42,8 @@ def guess(
     """Guess the formula of each variable, given what one iteration makes of all of them.
 
     ``updates`` are in terms of ``variables`` and ``number``; anything else in them must be of a
-    region outside of the loop, of at most the given ``level``, for a guess to be made.
+    region outside of the loop, of at most the given ``level``, for a guess to be made. Formulas are
+    in terms of ``after``, which may be the number of iterations too, as ``number`` may not.
     """
     history = [list(initial)]
     for step in range(_MAX_PERIOD + 1):
@@ -49,28 +51,35 @@ def guess(
         rewriter = Rewriter({**known, number: constant(step)})
         history.append([rewriter.sum(update) for update in updates])
     return [
-        _guess_one(number, [state[i] for state in history], updates[i], set(variables), level)
+        _guess_one(
+            number, after, [state[i] for state in history], updates[i], set(variables), level
+        )
         for i in range(len(variables))
     ]
 
 
 def _guess_one(
-    number: Atom, states: Sequence[Sum], update: Sum, variables: set[Atom], level: int
+    number: Atom,
+    after: Atom,
+    states: Sequence[Sum],
+    update: Sum,
+    variables: set[Atom],
+    level: int,
 ) -> Formula | None:
-    n = Sum(((number, 1),))
+    n = Sum(((after, 1),))
     if all(state.level <= level for state in states):
         step = states[1] - states[0]
         if all(b - a == step for a, b in pairwise(states)):
-            return Formula(number, states[0] + product(n, step))
+            return Formula(after, states[0] + product(n, step))
         for period in range(2, _MAX_PERIOD + 1):
             if all(a == b for a, b in zip(states, states[period:], strict=False)):
-                return Formula(number, _periodic(n, states[:period]))
+                return Formula(after, _periodic(n, states[:period]))
         if all(state == states[1] for state in states[2:]):  # a flag that is set once
-            return Formula(number, choice(compare("eq", n, constant(0)), states[0], states[1]))
+            return Formula(after, choice(compare("eq", n, constant(0)), states[0], states[1]))
     others = update.atoms - {number}
     if variables.isdisjoint(others) and all(other.level <= level for other in others):
         before = Rewriter({number: n - 1}).sum(update)
-        return Formula(number, choice(compare("eq", n, constant(0)), states[0], before))
+        return Formula(after, choice(compare("eq", n, constant(0)), states[0], before))
     return None
 
 
@@ -104,17 +113,17 @@ def _toggled(n: Sum, states: Sequence[Sum]) -> Sum | None:
     return remainder(atom(bit) + n, 2).scaled(factor) + states[0].constant
 
 
-def is_proved(formula: Formula, update: Sum) -> bool:
-    """Whether ``update``, one iteration after ``formula``, is the formula for the next iteration.
+def is_proved(formula: Formula, number: Atom, update: Sum) -> bool:
+    """Whether ``update``, what iteration ``number`` makes of ``formula``, is it for the next one.
 
     Where terms alone do not show it, each remainder of a small period is tried for itself.
     """
-    n = Sum(((formula.number, 1),))
+    n = Sum(((number, 1),))
     following = formula.at(n + 1)
     if following == update:
         return True
     return any(
-        all(_equal_at(formula.number, following, update, period, r) for r in range(period))
+        all(_equal_at(number, following, update, period, r) for r in range(period))
         for period in range(2, _MAX_PERIOD + 1)
     )
 

@@ -13,7 +13,9 @@ from .algebra import compare
 from .branches import run_branches
 from .context import Context
 from .declarations import Declarations, convert_to_variable
+from .side_effects import separated
 from .signatures import SIGNATURES
+from .step_by_step import LeaveFunction, LeaveIteration, run_step_by_step
 from .terms import Condition, Sum, Truth, atom, constant
 from .values import Unknown, Value, Variable, join
 
@@ -29,6 +31,11 @@ class Statements:
 
     def run(self, statement: syntax.Statement) -> None:
         """Run one statement. Raises Diagnostic for what machine C does not support."""
+        steps = self.context.steps
+        if steps.loop_level is not None:
+            steps.left -= 1
+            if steps.left < 0:
+                raise Diagnostic("too many iterations to read one by one", statement.location)
         if not self.context.analysing:
             self.context.emitter.location = statement.location
         match statement:
@@ -43,17 +50,44 @@ class Statements:
                 self._branch(statement)
             case syntax.For():
                 self._loop(self, statement)
-            case syntax.Return():
-                raise Diagnostic(
-                    "'return' is supported at the end of a function only", statement.location
-                )
-            case syntax.While() | syntax.Break() | syntax.Continue():
-                raise Diagnostic("only counted loops are supported", statement.location)
+            case syntax.Return() | syntax.Break() | syntax.Continue():
+                self._leave(statement)
+            case syntax.While():
+                if not self.context.steps.allowed:
+                    raise Diagnostic("only counted loops are supported", statement.location)
+                run_step_by_step(self, statement, None)
+            case syntax.Case() | syntax.Switch():
+                raise Diagnostic("a label has no use here", statement.location)
             case syntax.Empty():
                 pass
 
+    def _leave(self, statement: syntax.Return | syntax.Break | syntax.Continue) -> None:
+        """Leave a loop or function that runs step by step."""
+        steps, level = self.context.steps, self.context.level
+        if isinstance(statement, syntax.Return):
+            if not steps.allowed or steps.function_level != level:
+                raise Diagnostic(
+                    "'return' is supported at the end of a function only", statement.location
+                )
+            value = statement.value
+            raise LeaveFunction(None if value is None else self.context.expressions.value(value))
+        if not steps.allowed or steps.loop_level != level:
+            raise Diagnostic("only counted loops are supported", statement.location)
+        raise LeaveIteration(ends_loop=isinstance(statement, syntax.Break))
+
     def body(self, function: syntax.Function) -> Value | None:
-        """Run a function's body and return the value that it returns at its end, if any."""
+        """Run a function's body and return the value that it returns, if any."""
+        steps = self.context.steps
+        outer = steps.function_level, steps.loop_level
+        steps.function_level, steps.loop_level = self.context.level, None
+        try:
+            return self._body(function)
+        except LeaveFunction as left:
+            return left.value
+        finally:
+            steps.function_level, steps.loop_level = outer
+
+    def _body(self, function: syntax.Function) -> Value | None:
         statements = function.body.statements
         for statement in statements[:-1]:
             self.run(statement)
@@ -184,6 +218,18 @@ class Statements:
                     self.run(taken)
             return
         run_branches(self.context, self.run, statement, condition)
+
+    def holds(self, expression: syntax.Expression) -> bool:
+        """Whether a condition holds; Diagnostic where that is not known."""
+        taken = separated(expression)
+        for statement in taken.before:
+            self.run(statement)
+        condition = self._condition(taken.expression)
+        if not isinstance(condition, Truth):
+            raise Diagnostic("it is not known whether this holds", expression.location)
+        for statement in taken.after:
+            self.run(statement)
+        return condition.holds
 
     def _condition(self, expression: syntax.Expression) -> Condition:
         try:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from liftproof.diagnostics import Diagnostic
 from liftproof.hw.gemmini.config import load_config
-from liftproof.lifting.machine_c import read_machine_c
+from liftproof.lifting.machine_c import context, read_machine_c
 
 BEFORE = "void k(const elem_t A[64][64], const acc_t D[64][64], elem_t C[64][64]) {\n"
 AFTER = "\nmvout(&C[0][0], 1u << 31, 16, 16);\nfence();\n}\n"
@@ -84,9 +84,10 @@ def test_deep_nesting_is_refused() -> None:
     assert "nested too deeply" in refusal(text).message
 
 
-def test_long_chains_of_updates_are_refused() -> None:
-    """A value that no address needs is given up with a diagnostic."""
-    updates = "x = x % 7 + x / 5;\n" * 300
+def test_long_chains_of_updates_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that no address needs is given up with a diagnostic, if its loop is long."""
+    monkeypatch.setattr(context, "STATEMENT_LIMIT", 1000)
+    updates = "x = x % 7 + x / 5;\n" * 120
     text = BEFORE + f"for (int i = 0; i < 9; i++) {{ int x = i;\n{updates}\n }}" + AFTER
     assert refusal(text).message == "the value of 'x' is too complicated to follow"
 
