@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from ..hw.gemmini.config import GemminiConfig
 from ..hw.trainium.config import TrainiumConfig
 from ..validation.assumptions import ASSUMPTIONS
-from ..validation.core.certificate import ProofCertificate, SizeCertificate
+from ..validation.core.certificate import Certificate
 from ..validation.core.checker import Violation
 from ..validation.core.polyhedral import Unsupported
 from ..validation.limits import ValidationOptions
@@ -21,7 +21,7 @@ from ..validation.streams import HazardError, without_streams
 def recheck(
     source: ModuleOp,
     target: ModuleOp,
-    certificate: ProofCertificate | SizeCertificate,
+    certificate: Certificate,
     config: GemminiConfig,
     limits: ValidationOptions,
     neuron: TrainiumConfig | None = None,

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import islpy as isl
 
-from .core.certificate import FlowCertificate, ProofCertificate, SumCertificate, SumQuestion
+from .core.certificate import (
+    Certificate,
+    FlowCertificate,
+    ProofCertificate,
+    SumCertificate,
+    SumQuestion,
+)
 from .core.checker import Checker
 from .core.condition import TRUE, Condition, all_of
 from .core.identity import same_program
@@ -46,7 +52,7 @@ class Run:
     start: float = field(default_factory=time.perf_counter)
     proposer: Proposer | None = None
     target: Analysed | None = None
-    certificate: ProofCertificate | None = None
+    certificate: Certificate | None = None
     """What the oracle claimed, once everything is proved."""
 
 

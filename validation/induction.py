@@ -12,15 +12,18 @@ from itertools import islice, product
 from xdsl.dialects.builtin import ModuleOp
 
 from ..dialects.trn import TensorTensorScanOp
-from .core.certificate import FlowCertificate
+from .core.certificate import (
+    Certificate,
+    FlowCertificate,
+    InductionCertificate,
+    ProofCertificate,
+)
 from .core.checker import Violation
 from .core.index import Index
 from .core.polyhedral import Program, Role, Statement, Unsupported
 from .engine import Analysed, Run, analyse, prove
-from .extract.extraction import Level, level_of
-from .extract.from_loops import extract_running
 from .extract.from_trn import SCANNED
-from .recurrences import Recurrence, Steps, cut, observed_sums, recurrent
+from .recurrences import cut, recurrent, steps_of_source, steps_of_target, with_running_sums
 
 _ATTEMPTS = 4
 """Ways to pair the steps of both programs that are tried."""
@@ -37,18 +40,25 @@ def prove_by_induction(
         return None
     source = _with_running_sums(module, source, run)
     origins = recurrent(source.program, source.certificate)
+    mine = steps_of_source(source.program, source.certificate)
     before = run.target, run.certificate, run.proposer
-    for pair in islice(_pairs(source, origins, target, goal), _ATTEMPTS):
-        mine, theirs = pair
+    for steps in islice(_claims(source, origins, target, goal), _ATTEMPTS):
+        proof: Certificate | None = None
         try:
+            theirs = steps_of_target(mine, target.program, steps)
             first = analyse(cut(source.program, source.certificate, mine), run.solver)
             second = cut(target.program, target.certificate, theirs)
-            return prove(replace(first, precondition=source.precondition), second, run)
+            assumed = prove(replace(first, precondition=source.precondition), second, run)
+            proof = run.certificate
         except (Violation, Unsupported):
             continue
         finally:
             # What the oracle said is about other programs than those that were asked about.
             run.target, run.certificate, run.proposer = before
+        assert isinstance(proof, ProofCertificate)
+        flows = source.certificate, target.certificate
+        run.certificate = InductionCertificate(*flows, steps, proof)
+        return assumed
     return None
 
 
@@ -66,52 +76,36 @@ def _scans(program: Program, found: Sequence[Statement]) -> list[Statement]:
 
 
 def _with_running_sums(module: ModuleOp, source: Analysed, run: Run) -> Analysed:
-    """The source with sums as recurrences where their intermediate results are read."""
-    stores = observed_sums(source.program)
-    if not stores or level_of(module) is not Level.LOOPS:
+    program = with_running_sums(module, source.program)
+    if program is source.program:
         return source
-    program = extract_running(module, stores)
     return replace(analyse(program, run.solver), precondition=source.precondition)
 
 
-Pair = tuple[list[Recurrence], list[Recurrence]]
+Claimed = dict[str, tuple[int, tuple[Index, ...]]]
+"""Recurrence and step of statements, as ``InductionCertificate`` has them."""
 
 
-def _pairs(
+def _claims(
     source: Analysed, origins: Sequence[Statement], target: Analysed, goal: Sequence[Statement]
-) -> Iterator[Pair]:
-    """Recurrences of both programs that may be the same, with the steps of the target."""
-    mine = [
-        Recurrence(
-            number,
-            origin.array.element_type,
-            origin.dims,
-            origin.condition,
-            {origin.name: Steps(origin.dims, tuple(Index.of(dim) for dim in origin.dims))},
-        )
-        for number, origin in enumerate(origins)
-    ]
+) -> Iterator[Claimed]:
+    """Which recurrence of the source each one of the target may be, and its steps."""
     places = [_places(source.program, source.certificate, origin) for origin in origins]
     for with_start in (True, False):
-        found: list[list[tuple[int, list[tuple[str, Steps]]]]] = []
+        found: list[list[Claimed]] = []
         for statement in goal:
             group = _group(target.program, statement) if with_start else [statement]
             found.append(
                 [
-                    (number, steps)
+                    {name: (number, step) for name, step in steps}
                     for number, origin in enumerate(origins)
                     for steps in _steps(origin, places[number], target, group)
                 ]
             )
         for choice in product(*found):
-            theirs = [
-                replace(
-                    one, steps=dict(pair for n, steps in choice if n == number for pair in steps)
-                )
-                for number, one in enumerate(mine)
-            ]
-            if all(one.steps for one in theirs):
-                yield mine, theirs
+            claimed = {name: step for part in choice for name, step in part.items()}
+            if {number for number, _ in claimed.values()} == set(range(len(origins))):
+                yield claimed
 
 
 def _group(program: Program, statement: Statement) -> list[Statement]:
@@ -128,9 +122,9 @@ def _steps(
     places: dict[str, list[tuple[int, int]]],
     target: Analysed,
     group: Sequence[Statement],
-) -> Iterator[list[tuple[str, Steps]]]:
+) -> Iterator[list[tuple[str, tuple[Index, ...]]]]:
     """Steps of the source for statements of the target: those that read the same inputs."""
-    choices: list[list[Steps]] = []
+    choices: list[list[tuple[Index, ...]]] = []
     for statement in group:
         if statement.array.element_type != origin.array.element_type:
             return
@@ -139,9 +133,9 @@ def _steps(
             list(dict.fromkeys(at[slot] for p, slot in places[dim.name] for at in read.get(p, [])))
             for dim in origin.dims
         ]
-        choices.append([Steps(statement.dims, found) for found in product(*options)])
+        choices.append(list(product(*options)))
     for choice in product(*choices):
-        yield [(one.name, steps) for one, steps in zip(group, choice, strict=True)]
+        yield [(one.name, step) for one, step in zip(group, choice, strict=True)]
 
 
 def _places(

@@ -7,6 +7,7 @@ do is semantics, and needs no claims.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
@@ -19,7 +20,9 @@ from ..hw.gemmini.unroll import stream_of_module
 from ..hw.stream import CommandStream, StreamError
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .core.certificate import (
+    Certificate,
     FlowCertificate,
+    InductionCertificate,
     ProofCertificate,
     SizeCertificate,
     SumCertificate,
@@ -38,6 +41,7 @@ from .interface import interface_difference
 from .lemmas.equality import equal_for_all
 from .limits import ValidationOptions
 from .query_log import begin_part
+from .recurrences import cut, steps_of_source, steps_of_target, with_running_sums
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Rechecked:
 def check_certificate(
     source: ModuleOp,
     target: ModuleOp,
-    certificate: ProofCertificate | SizeCertificate,
+    certificate: Certificate,
     config: GemminiConfig,
     options: ValidationOptions | None = None,
 ) -> Rechecked:
@@ -80,22 +84,20 @@ def check_certificate(
 def _check(
     source: ModuleOp,
     target: ModuleOp,
-    certificate: ProofCertificate,
+    certificate: ProofCertificate | InductionCertificate,
     config: GemminiConfig,
     solver: Solver,
 ) -> Rechecked:
+    by_induction = isinstance(certificate, InductionCertificate)
+    proof = certificate.cut if by_induction else certificate
     # The source's requirements are proved under it, and that some sizes meet it.
-    limits = certificate.precondition
+    limits = proof.precondition
     programs = [extract(module, config) for module in (source, target)]
     for program in programs:
         program.context = all_of([program.context, limits])
-    begin_part("source")
-    left = _checked(programs[0], certificate.source, solver)
-    assumed: list[str] = []
-    if not same_program(*programs):
-        begin_part("target")
-        right = _checked(programs[1], certificate.target, solver)
-        assumed = _equal(left, right, certificate, solver)
+    if by_induction:
+        programs = _cut(source, programs, certificate, solver)
+    assumed = _equal(programs, proof, solver)
     assumptions = (
         *ASSUMPTIONS,
         *assumed,
@@ -105,14 +107,38 @@ def _check(
     return Rechecked(assumptions, solver.queries, solver.seconds)
 
 
+def _cut(
+    module: ModuleOp,
+    programs: Sequence[Program],
+    certificate: InductionCertificate,
+    solver: Solver,
+) -> list[Program]:
+    """The programs cut into the claimed steps, each checked as it was before."""
+    source, target = with_running_sums(module, programs[0]), programs[1]
+    source.context = programs[0].context
+    begin_part("source")
+    _checked(source, certificate.source, solver)
+    begin_part("target")
+    _checked(target, certificate.target, solver)
+    mine = steps_of_source(source, certificate.source)
+    theirs = steps_of_target(mine, target, certificate.steps)
+    return [cut(source, certificate.source, mine), cut(target, certificate.target, theirs)]
+
+
 def _checked(program: Program, flow: FlowCertificate, solver: Solver) -> Side:
     Checker(program, flow, solver).run()
     check_dram_order(program, solver)
     return Side(program, flow)
 
 
-def _equal(left: Side, right: Side, certificate: ProofCertificate, solver: Solver) -> list[str]:
+def _equal(programs: Sequence[Program], certificate: ProofCertificate, solver: Solver) -> list[str]:
     """Prove all outputs equal; what is assumed for it."""
+    begin_part("source")
+    left = _checked(programs[0], certificate.source, solver)
+    if same_program(programs[0], programs[1]):
+        return []
+    begin_part("target")
+    right = _checked(programs[1], certificate.target, solver)
     begin_part("equality")
     if left.program.outputs.keys() != right.program.outputs.keys():
         raise Unsupported("the programs do not write the same parameters")

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from .core.certificate import FlowCertificate, Source
@@ -26,6 +27,8 @@ from .core.condition import TRUE, Condition, all_of, any_of, equal, negate, with
 from .core.index import Index, Variable, constant_index
 from .core.polyhedral import Array, Program, Read, Requirement, Role, Statement, Unsupported
 from .core.terms import read as read_term
+from .extract.extraction import Level, level_of
+from .extract.from_loops import extract_running
 
 FIRST_POSITION = 1 << 20
 """Positions of the inputs and outputs of recurrences; parameters have smaller ones."""
@@ -90,6 +93,45 @@ def recurrent(program: Program, certificate: FlowCertificate) -> list[Statement]
             for source in certificate.sources.get((statement.name, number), ())
         )
     ]
+
+
+def steps_of_source(program: Program, certificate: FlowCertificate) -> list[Recurrence]:
+    """The recurrences of a source; each execution is the step of its own counters."""
+    found: list[Recurrence] = []
+    for number, origin in enumerate(recurrent(program, certificate)):
+        own = Steps(origin.dims, tuple(Index.of(dim) for dim in origin.dims))
+        kind = origin.array.element_type
+        found.append(Recurrence(number, kind, origin.dims, origin.condition, {origin.name: own}))
+    return found
+
+
+def steps_of_target(
+    recurrences: Sequence[Recurrence],
+    program: Program,
+    claimed: Mapping[str, tuple[int, tuple[Index, ...]]],
+) -> list[Recurrence]:
+    """The source's recurrences with the claimed steps of a target's statements.
+
+    Raises ``KeyError`` for claims about what the programs do not have, and ``ValueError`` for steps
+    that are no functions of the statement's counters.
+    """
+    statements = {statement.name: statement for statement in program.statements}
+    steps: dict[int, dict[str, Steps]] = {one.number: {} for one in recurrences}
+    known = {symbol.name for symbol in program.symbols}
+    for name, (number, indices) in claimed.items():
+        dims = statements[name].dims
+        if not {v for index in indices for v in index.variables} <= known | {d.name for d in dims}:
+            raise ValueError(f"the step of {name} depends on other counters")
+        steps[number][name] = Steps(dims, indices)
+    return [replace(one, steps=steps[one.number]) for one in recurrences]
+
+
+def with_running_sums(module: ModuleOp, program: Program) -> Program:
+    """The program with sums as recurrences where their intermediate results are read."""
+    stores = observed_sums(program)
+    if not stores or level_of(module) is not Level.LOOPS:
+        return program
+    return extract_running(module, stores)
 
 
 def observed_sums(program: Program) -> frozenset[Operation]:

@@ -19,7 +19,7 @@ from xdsl.ir import Operation
 
 from ..hw.gemmini.config import GemminiConfig, load_config
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
-from .core.certificate import ProofCertificate, SizeCertificate
+from .core.certificate import Certificate
 from .core.checker import Violation
 from .core.polyhedral import Program, Unsupported, describe
 from .core.terms import Term
@@ -61,10 +61,8 @@ class Validation:
     """The operation to which the failed obligation belongs."""
     explanation: Explanation = field(default_factory=Explanation)
     """The operations that a refutation is about."""
-    certificate: ProofCertificate | SizeCertificate | None = field(
-        default=None, compare=False, repr=False
-    )
-    """What the oracle claimed, for a proof by one of the first two engines (see ``recheck``)."""
+    certificate: Certificate | None = field(default=None, compare=False, repr=False)
+    """What the oracle claimed, for a proof that can be checked again (see ``recheck``)."""
     target: PreparedSource | None = field(default=None, compare=False, repr=False)
     """The target of a proof by the first engine, ready to be the source of the next one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
-from liftproof.validation.core.certificate import ProofCertificate
+from liftproof.validation.core.certificate import InductionCertificate, ProofCertificate
 from liftproof.validation.core.certificate_json import (
     CertificateError,
     certificate_text,
@@ -49,29 +50,98 @@ def test_certificate_proves_after_a_round_trip_through_json(kernel, target: str)
     assert found.obligations == first.obligations
 
 
+def filtered(loops: str) -> str:
+    """A kernel whose steps go on from each other, in the given loops over ``t``."""
+    return f"""void filtered(const float x[6], float y[6]) {{
+        float h = 0.0f;
+        {loops} {{ h = 0.5f * h + x[t]; y[t] = h; }}
+    }}"""
+
+
+IN_ORDER = filtered("for (int t = 0; t < 6; t++)")
+IN_BLOCKS = filtered("for (int b = 0; b < 2; b++) for (int t = 3 * b; t < 3 * b + 3; t++)")
+
+
+def by_induction() -> str:
+    """The certificate of a proof that both kernels are the same."""
+    result = validate(parse_c_kernel(IN_ORDER, "a.c"), parse_c_kernel(IN_BLOCKS, "b.c"))
+    assert isinstance(result.certificate, InductionCertificate), result.reason
+    return certificate_text(result.certificate, {})
+
+
+def test_proofs_by_induction_have_certificates() -> None:
+    """They prove the same again, no other program, and nothing with other steps."""
+    source, target = parse_c_kernel(IN_ORDER, "a.c"), parse_c_kernel(IN_BLOCKS, "b.c")
+    text = by_induction()
+    certificate = read_certificate(text)
+    assert certificate_text(certificate, {}) == text
+    found = check_certificate(source, target, certificate, CONFIG)
+    assert found.assumptions == validate(source, target).assumptions
+    for old, new in (("x[t]", "x[5 - t]"), ("0.5f", "0.25f"), ("= 0.0f", "= 1.0f")):
+        wrong = parse_c_kernel(IN_BLOCKS.replace(old, new), "b.c")
+        with pytest.raises(Violation):
+            check_certificate(source, wrong, certificate, CONFIG)
+
+
+def later(step: list[Any]) -> list[Any]:
+    """The step after the claimed one."""
+    ((constant, *counters),) = step
+    return [[constant + 1, *counters]]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda entry: [entry | {"step": [[0]]}], "no two executions are the same step"),
+        (lambda entry: [entry | {"step": later(entry["step"])}], "each execution is a step"),
+        (lambda entry: [entry | {"step": [[0, [1, "u"]]]}], "depends on other counters"),
+        (lambda entry: [entry | {"step": []}], "fits the programs"),
+        (lambda entry: [entry | {"recurrence": 1}], "fits the programs"),
+        (lambda entry: [entry | {"statement": "T"}], "fits the programs"),
+        (lambda entry: [], "recurrence|initialised"),
+    ],
+    ids=["one for all", "late", "unknown counter", "none", "recurrence", "statement", "no claims"],
+)
+def test_damaged_steps_of_recurrences_are_refused(
+    change: Callable[[dict[str, Any]], list[Any]], reason: str
+) -> None:
+    """A map from executions to steps that would hide a difference is no proof."""
+    document = json.loads(by_induction())
+    (entry,) = document["steps"]
+    text = json.dumps(document | {"steps": change(entry)})
+    source, target = parse_c_kernel(IN_ORDER, "a.c"), parse_c_kernel(IN_BLOCKS, "b.c")
+    with pytest.raises(Violation, match=reason):
+        check_certificate(source, target, read_certificate(text), CONFIG)
+
+
 def test_checking_needs_no_isl(kernel, tmp_path: Path) -> None:
-    """A process in which islpy cannot be imported checks certificates of both engines."""
+    """A process in which islpy cannot be imported checks certificates of every kind."""
     program = kernel(*SIZES)
-    for level in ("loops", "instructions"):
-        (tmp_path / f"{level}.mlir").write_text(program.text(level))
     at_size = validate_unrolled(program.module("loops"), program.module("instructions"))
     assert at_size.certificate is not None
-    for name, certificate in (
-        ("proof", certificate_of(program, "loops", "instructions")),
-        ("at_size", at_size.certificate),
-    ):
-        (tmp_path / f"{name}.json").write_text(certificate_text(certificate, {}))
+    files = {
+        "loops.mlir": program.text("loops"),
+        "instructions.mlir": program.text("instructions"),
+        "order.c": IN_ORDER,
+        "blocks.c": IN_BLOCKS,
+        "first.json": certificate_text(certificate_of(program, "loops", "instructions"), {}),
+        "second.json": certificate_text(at_size.certificate, {}),
+        "third.json": by_induction(),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    pair = ("loops.mlir", "instructions.mlir")
+    runs = [(*pair, "first.json"), (*pair, "second.json"), ("order.c", "blocks.c", "third.json")]
     script = (
         "import sys; sys.modules['islpy'] = None\n"
         "from liftproof.tools.cli import main\n"
-        "for name in ('proof', 'at_size'):\n"
-        "    main(['validate', 'loops.mlir', 'instructions.mlir',"
-        " '--check-certificate', name + '.json'])"
+        f"for source, target, proof in {runs}:\n"
+        "    main(['validate', source, target, '--check-certificate', proof])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.stdout.count("proved (") == 2, done.stderr
+    assert done.stdout.count("proved (") == len(runs), done.stdout + done.stderr
     assert "proved at size: A int8[20, 40]" in done.stdout
 
 

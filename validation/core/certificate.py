@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from .condition import TRUE, Condition
 from .index import Index
@@ -122,3 +123,18 @@ class SizeCertificate:
 
     source: FlowCertificate
     outputs: dict[int, tuple[SlotClaims, ...]]
+
+
+@dataclass(frozen=True)
+class InductionCertificate:
+    """What the oracle contributed to a proof by induction over recurrences (``recurrences``)."""
+
+    source: FlowCertificate
+    target: FlowCertificate
+    steps: dict[str, tuple[int, tuple[Index, ...]]]
+    """By statement of the target: which recurrence of the source it computes, and which step."""
+    cut: ProofCertificate
+    """The proof about the programs in which recurrences are cut into steps."""
+
+
+Certificate: TypeAlias = ProofCertificate | SizeCertificate | InductionCertificate

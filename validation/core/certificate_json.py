@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ...diagnostics import Diagnostic
 from .certificate import (
+    Certificate,
     FlowCertificate,
+    InductionCertificate,
     Pairing,
     ProofCertificate,
     Row,
@@ -27,8 +29,11 @@ from .certificate import (
 from .condition import Comparison, Condition, Connective
 from .index import Atom, Extremum, FloorDivision, Index, Variable
 
-FORMAT = "liftproof-certificate"
-FORMAT_AT_SIZE = "liftproof-certificate-at-size"
+FORMATS: dict[str, type[Certificate]] = {
+    "liftproof-certificate": ProofCertificate,
+    "liftproof-certificate-at-size": SizeCertificate,
+    "liftproof-certificate-by-induction": InductionCertificate,
+}
 VERSION = 2
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -37,24 +42,20 @@ class CertificateError(Diagnostic):
     """A text that is not a certificate."""
 
 
-def certificate_text(certificate: ProofCertificate | SizeCertificate, about: dict[str, str]) -> str:
+def certificate_text(certificate: Certificate, about: dict[str, str]) -> str:
     """The certificate as JSON; ``about`` says for people which programs and tool it is from."""
-    if isinstance(certificate, SizeCertificate):
-        head, claims = FORMAT_AT_SIZE, _at_size(certificate)
-    else:
-        head, claims = FORMAT, _proof(certificate)
-    document = {"format": head, "version": VERSION, "about": about} | claims
+    name = next(name for name, kind in FORMATS.items() if isinstance(certificate, kind))
+    document = {"format": name, "version": VERSION, "about": about} | _claims(certificate)
     return json.dumps(document, indent=1) + "\n"
 
 
-def read_certificate(text: str) -> ProofCertificate | SizeCertificate:
+def read_certificate(text: str) -> Certificate:
     """The certificate in a JSON text; raises ``CertificateError`` if it is none."""
     try:
         document = json.loads(text)
-        read = {FORMAT: _read_proof, FORMAT_AT_SIZE: _read_at_size}.get(document["format"])
-        if read is None or document["version"] != VERSION:
+        if document["format"] not in FORMATS or document["version"] != VERSION:
             raise CertificateError("not a certificate of this version of Liftproof")
-        return read(document)
+        return _READERS[FORMATS[document["format"]]](document)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise CertificateError(f"not a certificate: {error}") from error
     except RecursionError as error:
@@ -64,7 +65,11 @@ def read_certificate(text: str) -> ProofCertificate | SizeCertificate:
 # Writing.
 
 
-def _proof(certificate: ProofCertificate) -> dict[str, Any]:
+def _claims(certificate: Certificate) -> dict[str, Any]:
+    if isinstance(certificate, SizeCertificate):
+        return _at_size(certificate)
+    if isinstance(certificate, InductionCertificate):
+        return _by_induction(certificate)
     return {
         "source": _flow(certificate.source),
         "target": _flow(certificate.target),
@@ -89,6 +94,18 @@ def _at_size(certificate: SizeCertificate) -> dict[str, Any]:
         for position, slots in certificate.outputs.items()
     ]
     return {"source": _flow(certificate.source), "outputs": outputs}
+
+
+def _by_induction(certificate: InductionCertificate) -> dict[str, Any]:
+    return {
+        "source": _flow(certificate.source),
+        "target": _flow(certificate.target),
+        "steps": [
+            {"statement": name, "recurrence": number, "step": [_index(index) for index in step]}
+            for name, (number, step) in certificate.steps.items()
+        ],
+        "cut": _claims(certificate.cut),
+    }
 
 
 def _flow(flow: FlowCertificate) -> list[dict[str, Any]]:
@@ -158,6 +175,22 @@ def _read_at_size(document: Any) -> SizeCertificate:
         for entry in document["outputs"]
     }
     return SizeCertificate(_read_flow(document["source"]), outputs)
+
+
+def _read_by_induction(document: Any) -> InductionCertificate:
+    steps = {
+        str(entry["statement"]): (int(entry["recurrence"]), _read_point(entry["step"]))
+        for entry in document["steps"]
+    }
+    source, target = _read_flow(document["source"]), _read_flow(document["target"])
+    return InductionCertificate(source, target, steps, _read_proof(document["cut"]))
+
+
+_READERS: dict[type[Certificate], Callable[[Any], Certificate]] = {
+    ProofCertificate: _read_proof,
+    SizeCertificate: _read_at_size,
+    InductionCertificate: _read_by_induction,
+}
 
 
 def _read_claim(entry: Any) -> TermClaim:
