@@ -139,3 +139,38 @@ def test_sums_and_maxima_in_one_cell_are_not_mixed() -> None:
     source = parse_c_kernel(text, "left.c")
     plain = _kernel("int32_t", "0", "m += A[i][j];")
     assert validate(source, lift(parse_c_kernel(plain, "right.c"))).verdict != "proved"
+
+
+MASKED = """
+#include <math.h>
+void kernel(const float A[6][6], float y[6]) {{
+  for (int i = 0; i < 6; i++) {{
+    float m = {start};
+    for (int j = 0; j < {end}; j++) {{
+      float v = {value};
+      if (v {order} m) m = v;
+    }}
+    y[i] = m;
+  }}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("order", "infinity", "fill", "verdict"),
+    [
+        (">", "-INFINITY", "-INFINITY", "proved"),
+        ("<", "INFINITY", "INFINITY", "proved"),
+        (">", "-INFINITY", "INFINITY", "refuted"),
+        (">", "-INFINITY", "0.0f", "refuted"),
+    ],
+)
+def test_infinities_never_decide_a_limit(
+    order: str, infinity: str, fill: str, verdict: str
+) -> None:
+    """Elements may be masked by the infinity that every number is beyond, and by nothing else."""
+    short = MASKED.format(start=infinity, end="i + 1", value="A[i][j]", order=order)
+    value = f"j <= i ? A[i][j] : {fill}"
+    masked = MASKED.format(start=infinity, end="6", value=value, order=order)
+    programs = (parse_c_kernel(text, "kernel.c") for text in (short, masked))
+    assert validate(*programs).verdict == verdict

@@ -8,9 +8,10 @@ is an assumption, which the proof lists.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from ..lemmas.ranges import Ranges
-from .terms import Term, bit_width, is_float, leaves, term
+from .terms import Term, bit_width, constant_value, is_float, leaves, term
 
 ADDITION = "add"
 _OPERATIONS = {
@@ -57,6 +58,12 @@ def is_limit(code: int) -> bool:
     There it does not matter how often a value occurs, nor whether values short of it do.
     """
     return code < 0 and fold_of(code) in _LIMITS
+
+
+def is_neutral(value: Term, code: int) -> bool:
+    """Whether no number is beyond ``value``, an infinity, on the far side of this limit."""
+    extreme = {"maxf": -inf, "minf": inf}.get(fold_of(code))
+    return extreme is not None and constant_value(value) == extreme
 
 
 def limits_of(value: Term, code: int) -> list[Term]:

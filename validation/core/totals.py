@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from ..lemmas.normal_form import NormalForm, integer, number
 from ..lemmas.ranges import Ranges, type_range
-from .folds import FOLDS, fold_code, is_limit, limits_of
+from .folds import FOLDS, fold_code, is_limit, is_neutral, limits_of
 from .terms import Term, bit_width, constant_value, is_float, substitute, subterms, term
 from .values import numbered, slot_kind, slots_of
 
@@ -82,9 +82,10 @@ def _is_negation(value: Term) -> bool:
 
 
 def parts_of(value: Term, bits: int) -> list[Part]:
-    """The parts of a value as a total modulo 2^bits; parts that are zero are left out."""
+    """The parts of a value as a total modulo 2^bits; parts that change nothing are left out."""
     if bits < 0:
-        return [_fold_part(value, part, bits) for part in dict.fromkeys(limits_of(value, bits))]
+        limits = dict.fromkeys(limits_of(value, bits))
+        return [_fold_part(value, part, bits) for part in limits if not is_neutral(part, bits)]
     if bits == FLOAT_TOTAL:
         parts = list(_float_parts(value, number(1.0, value.type)))
         kept = [part for part in parts if part[1] is not None or not _is_zero(part[0])]
