@@ -256,7 +256,9 @@ class TrnExtractor(Extractor):
             condition=[*positions.conditions, rest],
             fold=fold,
         )
-        kept = Positions(positions.sizes, positions.at, outer, positions.conditions)
+        somewhere = {dim.name: ZERO for dim in inner}
+        conditions = tuple(c for c in positions.conditions if c.replace(somewhere) == c)
+        kept = Positions(positions.sizes, positions.at, outer, conditions)
         result = self.read_element(total, cell)
         if negated:
             result = term("negf", F32, result)
