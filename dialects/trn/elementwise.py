@@ -22,6 +22,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from .instruction import F32, I64, EngineInstruction
+from .number import Number
 from .rules import (
     require,
     require_bitwise_integers,
@@ -273,7 +274,8 @@ class MemsetOp(EngineInstruction):
     dst = operand_def(ViewType)
     value = prop_def(F32)
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$dst `to` $value attr-dict `:` type($dst)"
+    custom_directives = (Number,)
+    assembly_format = "$dst `to` custom<Number>($value) attr-dict `:` type($dst)"
 
     def __init__(self, dst: SSAValue, value: float, engine: Engine | None = None) -> None:
         self.initialise({"dst": dst}, value=float(value), engine=engine)

@@ -15,6 +15,7 @@ from xdsl.irdl import (
 
 from .instruction import F32, EngineInstruction
 from .limits import SEARCH_RESULTS
+from .number import Number
 from .rules import (
     require,
     require_free_size,
@@ -90,8 +91,9 @@ class MatchReplace8Op(EngineInstruction):
     indices = opt_operand_def(ViewType)
     replacement = prop_def(F32)
     irdl_options = (ParsePropInAttrDict(),)
+    custom_directives = (Number,)
     assembly_format = (
-        "$data `,` $values `by` $replacement `to` $dst"
+        "$data `,` $values `by` custom<Number>($replacement) `to` $dst"
         " (`indices` `to` $indices^ `:` type($indices))? attr-dict"
         " `:` type($data) `,` type($values) `,` type($dst)"
     )

@@ -19,6 +19,7 @@ from xdsl.irdl import (
 )
 
 from .instruction import F32, I64, EngineInstruction
+from .number import Number
 from .rules import (
     require,
     require_free_size,
@@ -91,8 +92,9 @@ class AffineSelectOp(AffineNumbers):
     dst = operand_def(ViewType)
     fill = prop_def(F32)
     irdl_options = (ParsePropInAttrDict(),)
+    custom_directives = (Number,)
     assembly_format = (
-        "$comparison $data (`offset` $offset^)? `else` $fill `to` $dst attr-dict"
+        "$comparison $data (`offset` $offset^)? `else` custom<Number>($fill) `to` $dst attr-dict"
         " `:` type($data) `,` type($dst)"
     )
 
@@ -143,8 +145,10 @@ class RangeSelectOp(EngineInstruction):
     start = prop_def(I64, default_value=_ZERO)
     fill = prop_def(F32)
     irdl_options = (ParsePropInAttrDict(),)
+    custom_directives = (Number,)
     assembly_format = (
-        "$comparison0 $comparison1 $data `,` $bound0 `,` $bound1 `else` $fill `to` $dst"
+        "$comparison0 $comparison1 $data `,` $bound0 `,` $bound1"
+        " `else` custom<Number>($fill) `to` $dst"
         " (`max` `to` $reduced^ `:` type($reduced))? attr-dict"
         " `:` type($data) `,` type($bound0) `,` type($bound1) `,` type($dst)"
     )

@@ -103,6 +103,8 @@ func.func @instructions(%offset : index) {
   trn.reciprocal %a to %b : !trn.view<sbuf, 128x64xf32>, !trn.view<sbuf, 128x64xf32>
   // CHECK: trn.memset %a to 0.000000e+00 {engine = #trn<engine pool>} : !trn.view<sbuf, 128x64xf32>
   trn.memset %a to 0.0 {engine = #trn<engine pool>} : !trn.view<sbuf, 128x64xf32>
+  // CHECK: trn.memset %a to 0xff800000 : !trn.view<sbuf, 128x64xf32>
+  trn.memset %a to 0xff800000 : !trn.view<sbuf, 128x64xf32>
   // CHECK: trn.bn_stats %a to %six
   trn.bn_stats %a to %six : !trn.view<sbuf, 128x64xf32>, !trn.view<sbuf, 128x6xf32>
   // CHECK: trn.bn_aggr %six to %two
