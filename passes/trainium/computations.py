@@ -137,7 +137,7 @@ def guarded_reduction(body: Block) -> Reduction:
         chosen = choice.lhs if holds else choice.rhs
     if not guards:
         return Reduction(*reduction_of(body), guards=())
-    positions = [op for op in body.ops if _is_about_positions(op)]
+    positions = [op for op in body.ops if _computes_positions(op)]
     if compared:
         operator, combined = _limit(compared, chosen, total)
         return Reduction(operator, combined, (*positions, *choices), tuple(guards))
@@ -222,7 +222,23 @@ def _position(value: SSAValue) -> Subscript:
     raise PassFailedException("a position that is not affine")
 
 
-def _is_about_positions(operation: Operation) -> bool:
+def conditions_on_positions(condition: SSAValue, holds: bool) -> list[Subscript]:
+    """What is at least 0 where a condition holds, or where it fails.
+
+    Raises ``PassFailedException`` for what is no conjunction of affine inequalities.
+    """
+    return [_guard(part, holds) for part in _parts(condition, holds)]
+
+
+def is_about_positions(condition: SSAValue) -> bool:
+    """Whether nothing but counters decides a condition."""
+    owner = condition.owner
+    if isinstance(owner, linalg.IndexOp | arith.ConstantOp):
+        return True
+    return isinstance(owner, Operation) and all(map(is_about_positions, owner.operands))
+
+
+def _computes_positions(operation: Operation) -> bool:
     """Whether an operation computes positions or conditions on them."""
     return isinstance(operation, linalg.IndexOp) or any(
         str(result.type) in ("index", "i1") for result in operation.results

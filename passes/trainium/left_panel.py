@@ -9,7 +9,8 @@ from xdsl.ir import SSAValue
 from ...dialects import trn
 from ...dialects.trn.limits import PARTITIONS
 from .matrices import Product
-from .rows.buffers import Place, allocate, over_parts, plus, view
+from .rows.buffers import allocate, view
+from .rows.parts import Place, over_parts, plus
 from .rows.turn import turn_rows, turned_shape
 
 

@@ -24,9 +24,14 @@ def loop(builder: Builder, count: int, emit: Callable[[Builder, Number], None]) 
         counted_loop(builder, count, emit)
 
 
-def counted_loop(builder: Builder, count: int, emit: Callable[[Builder, SSAValue], None]) -> None:
+def counted_loop(
+    builder: Builder, count: Number, emit: Callable[[Builder, SSAValue], None]
+) -> None:
     """Emit a loop over the numbers below ``count``, whatever their number."""
-    low, high, step = (index_constant(builder, number) for number in (0, count, 1))
+    low, high, step = (
+        index_constant(builder, number) if isinstance(number, int) else number
+        for number in (0, count, 1)
+    )
     body = Block(arg_types=[IndexType()])
     inner = Builder(InsertPoint.at_end(body))
     emit(inner, body.args[0])

@@ -18,8 +18,9 @@ from xdsl.utils.exceptions import PassFailedException
 from ...dialects.trn.limits import PARTITIONS
 from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
 from .lower_rows import plan_rows, schedules_of_columns
-from .rows.buffers import Place, plus, view
+from .rows.buffers import view
 from .rows.emission import BlockEmission, Columns, RowPlan
+from .rows.parts import Place, plus
 from .tensor_functions import (
     parameters_in_memory,
     refusing_illegal_operations,
@@ -67,9 +68,9 @@ class _Elements(BlockEmission):
     def memory(self, builder: Builder, position: int, columns: Columns | None) -> SSAValue:
         """A share of each partition, or some columns of it."""
         start: Place = self.first
-        size = self.width
+        size: Place = self.width
         if columns is not None and not columns.is_all:
-            start, size = plus(builder, columns.start, self.first), columns.size
+            start, size = plus(builder, columns.start, self.first), columns.count
         shape, steps = (self.rows, size), (self.width, 1)
         return view(builder, self.plan.arrays[position], [start], shape, (0, 0), steps)
 

@@ -16,10 +16,8 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from ...dialects.trn.limits import PARTITIONS
 from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
-from .rows.buffers import Place, over_parts
-from .rows.emission import BlockEmission, RowPlan
+from .rows.emission import RowPlan, emit_rows
 from .rows.read import read_rows
 from .rows.schedule import group_steps
 from .rows.selection import select_steps
@@ -93,12 +91,7 @@ def _lower(function: func.FuncOp, columns: int) -> None:
         index: reshaped(builder, array, tensor_sizes(argument))
         for index, (array, argument) in enumerate(zip(block.args, merged.args, strict=True))
     }
-    plan = plan_rows(merged, builder, arrays, columns)
-
-    def rows(inner: Builder, start: Place, count: int, _: Place) -> None:
-        BlockEmission(plan, inner, count, start).run()
-
-    over_parts(builder, leading_size(merged, 1), PARTITIONS, rows)
+    emit_rows(plan_rows(merged, builder, arrays, columns), leading_size(merged, 1))
     builder.insert(func.ReturnOp())
     replace_function(function, block)
 

@@ -28,6 +28,13 @@ _LIMITS = {
 }
 """``ogt``, ``oge``, ``olt`` and ``ole``: the greater or smaller one is chosen if they hold."""
 _OPPOSITE = {Operator.MAXIMUM: Operator.MINIMUM, Operator.MINIMUM: Operator.MAXIMUM}
+NEUTRAL = {
+    Operator.ADD: 0.0,
+    Operator.MULTIPLY: 1.0,
+    Operator.MAXIMUM: float("-inf"),
+    Operator.MINIMUM: float("inf"),
+}
+"""What changes no result when it is combined with something."""
 FUNCTIONS: dict[type[Operation], Function] = {
     math.ExpOp: Function.EXP,
     math.LogOp: Function.LOG,

@@ -14,6 +14,7 @@ from ....dialects import trn
 from ....dialects.trn import Operator, ViewOp
 from ..computations import Computation, Reduction
 from ..loop_nests import Number, linear
+from ..scalar_operations import NEUTRAL
 from ..spans import Lane, Span, Spans, lane_of, settled
 from ..subscripts import Access, Subscript, slice_of
 from ..tensor_functions import element_type
@@ -31,13 +32,6 @@ from .plan import (
     whole_spans,
 )
 from .scalars import ScalarCode
-
-_NEUTRAL = {
-    Operator.ADD: 0.0,
-    Operator.MULTIPLY: 1.0,
-    Operator.MAXIMUM: float("-inf"),
-    Operator.MINIMUM: float("inf"),
-}
 
 
 @dataclass(frozen=True)
@@ -230,7 +224,7 @@ class BlockCode:
         start = self.read(computation.start, row, whole_spans(computation, needed), order)
         if start is None:
             raise PassFailedException("a reduction that starts from unknown contents")
-        return None if start == _NEUTRAL[reduction.operator] else start
+        return None if start == NEUTRAL[reduction.operator] else start
 
     def _reduced(self, computation: Computation, reduction: Reduction, needed: Needed) -> Cells:
         """Compute all values that are combined, and reduce them by one instruction."""
@@ -263,7 +257,7 @@ class BlockCode:
         limit = reduction.operator in (Operator.MAXIMUM, Operator.MINIMUM)
         if not found or not found[0].covers or (limit and start is not None):
             if start is None:
-                start = _NEUTRAL[reduction.operator]
+                start = NEUTRAL[reduction.operator]
             total = self.emitter.copy(spread(start, _sizes(needed)), _sizes(needed), element)
         else:
             total = self._first(computation, reduction, needed, found.pop(0), start, element)

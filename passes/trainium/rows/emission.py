@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.builder import Builder
@@ -13,20 +13,14 @@ from xdsl.utils.exceptions import PassFailedException
 from ....dialects import trn
 from ....dialects.trn import Engine
 from ....dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from .buffers import (
-    Columns,
-    Place,
-    Stored,
-    access_view,
-    allocate,
-    over_parts,
-    shape_of,
-    view,
-)
+from .buffers import Columns, Stored, access_view, allocate, shape_of, view
 from .graph import ROW, Access, Load, Node, Operand, Product, Weight
+from .hiding import hide
 from .matrices import LeftOperand, Matrices
+from .parts import Place, Size, Tiles, over_columns, over_growing_blocks, over_parts, plus
+from .reach import Guards, depth_reach, needed_elements
 from .schedule import Group, local_nodes
-from .steps import Activate, Choose, Combine, Fill, Move, Multiply, Pair, Scalars, Step
+from .steps import Activate, Choose, Combine, Fill, Hide, Move, Multiply, Pair, Scalars, Step
 
 
 @dataclass
@@ -52,6 +46,7 @@ class RowPlan:
 
     def __post_init__(self) -> None:
         self.local = local_nodes(self.groups)
+        self.needed: dict[Node, Guards] = needed_elements([access for access, _ in self.outputs])
         self.matrices = Matrices(self.builder, self.arrays)
         steps = [step for group in self.groups for step in group.steps]
         self.matrices.load([step.node for step in steps if isinstance(step.node, Product)])
@@ -99,11 +94,20 @@ class RowPlan:
 class BlockEmission:
     """The program for one block of ``rows``, from ``start`` on."""
 
-    def __init__(self, plan: RowPlan, builder: Builder, rows: int, start: Place) -> None:
+    def __init__(
+        self,
+        plan: RowPlan,
+        builder: Builder,
+        rows: int,
+        start: Place,
+        visible: Tiles | None = None,
+    ) -> None:
+        """``visible`` are the columns that masks leave something of; None for all."""
         self.plan = plan
         self.builder = builder
         self.rows = rows
         self.start = start
+        self.visible = visible
         self.stored = dict(plan.weights)
         """Where each node lies, for later groups."""
 
@@ -115,29 +119,37 @@ class BlockEmission:
         width = group.space[0] if len(group.space) == 1 else 1
         size = self.plan.part_size(group)
         left = self._left_operands(group)
-        if size < width:
+        extent = self._extent(width, group.reach)
+        if size < width or isinstance(extent, Tiles):
             self._make_room(group)
 
-        def part(inner: Builder, start: Place, count: int, number: Place) -> None:
+        def part(inner: Builder, start: Place, count: Size, number: Place) -> None:
             _PartEmission(self, inner, group, Columns(start, count, number, width), left).run()
 
-        over_parts(self.builder, width, size, part)
+        over_columns(self.builder, extent, size, part)
+
+    def _extent(self, width: int, reach: int | None) -> Size:
+        return width if reach is None or self.visible is None else self.visible
 
     def _left_operands(self, group: Group) -> dict[Access, LeftOperand]:
         found: dict[Access, LeftOperand] = {}
         for step in group.steps:
             if isinstance(step, Multiply) and step.left not in found:
                 stored = self.stored[step.left.node]
-                found[step.left] = LeftOperand.turn(self.builder, stored, step.left, self.rows)
+                depth = self._extent(step.left.sizes[0], depth_reach(step))
+                found[step.left] = LeftOperand.turn(
+                    self.builder, stored, step.left, self.rows, depth
+                )
         return found
 
     def _make_room(self, group: Group) -> None:
         """Buffers for what a loop over columns leaves behind; rows that it needs all of."""
-        for step in group.steps:
-            if step.node not in self.plan.local:
-                self.allocate(self.builder, step.node)
-                if isinstance(step.node, Load):
-                    self.load(self.builder, step.node, self.stored[step.node], None)
+        made = [step for step in group.steps if not isinstance(step, Hide)]
+        for node in [node for step in made for node in (step.node, *totals_of(step))]:
+            if node not in self.plan.local and node not in self.plan.weights:
+                self.allocate(self.builder, node)
+                if isinstance(node, Load):
+                    self.load(self.builder, node, self.stored[node], None)
 
     def allocate(self, builder: Builder, node: Node) -> None:
         """Make room for whole rows of a node, with a number in front that takes part in them."""
@@ -160,11 +172,38 @@ class BlockEmission:
         array = self.plan.arrays[position]
         shape = shape_of(array)
         offsets: list[Place] = [self.start, *([0] * (len(shape) - 1))]
-        sizes = (self.rows, *shape[1:])
+        sizes: tuple[Place, ...] = (self.rows, *shape[1:])
         if columns is not None and not columns.is_all:
             offsets[1] = columns.start
-            sizes = (self.rows, columns.size)
+            sizes = (self.rows, columns.count)
         return view(builder, array, offsets, sizes)
+
+
+def emit_rows(plan: RowPlan, rows: int) -> None:
+    """The program for all blocks of rows; the first ones leave out columns that masks hide."""
+    limits = list(_limits(plan.groups))
+    ahead = max((-(-reach // PARTITIONS) for reach, _ in limits if reach > 0), default=0)
+    tiles = min((width // PARTITIONS for _, width in limits), default=0)
+    growing = max(0, min(rows // PARTITIONS, tiles - ahead))
+
+    def short(inner: Builder, start: Place, visible: Tiles) -> None:
+        BlockEmission(plan, inner, PARTITIONS, start, visible).run()
+
+    def full(inner: Builder, start: Place, count: int, _: Place) -> None:
+        BlockEmission(plan, inner, count, plus(inner, start, growing * PARTITIONS)).run()
+
+    over_growing_blocks(plan.builder, growing, ahead, short)
+    over_parts(plan.builder, rows - growing * PARTITIONS, PARTITIONS, full)
+
+
+def _limits(groups: Iterable[Group]) -> Iterator[tuple[int, int]]:
+    """For what works on elements ``j <= i + c`` of row i only: c, and the length of a row."""
+    for group in groups:
+        if group.reach is not None:
+            yield group.reach, group.space[0]
+        for step in group.steps:
+            if isinstance(step, Multiply) and (reach := depth_reach(step)) is not None:
+                yield reach, step.left.sizes[0]
 
 
 class _PartEmission:
@@ -196,7 +235,7 @@ class _PartEmission:
     def _store(self, access: Access, position: int) -> None:
         where = self.own.get(access.node)
         if where is not None and where.in_psum:
-            where = Stored(self._copied(access), self.columns)
+            where = self._copied(access)
         columns = None if access.is_row else self.columns
         target = self.block.memory(self.builder, position, columns)
         source = self._view(access, where)
@@ -215,10 +254,10 @@ class _PartEmission:
         """An operand in the sizes of the group's space; one element of a row is repeated."""
         if access.is_row and self.group.space != ROW:
             count = len(self.group.space)
-            sizes = self.group.space if self.columns.is_all else (self.columns.size,)
-            spread = Access(access.node, sizes, access.offsets, (0,) * count, (0,) * count)
+            space = self.group.space
+            spread = Access(access.node, space, access.offsets, (0,) * count, (0,) * count)
             found = self.own.get(access.node) or self.block.stored[access.node]
-            return access_view(self.builder, found, spread, self.block.rows)
+            return access_view(self.builder, found, spread, self.block.rows, self.columns)
         return self._view(access)
 
     def _target(self, node: Node) -> SSAValue:
@@ -230,17 +269,17 @@ class _PartEmission:
             if self.columns.is_all:
                 block.allocate(self.builder, node)
             else:
-                sizes = (block.rows, self.columns.size)
+                sizes = (block.rows, self.columns.room)
                 buffer = allocate(self.builder, sizes, node.element)
                 self.own[node] = Stored(buffer, self.columns)
         return self._view(Access.whole(node))
 
-    def _copied(self, access: Access) -> SSAValue:
+    def _copied(self, access: Access) -> Stored:
         """These columns of an array in PSUM, in SBUF."""
-        sizes = (self.block.rows, self.columns.size)
-        buffer = allocate(self.builder, sizes, access.node.element)
-        self.builder.insert(trn.TensorCopyOp(self._view(access), view(self.builder, buffer)))
-        return buffer
+        sizes = (self.block.rows, self.columns.room)
+        copied = Stored(allocate(self.builder, sizes, access.node.element), self.columns)
+        self.builder.insert(trn.TensorCopyOp(self._view(access), self._view(access, copied)))
+        return copied
 
     # Instructions.
 
@@ -259,6 +298,8 @@ class _PartEmission:
                 self._pair(step)
             case Choose():
                 self._choose(step)
+            case Hide():
+                hide(self.block, self.builder, step, self.columns)
             case Combine(node=node, data=data, operator=operator, axes=axes):
                 source = self._view(data)
                 if step.start is not None:
@@ -321,7 +362,7 @@ class _PartEmission:
     def _pair(self, step: Pair) -> None:
         left, right = self._wide(step.left), self._wide(step.right)
         if trn.view_of(left).in_psum and trn.view_of(right).in_psum:
-            right = view(self.builder, self._copied(step.right))
+            right = self._view(step.right, self._copied(step.right))
         dst = self._target(step.node)
         if step.inner is None:
             self.builder.insert(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, TypeVar
 
@@ -74,6 +74,34 @@ class Product(Node):
     start: int
     bias: Access | None = None
     """A row that is added to all rows."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Holds for element j of row i where ``row · i + Σ_d steps[d] · j_d + constant >= 0``."""
+
+    row: int
+    steps: tuple[int, ...]
+    constant: int
+
+    @property
+    def reach(self) -> int | None:
+        """The ``c`` of a guard ``j <= i + c`` on rows of one dimension."""
+        return self.constant if (self.row, self.steps) == (1, (-1,)) else None
+
+    def holds_everywhere(self, place: Sequence[int]) -> bool:
+        """Whether it holds for the element at a place of every row."""
+        shift = sum(step * at for step, at in zip(self.steps, place, strict=True))
+        return self.row >= 0 and self.constant + shift >= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Masked(Node):
+    """Data where the guard holds, and ``fill`` elsewhere."""
+
+    data: Access
+    guard: Guard
+    fill: float
 
 
 @dataclass(frozen=True)
@@ -167,6 +195,17 @@ class RowGraph:
             if key in self._known:
                 return Access(self._nodes[key], *_pattern(sliced))
         return Access.whole(self.make(Pointwise, tuple(free), element, code, tuple(operands)))
+
+    def masked(self, data: Access, guard: Guard, fill: float) -> Access:
+        """Data where a guard on it holds, else a number; a slice of an array that is masked."""
+        if data.is_slice and not data.is_whole:
+            shift = sum(step * at for step, at in zip(guard.steps, data.offsets, strict=True))
+            moved = replace(guard, constant=guard.constant - shift)
+            whole = Access.whole(data.node)
+            key = _key(Masked, whole.sizes, data.node.element, whole, moved, fill)
+            if key in self._known:
+                return replace(data, node=self._nodes[key])
+        return Access.whole(self.make(Masked, data.sizes, data.node.element, data, guard, fill))
 
     def _biased(self, operands: Sequence[Operand], element: Attribute) -> Product | None:
         """The product that a row is added to, with that row: it becomes part of the sum."""

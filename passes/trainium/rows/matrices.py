@@ -15,17 +15,9 @@ from ....dialects.trn import Space
 from ....dialects.trn.limits import PARTITIONS
 from ....dialects.trn.types import element_bytes
 from ..tensor_functions import index_constant
-from .buffers import (
-    Columns,
-    Place,
-    Stored,
-    access_view,
-    allocate,
-    over_parts,
-    plus,
-    view,
-)
+from .buffers import Columns, Stored, access_view, allocate, view
 from .graph import Access, Node, Product, Weight
+from .parts import Place, Size, over_parts, over_tiles, plus
 from .turn import turn_rows, turned_shape
 
 RESIDENT_BYTES = 90_112
@@ -82,8 +74,8 @@ class Matrices:
         assert self.ones is not None
         start = plus(builder, columns.start, bias.offsets[0])
         ones = view(builder, self.ones, (0, 0), (1, rows))
-        row = view(builder, self.biases[bias.node], (0, start), (1, columns.size))
-        builder.insert(trn.NcMatmulOp(ones, row, view(builder, total), _is_later(builder, 1)))
+        row = view(builder, self.biases[bias.node], (0, start), (1, columns.count))
+        builder.insert(trn.NcMatmulOp(ones, row, total, _is_later(builder, 1)))
 
     def tile(
         self, builder: Builder, product: Product, depth: tuple[Place, int, Place], columns: Columns
@@ -96,14 +88,14 @@ class Matrices:
         buffer = self.resident.get(product)
         if buffer is not None:
             offsets = (0, number, columns.start)
-            return view(builder, buffer, offsets, (deep, columns.size), (0, 2))
-        tile = allocate(builder, (deep, 1, columns.size), self._element(product))
+            return view(builder, buffer, offsets, (deep, columns.count), (0, 2))
+        tile = allocate(builder, (deep, 1, columns.room), self._element(product))
         first = plus(builder, columns.start, product.start)
         if product.turned:
             self._turn(builder, product, tile, (start, deep, 0), (first, columns.size, 0))
         else:
-            self._move(builder, product, (start, first), (deep, columns.size), tile, 0)
-        return view(builder, tile, (0, 0, 0), (deep, columns.size), (0, 2))
+            self._move(builder, product, (start, first), (deep, columns.count), tile, 0)
+        return view(builder, tile, (0, 0, 0), (deep, columns.count), (0, 2))
 
     def _element(self, product: Product) -> Attribute:
         array = self.arrays[product.right].type
@@ -132,7 +124,7 @@ class Matrices:
         builder: Builder,
         product: Product,
         offsets: tuple[Place, Place],
-        sizes: tuple[int, int],
+        sizes: tuple[int, Place],
         buffer: SSAValue,
         number: Place,
     ) -> None:
@@ -146,7 +138,7 @@ class Matrices:
         product: Product,
         buffer: SSAValue,
         depth: tuple[Place, int, Place],
-        columns: tuple[Place, int, Place],
+        columns: tuple[Place, Size, Place],
     ) -> None:
         """Transpose rows ``depth`` of columns that are contiguous in memory, into the buffer.
 
@@ -166,7 +158,7 @@ class Matrices:
             to = view(inner, buffer, target, (deep, count), (0, 2))
             inner.insert(trn.TensorCopyOp(view(inner, turned), to))
 
-        over_parts(builder, all_columns, PARTITIONS, part)
+        over_tiles(builder, all_columns, part)
 
 
 @dataclass(frozen=True)
@@ -175,35 +167,41 @@ class LeftOperand:
 
     buffer: SSAValue
     rows: int
+    depth: Size
+    """Elements that are summed over."""
 
     @staticmethod
-    def turn(builder: Builder, stored: Stored, access: Access, rows: int) -> LeftOperand:
+    def turn(
+        builder: Builder, stored: Stored, access: Access, rows: int, depth: Size
+    ) -> LeftOperand:
         """Transpose rows on the tensor engine."""
-        depth = access.sizes[0]
-        buffer = allocate(builder, turned_shape(depth, rows), access.node.element)
+        width = access.sizes[0]
+        buffer = allocate(builder, turned_shape(width, rows), access.node.element)
 
         def source(inner: Builder, start: Place, deep: int) -> SSAValue:
-            return access_view(inner, stored, access, rows, Columns(start, deep, 0, depth))
+            return access_view(inner, stored, access, rows, Columns(start, deep, 0, width))
 
         turn_rows(builder, source, buffer, (depth, rows))
-        return LeftOperand(buffer, rows)
+        return LeftOperand(buffer, rows, depth)
 
     def multiply(
         self, builder: Builder, matrices: Matrices, product: Product, columns: Columns
     ) -> SSAValue:
         """A tile in PSUM with the product at some columns, at most a bank of them."""
-        total = allocate(builder, (self.rows, columns.size), f32, Space.PSUM)
-        depth = _depth(product)
+        buffer = allocate(builder, (self.rows, columns.room), f32, Space.PSUM)
+        sizes = (self.rows, columns.count)
 
         def add(inner: Builder, start: Place, deep: int, number: Place) -> None:
             left = view(inner, self.buffer, (0, number, 0), (deep, self.rows), (0, 2))
             right = matrices.tile(inner, product, (start, deep, number), columns)
-            inner.insert(trn.NcMatmulOp(left, right, view(inner, total), _is_later(inner, number)))
+            total = view(inner, buffer, sizes=sizes)
+            inner.insert(trn.NcMatmulOp(left, right, total, _is_later(inner, number)))
 
-        over_parts(builder, depth, PARTITIONS, add)
+        over_tiles(builder, self.depth, add)
         if product.bias is not None:
+            total = view(builder, buffer, sizes=sizes)
             matrices.add_bias(builder, product.bias, total, self.rows, columns)
-        return total
+        return buffer
 
 
 def _is_later(builder: Builder, number: Place) -> SSAValue:

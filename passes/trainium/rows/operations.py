@@ -11,8 +11,11 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects.trn import Operator
+from ..computations import conditions_on_positions, is_about_positions
 from ..scalar_operations import BINARY, FUNCTIONS
-from .graph import COPY, ROW, SELECT, Access, Code, Operand, RowGraph
+from ..subscripts import Subscript
+from .graph import COPY, ROW, SELECT, Access, Code, Guard, Operand, RowGraph
+from .masks import pointwise
 
 _FOLDED = {
     Operator.ADD: np.add,
@@ -37,11 +40,17 @@ class RowCode:
     """Evaluates values of a body for all elements of an iteration space over ``free``."""
 
     def __init__(
-        self, graph: RowGraph, known: Mapping[SSAValue, Operand], free: Sequence[int]
+        self,
+        graph: RowGraph,
+        known: Mapping[SSAValue, Operand],
+        free: Sequence[int],
+        omitted: int | None = None,
     ) -> None:
+        """``omitted`` is a loop that the space lacks, counted with that over the rows."""
         self._graph = graph
         self._known = dict(known)
         self._free = tuple(free) or ROW
+        self._omitted = omitted
 
     def operand(self, value: SSAValue) -> Operand:
         """What a value is; raises ``PassFailedException`` for one that no instruction computes."""
@@ -53,7 +62,18 @@ class RowCode:
 
     def copy(self, value: Operand, sizes: Sequence[int], element: Attribute) -> Access:
         """Elements of an array of their own, with the given sizes and type."""
-        return self._graph.pointwise(COPY, [value], tuple(sizes) or ROW, element)
+        return pointwise(self._graph, COPY, [value], tuple(sizes) or ROW, element)
+
+    def masked(self, value: Access, condition: Subscript, fill: float) -> Access:
+        """Elements of the whole space where a condition on loops holds, else a number."""
+        if self._omitted in condition.loops:
+            raise PassFailedException("a condition on a loop that its data does not run along")
+        loops = [loop for loop in range(1, len(self._free) + 2) if loop != self._omitted]
+        steps = tuple(condition.factor(loop) for loop in loops[: len(self._free)])
+        if value.sizes != self._free:
+            value = self.copy(value, self._free, value.node.element)
+        guard = Guard(condition.factor(0), steps, condition.constant)
+        return self._graph.masked(value, guard, fill)
 
     def _computed(self, operation: Operation) -> Operand:
         if isinstance(operation, arith.ConstantOp) and isinstance(operation.value, FloatAttr):
@@ -61,6 +81,8 @@ class RowCode:
         if isinstance(operation, arith.ExtFOp):
             # Engines read every type as float32.
             return self.operand(operation.input)
+        if isinstance(operation, arith.SelectOp) and is_about_positions(operation.cond):
+            return self._masked_choice(operation)
         code = _code_of(operation)
         if code is None:
             raise PassFailedException(f"`{operation.name}` has no instruction on rows")
@@ -73,7 +95,20 @@ class RowCode:
         is_wide = any(isinstance(one, Access) and not one.is_row for one in operands)
         is_condition = isinstance(operation, arith.CmpfOp)
         element = TRUTH if is_condition else operation.results[0].type
-        return self._graph.pointwise(code, operands, self._free if is_wide else ROW, element)
+        return pointwise(self._graph, code, operands, self._free if is_wide else ROW, element)
+
+    def _masked_choice(self, operation: arith.SelectOp) -> Operand:
+        """A choice by position, between data and a number."""
+        then, otherwise = self.operand(operation.lhs), self.operand(operation.rhs)
+        holds = isinstance(otherwise, float)
+        data, fill = (then, otherwise) if holds else (otherwise, then)
+        if not isinstance(fill, float):
+            raise PassFailedException("a choice by position between two arrays")
+        if not isinstance(data, Access):
+            data = self.copy(data, self._free, operation.result.type)
+        for condition in conditions_on_positions(operation.cond, holds):
+            data = self.masked(data, condition, fill)
+        return data
 
 
 def _code_of(operation: Operation) -> Code | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from xdsl.dialects import arith, func, tensor
@@ -21,17 +21,13 @@ from xdsl.ir.affine import (
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects.trn import Operator
-from ..scalar_operations import reduction_of
+from ..computations import Reduction, guarded_reduction
+from ..scalar_operations import NEUTRAL
 from ..tensor_functions import element_type, output_positions, tensor_sizes
-from .graph import ROW, Access, Load, Operand, Reduce, RowGraph, Subscript, Weight
+from .graph import ROW, Access, Load, Masked, Operand, Reduce, RowGraph, Subscript, Weight
+from .masks import pointwise
 from .operations import RowCode
 
-NEUTRAL = {
-    Operator.ADD: 0.0,
-    Operator.MULTIPLY: 1.0,
-    Operator.MAXIMUM: float("-inf"),
-    Operator.MINIMUM: float("inf"),
-}
 _OMITTED = -1
 """Stands for a dimension that an iteration space lacks."""
 
@@ -152,10 +148,10 @@ class _Reader:
                 value = code.copy(value, free, loops.element)
             self.tensors[result] = value
             return
-        operator, combined, _ = reduction_of(loops.body)
-        value = self._product(loops, operator, combined, free)
+        reduction = guarded_reduction(loops.body)
+        value = self._product(loops, reduction, free)
         if value is None:
-            value = self._reduction(loops, operator, combined, free)
+            value = self._reduction(loops, reduction, free)
         self.tensors[result] = value
 
     def _known(
@@ -195,17 +191,20 @@ class _Reader:
         ]
         return access.within(free, shifted)
 
-    def _reduction(
-        self, loops: _Loops, operator: Operator, combined: SSAValue, free: Sequence[int]
-    ) -> Access:
+    def _reduction(self, loops: _Loops, reduction: Reduction, free: Sequence[int]) -> Access:
+        operator = reduction.operator
         code = RowCode(self.graph, self._known(loops, free), free)
-        value = code.operand(combined)
+        value = code.operand(reduction.combined)
         if not isinstance(value, Access) or value.sizes != tuple(free):
             value = code.copy(value, free, loops.element)
+        for guard in reduction.guards:
+            value = code.masked(value, guard, NEUTRAL[operator])
         kept = tuple(free[: len(free) - loops.reductions]) or ROW
         start: Operand | None = self._start(loops)
         if isinstance(start, Access) and (longer := _with_first(value, start)) is not None:
             value, start = longer, None
+        if start == NEUTRAL[operator]:
+            start = None
         fields = (kept, loops.element, operator, value, loops.reductions)
         if start is not None and not isinstance(start, Access) and _can_lead(operator, value):
             return Access.whole(self.graph.make(Reduce, *fields, start))
@@ -220,12 +219,11 @@ class _Reader:
     ) -> Access:
         if start is None or start == NEUTRAL[operator]:
             return value
-        return self.graph.pointwise(operator, [value, start], value.sizes, element)
+        return pointwise(self.graph, operator, [value, start], value.sizes, element)
 
-    def _product(
-        self, loops: _Loops, operator: Operator, combined: SSAValue, free: Sequence[int]
-    ) -> Access | None:
+    def _product(self, loops: _Loops, reduction: Reduction, free: Sequence[int]) -> Access | None:
         """A sum of products of something with rows and of a matrix without rows."""
+        operator, combined = reduction.operator, reduction.combined
         summed = len(free)
         if operator != Operator.ADD or loops.reductions != 1 or summed > 2:
             return None
@@ -238,12 +236,14 @@ class _Reader:
             position, turned, columns = matrix
             depth = (free[-1],)
             omitted = 1 if summed == 2 else None
-            known = self._known(loops, depth, omitted)
+            code = RowCode(self.graph, self._known(loops, depth, omitted), depth, omitted)
             try:
-                left = RowCode(self.graph, known, depth).operand(other)
+                left = code.operand(other)
+                if not isinstance(left, Access) or left.sizes != depth:
+                    continue
+                for guard in reduction.guards:
+                    left = code.masked(left, guard, 0.0)
             except PassFailedException:
-                continue
-            if not isinstance(left, Access) or left.sizes != depth:
                 continue
             value = self.graph.product(left, position, turned, columns, loops.element)
             if summed == 1:
@@ -293,11 +293,20 @@ def _can_lead(operator: Operator, value: Access) -> bool:
     That of a sum or product is neutral, or combined in the end.
     """
     is_limit = operator in (Operator.MAXIMUM, Operator.MINIMUM)
+    if isinstance(value.node, Masked):
+        return False
     return is_limit and value.is_whole and len(value.sizes) == 1 and value.sizes != ROW
 
 
 def _with_first(value: Access, first: Access) -> Access | None:
     """The elements of a row with the one just before them, where a reduction starts from that."""
+    mask = value.node
+    if (
+        isinstance(mask, Masked)
+        and mask.data == Access.whole(first.node)
+        and mask.guard.holds_everywhere(first.offsets)
+    ):
+        first = replace(first, node=mask)
     in_rows = prod(value.sizes[:-1]) == 1 and value.steps[-1] == 1 and first.is_row
     if value.node is not first.node or not in_rows:
         return None

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from .graph import ROW, Access, Load, Node, Weight
-from .steps import Activate, Combine, Multiply, Step
+from .reach import needed_elements, reach
+from .steps import Activate, Combine, Hide, Multiply, Step
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,9 @@ class Group:
     """Steps in order, over rows of the sizes ``space``."""
 
     combines: bool
-    """Whether they combine what is along a row, which they take as a whole."""
+    """Whether they combine or mask what is along a row, which they take as a whole."""
+    reach: int | None
+    """They work on elements ``j <= i + reach`` of row i only."""
     space: tuple[int, ...]
     steps: tuple[Step, ...]
 
@@ -34,13 +38,20 @@ def group_steps(steps: Mapping[Node, Step], outputs: Iterable[Access]) -> list[G
     ordered = _in_order(steps, outputs)
     phases = _phases(ordered, steps)
     _sink(ordered, phases, results)
-    groups: dict[tuple[int, bool, bool, tuple[int, ...]], list[Step]] = {}
+    needed = needed_elements(outputs)
+    groups: dict[tuple[int, bool, bool, int | None, tuple[int, ...]], list[Step]] = {}
     for step in ordered:
         is_wide = step.space != ROW
-        key = (phases[step], is_wide, is_wide and _combines(step), step.space)
+        limit = reach(step, needed) if is_wide else None
+        key = (phases[step], is_wide, is_wide and _takes_whole_rows(step), limit, step.space)
         groups.setdefault(key, []).append(step)
-    ends = sorted(groups, key=lambda key: key[:3])
-    return [Group(key[2], key[3], tuple(groups[key])) for key in ends]
+    return [Group(*key[2:], tuple(groups[key])) for key in sorted(groups, key=_order)]
+
+
+def _order(key: tuple[int, bool, bool, int | None, tuple[int, ...]]) -> tuple[float, ...]:
+    """What is needed of more elements comes first: the others are computed from it."""
+    phase, is_wide, whole, limit, _ = key
+    return phase, is_wide, whole, -inf if limit is None else -limit
 
 
 def _phases(ordered: Iterable[Step], steps: Mapping[Node, Step]) -> dict[Step, int]:
@@ -51,7 +62,7 @@ def _phases(ordered: Iterable[Step], steps: Mapping[Node, Step]) -> dict[Step, i
         phase = max((_ready(access, step, available) for access in step.reads), default=0)
         phases[step] = phase
         for node in (step.node, *(node for node in steps if steps[node] is step)):
-            available[node] = phase + 1 if _combines(step) else phase
+            available[node] = phase + 1 if _takes_whole_rows(step) else phase
     return phases
 
 
@@ -59,7 +70,7 @@ def _sink(ordered: list[Step], phases: dict[Step, int], results: set[Node]) -> N
     """Compute what only later phases read there: it need not be kept until then."""
     first: dict[Node, int] = {}
     for step in reversed(ordered):
-        fixed = isinstance(step, Multiply) or _combines(step) or step.node in results
+        fixed = isinstance(step, Multiply) or _takes_whole_rows(step) or step.node in results
         if not fixed and step.node in first:
             phases[step] = first[step.node]
         for access in step.reads:
@@ -108,8 +119,11 @@ def _ready(access: Access, reader: Step, available: Mapping[Node, int]) -> int:
 
 def _goes_along(access: Access, reader: Step) -> bool:
     """Whether the same columns of a node are read as are computed."""
-    return access.is_whole and not isinstance(reader, Multiply)
+    return access.is_whole and not isinstance(reader, Multiply | Hide)
 
 
-def _combines(step: Step) -> bool:
-    return isinstance(step, Combine) or (isinstance(step, Activate) and step.total is not None)
+def _takes_whole_rows(step: Step) -> bool:
+    """Whether it combines what is along a row, or changes some places of it."""
+    return isinstance(step, Combine | Hide) or (
+        isinstance(step, Activate) and step.total is not None
+    )

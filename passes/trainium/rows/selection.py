@@ -20,6 +20,7 @@ from .graph import (
     SELECT,
     Access,
     Load,
+    Masked,
     Node,
     Operand,
     Pointwise,
@@ -28,7 +29,7 @@ from .graph import (
     RowGraph,
     Weight,
 )
-from .steps import Activate, Choose, Combine, Fill, Move, Multiply, Pair, Scalars, Step
+from .steps import Activate, Choose, Combine, Fill, Hide, Move, Multiply, Pair, Scalars, Step
 
 _SPEED = {Engine.DVE: 1.12, Engine.ACT: 1.4, Engine.POOL: 1.4}
 """Elements per ns and partition: the clocks of NeuronCore-v2; those of v3 have the same ratios."""
@@ -137,6 +138,8 @@ class _Selection:
                 return own
             case Pointwise():
                 return self._pointwise(node)
+            case Masked(data=data):
+                return [Hide(node, data)]
             case _:
                 raise AssertionError(node)
 

@@ -161,6 +161,21 @@ class Combine(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class Hide(Step):
+    """The mask of ``node``, a ``Masked``, on its data."""
+
+    data: Access
+
+    @property
+    def reads(self) -> Iterable[Access]:
+        return (self.data,)
+
+    @property
+    def engine(self) -> Engine | None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
 class Fill(Step):
     """A number or an array, copied and converted."""
 

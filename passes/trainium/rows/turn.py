@@ -12,7 +12,8 @@ from xdsl.ir import SSAValue
 from ....dialects import trn
 from ....dialects.trn import Space
 from ....dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from .buffers import Place, allocate, over_parts, plus, times, view
+from .buffers import allocate, view
+from .parts import Place, Size, Tiles, over_columns, over_tiles, plus, times
 
 _AT_ONCE = MOVING_COLUMNS // PARTITIONS
 """Tiles that are copied out of PSUM together: those of 32-bit numbers fill a bank."""
@@ -27,7 +28,7 @@ def turn_rows(
     builder: Builder,
     source: Callable[[Builder, Place, int], SSAValue],
     buffer: SSAValue,
-    extent: tuple[int, int],
+    extent: tuple[Size, int],
     column: Place = 0,
 ) -> None:
     """Transpose some rows, of ``extent`` depth and number, into a buffer from a column on.
@@ -38,17 +39,34 @@ def turn_rows(
     assert isinstance(buffer.type, MemRefType)
     element = buffer.type.element_type
 
-    def part(inner: Builder, start: Place, size: int, number: Place) -> None:
-        tiles = [(at, min(PARTITIONS, size - at)) for at in range(0, size, PARTITIONS)]
-        turned = allocate(inner, (tiles[0][1], len(tiles), rows), element, Space.PSUM)
-        for tile, (at, deep) in enumerate(tiles):
-            target = view(inner, turned, (0, tile, 0), (deep, rows), (0, 2))
-            inner.insert(trn.NcTransposeOp(source(inner, plus(inner, start, at), deep), target))
-        first, begin = times(inner, number, _AT_ONCE), 0
-        for deep, count in Counter(deep for _, deep in tiles).items():
+    def part(inner: Builder, start: Place, size: Size, number: Place) -> None:
+        most = _AT_ONCE * PARTITIONS if isinstance(size, Tiles) else size
+        shape = (min(PARTITIONS, most), -(-most // PARTITIONS), rows)
+        turned = allocate(inner, shape, element, Space.PSUM)
+
+        def turn(inmost: Builder, at: Place, deep: int, tile: Place) -> None:
+            target = view(inmost, turned, (0, tile, 0), (deep, rows), (0, 2))
+            inmost.insert(trn.NcTransposeOp(source(inmost, plus(inmost, start, at), deep), target))
+
+        first = times(inner, number, _AT_ONCE)
+        begin = 0
+        for deep, count in _turned_tiles(inner, size, turn):
             sizes = (deep, count, rows)
             target = view(inner, buffer, (0, plus(inner, first, begin), column), sizes)
             inner.insert(trn.TensorCopyOp(view(inner, turned, (0, begin, 0), sizes), target))
-            begin += count
+            begin = plus(inner, begin, count)
 
-    over_parts(builder, depth, _AT_ONCE * PARTITIONS, part)
+    over_columns(builder, depth, _AT_ONCE * PARTITIONS, part)
+
+
+def _turned_tiles(
+    builder: Builder, size: Size, turn: Callable[[Builder, Place, int, Place], None]
+) -> list[tuple[int, Place]]:
+    """Transpose tiles one after the other; for each depth of a tile, how many have it."""
+    if isinstance(size, Tiles):
+        over_tiles(builder, size, turn)
+        return [(PARTITIONS, size.tiles)]
+    tiles = [(at, min(PARTITIONS, size - at)) for at in range(0, size, PARTITIONS)]
+    for tile, (at, deep) in enumerate(tiles):
+        turn(builder, at, deep, tile)
+    return list(Counter(deep for _, deep in tiles).items())
