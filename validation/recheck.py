@@ -21,6 +21,7 @@ from ..hw.stream import CommandStream, StreamError
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .core.certificate import (
     Certificate,
+    ChainCertificate,
     FlowCertificate,
     InductionCertificate,
     ProofCertificate,
@@ -35,6 +36,7 @@ from .core.matching import Matcher
 from .core.polyhedral import Program, Unsupported
 from .core.smt import Solver
 from .core.values import Side
+from .execution.common import ExecutionFault, TooExpensive
 from .extract.extraction import extract
 from .hazards.dram_order import check_dram_order
 from .interface import interface_difference
@@ -76,6 +78,8 @@ def check_certificate(
         return check_stream(source, stream, layout, certificate, config, options)
     try:
         solver = (options or ValidationOptions()).solver()
+        if isinstance(certificate, ChainCertificate):
+            return _check_chain(source, target, certificate, config, solver)
         return _check(source, target, certificate, config, solver)
     except (KeyError, ValueError) as error:
         raise _misfit(error) from error
@@ -150,6 +154,26 @@ def _equal(programs: Sequence[Program], certificate: ProofCertificate, solver: S
     for position in left.program.outputs:
         matcher.output(position)
     return matcher.assumptions
+
+
+def _check_chain(
+    source: ModuleOp,
+    target: ModuleOp,
+    certificate: ChainCertificate,
+    config: GemminiConfig,
+    solver: Solver,
+) -> Rechecked:
+    from .chains.comparison import Mismatch, compare_chain
+
+    begin_part("source")
+    _checked(extract(source, config), certificate.source, solver)
+    try:
+        compared = compare_chain(source, target, config)
+    except Mismatch as mismatch:
+        raise Violation(mismatch.reason, None) from mismatch
+    except (Diagnostic, StreamError, ExecutionFault, TooExpensive) as error:
+        raise Unsupported(f"target: {error}") from error
+    return Rechecked(compared.assumptions, solver.queries + compared.elements, solver.seconds)
 
 
 def check_stream(

@@ -137,4 +137,13 @@ class InductionCertificate:
     """The proof about the programs in which recurrences are cut into steps."""
 
 
-Certificate: TypeAlias = ProofCertificate | SizeCertificate | InductionCertificate
+@dataclass(frozen=True)
+class ChainCertificate:
+    """What the oracle contributed to a proof that executes both programs (``chains``)."""
+
+    source: FlowCertificate
+
+
+Certificate: TypeAlias = (
+    ProofCertificate | SizeCertificate | InductionCertificate | ChainCertificate
+)

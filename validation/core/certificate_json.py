@@ -15,6 +15,7 @@ from typing import Any
 from ...diagnostics import Diagnostic
 from .certificate import (
     Certificate,
+    ChainCertificate,
     FlowCertificate,
     InductionCertificate,
     Pairing,
@@ -33,6 +34,7 @@ FORMATS: dict[str, type[Certificate]] = {
     "liftproof-certificate": ProofCertificate,
     "liftproof-certificate-at-size": SizeCertificate,
     "liftproof-certificate-by-induction": InductionCertificate,
+    "liftproof-certificate-of-chain": ChainCertificate,
 }
 VERSION = 2
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -70,6 +72,8 @@ def _claims(certificate: Certificate) -> dict[str, Any]:
         return _at_size(certificate)
     if isinstance(certificate, InductionCertificate):
         return _by_induction(certificate)
+    if isinstance(certificate, ChainCertificate):
+        return {"source": _flow(certificate.source)}
     return {
         "source": _flow(certificate.source),
         "target": _flow(certificate.target),
@@ -190,6 +194,7 @@ _READERS: dict[type[Certificate], Callable[[Any], Certificate]] = {
     ProofCertificate: _read_proof,
     SizeCertificate: _read_at_size,
     InductionCertificate: _read_by_induction,
+    ChainCertificate: lambda document: ChainCertificate(_read_flow(document["source"])),
 }
 
 

@@ -11,7 +11,11 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.machine_c.reader import read_machine_c
 from liftproof.validation.chains.expressions import ZERO, Table
 from liftproof.validation.chains.prove import validate_chain
+from liftproof.validation.core.certificate import ChainCertificate, FlowCertificate
+from liftproof.validation.core.certificate_json import certificate_text, read_certificate
+from liftproof.validation.core.checker import Violation
 from liftproof.validation.decide import decide
+from liftproof.validation.recheck import check_certificate
 from liftproof.validation.validate import PreparedSource, Validation, prepare
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -38,6 +42,24 @@ def test_recurrences_are_proved(program: str) -> None:
     result = chain(program)
     assert result.verdict == "proved", result.reason
     assert any("may be reassociated" in text for text in result.assumptions)
+
+
+def test_certificates_of_chains() -> None:
+    """They say that the source has a meaning; the rest of the proof is executed again."""
+    result = chain("fences")
+    assert isinstance(result.certificate, ChainCertificate)
+    text = certificate_text(result.certificate, {})
+    again = read_certificate(text)
+    assert certificate_text(again, {}) == text
+    right = (KERNELS / "forward_pass_fences.c").read_text()
+    target = read_machine_c(right, "fences", CONFIG)
+    found = check_certificate(source().module, target, again, CONFIG)
+    assert (found.assumptions, found.obligations) == (result.assumptions, result.obligations)
+    wrong = read_machine_c(right.replace("ACC(0) | 1 << 30", "ACC(0)", 1), "wrong", CONFIG)
+    with pytest.raises(Violation, match="the source has"):
+        check_certificate(source().module, wrong, again, CONFIG)
+    with pytest.raises(Violation, match="before it is read"):
+        check_certificate(source().module, target, ChainCertificate(FlowCertificate()), CONFIG)
 
 
 WRONG = [
