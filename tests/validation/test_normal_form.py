@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from liftproof.validation.core.smt import Answer
-from liftproof.validation.core.terms import Term, constant, constant_value, term
+from liftproof.validation.core.terms import Term, bit_width, constant, constant_value, term
 from liftproof.validation.execution.arithmetic import FLOATS, apply
 from liftproof.validation.extract.gemmini_values import round_half_even_shift, saturate, store_value
 from liftproof.validation.lemmas.equality import equal_for_all
@@ -18,6 +19,12 @@ from liftproof.validation.lemmas.normal_form import NormalForm
 SUM = term("slot", "i32", payload=("sum", "S", 0))
 OTHER = term("slot", "i32", payload=("sum", "T", 1))
 INT32 = (-(2**31), 2**31 - 1)
+NARROW = {
+    "f16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
+    "f8E4M3": ml_dtypes.float8_e4m3,
+    "f8E5M2": ml_dtypes.float8_e5m2,
+}
 
 
 def evaluate(value: Term, slots: dict[Term, int]) -> object:
@@ -242,3 +249,21 @@ def test_other_rounding_is_not_equal() -> None:
     exact = {SUM: (-(2**20), 2**20)}
     result = equal_for_all(limited, store_value(SUM, False, 0.25, "i8"), exact)
     assert result.answer is Answer.SAT
+
+
+@pytest.mark.parametrize("name", ["f16", "bf16", "f8E4M3", "f8E5M2"])
+def test_narrowing_takes_back_widening(name: str) -> None:
+    """Widening to float32 is exact for every number of every narrow type, also back again."""
+    numbers = np.arange(2 ** bit_width(name), dtype=f"uint{bit_width(name)}").view(NARROW[name])
+    numbers = numbers[~np.isnan(numbers)]
+    assert np.array_equal(numbers.astype(np.float32).astype(NARROW[name]), numbers)
+    narrow = term("slot", name, payload=("input", 0, 0))
+    wide = term("extf", "f32", narrow)
+    assert NormalForm().of(term("truncf", name, wide)) is narrow
+
+
+def test_narrowing_to_another_type_stays() -> None:
+    """What was widened from bfloat16 may not fit a half, so that conversion is none."""
+    wide = term("extf", "f32", term("slot", "bf16", payload=("input", 0, 0)))
+    half = term("truncf", "f16", wide)
+    assert NormalForm().of(half) is half

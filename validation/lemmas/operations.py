@@ -120,6 +120,12 @@ def _float_limit(kind: str, nan_free: bool) -> Callable[..., Term]:
     return rule
 
 
+def _narrowed_float(form: NormalForm, old: Term, a: Term) -> Term:
+    """Narrowing takes back what widening did, which is exact."""
+    widened = a.operation == "extf" and a.operands[0].type == old.type
+    return a.operands[0] if widened else term(old.operation, old.type, a)
+
+
 def _whole_float(form: NormalForm, old: Term, a: Term) -> Term:
     return (
         a
@@ -165,6 +171,7 @@ RULES: dict[str, Callable[..., Term]] = {
     "maxnumf": _float_limit("maxf", True),
     "minnumf": _float_limit("minf", True),
     "roundeven": _whole_float,
+    "truncf": _narrowed_float,
     # Terms that are normal already, met again when more is known of the ranges.
     "min": _limit_rule("minimum"),
     "max": _limit_rule("maximum"),
