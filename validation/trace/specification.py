@@ -33,9 +33,6 @@ class Form:
     outputs: tuple[int, ...]
     counters: tuple[int, ...]
 
-    def vector(self) -> list[int]:
-        return [self.constant, *self.outputs, *self.counters]
-
 
 @dataclass(frozen=True)
 class Operand:
@@ -231,18 +228,18 @@ def _prove_within(
         raise Violation("the counters of a claim lie in a box of numbers", None)
     query = Query()
     at = [query.constant("x") for _ in box]
-    outside = [
-        f"(not (<= {smt_integer(low)} {name} {smt_integer(high)}))"
+    inside = [
+        f"(<= {smt_integer(low)} {name} {smt_integer(high)})"
         for name, (low, high) in zip(at, box, strict=True)
     ]
-    for inside in outside[:rank]:
-        query.add(negation(inside))
+    for subscript in inside[:rank]:
+        query.add(subscript)
     inequalities, equalities = rows
     for row in inequalities:
         query.add(f"(>= {form_text(row, at)} 0)")
     for row in equalities:
         query.add(f"(= {form_text(row, at)} 0)")
-    query.add(disjunction(outside[rank:]))
+    query.add(disjunction(negation(counter) for counter in inside[rank:]))
     if solver.check(query, "the terms of a claim lie in its box")[0] is not Answer.UNSAT:
         raise Violation("the terms of a claim lie in its box", None)
 
