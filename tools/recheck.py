@@ -15,7 +15,7 @@ from ..validation.core.checker import Violation
 from ..validation.core.polyhedral import Unsupported
 from ..validation.limits import ValidationOptions
 from ..validation.recheck import Rechecked, check_certificate
-from ..validation.streams import HazardError, without_streams
+from ..validation.streams import ORDER_ASSUMPTIONS, HazardError, has_streams, without_streams
 
 
 def recheck(
@@ -29,6 +29,7 @@ def recheck(
     """The report of ``validate``; a certificate that does not hold leaves the verdict open."""
     start = time.perf_counter()
     verdict, reason, found = "proved", "", Rechecked(ASSUMPTIONS, 0, 0.0)
+    order = ORDER_ASSUMPTIONS if has_streams(target) else ()
     try:
         pair = [without_streams(module, neuron) for module in (source, target)]
         found = check_certificate(pair[0], pair[1], certificate, config, limits)
@@ -37,7 +38,7 @@ def recheck(
     return {
         "verdict": verdict,
         "reason": reason,
-        "assumptions": list(found.assumptions),
+        "assumptions": [*found.assumptions, *order],
         "obligations": found.obligations,
         "solver": "z3, from a certificate",
         "solver_seconds": round(found.solver_seconds, 3),

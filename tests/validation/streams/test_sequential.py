@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 from liftproof.dialects import trn
 from liftproof.dialects.context import new_context
+from liftproof.hw.gemmini.config import load_config as load_gemmini
 from liftproof.hw.trainium.config import load_config
 from liftproof.hw.trainium.functional import parameters_of, run
+from liftproof.tools.recheck import recheck
 from liftproof.validation.core.polyhedral import Unsupported
 from liftproof.validation.decide import decide
+from liftproof.validation.limits import ValidationOptions
 from liftproof.validation.streams import HazardError, without_streams
 from numpy.typing import NDArray
 from xdsl.dialects import func, scf
@@ -139,6 +143,20 @@ def test_a_stationary_operand_stays_in_place(programs: dict[str, str]) -> None:
     )
     with pytest.raises(Unsupported, match="not loaded just before"):
         without_streams(parse(between))
+
+
+def test_certificates_of_streams_rest_on_their_order(programs: dict[str, str]) -> None:
+    """To check one puts the streams in order again, under the assumption of the proof."""
+    streams, machine = parse(programs["shared"]), load_gemmini()
+    tiles = without_streams(streams, CONFIG)
+    found = decide(tiles, streams)
+    assert found.certificate is not None
+    again = recheck(tiles, streams, found.certificate, machine, ValidationOptions(), CONFIG)
+    assert (again["verdict"], again["assumptions"]) == ("proved", list(found.assumptions))
+    racing = parse(re.sub(r"trn.wait .*", "", programs["shared"]))
+    refused = recheck(tiles, racing, found.certificate, machine, ValidationOptions(), CONFIG)
+    assert refused["verdict"] == "unknown"
+    assert "in no order" in refused["reason"]
 
 
 def test_a_hazard_of_the_source_leaves_the_verdict_open(programs: dict[str, str]) -> None:
