@@ -56,10 +56,27 @@ _CALLS: dict[type[Operation], str] = {
     math.AbsFOp: "np.abs",
     math.AbsIOp: "np.abs",
     math.SqrtOp: "np.sqrt",
+    math.CbrtOp: "np.cbrt",
     math.ExpOp: "np.exp",
+    math.Exp2Op: "np.exp2",
+    math.ExpM1Op: "np.expm1",
     math.LogOp: "np.log",
+    math.Log2Op: "np.log2",
+    math.Log10Op: "np.log10",
+    math.Log1pOp: "np.log1p",
+    math.SinOp: "np.sin",
+    math.CosOp: "np.cos",
+    math.TanOp: "np.tan",
+    math.AsinOp: "np.arcsin",
+    math.AcosOp: "np.arccos",
+    math.AtanOp: "np.arctan",
+    math.SinhOp: "np.sinh",
+    math.CoshOp: "np.cosh",
     math.TanhOp: "np.tanh",
+    math.ErfOp: "erf",
     math.PowFOp: "np.power",
+    math.Atan2Op: "np.arctan2",
+    math.CopySignOp: "np.copysign",
 }
 
 _CASTS = (
@@ -96,8 +113,9 @@ def dtype(type: Attribute) -> str:
 
 
 def python_module(body: str) -> str:
-    """A function with the imports that it needs; NumPy's own types lack bfloat16."""
+    """A function with the imports that it needs; NumPy itself lacks bfloat16 and erf."""
     extra = "from ml_dtypes import bfloat16\n" if "bfloat16" in body else ""
+    extra += "from scipy.special import erf\n" if "erf(" in body else ""
     return f"import numpy as np\n{extra}\n\n{body}\n"
 
 

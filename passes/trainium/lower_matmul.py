@@ -21,13 +21,14 @@ from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS, PSUM_BANKS
 from ..schedule_space import applies
 from .left_panel import left_panel
 from .loop_nests import counted_loop
-from .matrices import Matrix, Product, product_of
+from .matrices import BatchedProduct, Matrix, batched_product_of
 from .rows.buffers import view
 from .tensor_functions import (
     index_constant,
     parameters_in_memory,
     refusing_illegal_operations,
     replace_function,
+    reshaped,
 )
 
 Span = tuple[SSAValue, int]
@@ -40,7 +41,8 @@ Sums = dict[tuple[int, int], SSAValue]
 class LowerMatmulPass(ModulePass):
     """Lower a product of two matrices to blocks of ``rows`` × ``columns``, ``depth`` at a time.
 
-    Needs a function that is one product of two of its parameters, each as it is or transposed.
+    Needs a function that is one product of two of its parameters, each as it is or transposed, or
+    such a product for each place of their common first dimensions.
     Guarantees that a block of the result is summed up in PSUM, at most 7 of whose banks it takes,
     and that each element of the operands is loaded once per block. A left operand whose rows are
     contiguous is transposed on the tensor engine. With ``hold``, blocks of the left operand stay in
@@ -69,7 +71,7 @@ class LowerMatmulPass(ModulePass):
         for function in list(op.ops):
             if isinstance(function, func.FuncOp):
                 with refusing_illegal_operations():
-                    _MatmulLowering(self, function, product_of(function)).run()
+                    _MatmulLowering(self, function, batched_product_of(function)).run()
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
@@ -77,7 +79,7 @@ class LowerMatmulPass(ModulePass):
         try:
             for function in module_op.ops:
                 if isinstance(function, func.FuncOp):
-                    product_of(function)
+                    batched_product_of(function)
         except PassFailedException:
             return ()
         tiles = [(1, 1), (2, 1), (4, 1), (6, 1), (2, 2), (3, 2), (2, 3), (1, 4), (1, 6)]
@@ -93,21 +95,43 @@ class LowerMatmulPass(ModulePass):
 class _MatmulLowering:
     """The lowering of one function."""
 
-    def __init__(self, options: LowerMatmulPass, function: func.FuncOp, product: Product) -> None:
+    def __init__(
+        self, options: LowerMatmulPass, function: func.FuncOp, products: BatchedProduct
+    ) -> None:
         self.options = options
         self.function = function
-        self.product = product
+        self.products = products
+        self.product = product = products.product
         self.block = parameters_in_memory(function)
+        self.builder = Builder(InsertPoint.at_end(self.block))
+        arrays = [
+            reshaped(self.builder, array, shape)
+            for array, shape in zip(self.block.args, products.shapes, strict=True)
+        ]
         self.left, self.right, self.result = (
-            self.block.args[place]
+            arrays[place]
             for place in (product.left.position, product.right.position, product.result)
         )
+        self.numbered = {arrays[place] for place in products.numbered}
+        self.number: SSAValue | None = None
+        """Which product it is, if there are several."""
         self.panel: SSAValue | None = None
         """The left operand's block, if it is held."""
 
     def run(self) -> None:
+        if self.products.number == 1:
+            self._one_product(self.builder)
+        else:
+            counted_loop(self.builder, self.products.number, self._numbered_product)
+        self.builder.insert(func.ReturnOp())
+        replace_function(self.function, self.block)
+
+    def _numbered_product(self, builder: Builder, number: SSAValue) -> None:
+        self.number = number
+        self._one_product(builder)
+
+    def _one_product(self, builder: Builder) -> None:
         product, options = self.product, self.options
-        builder = Builder(InsertPoint.at_end(self.block))
 
         def columns(inner: Builder, column: SSAValue, width: int) -> None:
             def rows(inmost: Builder, row: SSAValue, height: int) -> None:
@@ -116,19 +140,29 @@ class _MatmulLowering:
             _over_blocks(inner, product.rows, options.rows, rows)
 
         def held_rows(inner: Builder, row: SSAValue, height: int) -> None:
-            self.panel = left_panel(inner, self.left, product, (row, height))
+            first = self._in_array(inner, self.left, row, product.rows)
+            self.panel = left_panel(inner, self.left, product, (first, height))
 
             def columns(inmost: Builder, column: SSAValue, width: int) -> None:
                 self._result_block(inmost, (row, height), (column, width))
 
             _over_blocks(inner, product.columns, options.columns, columns)
 
-        if options.hold:
-            _over_blocks(builder, product.rows, options.rows, held_rows)
-        else:
+        if not options.hold:
             _over_blocks(builder, product.columns, options.columns, columns)
-        builder.insert(func.ReturnOp())
-        replace_function(self.function, self.block)
+            return
+        if self.number is not None and product.left.summed_first:
+            raise PassFailedException(f"{options.name}: hold needs rows that are contiguous")
+        _over_blocks(builder, product.rows, options.rows, held_rows)
+
+    def _in_array(
+        self, builder: Builder, array: SSAValue, place: SSAValue, extent: int
+    ) -> SSAValue:
+        """A place of this product in the first dimension of an array, ``extent`` for each."""
+        if array not in self.numbered or self.number is None:
+            return place
+        start = _shifted(builder, self.number, extent, 0)
+        return builder.insert(arith.AddiOp(start, place)).result
 
     def _result_block(self, builder: Builder, rows: Span, columns: Span) -> None:
         """Sum up one block of the result, and store it."""
@@ -145,7 +179,9 @@ class _MatmulLowering:
             shape = _shape(total)
             kept = _allocate(builder, shape, self.product.element, Space.SBUF)
             builder.insert(trn.TensorCopyOp(_view(builder, total), _view(builder, kept)))
-            offsets = [_plus(builder, rows[0], top), _plus(builder, columns[0], left)]
+            row = _plus(builder, rows[0], top)
+            first = self._in_array(builder, self.result, row, self.product.rows)
+            offsets = [first, _plus(builder, columns[0], left)]
             target = builder.insert(ViewOp(self.result, offsets, shape)).view
             builder.insert(trn.DmaCopyOp(_view(builder, kept), target))
 
@@ -224,13 +260,15 @@ class _MatmulLowering:
         element = array.type.element_type  # pyright: ignore
         tile = _allocate(builder, (depth[1], others[1]), element, Space.SBUF)
         if matrix.summed_first:
-            source = ViewOp(array, [depth[0], others[0]], (depth[1], others[1]))
+            first = self._in_array(builder, array, depth[0], self.product.depth)
+            source = ViewOp(array, [first, others[0]], (depth[1], others[1]))
             builder.insert(source)
             builder.insert(trn.DmaCopyOp(source.view, _view(builder, tile)))
             return tile
         for at, count in _tiles(others[1], PARTITIONS):
             loaded = _allocate(builder, (count, depth[1]), element, Space.SBUF)
-            start = _plus(builder, others[0], at)
+            extent = self.product.rows if array is self.left else self.product.columns
+            start = self._in_array(builder, array, _plus(builder, others[0], at), extent)
             source = builder.insert(ViewOp(array, [start, depth[0]], (count, depth[1]))).view
             builder.insert(trn.DmaCopyOp(source, _view(builder, loaded)))
             turned = _allocate(builder, (depth[1], count), element, Space.PSUM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.dialects import arith, func, tensor
 from xdsl.dialects.builtin import FloatAttr
@@ -11,6 +12,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.utils.exceptions import PassFailedException
 
+from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
 from .tensor_functions import element_type, output_positions, tensor_sizes
 
 
@@ -35,14 +37,49 @@ class Product:
     element: Attribute
 
 
+@dataclass(frozen=True)
+class BatchedProduct:
+    """``number`` products of equal sizes, and the sizes that the parameters get for them.
+
+    In arrays at the positions ``numbered``, the matrices lie one behind the other; all products
+    share the others.
+    """
+
+    product: Product
+    number: int
+    shapes: tuple[tuple[int, ...], ...]
+    numbered: frozenset[int] = frozenset()
+
+
+def batched_product_of(function: func.FuncOp) -> BatchedProduct:
+    """The products that are all of a function; raises ``PassFailedException`` for others.
+
+    First dimensions of the result that the right factor lacks are rows of one product; those that
+    both factors have number the products.
+    """
+    count = common_dimensions(function)
+    rank = len(tensor_sizes(_one_result(function)))
+    if rank not in (count + 1, count + 2):
+        raise PassFailedException("no product of two matrices")
+    number = leading_size(function, count)
+    sizes = [tensor_sizes(argument) for argument in function.args]
+    if rank == count + 1:
+        merged = function if count == 1 else with_leading_sizes(function, count, (number,))
+        shapes = tuple(tensor_sizes(argument) for argument in merged.args)
+        return BatchedProduct(product_of(merged), 1, shapes)
+    one = with_leading_sizes(function, count, ())
+    numbered = {at for at, argument in enumerate(one.args) if tensor_sizes(argument) != sizes[at]}
+    for at in numbered:
+        sizes[at] = (prod(sizes[at][: count + 1]), *sizes[at][count + 1 :])
+    return BatchedProduct(product_of(one), number, tuple(sizes), frozenset(numbered))
+
+
 def product_of(function: func.FuncOp) -> Product:
     """The product that is all of a function; raises ``PassFailedException`` for others."""
-    returned = function.body.block.last_op
-    if not isinstance(returned, func.ReturnOp) or len(returned.arguments) != 1:
-        raise PassFailedException("trn-lower-matmul needs one result")
-    operation = _unrounded(returned.arguments[0]).owner
-    last = returned.arguments[0].owner
-    others = [op for op in function.body.block.ops if op not in (operation, last, returned)]
+    result = _one_result(function)
+    operation = _unrounded(result).owner
+    others = [op for op in function.body.block.ops if op not in (operation, result.owner)]
+    others.pop()
     if not all(isinstance(op, tensor.EmptyOp | linalg.FillOp | arith.ConstantOp) for op in others):
         raise PassFailedException("trn-lower-matmul needs a product and nothing else")
     if not isinstance(operation, Operation) or len(operation.operands) != 3:
@@ -64,8 +101,15 @@ def product_of(function: func.FuncOp) -> Product:
         rows,
         columns,
         first[0 if left.summed_first else 1],
-        element_type(returned.arguments[0]),
+        element_type(result),
     )
+
+
+def _one_result(function: func.FuncOp) -> SSAValue:
+    returned = function.body.block.last_op
+    if not isinstance(returned, func.ReturnOp) or len(returned.arguments) != 1:
+        raise PassFailedException("trn-lower-matmul needs one result")
+    return returned.arguments[0]
 
 
 def _unrounded(result: SSAValue) -> SSAValue:

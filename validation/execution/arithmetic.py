@@ -7,6 +7,7 @@ folds constants with them.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -167,6 +168,12 @@ def _compare_floats(predicate: str, left: Values, right: Values) -> Values:
     return result | unordered if predicate.startswith("u") else result & ~unordered
 
 
+_ERF = np.frompyfunc(math.erf, 1, 1)
+_OF_NUMPY = (
+    *("sqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p"),
+    *("sin", "cos", "tan", "sinh", "cosh", "tanh", "copysign"),
+)
+"""Functions whose names NumPy shares."""
 _RULES: dict[str, Callable[..., Any]] = {
     "addi": _wrapping(np.add),
     "subi": _wrapping(np.subtract),
@@ -222,9 +229,12 @@ _RULES: dict[str, Callable[..., Any]] = {
     "ceil": _plain(np.ceil),
     "trunc": _plain(np.trunc),
     "absf": _plain(np.abs),
-    "sqrt": _plain(np.sqrt),
-    "exp": _plain(np.exp),
-    "log": _plain(np.log),
-    "tanh": _plain(np.tanh),
     "rsqrt": _plain(lambda a: 1 / np.sqrt(a)),
+    "erf": _plain(lambda a: np.asarray(_ERF(a), a.dtype)),
+    **{name: _plain(getattr(np, name)) for name in _OF_NUMPY},
+    "asin": _plain(np.arcsin),
+    "acos": _plain(np.arccos),
+    "atan": _plain(np.arctan),
+    "atan2": _plain(np.arctan2),
+    "powf": _plain(np.power),
 }

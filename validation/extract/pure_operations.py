@@ -50,13 +50,20 @@ _CONVERSIONS = (
 )
 _FLOAT_OPERATIONS = (
     *("addf", "subf", "mulf", "divf", "negf", "maximumf", "minimumf", "maxnumf", "minnumf"),
-    *("roundeven", "round", "floor", "ceil", "trunc", "absf", "sqrt", "exp", "log", "tanh"),
-    "rsqrt",
+    *("roundeven", "round", "floor", "ceil", "trunc", "absf"),
 )
+ELEMENTARY_FUNCTIONS = (
+    *("sqrt", "rsqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "erf"),
+    *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
+    *("powf", "atan2", "copysign"),
+)
+"""Functions of which nothing is known but that equal operands give equal results."""
 _SIGNED_OPERATIONS = frozenset(
     ("divsi", "remsi", "floordivsi", "ceildivsi", "shrsi", "maxsi", "minsi", "absi", "fptosi")
 )
-TERM_OPERATIONS = frozenset((*_INTEGER_OPERATIONS, *_CONVERSIONS, *_FLOAT_OPERATIONS, "select"))
+TERM_OPERATIONS = frozenset(
+    (*_INTEGER_OPERATIONS, *_CONVERSIONS, *_FLOAT_OPERATIONS, *ELEMENTARY_FUNCTIONS, "select")
+)
 """Operations whose name after the dialect is the name of the term operation."""
 
 

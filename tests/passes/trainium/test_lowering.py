@@ -100,6 +100,52 @@ def matmul(
     )
 
 
+BATCHED = """
+void products(const float A[{a}], const float B[{b}], float C[3][20][30]) {{
+  for (int n = 0; n < 3; n++)
+    for (int i = 0; i < 20; i++)
+      for (int j = 0; j < 30; j++) {{
+        float s = 0.0f;
+        for (int k = 0; k < 140; k++) s += A[{ai}] * B[{bi}];
+        C[n][i][j] = s;
+      }}
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "formula"),
+    [
+        ("n i k", "n k j", "nik,nkj->nij"),
+        ("n k i", "n j k", "nki,njk->nij"),
+        ("i k", "n k j", "ik,nkj->nij"),
+        ("n i k", "k j", "nik,kj->nij"),
+    ],
+)
+@pytest.mark.parametrize("hold", [False, True])
+def test_products_of_a_batch(left: str, right: str, formula: str, hold: bool) -> None:
+    """Products behind each other, with an operand that all share, and rows that are merged."""
+    extents = {"n": 3, "i": 20, "j": 30, "k": 140}
+    shapes = [tuple(extents[name] for name in side.split()) for side in (left, right)]
+    text = BATCHED.format(
+        a="][".join(map(str, shapes[0])),
+        b="][".join(map(str, shapes[1])),
+        ai=left.replace(" ", "]["),
+        bi=right.replace(" ", "]["),
+    )
+    instance = LowerMatmulPass(rows=128, columns=512, depth=128, hold=hold)
+    if hold and left == "n k i":
+        with pytest.raises(PassFailedException, match="contiguous"):
+            lowered(text, instance)
+        return
+    loops, module = lowered(text, instance)
+    assert validate(loops, module).verdict == "proved"
+    generator = np.random.default_rng(2)
+    a, b = (generator.standard_normal(shape).astype(np.float32) for shape in shapes)
+    expected = np.einsum(formula, a, b)
+    result = outputs(module, a, b, np.zeros((3, 20, 30), np.float32))[-1]
+    assert np.allclose(result, expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("text", [SOFTMAX.format(rows=256), ADAMW])
 def test_rows_are_proved(text: str) -> None:
     """Reductions along rows, weights, several results in place, a ragged last block."""
