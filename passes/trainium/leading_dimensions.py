@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from xdsl.dialects import arith, func, tensor
-from xdsl.dialects.builtin import AffineMapAttr, ArrayAttr, TensorType
+from xdsl.dialects.builtin import AffineMapAttr, ArrayAttr, IntegerAttr, TensorType
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorTypeAttr
 from xdsl.ir import Attribute, Operation, SSAValue
@@ -23,9 +23,7 @@ def common_dimensions(function: func.FuncOp) -> int:
     Along these every element is computed from those at its own place, and from tensors that do not
     have the dimensions; so they can be merged and split. At least 1, which may not be common.
     """
-    returned = function.body.block.last_op
-    results = returned.operands if returned is not None else ()
-    most = min((len(tensor_sizes(value)) for value in results), default=1)
+    most = min((len(tensor_sizes(value)) for value in results_of(function)), default=1)
     return next((count for count in range(most, 1, -1) if _with_rows(function, count)), 1)
 
 
@@ -52,9 +50,13 @@ def with_leading_sizes(function: func.FuncOp, count: int, sizes: Sequence[int]) 
 
 def leading_size(function: func.FuncOp, count: int) -> int:
     """Elements of a result along its first ``count`` dimensions."""
+    return prod(tensor_sizes(results_of(function)[0])[:count])
+
+
+def results_of(function: func.FuncOp) -> tuple[SSAValue, ...]:
+    """What a function returns."""
     returned = function.body.block.last_op
-    assert returned is not None
-    return prod(tensor_sizes(returned.operands[0])[:count])
+    return tuple(returned.operands) if returned is not None else ()
 
 
 def _with_rows(function: func.FuncOp, count: int) -> list[SSAValue]:
@@ -78,7 +80,7 @@ def _uses(
     elif isinstance(operation, linalg.GenericOp):
         values = (*operation.inputs, *operation.outputs)
         leading = [kind.data.value for kind in operation.iterator_types][:count]
-        indexed = any(isinstance(inner, linalg.IndexOp) for inner in operation.body.block.ops)
+        indexed = any(index.dim.value.data < count for index in _indices(operation))
         for value, map in zip(values, operation.indexing_maps, strict=True):
             if isinstance(value.type, TensorType):
                 common = leading == ["parallel"] * count and not indexed
@@ -105,6 +107,10 @@ def _dimensions(expressions: Sequence[AffineExpr]) -> set[int]:
     }
 
 
+def _indices(operation: linalg.GenericOp) -> list[linalg.IndexOp]:
+    return [inner for inner in operation.body.block.ops if isinstance(inner, linalg.IndexOp)]
+
+
 def _change_loops(operation: linalg.GenericOp, count: int, new: int) -> None:
     """Loops over ``new`` dimensions in place of the first ``count``."""
     rows = [AffineExpr.dimension(dimension) for dimension in range(new)]
@@ -120,3 +126,5 @@ def _change_loops(operation: linalg.GenericOp, count: int, new: int) -> None:
     parallel: list[IteratorTypeAttr] = [IteratorTypeAttr.parallel()] * new
     operation.properties["indexing_maps"] = ArrayAttr(maps)
     operation.properties["iterator_types"] = ArrayAttr([*parallel, *kinds[count:]])
+    for index in _indices(operation):
+        index.dim = IntegerAttr(index.dim.value.data - count + new, index.dim.type)

@@ -18,9 +18,10 @@ from xdsl.utils.exceptions import PassFailedException
 from ...dialects.trn.limits import PARTITIONS
 from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
 from .lower_rows import plan_rows, schedules_of_columns
-from .rows.buffers import view
+from .rows.buffers import InMemory
 from .rows.emission import BlockEmission, Columns, RowPlan
 from .rows.parts import Place, plus
+from .rows.read import read_rows
 from .tensor_functions import (
     parameters_in_memory,
     refusing_illegal_operations,
@@ -72,7 +73,7 @@ class _Elements(BlockEmission):
         if columns is not None and not columns.is_all:
             start, size = plus(builder, columns.start, self.first), columns.count
         shape, steps = (self.rows, size), (self.width, 1)
-        return view(builder, self.plan.arrays[position], [start], shape, (0, 0), steps)
+        return self.plan.arrays[position].view(builder, [start], shape, (0, 0), steps)
 
 
 def _lower(function: func.FuncOp, columns: int) -> None:
@@ -80,7 +81,10 @@ def _lower(function: func.FuncOp, columns: int) -> None:
     total = leading_size(function, count)
     block = parameters_in_memory(function)
     builder = Builder(InsertPoint.at_end(block))
-    flat = {index: reshaped(builder, array, (total,)) for index, array in enumerate(block.args)}
+    flat = {
+        index: InMemory(reshaped(builder, array, (total,)))
+        for index, array in enumerate(block.args)
+    }
     width, rest = divmod(total, PARTITIONS)
     if width:
         _emit(function, builder, flat, (PARTITIONS, width, 0), columns)
@@ -93,13 +97,13 @@ def _lower(function: func.FuncOp, columns: int) -> None:
 def _emit(
     function: func.FuncOp,
     builder: Builder,
-    flat: Mapping[int, SSAValue],
+    flat: Mapping[int, InMemory],
     part: tuple[int, int, int],
     columns: int,
 ) -> None:
     rows, width, first = part
     share = with_leading_sizes(function, _dimensions(function), (rows, width))
-    _Elements(plan_rows(share, builder, flat, columns), rows, width, first).run()
+    _Elements(plan_rows(read_rows(share), builder, flat, columns), rows, width, first).run()
 
 
 def _dimensions(function: func.FuncOp) -> int:

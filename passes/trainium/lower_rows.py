@@ -11,14 +11,21 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
-from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
+from .leading_dimensions import (
+    common_dimensions,
+    leading_size,
+    results_of,
+    with_leading_sizes,
+)
+from .rows.buffers import InMemory, shape_of
 from .rows.emission import RowPlan, emit_rows
-from .rows.read import read_rows
+from .rows.graph import Product
+from .rows.parts import Place, over_range
+from .rows.read import RowProgram, read_rows
 from .rows.schedule import group_steps
 from .rows.selection import select_steps
 from .tensor_functions import (
@@ -74,26 +81,53 @@ def schedules_of_columns(
 
 
 def plan_rows(
-    function: func.FuncOp, builder: Builder, arrays: Mapping[int, SSAValue], columns: int
+    program: RowProgram, builder: Builder, arrays: Mapping[int, InMemory], columns: int
 ) -> RowPlan:
-    """What the blocks of a function's rows share; ``arrays`` are its parameters in memory."""
-    program = read_rows(function)
+    """What the blocks of a program's rows share; ``arrays`` are its parameters in memory."""
     accesses = [access for access, _ in program.outputs]
     groups = group_steps(select_steps(program.graph, accesses), accesses)
     return RowPlan(builder, arrays, groups, program.outputs, columns)
 
 
 def _lower(function: func.FuncOp, columns: int) -> None:
-    merged = _merged(function)
+    outer, inner, program = _with_rows(function)
     block = parameters_in_memory(function)
     builder = Builder(InsertPoint.at_end(block))
-    arrays = {
-        index: reshaped(builder, array, tensor_sizes(argument))
-        for index, (array, argument) in enumerate(zip(block.args, merged.args, strict=True))
-    }
-    emit_rows(plan_rows(merged, builder, arrays, columns), leading_size(merged, 1))
+    shapes = [tensor_sizes(argument) for argument in inner.args]
+
+    def rows(inmost: Builder, at: tuple[Place, ...]) -> None:
+        if len(at) < len(outer):
+            numbers = range(outer[len(at)])
+            over_range(inmost, numbers, lambda next, number: rows(next, (*at, number)))
+            return
+        arrays: dict[int, InMemory] = {}
+        for index, (array, shape) in enumerate(zip(block.args, shapes, strict=True)):
+            own = at if len(shape_of(array)) > len(shape) else ()
+            arrays[index] = InMemory(array if at else reshaped(inmost, array, shape), own)
+        emit_rows(plan_rows(program, inmost, arrays, columns), program.rows)
+
+    rows(builder, ())
     builder.insert(func.ReturnOp())
     replace_function(function, block)
+
+
+def _with_rows(function: func.FuncOp) -> tuple[tuple[int, ...], func.FuncOp, RowProgram]:
+    """Sizes of outer dimensions that are looped over, and what is computed at a place in them.
+
+    As few as leave rows, and the most products for the tensor engine.
+    """
+    shape = tensor_sizes(results_of(function)[0])
+    found: list[tuple[tuple[int, ...], func.FuncOp, RowProgram]] = []
+    refusals: list[PassFailedException] = []
+    for count in range(max(1, len(shape) - 1)):
+        try:
+            inner = with_leading_sizes(function, count, ()) if count else _merged(function)
+            found.append((shape[:count], inner, read_rows(inner)))
+        except PassFailedException as error:
+            refusals.append(error)
+    if not found:
+        raise refusals[0]
+    return max(found, key=lambda one: one[2].graph.count(Product))
 
 
 def _merged(function: func.FuncOp) -> func.FuncOp:

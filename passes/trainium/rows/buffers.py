@@ -55,6 +55,36 @@ class Stored:
         return isinstance(space, SpaceAttr) and space.data == Space.PSUM
 
 
+@dataclass(frozen=True)
+class InMemory:
+    """A parameter in HBM, or the part of it at a place in its first dimensions."""
+
+    array: SSAValue
+    at: tuple[Place, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return shape_of(self.array)[len(self.at) :]
+
+    @property
+    def element(self) -> Attribute:
+        assert isinstance(self.array.type, MemRefType)
+        return self.array.type.element_type
+
+    def view(
+        self,
+        builder: Builder,
+        offsets: Sequence[Place],
+        sizes: Sequence[Place],
+        along: Sequence[int] | None = None,
+        steps: Sequence[int] | None = None,
+    ) -> SSAValue:
+        """A view of the part; dimensions count from its first one."""
+        if self.at:
+            along = [len(self.at) + one for one in along or range(len(sizes))]
+        return view(builder, self.array, (*self.at, *offsets), sizes, along, steps)
+
+
 def shape_of(array: SSAValue) -> tuple[int, ...]:
     assert isinstance(array.type, MemRefType)
     return tuple(array.type.get_shape())

@@ -13,7 +13,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ....dialects import trn
 from ....dialects.trn import Engine
 from ....dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from .buffers import Columns, Stored, access_view, allocate, shape_of, view
+from .buffers import Columns, InMemory, Stored, access_view, allocate, view
 from .graph import ROW, Access, Load, Node, Operand, Product, Weight
 from .hiding import hide
 from .matrices import LeftOperand, Matrices
@@ -29,7 +29,7 @@ class RowPlan:
 
     builder: Builder
     """Before the blocks."""
-    arrays: Mapping[int, SSAValue]
+    arrays: Mapping[int, InMemory]
     groups: Sequence[Group]
     outputs: Sequence[tuple[Access, int]]
     columns: int
@@ -77,7 +77,7 @@ class RowPlan:
         rank = len(node.free)
         sizes, along = (PARTITIONS, *node.free), (0, *range(rank))
         steps = (0, *([1] * rank))
-        source = view(self.builder, self.arrays[node.position], [0] * rank, sizes, along, steps)
+        source = self.arrays[node.position].view(self.builder, [0] * rank, sizes, along, steps)
         self.builder.insert(trn.DmaCopyOp(source, view(self.builder, buffer)))
         self.weights[node] = Stored(buffer)
 
@@ -170,13 +170,12 @@ class BlockEmission:
     def memory(self, builder: Builder, position: int, columns: Columns | None) -> SSAValue:
         """This block's rows of a parameter, or some columns of them."""
         array = self.plan.arrays[position]
-        shape = shape_of(array)
-        offsets: list[Place] = [self.start, *([0] * (len(shape) - 1))]
-        sizes: tuple[Place, ...] = (self.rows, *shape[1:])
+        offsets: list[Place] = [self.start, *([0] * (len(array.shape) - 1))]
+        sizes: tuple[Place, ...] = (self.rows, *array.shape[1:])
         if columns is not None and not columns.is_all:
             offsets[1] = columns.start
             sizes = (self.rows, columns.count)
-        return view(builder, array, offsets, sizes)
+        return array.view(builder, offsets, sizes)
 
 
 def emit_rows(plan: RowPlan, rows: int) -> None:

@@ -174,6 +174,10 @@ class RowGraph:
         self._known = state
         return grown
 
+    def count(self, kind: type[Node]) -> int:
+        """How many nodes of a kind there are."""
+        return sum(isinstance(node, kind) for node in self._nodes.values())
+
     def make(self, kind: type[AnyNode], *fields: Any) -> AnyNode:
         key = _key(kind, *fields)
         if key not in self._nodes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import MemRefType, f32
+from xdsl.dialects.builtin import f32
 from xdsl.ir import Attribute, SSAValue
 
 from ....dialects import trn
@@ -15,7 +15,7 @@ from ....dialects.trn import Space
 from ....dialects.trn.limits import PARTITIONS
 from ....dialects.trn.types import element_bytes
 from ..tensor_functions import index_constant
-from .buffers import Columns, Stored, access_view, allocate, view
+from .buffers import Columns, InMemory, Stored, access_view, allocate, view
 from .graph import Access, Node, Product, Weight
 from .parts import Place, Size, over_parts, over_tiles, plus
 from .turn import turn_rows, turned_shape
@@ -29,7 +29,7 @@ class Matrices:
     """The right operands. Those that fit are loaded once, before the blocks of rows."""
 
     builder: Builder
-    arrays: Mapping[int, SSAValue]
+    arrays: Mapping[int, InMemory]
     """The parameters, in memory."""
     resident: dict[Product, SSAValue] = field(default_factory=dict[Product, SSAValue])
     biases: dict[Node, SSAValue] = field(default_factory=dict[Node, SSAValue])
@@ -64,7 +64,7 @@ class Matrices:
         if node not in self.biases:
             self.biases[node] = allocate(self.builder, (1, *node.free), f32)
             array = self.arrays[node.position]
-            source = view(self.builder, array, [0], (1, *node.free), (0, 0), (0, 1))
+            source = array.view(self.builder, [0], (1, *node.free), (0, 0), (0, 1))
             self.builder.insert(trn.DmaCopyOp(source, view(self.builder, self.biases[node])))
 
     def add_bias(
@@ -98,9 +98,7 @@ class Matrices:
         return view(builder, tile, (0, 0, 0), (deep, columns.count), (0, 2))
 
     def _element(self, product: Product) -> Attribute:
-        array = self.arrays[product.right].type
-        assert isinstance(array, MemRefType)
-        return array.element_type
+        return self.arrays[product.right].element
 
     def _fill(self, product: Product, buffer: SSAValue) -> None:
         def rows(inner: Builder, start: Place, deep: int, number: Place) -> None:
@@ -128,7 +126,7 @@ class Matrices:
         buffer: SSAValue,
         number: Place,
     ) -> None:
-        source = view(builder, self.arrays[product.right], offsets, sizes)
+        source = self.arrays[product.right].view(builder, offsets, sizes)
         target = view(builder, buffer, (0, number, 0), sizes, (0, 2))
         builder.insert(trn.DmaCopyOp(source, target))
 
@@ -150,7 +148,7 @@ class Matrices:
         def part(inner: Builder, at: Place, count: int, _: Place) -> None:
             loaded = allocate(inner, (count, deep), self._element(product))
             offsets = (plus(inner, first, at), start)
-            source = view(inner, self.arrays[product.right], offsets, (count, deep))
+            source = self.arrays[product.right].view(inner, offsets, (count, deep))
             inner.insert(trn.DmaCopyOp(source, view(inner, loaded)))
             turned = allocate(inner, (deep, count), self._element(product), Space.PSUM)
             inner.insert(trn.NcTransposeOp(view(inner, loaded), view(inner, turned)))

@@ -116,7 +116,7 @@ def over_growing_blocks(
     for wholes, tiles in _in_wholes(numbers):
 
         def nest(inner: Builder, whole: Place, tiles: range = tiles) -> None:
-            _over_range(inner, tiles, lambda inmost, tile: block(inmost, whole, tile))
+            over_range(inner, tiles, lambda inmost, tile: block(inmost, whole, tile))
 
         def block(inner: Builder, whole: Place, tile: Place) -> None:
             number = plus(inner, times(inner, whole, _TILES), tile)
@@ -128,7 +128,7 @@ def over_growing_blocks(
             columns = Tiles(whole, count, rest, total, PARTITIONS * (1 + ahead), most)
             emit(inner, start, columns)
 
-        _over_range(builder, wholes, nest)
+        over_range(builder, wholes, nest)
 
 
 def _in_wholes(numbers: range) -> Iterator[tuple[range, range]]:
@@ -142,7 +142,8 @@ def _in_wholes(numbers: range) -> Iterator[tuple[range, range]]:
         first += count * len(tiles)
 
 
-def _over_range(builder: Builder, numbers: range, emit: Callable[[Builder, Place], None]) -> None:
+def over_range(builder: Builder, numbers: range, emit: Callable[[Builder, Place], None]) -> None:
+    """Emit a program for each of some numbers; more than one share a loop."""
     if len(numbers) == 1:
         emit(builder, numbers.start)
         return

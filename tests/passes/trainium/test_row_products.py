@@ -65,6 +65,27 @@ void attention(const float q[{n}][{d}], const float k[{m}][{d}], const float v[{
     }}
   }}
 }}"""
+HEADS = """
+#include <math.h>
+void attention(const float q[2][{n}][{d}], const float k[2][{m}][{d}], const float v[2][{m}][{d}],
+               float o[2][{n}][{d}]) {{
+  for (int h = 0; h < 2; h++)
+    for (int i = 0; i < {n}; i++) {{
+      float s[{m}];
+      float sum = 0.0f;
+      for (int j = 0; j < {m}; j++) {{
+        float t = 0.0f;
+        for (int c = 0; c < {d}; c++) t += q[h][i][c] * k[h][j][c];
+        s[j] = expf(t * 0.25f);
+        sum += s[j];
+      }}
+      for (int c = 0; c < {d}; c++) {{
+        float t = 0.0f;
+        for (int j = 0; j < {m}; j++) t += s[j] * v[h][j][c];
+        o[h][i][c] = t / sum;
+      }}
+    }}
+}}"""
 LINEAR = """
 #include <math.h>
 void linear(const float x[{n}][{m}], const float w[{d}][{m}], const float b[{d}],
@@ -93,9 +114,9 @@ Array = Any
 
 
 def attention(q: Array, k: Array, v: Array) -> Array:
-    scores = q @ k.T * np.float32(0.25)
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True) @ v
+    scores = q @ np.swapaxes(k, -1, -2) * np.float32(0.25)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True) @ v
 
 
 def relu(x: Array, w: Array, b: Array) -> Array:
@@ -115,6 +136,7 @@ CASES = [
     pytest.param(ATTENTION, (50, 520, 20), attention, id="attention"),
     pytest.param(ATTENTION, (128, 128, 128), attention, id="attention_whole_tiles"),
     pytest.param(FUSED_ATTENTION, (60, 150, 16), attention, id="attention_row_by_row"),
+    pytest.param(HEADS, (40, 130, 16), attention, id="attention_of_two_heads"),
     pytest.param(LINEAR.replace("{activation}", RELU), (20, 140, 600), relu, id="relu"),
     pytest.param(LINEAR.replace("{activation}", GELU), (256, 128, 128), gelu, id="gelu"),
     pytest.param(SWIGLU, (130, 200, 72), swiglu, id="swiglu"),
