@@ -138,5 +138,6 @@ def run_one(
 def _result_line(result: Result) -> str:
     return (
         f"{result.timing.cycles:,} cycles, {result.utilization:.1%} of the array's peak,"
-        f" {result.baseline_cycles / result.timing.cycles:.1f}× over the untuned lowering"
+        f" {'≈' if result.baseline_is_estimate else ''}"
+        f"{result.baseline_cycles / result.timing.cycles:.1f}× over the untuned lowering"
     )

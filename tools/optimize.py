@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,11 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
+from ..hw.gemmini.estimate import is_long
+from ..hw.gemmini.lower_bound import bound_program
+from ..hw.gemmini.memory import place_arrays
 from ..hw.gemmini.timing import Level, TimingResult, explain, simulate_timing
-from ..hw.gemmini.unroll import stream_of_module
+from ..hw.gemmini.unroll import kernel_function, stream_of_module
 from ..hw.stream import CommandStream
 from ..lifting.c.affine import check_affine
 from ..lifting.c.frontend import parse_c_kernel
@@ -101,6 +104,8 @@ class Result:
     stage_seconds: dict[str, float] = field(default_factory=dict[str, float])
     proposer: dict[str, Any] = field(default_factory=lambda: {"name": "offline"})
     """Who proposed, what it used, and what became of its proposals."""
+    baseline_is_estimate: bool = False
+    """Whether the baseline is too long to be simulated in full."""
 
     @property
     def utilization(self) -> float:
@@ -117,6 +122,7 @@ class Result:
             "assumptions": list(self.validation.assumptions),
             "obligations": self.validation.obligations,
             "baseline_cycles": self.baseline_cycles,
+            "baseline_is_estimate": self.baseline_is_estimate,
             "best_cycles": self.timing.cycles,
             "lower_bound_cycles": self.best.lower_bound,
             "utilization": round(self.utilization, 4),
@@ -189,6 +195,7 @@ class _Job:
             self.options.level,
             self.options.dram_latency,
             warm=self.options.warm,
+            estimates=True,
         )
         route = self._route(loops, problem)
         prepared = self._prepare(loops)
@@ -212,8 +219,6 @@ class _Job:
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
-        for part, best in zip(route.parts, found, strict=True):
-            self._keep(part.problem, best)
         stream, layout = stream_of_module(program, self.config)
         timing = simulate_timing(
             stream,
@@ -222,6 +227,9 @@ class _Job:
             dram_latency=self.options.dram_latency,
             warm=self.options.warm,
         )
+        best = self._counted(joined.outcome, timing)
+        for part, outcome in zip(route.parts, found, strict=True):
+            self._keep(part.problem, outcome if route.statements else best)
         return Result(
             kernel=Path(self.path).stem,
             source=source,
@@ -230,9 +238,10 @@ class _Job:
             program=program,
             stream=stream,
             timing=timing,
-            best=joined.outcome,
+            best=best,
             proposals=tuple(best for best in found if best.text),
             baseline_cycles=route.baseline.cycles or 0,
+            baseline_is_estimate=route.baseline.is_estimate,
             outcomes=tuple(outcome for search in searches for outcome in search.outcomes),
             evaluated=sum(search.evaluated for search in searches),
             rejected=sum(search.rejected for search in searches),
@@ -243,6 +252,18 @@ class _Job:
             stage_seconds=self.stage_seconds,
             proposer=self.proposer,
         )
+
+    def _is_long(self, program: ModuleOp) -> bool:
+        function = kernel_function(program)
+        return is_long(function, self.config, place_arrays(function))
+
+    def _counted(self, best: Outcome, timing: TimingResult) -> Outcome:
+        """The result with the cycles of a full simulation, where the search had an estimate."""
+        if not best.is_estimate:
+            return best
+        cold = self.options.level == "soc" and not self.options.warm
+        bound = bound_program(timing.program, self.config, cold=cold)
+        return replace(best, cycles=timing.cycles, lower_bound=bound.cycles, is_estimate=False)
 
     def _program(self, problem: Problem, best: Outcome) -> ModuleOp:
         if best.text:
@@ -294,7 +315,7 @@ class _Job:
             raise Diagnostic(f"{self.path}: no program could be accepted: {reason}") from error
         candidates = f"{state.evaluated}/{budget} candidates"
         which = f"   product {number + 1} of {count}" if count > 1 else ""
-        self._ended("search", f"{candidates}   best {_best(state).cycles:,} cycles{which}")
+        self._ended("search", f"{candidates}   best {_best(state).cycles_text} cycles{which}")
         return state
 
     def _given_pipeline(self, text: str, number: int, count: int) -> str:
@@ -329,9 +350,11 @@ class _Job:
     ) -> Certify:
         def certify(pipeline: str) -> str:
             program = lower(problem.tensor_ir, parse_pipeline(pipeline))
-            # The sizes of a search are numbers, and the symbolic run is the faster engine there.
-            validation = validate_unrolled(prepared, program, self.config)
-            if validation.verdict == "unknown":
+            validation = None
+            if not self._is_long(program):
+                # The sizes of a search are numbers, and the symbolic run is the faster engine.
+                validation = validate_unrolled(prepared, program, self.config)
+            if validation is None or validation.verdict == "unknown":
                 validation = decide(prepared, program, config=self.config)
                 proofs[pipeline] = validation
             if validation.verdict == "proved":

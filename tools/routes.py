@@ -95,9 +95,7 @@ def find_route(path: str, loops: ModuleOp, problem: Problem) -> Route:
 
 
 def _with_kernel(problem: Problem, module: ModuleOp) -> Problem:
-    return Problem(
-        str(module), problem.config, problem.level, problem.dram_latency, warm=problem.warm
-    )
+    return replace(problem, tensor_ir=str(module))
 
 
 def _as_tensors(path: str, loops: ModuleOp, problem: Problem) -> Route:

@@ -48,7 +48,7 @@ class TerminalListener(Listener):
         if self.task is None:
             self.bar.start()
             self.task = self.bar.add_task("", total=budget)
-        best = "" if state.best is None else f"best {state.best.cycles:,} cycles"
+        best = "" if state.best is None else f"best {state.best.cycles_text} cycles"
         self.bar.update(self.task, completed=state.evaluated, description=best)
 
     def paragraph(self, text: str) -> None:

@@ -62,6 +62,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "cycles": outcome.cycles,
         "diagnostic": outcome.diagnostic,
     }
+    if outcome.is_estimate:
+        row["is_estimate"] = True
     return row | {"kind": outcome.kind, "text": outcome.text} if outcome.text else row
 
 

@@ -9,6 +9,7 @@ only through NumPy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,7 +46,7 @@ class NotUnrollableError(UnrollError):
 
 
 @dataclass
-class _Trace:
+class Trace:
     """What one region does, in order, in each of its lanes."""
 
     scope: Scope
@@ -64,7 +65,7 @@ class _Trace:
         self.items.append(_Issue(command, origin))
         self.commands = self.commands + 1
 
-    def nest(self, inner: _Trace) -> None:
+    def nest(self, inner: Trace) -> None:
         nested = _Nested(inner)
         self.items.append(nested)
         self.commands = self.commands + nested.commands.totals
@@ -90,7 +91,7 @@ class _Prefix:
 
 
 class _Nested:
-    def __init__(self, trace: _Trace) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.commands = _Prefix(trace.scope, trace.commands)
         self.cycles = _Prefix(trace.scope, trace.cycles)
@@ -101,13 +102,15 @@ def unroll(
     config: GemminiConfig,
     layout: MemoryLayout | None = None,
     max_commands: int = MAX_COMMANDS,
+    walk: MakeWalk | None = None,
 ) -> CommandStream:
     """The commands that ``function`` issues, with its arrays at the addresses of ``layout``.
 
-    ``layout`` defaults to the standard placement. ``issue_cycles`` counts core cycles (see
-    ``core``), ``origin`` is the operation's position in ``instructions(function)``. Raises
-    ``UnrollError`` for an operation that has no meaning here, a number that does not fit its field,
-    an index outside of its array, or a program of more than ``max_commands`` commands.
+    ``layout`` defaults to the standard placement; ``walk`` may make another kind of ``Walk``.
+    ``issue_cycles`` counts core cycles (see ``core``), ``origin`` is the operation's position in
+    ``instructions(function)``. Raises ``UnrollError`` for an operation that has no meaning here, a
+    number that does not fit its field, an index outside of its array, or a program of more than
+    ``max_commands`` commands.
     """
     layout = place_arrays(function) if layout is None else layout
     arrays: dict[SSAValue, PlacedArray] = dict(
@@ -115,9 +118,10 @@ def unroll(
     )
     origins = {op: number for number, op in enumerate(instructions(function))}
     scope = Scope(1)
-    trace = _Trace(scope)
+    trace = Trace(scope)
     if function.body.blocks:
-        _Walk(arrays, origins, config, max_commands).block(function.body.block, trace)
+        make = Walk if walk is None else walk
+        make(arrays, origins, config, max_commands).block(function.body.block, trace)
     return _stream_of(trace, max_commands)
 
 
@@ -152,7 +156,7 @@ def kernel_function(module: ModuleOp, name: str | None = None) -> func.FuncOp:
     )
 
 
-class _Walk:
+class Walk:
     """Evaluates regions; ``record`` is false while only values are wanted."""
 
     def __init__(
@@ -167,7 +171,7 @@ class _Walk:
         self.config = config
         self.max_commands = max_commands
 
-    def block(self, block: Block, trace: _Trace, record: bool = True) -> None:
+    def block(self, block: Block, trace: Trace, record: bool = True) -> None:
         for op in block.ops:
             try:
                 self._operation(op, trace, record)
@@ -177,7 +181,7 @@ class _Walk:
             except (ValueError, ZeroDivisionError) as error:
                 raise _refused(op, str(error)) from error
 
-    def _operation(self, op: Operation, trace: _Trace, record: bool) -> None:
+    def _operation(self, op: Operation, trace: Trace, record: bool) -> None:
         scope = trace.scope
         if isinstance(op, scf.ForOp):
             return self._loop(op, trace, record)
@@ -200,7 +204,7 @@ class _Walk:
             raise _refused(op, "the machine has no such operation", NotUnrollableError)
         return _arithmetic(op, trace)
 
-    def _instruction(self, op: Operation, trace: _Trace) -> None:
+    def _instruction(self, op: Operation, trace: Trace) -> None:
         operands = Operands(trace.scope, self.arrays, self.config)
         if trace.scope.size == 0:
             return
@@ -208,25 +212,45 @@ class _Walk:
         for command in commands_of(op, operands) or ():
             trace.issue(command, self.origins[op])
 
-    def _loop(self, op: scf.ForOp, trace: _Trace, record: bool) -> None:
+    def _loop(self, op: scf.ForOp, trace: Trace, record: bool) -> None:
         scope = trace.scope
         lower, upper, step = (scope.get(bound) for bound in (op.lb, op.ub, op.step))
         if np.any(np.less_equal(step, 0)):
             raise ValueError("the step of a loop must be positive")
         trips = np.maximum(scope.column(ceiling_quotient(upper - lower, step)), 0)
-        if int(trips.sum()) > self.max_commands:
-            raise _refused(op, f"more than {self.max_commands} iterations", NotUnrollableError)
-        body = scope.child(trips, loops=True)
-        iteration = np.arange(body.size) - np.repeat(body.bounds[:-1], trips)
+        body, iteration = self.iterations(op, scope, trips)
         induction = op.body.block.args[0]
         body.values[induction] = body.widen(lower) + iteration * body.widen(step)
         if op.iter_args:
             self._carry(op, scope, body)
         trace.spend(core.LOOP_ENTRY)
-        inner = _Trace(body)
+        inner = Trace(body)
+        self.enter(op, inner, trips, iteration)
         self.block(op.body.block, inner, record)
         inner.spend(core.LOOP_ITERATION)
         trace.nest(inner)
+        self.leave(op, trace)
+
+    def iterations(
+        self, op: scf.ForOp, scope: Scope, trips: NDArray[np.int64]
+    ) -> tuple[Scope, NDArray[np.int64]]:
+        """The lanes of a loop's body, and the number of the iteration that each one is."""
+        if int(trips.sum()) > self.max_commands:
+            raise _refused(op, f"more than {self.max_commands} iterations", NotUnrollableError)
+        body = scope.child(trips, loops=True)
+        return body, np.arange(body.size) - np.repeat(body.bounds[:-1], trips)
+
+    def enter(
+        self,
+        op: scf.ForOp,
+        body: Trace,
+        trips: NDArray[np.int64],
+        iteration: NDArray[np.int64],
+    ) -> None:
+        """Called before the body of a loop; a subclass may record what it needs to know."""
+
+    def leave(self, op: scf.ForOp, trace: Trace) -> None:
+        """Called behind a loop."""
 
     def _carry(self, op: scf.ForOp, scope: Scope, body: Scope) -> None:
         """Find the values carried from iteration to iteration, one iteration after the other."""
@@ -241,13 +265,13 @@ class _Walk:
             once.values[block.args[0]] = body.column(body.values[block.args[0]])[lanes]
             for argument, value, seen in zip(block.args[1:], current, history, strict=True):
                 once.values[argument] = seen[lanes] = value[active]
-            self.block(block, _Trace(once), record=False)
+            self.block(block, Trace(once), record=False)
             for value, result in zip(current, _yielded(block), strict=True):
                 value[active] = once.column(once.get(result))
         body.values.update(zip(block.args[1:], history, strict=True))
         scope.values.update(zip(op.results, current, strict=True))
 
-    def _branch(self, op: scf.IfOp, trace: _Trace, record: bool) -> None:
+    def _branch(self, op: scf.IfOp, trace: Trace, record: bool) -> None:
         scope = trace.scope
         condition = scope.get(op.cond)
         trace.spend(0 if isinstance(condition, int) else core.BRANCH)
@@ -256,12 +280,18 @@ class _Walk:
         for region, mask in ((op.true_region, taken), (op.false_region, ~taken)):
             if not region.blocks:
                 continue
-            inner = _Trace(scope.child(mask.astype(np.int64), loops=False))
+            inner = Trace(scope.child(mask.astype(np.int64), loops=False))
             self.block(region.block, inner, record)
             trace.nest(inner)
             for result, value in zip(results, _yielded(region.block), strict=True):
                 result[mask] = inner.scope.column(inner.scope.get(value))
         scope.values.update(zip(op.results, results, strict=True))
+
+
+MakeWalk = Callable[
+    [dict[SSAValue, PlacedArray], dict[Operation, int], GemminiConfig, int],
+    Walk,
+]
 
 
 def _seen_as(array: PlacedArray, view: memref.CollapseShapeOp) -> PlacedArray:
@@ -270,7 +300,7 @@ def _seen_as(array: PlacedArray, view: memref.CollapseShapeOp) -> PlacedArray:
     return replace(array, shape=view.result.type.get_shape())
 
 
-def _arithmetic(op: Operation, trace: _Trace) -> None:
+def _arithmetic(op: Operation, trace: Trace) -> None:
     scope = trace.scope
     value = evaluate(op, scope)
     if value is None:
@@ -298,7 +328,7 @@ def _refused(op: Operation, reason: str, kind: type[UnrollError] = UnrollError) 
     return kind(f"{op.name}: {reason}, in {text[:160]!r}")
 
 
-def _stream_of(trace: _Trace, max_commands: int) -> CommandStream:
+def _stream_of(trace: Trace, max_commands: int) -> CommandStream:
     count = int(np.sum(trace.scope.column(trace.commands)))
     if count > max_commands:
         raise NotUnrollableError(f"the program issues {count} commands, more than {max_commands}")
@@ -332,7 +362,7 @@ class _Columns:
     """Core cycles spent from the start of the program."""
     origin: NDArray[np.int32]
 
-    def place(self, trace: _Trace, position: NDArray[np.int64], time: NDArray[np.int64]) -> None:
+    def place(self, trace: Trace, position: NDArray[np.int64], time: NDArray[np.int64]) -> None:
         """Write the commands of a region that begins at ``position`` and ``time`` per lane."""
         for item in trace.items:
             if isinstance(item, int):

@@ -43,6 +43,8 @@ PROGRESS = np.dtype(
     align=True,
 )
 """When each command entered the reservation station, issued and completed; −1 before."""
+PAUSED = -2
+"""What a run returns that has not come to its end."""
 STUCK_CYCLES = 200_000
 """Cycles without any completion or dispatch, besides one memory access, that mean a dead end."""
 
@@ -260,8 +262,12 @@ def _build_run(digest: int) -> Callable[..., int]:
         loops: Records,
         gates: Records,
         lines: Records,
+        pause: int,
     ) -> int:
-        """Run the program to its end. Returns the cycles to idle, or −1 if it cannot end."""
+        """Run the program to its end. Returns the cycles to idle, or −1 if it cannot end.
+
+        Returns ``PAUSED`` where the step ``pause`` is next to be dispatched; the run may go on.
+        """
         machine = machines[0]
         machine.source = digest
         front, station = machine.front, machine.station
@@ -270,6 +276,9 @@ def _build_run(digest: int) -> Callable[..., int]:
         # Not the literal 0: numba would compile every stage once more for that type.
         now = moved_at = moved_to = machine.clock
         while True:
+            if front.step == pause:
+                machine.clock = now
+                return PAUSED
             dispatched = dispatch(front, machine.parameters, steps, now)
             if front.step >= len(steps) and front.quiet > QUIET_CYCLES and not dispatched:
                 break

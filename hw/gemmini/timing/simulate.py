@@ -105,7 +105,8 @@ def _run(
     machine = new_machine(config, memory_latency, uses_level2=level == "soc")
     steps = program.steps.copy()
     progress = np.full(len(program.commands), -1, PROGRESS)
-    cycles = run(machine, steps, program.commands, progress, program.loops, program.gates, lines)
+    tables = (program.commands, progress, program.loops, program.gates, lines)
+    cycles = run(machine, steps, *tables, len(steps) + 1)
     if cycles < 0:
         _raise_stuck(program, progress)
     marks = steps[steps["kind"] == MARK_STEP]
