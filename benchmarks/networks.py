@@ -125,7 +125,7 @@ def search_layer(kernel: Kernel, level: Level, budget: int, first: list[str]) ->
 def first_of(kernel: Kernel, known: list[str], schedules: int) -> list[str]:
     """Schedules to start from: known ones, and some of those made for the kernel."""
     try:
-        made = first_pipelines(kernel.tensor_ir)[: 1 if known else schedules]
+        made = first_pipelines(kernel.tensor_ir)[:schedules]
     except PassFailedException:
         made = [baseline_pipeline()]
     return list(dict.fromkeys([*known, *made]))
@@ -139,7 +139,7 @@ def update(
     stored = {level: [row.pipeline] if row.pipeline else [] for level, row in before.items()}
     first = list(dict.fromkeys([*first, *stored.get("soc", [])]))
     soc = search_layer(kernel, "soc", 0 if known else budget, first)
-    start = [soc.pipeline or baseline_pipeline(), *stored.get("accelerator", [])]
+    start = [soc.pipeline or baseline_pipeline(), *stored.get("accelerator", []), *first]
     start = list(dict.fromkeys(start))
     return {"accelerator": search_layer(kernel, "accelerator", 0, start), "soc": soc}
 

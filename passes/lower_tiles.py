@@ -147,9 +147,9 @@ class _Lowering:
         return row
 
     def _load(self, op: LoadOp) -> None:
-        array = _array_type(op.source)
+        array = array_type(op.source)
         alloc = _alloc(op.buffer)
-        row_bytes = _row_stride(array, *op.rows_along)
+        row_bytes = row_stride(array, *op.rows_along)
         shrunk = space_of_buffer(alloc) == LocalSpace.ACC and _bytes(array) != _bytes(
             buffer_type(alloc)
         )
@@ -198,7 +198,7 @@ class _Lowering:
         self.index.insert(MvinZerosOp(target, op.rows, op.cols, channel))
 
     def _store(self, op: StoreOp) -> None:
-        array = _array_type(op.target)
+        array = array_type(op.target)
         alloc = _alloc(op.buffer)
         full = op.scale is None and self.config.is_integer
         if full and op.relu is not None:
@@ -209,7 +209,7 @@ class _Lowering:
             raise refusal(op, "the store unit needs adjacent column blocks")
         activation = ActivationKind.NONE if op.relu is None else ActivationKind.RELU
         scale = 1.0 if op.scale is None else op.scale.value.data
-        self.index.insert(ConfigStOp(_row_stride(array, *op.rows_along), activation, scale))
+        self.index.insert(ConfigStOp(row_stride(array, *op.rows_along), activation, scale))
         source = self._address(op.buffer, op.slot, full=full)
         self.index.insert(MvoutOp(source, op.rows, op.cols, op.target, op.indices))
 
@@ -270,13 +270,14 @@ def _alloc(buffer: SSAValue) -> memref.AllocOp:
     return owner
 
 
-def _array_type(array: SSAValue) -> MemRefType[Attribute]:
+def array_type(array: SSAValue) -> MemRefType[Attribute]:
+    """The type of an array in DRAM."""
     type = array.type
     assert isinstance(type, MemRefType)
     return type
 
 
-def _row_stride(array: MemRefType[Attribute], dimension: int, step: int) -> int:
+def row_stride(array: MemRefType[Attribute], dimension: int, step: int) -> int:
     """Bytes from one row of a move to the next."""
     return step * prod(array.get_shape()[dimension + 1 :]) * _bytes(array)
 

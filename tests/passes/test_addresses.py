@@ -10,7 +10,7 @@ import pytest
 from liftproof.dialects.gemmini import ComputeAccumulatedOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.unroll import stream_of_module
-from liftproof.passes.block_sizes import block_sizes
+from liftproof.passes.block_sizes import block_sizes, misaligned_operands
 from liftproof.passes.kernel import products, schedulable_kernel
 from liftproof.passes.place import ROW, STRIDES
 from xdsl.dialects import arith, scf
@@ -94,3 +94,12 @@ def test_counts_without_divisors_are_cut_evenly() -> None:
     sizes = block_sizes({"i": 13, "j": 4, "k": 13}, load_config())
     assert {5, 7} <= {size["i"] for size in sizes}
     assert {5, 7} <= {size["k"] for size in sizes}
+
+
+@pytest.mark.parametrize(("n", "k", "expected"), [(48, 32, ""), (40, 32, "b"), (40, 24, "ab")])
+def test_operands_are_misaligned_where_rows_begin_within_a_word(
+    gemm: Any, apply: Apply, n: int, k: int, expected: str
+) -> None:
+    """Rows of 24 or 40 bytes do not all begin at words of 16 bytes."""
+    module = apply(gemm(16, n, k).text(), "gemmini-lower-linalg")
+    assert misaligned_operands(schedulable_kernel(module)) == expected
