@@ -40,7 +40,7 @@ def recheck(
         "reason": reason,
         "assumptions": [*found.assumptions, *order],
         "obligations": found.obligations,
-        "solver": "z3, from a certificate",
+        "solver": f"{found.solver}, from a certificate",
         "solver_seconds": round(found.solver_seconds, 3),
         "seconds": round(time.perf_counter() - start, 3),
         "counterexample": None,

@@ -53,6 +53,7 @@ class Rechecked:
     assumptions: tuple[str, ...]
     obligations: int
     solver_seconds: float
+    solver: str = "z3"
 
 
 def check_certificate(
@@ -163,7 +164,7 @@ def _check_chain(
     config: GemminiConfig,
     solver: Solver,
 ) -> Rechecked:
-    from .chains.comparison import Mismatch, compare_chain
+    from .chains.comparison import SOLVER, Mismatch, compare_chain
 
     begin_part("source")
     _checked(extract(source, config), certificate.source, solver)
@@ -173,7 +174,8 @@ def _check_chain(
         raise Violation(mismatch.reason, None) from mismatch
     except (Diagnostic, StreamError, ExecutionFault, TooExpensive) as error:
         raise Unsupported(f"target: {error}") from error
-    return Rechecked(compared.assumptions, solver.queries + compared.elements, solver.seconds)
+    obligations = solver.queries + compared.elements
+    return Rechecked(compared.assumptions, obligations, solver.seconds, SOLVER)
 
 
 def check_stream(
@@ -187,7 +189,7 @@ def check_stream(
     """``check_certificate`` of a command stream, as ``trace.api.validate_stream`` proves it."""
     # Most certificates need none of this, which compiles code when it is imported.
     from .trace.finding import Finding
-    from .trace.parameters import assumptions_at, require_same_parameters
+    from .trace.parameters import SOLVER, assumptions_at, require_same_parameters
     from .trace.prove import Proof
     from .trace.specification import specification_of
     from .trace.state import OutOfRange
@@ -209,7 +211,7 @@ def check_stream(
     except (StreamError, OutOfRange) as error:
         raise Unsupported(f"target: {error}") from error
     obligations = solver.queries + proof.lemmas
-    return Rechecked(assumptions_at(layout, config), obligations, solver.seconds)
+    return Rechecked(assumptions_at(layout, config), obligations, solver.seconds, SOLVER)
 
 
 def _misfit(error: KeyError | ValueError) -> Violation:

@@ -22,6 +22,7 @@ from .expressions import Table
 from .run_loops import LoopRun
 from .run_stream import StreamRun, UndefinedCell
 
+SOLVER = "normal form of expressions"
 MAX_COMMANDS = 20_000
 """Commands of a stream that is executed here: seconds of work."""
 

@@ -18,9 +18,7 @@ from ..execution.counterexample import find_counterexample
 from ..extract.extraction import Level, level_of
 from ..trace.specify import specify
 from ..validate import ASSUMPTIONS, PreparedSource, Validation, ValidationOptions, Verdict, prepare
-from .comparison import Mismatch, compare_chain
-
-SOLVER = "normal form of expressions"
+from .comparison import SOLVER, Mismatch, compare_chain
 
 
 def is_chain(

@@ -29,13 +29,11 @@ from ..validate import (
     prepare,
 )
 from .finding import Finding
-from .parameters import assumptions_at, require_same_parameters
+from .parameters import SOLVER, assumptions_at, require_same_parameters
 from .prove import Proof
 from .replay import replay
 from .specify import specify
 from .state import OutOfRange
-
-SOLVER = "symbolic execution, z3"
 
 
 def validate_stream(

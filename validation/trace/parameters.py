@@ -13,6 +13,7 @@ from ..execution.execute import parameter_shapes
 from ..extract.structured import single_function
 from .transforms import element_type
 
+SOLVER = "symbolic execution, z3"
 ZERO_PRODUCTS = (
     "floating-point zeros are zero: 0·x adds nothing (no infinities, NaNs, negative zeros)"
 )
