@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from random import Random
 
 import pytest
 from liftproof.validation.core.condition import (
+    TRUE,
     Condition,
     all_of,
     any_of,
@@ -18,7 +20,17 @@ from liftproof.validation.core.condition import (
 )
 from liftproof.validation.core.digits import with_digits
 from liftproof.validation.core.index import Index, Variable, constant_index, extremum
-from liftproof.validation.core.polyhedral import Array, Read, Role, Statement
+from liftproof.validation.core.nests import merge_nests
+from liftproof.validation.core.polyhedral import (
+    Array,
+    Read,
+    Role,
+    Statement,
+    all_within,
+    element_variables,
+    non_negative,
+)
+from liftproof.validation.core.rewriting import expressions_of
 from liftproof.validation.core.terms import leaves, term
 from liftproof.validation.oracle.direct import is_true, value_at
 
@@ -116,17 +128,35 @@ class Draw:
     def statement(
         self, name: str, dims: tuple[Variable, ...], unordered: int, place: int
     ) -> Statement:
-        schedule: list[Index] = []
-        for dim in dims[: len(dims) - unordered]:
-            schedule += [constant_index(0), Index.of(dim)]
-        time = (*schedule, constant_index(place))
-        cell, element, number = (self.expression(dims) for _ in range(3))
-        value = term("index", "i32", payload=number)
-        reads = (Read(SOURCE, (element,), time),)
-        return Statement(
-            name, dims, self.condition(dims), time, TARGET, (cell,), value, reads,
-            unordered=unordered,
-        )  # fmt: skip
+        cells = [self.expression(dims) for _ in range(3)]
+        return statement(name, dims, self.condition(dims), cells, unordered, place)
+
+    def linear(self, dims: tuple[Variable, ...]) -> Condition:
+        """A condition on a sum of multiples of counters."""
+        weights = (self.rng.choice((-1, 0, 1, 1, 2, 3, 4)) for _ in dims)
+        total = sum((Index.of(d) * w for d, w in zip(dims, weights, strict=True)), Index((), 0))
+        return at_least(total, self.rng.randrange(-2, 6))
+
+
+def statement(
+    name: str,
+    dims: tuple[Variable, ...],
+    condition: Condition,
+    cells: list[Index],
+    unordered: int = 0,
+    place: int = 0,
+) -> Statement:
+    """A copy in perfectly nested loops: the cell, the element, and a number that it depends on."""
+    schedule: list[Index] = []
+    for dim in dims[: len(dims) - unordered]:
+        schedule += [constant_index(0), Index.of(dim)]
+    time = (*schedule, constant_index(place))
+    cell, element, number = cells
+    value = term("index", "i32", payload=number)
+    reads = (Read(SOURCE, (element,), time),)
+    return Statement(
+        name, dims, condition, time, TARGET, (cell,), value, reads, unordered=unordered
+    )
 
 
 @pytest.mark.parametrize("seeds", [range(start, start + 15) for start in range(0, 60, 15)], ids=str)
@@ -143,3 +173,70 @@ def test_digits_of_random_loops(seeds: range) -> None:
             timed = {name for index in each.schedule for name in index.variables}
             assert timed.isdisjoint(dim.name for dim in each.dims[len(ordered) :])
             assert timed <= {dim.name for dim in ordered}
+
+
+def test_nests_under_random_conditions() -> None:
+    """Loops that are merged run the same iterations, whatever condition limits them."""
+    merged = 0
+    for seed in range(60):
+        draw = Draw(seed)
+        outer, inner = Variable("a", 0, draw.rng.randrange(1, 4)), Variable("b", 0, 3)
+        dims = (outer, inner, Variable("c", 0, draw.rng.randrange(3)))
+        a, b, c = map(Index.of, dims)
+        following = a * 4 + b + 1
+        condition = all_of([draw.linear(dims), any_of([draw.linear(dims), equal(b, 2)])])
+        plain = [statement("s", dims, condition, [following // 4 * 9 + c, following % 4, a + b])]
+        changed = merge_nests(plain)
+        assert order(executions(changed)) == order(executions(plain)), seed
+        merged += len(changed[0].dims) == 2
+    assert merged == 60
+
+
+def test_nests_that_are_not_perfect_stay() -> None:
+    """A statement beside the inner loop, or an inner loop beside it, keeps loops apart."""
+    outer, inner, other = (Variable(name, 0, 3) for name in "abx")
+    a, b = Index.of(outer), Index.of(inner)
+    following = a * 4 + b + 1
+    inside = statement("s", (outer, inner), TRUE, [following // 4, following % 4, a])
+    beside = statement("t", (outer,), TRUE, [a + 50, a, a])
+    assert len(merge_nests([inside])[0].dims) == 1
+    for time in ((0, a, 1), (0, a, -1), (0, a, 1, Index.of(other), 0), (0, a, 5, b, 0)):
+        schedule = tuple(map(Index.of, time))
+        dims = (outer, *(d for d in (inner, other) if Index.of(d) in schedule))
+        reads = (Read(SOURCE, (a,), schedule),)
+        plain = [inside, replace(beside, dims=dims, schedule=schedule, reads=reads)]
+        changed = merge_nests(plain)
+        assert order(executions(changed)) == order(executions(plain))
+        assert changed == plain
+
+
+COUNTER = Variable("a", 0, 7)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_divisions_are_found_wherever_they_stand(place: int) -> None:
+    """Digits replace a counter that only one expression divides, of whatever kind."""
+    a = Index.of(COUNTER)
+    divided = a // 2 + a % 2 * 7
+    cells = [divided if number == place else a for number in range(3)]
+    limit = at_least(a % 2 * 3 + a // 4, 2)
+    conditions = {3: limit, 4: any_of([equal(a, 7), all_of([limit, at_least(5, a)])])}
+    plain = [statement("s", (COUNTER,), conditions.get(place, TRUE), cells)]
+    changed = with_digits(plain)
+    assert order(executions(changed)) == order(executions(plain))
+    assert any(index.divisions for index in expressions_of(plain[0]))
+    assert not any(index.divisions for index in expressions_of(changed[0]))
+
+
+def test_elements_of_arrays() -> None:
+    """Element counters end with an extent that is a number, and are not limited by others."""
+    size = Index.of(Variable("n", 1))
+    extents = (constant_index(5), size)
+    fixed, free = element_variables("e", extents)
+    assert (fixed.low, fixed.high, free.low, free.high) == (0, 4, 0, None)
+    inside = all_within((Index.of(Variable("i")), Index.of(Variable("j"))), extents)
+    signs = non_negative((Variable("i"), Variable("j")))
+    for i, j in product(range(-1, 7), repeat=2):
+        point = {"i": i, "j": j, "n": 3}
+        assert is_true(inside, point) == (0 <= i < 5 and 0 <= j < 3)
+        assert is_true(signs, point) == (i >= 0 and j >= 0)
