@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -10,7 +10,7 @@ import islpy as isl
 
 from ..core.certificate import Pairing, SumCertificate, SumQuestion
 from ..core.folds import is_limit, is_within_limit
-from ..core.terms import subterms
+from ..core.terms import Term, subterms
 from ..core.totals import TotalName, align, total_bits, total_name
 from ..core.values import slots_of
 from .direct_pairs import direct_pairs, unconditional
@@ -156,7 +156,7 @@ class Proposer:
                 found += self._bounded(mine, right, rank, bits)
                 continue
             for theirs in _candidates(mine, right):
-                keys, other_keys = _keys(mine, rank), _keys(theirs, rank)
+                keys, other_keys = _keys_of_both(mine, theirs, rank)
                 if keys.dim(_OUT) != other_keys.dim(_OUT):
                     # Totals of different forms inside: no pairs by subscripts.
                     continue
@@ -211,18 +211,33 @@ class Proposer:
 
 
 def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandClass]:
-    """Summands of the same form; else those over the same inputs, which may be equal too."""
+    """Summands of the same form, whatever is read more than once for it.
+
+    Without any, those over the same inputs, which may be equal too.
+    """
     form = mine.form()
     same = [other for other in others if other.form() is form]
+    same = same or [other for other in others if align(mine.shape, other.shape) is not None]
     if same:
         return same
     inputs = [slot.payload for slot in slots_of(form)]
     return [other for other in others if [s.payload for s in slots_of(other.form())] == inputs]
 
 
-def _keys(summand: SummandClass, rank: int) -> isl.Map:
+def _keys_of_both(mine: SummandClass, theirs: SummandClass, rank: int) -> tuple[isl.Map, isl.Map]:
+    """Keys that are equal for equal summands, also where one of them reads a value twice."""
+    if mine.form() is theirs.form():
+        return _keys(mine, rank), _keys(theirs, rank)
+    pairs = list(dict.fromkeys(align(mine.shape, theirs.shape) or ()))
+    if not pairs:
+        return _keys(mine, rank), _keys(theirs, rank)
+    left, right = zip(*pairs, strict=True)
+    return _keys(mine, rank, left), _keys(theirs, rank, right)
+
+
+def _keys(summand: SummandClass, rank: int, values: Sequence[Term] | None = None) -> isl.Map:
     """From points to the context's coordinates and the subscripts."""
-    keys = subscripts_of(summand)
+    keys = subscripts_of(summand, values)
     if rank == 0:
         return keys
     return _context(summand, rank).flat_range_product(keys)

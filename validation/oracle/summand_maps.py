@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import islpy as isl
@@ -172,11 +172,14 @@ def _key(total: Term) -> tuple[str, int]:
 # Keys by which summands of two programs are compared.
 
 
-def subscripts_of(summand: SummandClass) -> isl.Map:
-    """From points of the class to all subscripts in a row; for a total, those of its first term."""
+def subscripts_of(summand: SummandClass, values: Sequence[Term] | None = None) -> isl.Map:
+    """From points of the class to all subscripts in a row; for a total, those of its first term.
+
+    They are those of the outermost totals and slots, or of the given ones.
+    """
     place = summand.place
     result = isl.Map.from_domain(place.points)
-    for value in outermost(summand.shape):
+    for value in outermost(summand.shape) if values is None else values:
         if total_bits(value) is None:
             result = result.flat_range_product(place.slots[slot_number(value)])
         else:

@@ -108,6 +108,24 @@ void swiglu(const float x[{n}][{m}], const float g[{m}][{d}], const float u[{m}]
       o[i][j] = a / (1.0f + expf(-a)) * b;
     }}
 }}"""
+MLP = """
+#include <math.h>
+void mlp(const float x[{n}][{m}], const float g[{m}][{d}], const float u[{m}][{d}],
+         const float w[{d}][{m}], float o[{n}][{m}]) {{
+  float h[{n}][{d}];
+  for (int i = 0; i < {n}; i++)
+    for (int j = 0; j < {d}; j++) {{
+      float a = 0.0f, b = 0.0f;
+      for (int k = 0; k < {m}; k++) {{ a += x[i][k] * g[k][j]; b += x[i][k] * u[k][j]; }}
+      h[i][j] = a / (1.0f + expf(-a)) * b;
+    }}
+  for (int i = 0; i < {n}; i++)
+    for (int k = 0; k < {m}; k++) {{
+      float s = 0.0f;
+      for (int j = 0; j < {d}; j++) s += h[i][j] * w[j][k];
+      o[i][k] = s;
+    }}
+}}"""
 RELU = "s > 0.0f ? s : 0.0f"
 GELU = "0.5f * s * (1.0f + tanhf(0.79788456f * (s + 0.044715f * s * s * s)))"
 Array = Any
@@ -132,6 +150,10 @@ def swiglu(x: Array, g: Array, u: Array) -> Array:
     return x @ g / (1 + np.exp(-(x @ g))) * (x @ u)
 
 
+def mlp(x: Array, g: Array, u: Array, w: Array) -> Array:
+    return swiglu(x, g, u) @ w
+
+
 CASES = [
     pytest.param(ATTENTION, (50, 520, 20), attention, id="attention"),
     pytest.param(ATTENTION, (128, 128, 128), attention, id="attention_whole_tiles"),
@@ -141,6 +163,7 @@ CASES = [
     pytest.param(LINEAR.replace("{activation}", GELU), (256, 128, 128), gelu, id="gelu"),
     pytest.param(SWIGLU, (130, 200, 72), swiglu, id="swiglu"),
     pytest.param(SWIGLU, (128, 128, 512), swiglu, id="swiglu_whole_tiles"),
+    pytest.param(MLP, (20, 24, 140), mlp, id="two_layers_with_a_gate"),
 ]
 
 
