@@ -43,20 +43,24 @@ class LowerLinalgPass(ModulePass):
     Needs one function with static shapes: a contraction of two parameters from zero or a bias, then
     at most one element-wise operation that the store unit can do (ReLU, scale, saturation).
     Guarantees the same function over memrefs for any sizes: each tile is loaded where it is used,
-    each sum is zeroed or loaded, accumulated in the order of k, and stored. Costs: no reuse at all,
-    two loads for each product of tiles.
+    each sum is zeroed or loaded, accumulated in the order of k, and stored. With ``separate``, the
+    dimensions of arrays are not joined to fill tiles, as the engine that proves statements which
+    follow one another needs it. Costs: no reuse at all, two loads for each product of tiles.
     """
 
     name = "gemmini-lower-linalg"
 
     config: str = DEFAULT_CONFIG
+    separate: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
         config = named_config(function, self.config)
-        contraction = fold_rows(read_contraction(function, config.dim), config.dim)
-        post = _post_op(contraction, config)
-        _require_types(contraction, config)
+        contraction = read_contraction(function, config.dim, separate=self.separate)
+        if not self.separate:
+            contraction = fold_rows(contraction, config.dim)
+        post = post_op_of(contraction, config)
+        require_types(contraction, config)
         lowered = _Lowering(function, contraction, post, config).build()
         lowered.attributes[TARGET] = StringAttr(self.config)
         tidy(lowered)
@@ -69,7 +73,8 @@ def machine_type(name: str) -> Attribute:
     return Float32Type() if name == "float32" else IntegerType(int(name.removeprefix("int")))
 
 
-def _require_types(contraction: Contraction, config: GemminiConfig) -> None:
+def require_types(contraction: Contraction, config: GemminiConfig) -> None:
+    """Refuse element types that the array does not multiply, and products in place."""
     if contraction.out in (contraction.a.array, contraction.b.array):
         raise refusal(contraction.generic, "overwrites one of its own factors")
     wanted = (config.input_type, config.input_type, config.accumulator_type)
@@ -85,7 +90,8 @@ def _require_types(contraction: Contraction, config: GemminiConfig) -> None:
             )
 
 
-def _post_op(contraction: Contraction, config: GemminiConfig) -> PostOp:
+def post_op_of(contraction: Contraction, config: GemminiConfig) -> PostOp:
+    """What the store unit does to each sum; refuses what it cannot do."""
     if contraction.post is None:
         return PostOp()
     if not config.is_integer:

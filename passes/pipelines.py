@@ -8,11 +8,11 @@ stored, chunks of A and B in two phases, moves spread between the products.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from xdsl.context import Context
-from xdsl.dialects import get_all_dialects
+from xdsl.dialects import func, get_all_dialects
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass
@@ -20,15 +20,16 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE, LoadOp
-from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
 from .block_sizes import block_sizes, misaligned_operands
 from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
 from .kernel import config_of, kernel_of, named_loops
-from .lower_hardware_loops import LowerHardwareLoopsPass
+from .lower_hardware_loops import LowerHardwareLoopsPass, hardware_loop_sizes
 from .lower_linalg import LowerLinalgPass
 from .lower_sums import GROUPS, LowerSumsPass, is_sum
+from .lower_window_sums import LowerWindowSumsPass, is_window_sum
 from .nests import trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
@@ -58,45 +59,59 @@ FEW_ROWS = 4
 """Tiles of rows up to which a kernel is bound by the loads of its weights."""
 NARROW = 8
 """Tiles of columns in blocks of such a kernel: with 16, 1 × 2048 × 1000 takes 9 % more cycles."""
-HARDWARE_LOOPS = 4
-"""Block sizes of hardware loops that they try."""
+HARDWARE_LOOPS = 8
+"""Block sizes of hardware loops that they try, half as many for large kernels."""
 FEW_PRODUCTS = 4096
-"""Products of array tiles up to which hardware loops are tried early: 65,536 cycles of the array."""
+"""Products of array tiles of a small kernel: 65,536 cycles of the array."""
 RESIDENT_SHAPES = 2
 """Block shapes that they try with a whole operand in the scratchpad."""
 
 
-def baseline_pipeline(config: str = DEFAULT_CONFIG) -> str:
+def baseline_pipeline(config: str = DEFAULT_CONFIG, *, separate: bool = False) -> str:
     """The untuned lowering for the configuration of that name (or path)."""
-    return f"{_spec(LowerLinalgPass(config))},{TO_INSTRUCTIONS}"
+    return f"{_spec(LowerLinalgPass(config, separate))},{TO_INSTRUCTIONS}"
 
 
-def untuned_pipeline(tensor_ir: str, config: str = DEFAULT_CONFIG) -> str:
+def untuned_pipeline(
+    tensor_ir: str, config: str = DEFAULT_CONFIG, *, separate: bool = False
+) -> str:
     """The untuned lowering of the kernel in ``tensor_ir``, whatever kind it is.
 
-    Raises ``PassFailedException`` for a maximum over windows that cannot be lowered.
+    ``separate`` keeps the dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises ``PassFailedException`` for a maximum over windows that cannot be lowered.
     """
     module = Parser(_context(), tensor_ir).parse_module()
     if is_maximum(kernel_of(module)):
         return pooling_baseline(module, config)
-    if is_sum(kernel_of(module)):
-        return f"{_spec(LowerSumsPass(config, 1))},{CLEAN_UP}"
-    return baseline_pipeline(config)
+    sums = _sum_pipelines(kernel_of(module), config, separate)
+    return sums[-1] if sums else baseline_pipeline(config, separate=separate)
 
 
-def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
+def _sum_pipelines(function: func.FuncOp, config: str, separate: bool) -> list[str]:
+    """Schedules for a sum without products, best guess first; none for other kernels."""
+    lowering = LowerWindowSumsPass if separate else LowerSumsPass
+    if not is_sum(function):
+        lowering = LowerWindowSumsPass
+        if not is_window_sum(function):
+            return []
+    return [f"{_spec(lowering(config, groups))},{CLEAN_UP}" for groups in (*GROUPS, 1)]
+
+
+def first_pipelines(
+    tensor_ir: str, config: str = DEFAULT_CONFIG, *, separate: bool = False
+) -> list[str]:
     """Good schedules for the kernel in ``tensor_ir``, best guess first, the baseline last.
 
-    Raises ``PassFailedException`` where the kernel cannot be lowered at all.
+    ``separate`` keeps the dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises
+    ``PassFailedException`` where the kernel cannot be lowered at all.
     """
     context = _context()
-    lowering = LowerLinalgPass(config)
+    lowering = LowerLinalgPass(config, separate)
     module = Parser(context, tensor_ir).parse_module()
     if is_maximum(kernel_of(module)):
         return pooling_pipelines(module, config)
-    if is_sum(kernel_of(module)):
-        return [f"{_spec(LowerSumsPass(config, groups))},{CLEAN_UP}" for groups in (*GROUPS, 1)]
-    hardware = LowerHardwareLoopsPass.schedule_space(context, module)[:HARDWARE_LOOPS]
+    if sums := _sum_pipelines(kernel_of(module), config, separate):
+        return sums
+    loops = _hardware_loops(module, config)
     lowering.apply(context, module)
     function = kernel_of(module)
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
@@ -139,10 +154,20 @@ def first_pipelines(tensor_ir: str, config: str = DEFAULT_CONFIG) -> list[str]:
     for size, plan in choices:
         passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
-    loops = [f"{_spec(replace(choice, config=config))},{CLEAN_UP}" for choice in hardware]
-    # The core keeps up with long sums of large products; hardware loops are for the others.
-    place = 1 if prod(counts.values()) <= FEW_PRODUCTS else len(found)
+    # The core keeps up with the products of large kernels; hardware loops are for the others.
+    is_small = prod(counts.values()) <= FEW_PRODUCTS
+    place, loops = (1, loops) if is_small else (len(found), loops[: HARDWARE_LOOPS // 2])
     return [*[*found][:place], *loops, *[*found][place:], baseline_pipeline(config)]
+
+
+def _hardware_loops(module: ModuleOp, config: str) -> list[str]:
+    """Pipelines that leave the loops to the hardware; none for what is no product of matrices."""
+    try:
+        sizes = hardware_loop_sizes(kernel_of(module), load_config(config))
+    except PassFailedException:
+        return []
+    chosen = (LowerHardwareLoopsPass(config, *size) for size in sizes[:HARDWARE_LOOPS])
+    return [f"{_spec(instance)},{CLEAN_UP}" for instance in chosen]
 
 
 def _fits(loops: str, counts: Mapping[str, int], config: GemminiConfig) -> bool:

@@ -7,14 +7,13 @@ and half of the accumulator for one tile, so that the next one can be loaded mea
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isqrt
 
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Region
 
 from ...diagnostics import Diagnostic
-from ...hw.gemmini.config import GemminiConfig
+from ...hw.gemmini.library_tiles import choose_tiles, fits_hardware_loop
 from ..c.polynomial import Interval
 from ..c.types import INT
 from .algebra import choice, compare
@@ -38,27 +37,6 @@ class Tiling:
         tiles = -(-size // dim)
         steps = -(-tiles // tile)
         return Tiling(tile, steps, tiles - (steps - 1) * tile, tiles * dim - size)
-
-
-def choose_tiles(sizes: tuple[int, int, int], config: GemminiConfig) -> tuple[int, int, int]:
-    """Array tiles per step in the dimensions I, J and K, as the library chooses them."""
-    dim = config.dim
-    limits = tuple(-(-size // dim) for size in sizes)
-    spad_tiles, acc_tiles = config.spad_rows // dim // 2, config.acc_rows // dim // 2
-    side = max(1, isqrt(acc_tiles))
-    tiles = [min(limits[0], side), min(limits[1], side), 0]
-    tiles[2] = min(limits[2], max(1, spad_tiles // 2 // side))
-    grown = True
-    while grown:
-        grown = False
-        for axis in (1, 0, 2):
-            larger = list(tiles)
-            larger[axis] += 1
-            i, j, k = larger
-            fits = (i + j) * k <= spad_tiles and i * j <= acc_tiles
-            if fits and larger[axis] <= limits[axis]:
-                tiles, grown = larger, True
-    return tiles[0], tiles[1], tiles[2]
 
 
 class TiledMatmul(LibraryCall):
@@ -87,7 +65,7 @@ class TiledMatmul(LibraryCall):
         i, j, k = (self.constant(f"tile_{axis}") for axis in "IJK")
         dim = self.config.dim
         spad, acc = self.config.spad_rows // dim // 2, self.config.acc_rows // dim // 2
-        if min(i, j, k) < 1 or (i + j) * k > spad or i * j > acc:
+        if min(i, j, k) < 1 or not fits_hardware_loop((i, j, k), self.config):
             raise Diagnostic(
                 f"tiles of {i} × {j} × {k} do not fit half of the local memories",
                 self.operands["tile_I"].location,
