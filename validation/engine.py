@@ -23,6 +23,7 @@ from .core.smt import Solver
 from .core.sum_ranges import refined
 from .core.values import Side
 from .hazards.dram_order import check_dram_order
+from .hazards.row_order import check_row_order
 from .lemmas.equality import equal_for_all
 from .oracle.dataflow import Dataflow
 from .oracle.oracle_limit import check_oracle_limit
@@ -73,6 +74,7 @@ def analyse(program: Program, solver: Solver) -> Analysed:
         raise Unsupported(f"the dataflow oracle fails: {error}") from error
     Checker(program, certificate, solver).run()
     check_dram_order(program, solver)
+    check_row_order(program, solver)
     return Analysed(program, flow, certificate, SummandMaps(flow, certificate))
 
 
@@ -83,6 +85,7 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
     # Integer parameters are the same symbols in both programs.
     target.context = all_of([target.context, source.precondition])
     if same_program(source.program, target):
+        check_row_order(target, run.solver)
         run.target = source
         run.certificate = ProofCertificate(
             source.certificate, FlowCertificate(), {}, source.precondition

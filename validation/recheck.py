@@ -39,6 +39,7 @@ from .core.values import Side
 from .execution.common import ExecutionFault, TooExpensive
 from .extract.extraction import extract
 from .hazards.dram_order import check_dram_order
+from .hazards.row_order import check_row_order
 from .interface import interface_difference
 from .lemmas.equality import equal_for_all
 from .limits import ValidationOptions
@@ -133,6 +134,7 @@ def _cut(
 def _checked(program: Program, flow: FlowCertificate, solver: Solver) -> Side:
     Checker(program, flow, solver).run()
     check_dram_order(program, solver)
+    check_row_order(program, solver)
     return Side(program, flow)
 
 
@@ -141,6 +143,7 @@ def _equal(programs: Sequence[Program], certificate: ProofCertificate, solver: S
     begin_part("source")
     left = _checked(programs[0], certificate.source, solver)
     if same_program(programs[0], programs[1]):
+        check_row_order(programs[1], solver)
         return []
     begin_part("target")
     right = _checked(programs[1], certificate.target, solver)
@@ -210,8 +213,8 @@ def check_stream(
         raise Violation(finding.reason, None) from finding
     except (StreamError, OutOfRange) as error:
         raise Unsupported(f"target: {error}") from error
-    obligations = solver.queries + proof.lemmas
-    return Rechecked(assumptions_at(layout, config), obligations, solver.seconds, SOLVER)
+    assumed = assumptions_at(source, layout, config)
+    return Rechecked(assumed, solver.queries + proof.lemmas, solver.seconds, SOLVER)
 
 
 def _misfit(error: KeyError | ValueError) -> Violation:

@@ -7,13 +7,13 @@ computes a value from them, and assigns it to one element or adds it to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from xdsl.ir import Operation
 
-from .condition import TRUE, Condition, all_of, at_least, within
+from .condition import FALSE, TRUE, Condition, all_of, at_least, within
 from .folds import ADDITION
 from .index import Index, Variable
 from .terms import Term
@@ -107,6 +107,30 @@ class Fence:
 
 
 @dataclass(frozen=True)
+class RowAccess:
+    """Rows of a local memory that a command of a machine with queues needs an order on."""
+
+    kind: str
+    """``load``; ``operand`` or ``result`` of a computation, if in the scratchpad; or ``use``."""
+    dims: tuple[Variable, ...]
+    condition: Condition
+    schedule: tuple[Index, ...]
+    memory: str
+    first: Index
+    rows: Index
+    """Rows from ``first`` on that are read or written."""
+    tracked: Index
+    """Rows from ``first`` on by which the machine orders the command with others."""
+    adds: Condition = FALSE
+    """Where a load adds to what is there."""
+    loaded: tuple[Hashable, ...] = ()
+    """What a load moves, and how; nothing for zeros."""
+    at: tuple[Index, ...] = ()
+    """Where in DRAM it begins, and its extents."""
+    origin: Operation | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
 class Rolled:
     """Which operation a statement stands for, by the values of some of its counters."""
 
@@ -133,6 +157,12 @@ class Program:
     rolled: dict[str, Rolled] = field(default_factory=dict[str, Rolled])
     """Statements that stand for several operations (see ``unrolled``)."""
     fences: list[Fence] = field(default_factory=list[Fence])
+    drains: list[Fence] = field(default_factory=list[Fence])
+    """Points of time at which all results of the array have been written."""
+    row_accesses: list[RowAccess] = field(default_factory=list[RowAccess])
+    """What commands do with local rows, in order (see ``hazards.row_order``)."""
+    loads_in_flight: int = 1
+    """How many loads of local rows may end in any order."""
     local_memories: frozenset[str] = frozenset()
     """Names of the arrays whose accesses the machine does order."""
 

@@ -20,7 +20,7 @@ from xdsl.ir import Operation
 from ..query_log import INTEGERS, note
 from .condition import Condition
 from .index import Index, Variable, smt_integer
-from .polyhedral import Fence, Program, Statement, describe
+from .polyhedral import Fence, Program, RowAccess, Statement, describe
 
 RESOURCE_LIMIT = 20_000_000
 """Z3 resource units for one query, some seconds; the count does not depend on the machine."""
@@ -218,7 +218,7 @@ def values(indices: Sequence[Index], names: Names) -> list[str]:
     return [index.smt.format_map(names) for index in indices]
 
 
-def in_domain(statement: Statement | Fence, names: Names) -> str:
+def in_domain(statement: Statement | Fence | RowAccess, names: Names) -> str:
     return conjunction([ranges(statement.dims, names), holds(statement.condition, names)])
 
 

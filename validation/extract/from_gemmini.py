@@ -7,7 +7,7 @@ capacity of the configuration, so overflow and uninitialised reads are ordinary 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from xdsl.dialects import scf
@@ -36,13 +36,14 @@ from ...hw.gemmini.fields import LARGEST_EXTENT
 from ..core.condition import FALSE, TRUE, Condition, all_of, any_of, less_than, negate, within
 from ..core.index import Index, Variable, constant_index
 from ..core.initialised import require_initialised
-from ..core.polyhedral import Array, Fence, Program, Unsupported, all_within
+from ..core.polyhedral import Array, Program, Unsupported, all_within
 from ..core.terms import Term, is_float
 from ..hazards.final_fence import store_without_fence
 from .dram_elements import dram_element
 from .from_loops import extract_memrefs
 from .gemmini_pooling import emit_pooling_store
 from .gemmini_products import emit_computation
+from .gemmini_rows import RowRecorder
 from .gemmini_state import (
     STORE,
     LoadConfig,
@@ -92,7 +93,9 @@ class GemminiExtractor(Extractor):
         self.program.local_memories = frozenset(
             memory.name for memory in (self.spad, self.acc, self.mesh, self.sums)
         )
+        self.program.loads_in_flight = config.loads_in_flight
         self.registers = Registers()
+        self.recorder = RowRecorder(self)
         self.addresses: dict[SSAValue, LocalAddress] = {}
         self.handlers |= {
             SpadOp: self._spad,
@@ -120,10 +123,8 @@ class GemminiExtractor(Extractor):
             raise Unsupported("no `gemmini.fence` after the last store", store)
 
     def _fence(self, operation: FenceOp) -> None:
-        scope = self.scope
-        if not scope.predicates:
-            fence = Fence(tuple(scope.loops), all_of(scope.conditions), self.next_schedule())
-            self.program.fences.append(fence)
+        if not self.scope.predicates:
+            self.program.fences.append(self.recorder.moment())
 
     # Addresses and registers.
 
@@ -154,6 +155,8 @@ class GemminiExtractor(Extractor):
             raise Unsupported("configuration between a preload and its computation", operation)
         self._static(operation)
         self.registers.configure(operation)
+        if isinstance(operation, ConfigExOp):
+            self.recorder.drain()
 
     def state(self) -> tuple[dict[str, Register], list[Preload]]:
         return self.registers.snapshot(), list(self.registers.preloads)
@@ -259,12 +262,17 @@ class GemminiExtractor(Extractor):
             dims, condition,
         )  # fmt: skip
         value = zero(memory.element_type)
+        origin: tuple[Hashable, ...] = ()
+        start: tuple[Index, ...] = ()
         if source is not None:
             assert isinstance(operation, MvinOp)
             element = self._dram_read(
                 operation, source, from_type, config, row, col, dims, condition
             )
             value = self._loaded(element, config, narrow, memory.element_type)
+            start = self.indices(operation.indices, operation)
+            origin = (source, config)
+        self.recorder.load(target, rows, cols, config.block_stride, origin, start, operation)
         first = len(self.program.statements)
         self.write_local(memory, cell, value, target.accumulate, operation, dims, condition)
         self._note_moves(first)
@@ -336,6 +344,7 @@ class GemminiExtractor(Extractor):
             all_within(cell, memory.extents), f"move-out within {memory.name}", operation,
             dims, condition,
         )  # fmt: skip
+        self.recorder.store(source, (cols - 1) // dim * dim + rows, operation)
         value = self.stored(source, cell, config, operation)
         array = self.array(operation.target, operation)
         indices = self.indices(operation.indices, operation)

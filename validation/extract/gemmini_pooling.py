@@ -42,6 +42,8 @@ def emit_pooling_store(
         raise Unsupported("a pooling store of floats", operation)
     store = _PoolingStore(extractor, operation, source, config, pooling)
     store.require_legal()
+    image = constant_index(pooling.image_rows * pooling.image_cols)
+    extractor.recorder.store(source, image, operation)
     extents = (pooling.rows, pooling.cols, extractor.config.dim)
     type = extractor.input_type
     pooled = Array(extractor.fresh("pooled"), type, tuple(map(constant_index, extents)))

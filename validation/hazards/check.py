@@ -106,7 +106,7 @@ def _order(
     sizes = np.zeros(1, hazard_order.SIZES)
     sizes[0] = (config.spad_rows, config.dim, config.loads_in_flight, results_in_flight(config))
     rows = np.full(config.spad_rows + config.acc_rows, -1, hazard_order.ROW)
-    rows["load_mask"] = 0
+    rows["load_mask"] = rows["store_mask"] = 0
     unit = np.full(1, -1, hazard_order.UNIT)
     unit["rule"] = hazard_order.NO_RULE
     known = np.array([[-1, 0]] * 3)

@@ -40,6 +40,8 @@ ROW = _record(
     "last_load",
     "touched_by",  # the last computation whose tracked range has the row
     "stored_after",  # the last computation that is complete when a store of the row is
+    "store_bound",  # what is known of loads when the last store of the row is complete
+    "store_mask",
     "untracked_by",  # the last computation that read the row without tracking it
     "result_of",  # the last computation that wrote the row
 )
@@ -205,6 +207,7 @@ def _load(state: Order, number: int) -> bool:
     for row in range(first, last):
         done = max(state.rows[row].touched_by, state.rows[row].stored_after)
         unit.execute_known_to_load = max(unit.execute_known_to_load, done)
+        _learn(state.known[_LOAD], state.rows[row].store_bound, state.rows[row].store_mask)
     if unit.execute_known_to_load >= 0:
         known = state.known_at[unit.execute_known_to_load]
         _learn(state.known[_LOAD], known[0], known[1])
@@ -247,6 +250,8 @@ def _store(state: Order, number: int) -> bool:
         state.rows[row].stored_after = max(
             state.rows[row].stored_after, unit.execute_known_to_store
         )
+        state.rows[row].store_bound = state.known[_STORE, 0]
+        state.rows[row].store_mask = state.known[_STORE, 1]
     return _check_stored_bytes(state, number)
 
 
