@@ -106,7 +106,12 @@ class SumMatcher:
     def _included(self, query: Query, left: Valued, direction: _Direction) -> None:
         """Each non-zero summand of the left total has a partner of its own in the other."""
         depth = direction.context.depth
+        labels: set[str] = set()
         for mine in summands_of(query, left, direction.bits, depth, self._refine):
+            if mine.label in labels:
+                # A claim about one would be taken for one about the other.
+                raise Violation(f"two classes of summands are called {mine.label}", None)
+            labels.add(mine.label)
             here = _Counters(left.side.symbols | dict(direction.context.names) | dict(mine.names))
             pairings = [p for p in direction.forward if p.left == mine.label]
             if len(pairings) != 1 or pairings[0].condition != TRUE:

@@ -304,6 +304,9 @@ def structure(value: Term) -> str:
     if value.operation == "slot":
         kind, key = slot_kind(value)
         name = f"{key[0]}.{key[1]}" if isinstance(key, tuple) else key
+        if kind == "index":
+            # Counters have any type; what else a slot stands for has one type only.
+            name = value.type
         assert isinstance(value.payload, tuple)
         return f"{kind} {name} #{value.payload[2]}"
     if value.operation == "constant":
