@@ -79,7 +79,7 @@ class Matcher:
     def __post_init__(self) -> None:
         self.assumptions: list[str] = []
         _require_same_inputs(self.source.program, self.target.program)
-        self._sums = SumMatcher(self.solver, self._sums_certificate, self.equal)
+        self._sums = SumMatcher(self.solver, self._sums_certificate, self.equal, self._assume)
 
     def output(self, position: int) -> None:
         """Prove that the output parameter at ``position`` ends with the same contents.
@@ -184,9 +184,13 @@ class Matcher:
         assumption = fold_assumption(bits) if bits < 0 else None
         if bits == FLOAT_TOTAL:
             assumption = REASSOCIATED
-        if assumption is not None and assumption not in self.assumptions:
-            self.assumptions.append(assumption)
+        if assumption is not None:
+            self._assume(assumption)
         return self.propose(SumQuestion(context.position, left, right, context.depth))
+
+    def _assume(self, assumption: str) -> None:
+        if assumption not in self.assumptions:
+            self.assumptions.append(assumption)
 
     def _fits(self, total: Valued, bits: int) -> None:
         """The wider of two totals is equal if it is so modulo the narrower one's 2^bits, and fits.

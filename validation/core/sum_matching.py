@@ -4,7 +4,8 @@ Two totals are equal if their non-zero summands can be paired; the certificate p
 and Z3 proves
 
 P   each summand of one total has a partner among the summands of the other, and no two have the
-    same (the proposal leads back); so neither has more summands of any kind than the other;
+    same (the proposal leads back); so neither has more summands of any kind than the other; those
+    that masks leave nothing of need none;
 T   partners have the same value.
 
 Sums wrap around modulo the width of their type, so the order of summands does not matter.
@@ -25,6 +26,7 @@ from .certificate import Pairing, SumCertificate
 from .checker import Violation
 from .condition import TRUE
 from .folds import is_limit, is_within_limit
+from .masked import ADDS_NOTHING, adds_nothing
 from .smt import (
     Answer,
     Names,
@@ -40,7 +42,7 @@ from .smt import (
 from .sum_ranges import refined
 from .summands import SEPARATOR, Followed, Summands, Valued, follow, summands_of
 from .terms import Term
-from .totals import TotalName, total_name
+from .totals import FLOAT_TOTAL, TotalName, total_name
 from .values import Side
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ class SumMatcher:
     solver: Solver
     propose: Propose
     equal_values: Equal
+    assume: Callable[[str], None]
+    """Notes what the proof takes for granted."""
 
     def equal(self, context: Context, query: Query, left: Valued, right: Valued, bits: int) -> None:
         """Prove a total of the source and one of the target equal wherever the query holds."""
@@ -112,6 +116,9 @@ class SumMatcher:
                 # A claim about one would be taken for one about the other.
                 raise Violation(f"two classes of summands are called {mine.label}", None)
             labels.add(mine.label)
+            if direction.bits == FLOAT_TOTAL and adds_nothing(mine.value.value):
+                self.assume(ADDS_NOTHING)
+                continue
             here = _Counters(left.side.symbols | dict(direction.context.names) | dict(mine.names))
             pairings = [p for p in direction.forward if p.left == mine.label]
             if len(pairings) != 1 or pairings[0].condition != TRUE:

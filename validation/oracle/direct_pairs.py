@@ -14,10 +14,11 @@ from ..core.certificate import Pairing, ReadName, SumCertificate, SumQuestion
 from ..core.condition import FALSE, TRUE, Condition
 from ..core.folds import is_limit
 from ..core.index import Index
+from ..core.masked import adds_nothing
 from ..core.polyhedral import Statement
 from ..core.summands import SEPARATOR, step_text
 from ..core.terms import Term, substitute
-from ..core.totals import is_fold, is_sum, parts_of, total_bits
+from ..core.totals import FLOAT_TOTAL, is_fold, is_sum, parts_of, total_bits
 from ..core.values import numbered, slot_number, slots_of
 from .direct import DirectCase, DirectValues, NotDirectError
 from .inverse import solve
@@ -73,6 +74,8 @@ def _classes(values: DirectValues, position: int, name: ReadName, bits: int) -> 
             if any(is_sum(slot) or is_fold(slot) for slot in slots_of(case.shape)):
                 raise NotDirectError("a sum of sums")
             for piece in parts_of(case.shape, bits):
+                if bits == FLOAT_TOTAL and adds_nothing(piece.factor):
+                    continue
                 label = SEPARATOR.join([part.text, step_text(statement, case.shape, piece)])
                 places = tuple(starts.get(statement.name, ()))
                 found.append(_class(label, statement, case, piece.factor, places))

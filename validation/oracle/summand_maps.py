@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import islpy as isl
 
+from ..core.masked import adds_nothing
 from ..core.polyhedral import Statement
 from ..core.summands import SEPARATOR, counter_name, step_text, times
 from ..core.terms import Term, substitute, term
@@ -95,6 +96,8 @@ def classes_alone(maps: SummandMaps, total: Term, bits: int, depth: int) -> list
 def _classes(path: SummandClass, part: Part, bits: int) -> Iterator[SummandClass]:
     place = path.place
     if part.total is None:
+        if bits == FLOAT_TOTAL and adds_nothing(part.factor):
+            return
         case = path.case if path.case is not None and part.factor is path.case.shape else None
         yield replace(path, place=replace(place, value=part.factor), case=case)
         return
