@@ -17,6 +17,7 @@ from xdsl.utils.exceptions import ArgSpecParseError
 
 from ..diagnostics import Diagnostic
 from ..passes.apply_proven_rule import ApplyProvenRulePass
+from ..passes.lower_hardware_loops import LowerHardwareLoopsPass
 from ..passes.lower_linalg import LowerLinalgPass
 from ..passes.pipelines import TO_INSTRUCTIONS
 from ..passes.registry import OF_TRAINIUM
@@ -27,9 +28,10 @@ from .untrusted_text import check_text
 
 NEEDED = (
     LowerLinalgPass.name,
+    LowerHardwareLoopsPass.name,
     *(spec.partition("{")[0] for spec in TO_INSTRUCTIONS.split(",")),
 )
-"""Passes that a proposal may name although they leave nothing to choose."""
+"""Passes that a proposal may name although they are not on the menu."""
 FILE_OPTIONS = {"file", "path", "files", "paths", "executable", "command"}
 """A pass with such an option is never proposable."""
 MAX_PASSES = 64
