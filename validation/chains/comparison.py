@@ -77,8 +77,8 @@ def compare_chain(source: ModuleOp, target: ModuleOp, config: GemminiConfig) -> 
         command = int(index_of[hazard.command]) if hazard.command < len(index_of) else -1
         raise Mismatch(f"command {command}: hazard: {hazard.reason}", True)
     counts = _counts(layout)
-    written = output_positions(single_function(source))
-    return Compared(assumptions_at(layout, config), sum(counts[place] for place in written))
+    elements = sum(counts[place] for place in output_positions(single_function(source)))
+    return Compared(assumptions_at(source, layout, config), elements)
 
 
 def _difference(source: ModuleOp, run: StreamRun, table: Table, layout: MemoryLayout) -> str:

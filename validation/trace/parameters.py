@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ...hw.gemmini.config import GemminiConfig
 from ...hw.gemmini.memory import MemoryLayout
-from ..assumptions import ASSUMPTIONS
+from ..assumptions import ASSUMPTIONS, assumptions_of
 from ..core.matching import REASSOCIATED
 from ..core.polyhedral import Unsupported
 from ..execution.execute import parameter_shapes
@@ -29,8 +29,10 @@ def require_same_parameters(source: ModuleOp, layout: MemoryLayout) -> None:
         raise Unsupported(f"its parameters {shapes} are not the arrays of the stream, {placed}")
 
 
-def assumptions_at(layout: MemoryLayout, config: GemminiConfig) -> tuple[str, ...]:
+def assumptions_at(
+    source: ModuleOp, layout: MemoryLayout, config: GemminiConfig
+) -> tuple[str, ...]:
     """What a proof at the sizes of a stream rests on."""
     sizes = ", ".join(f"{a.name} {a.dtype.name}{list(a.shape)}" for a in layout.arrays)
     floats = () if config.is_integer else (REASSOCIATED, ZERO_PRODUCTS)
-    return (ASSUMPTIONS[0], f"proved at size: {sizes}", *floats)
+    return (ASSUMPTIONS[0], f"proved at size: {sizes}", *floats, *assumptions_of(source))

@@ -24,14 +24,15 @@ SIZES = {
 }
 
 
-def product(m: int, n: int, k: int):
+def product(m: int, n: int, k: int, parameter: str = "", element: str = "A[i][k]"):
+    parameter = parameter or f"A[{m}][{k}]"
     return parse_c_kernel(
         f"""#include <stdint.h>
-        void matmul(const int8_t A[{m}][{k}], const int8_t B[{k}][{n}], int8_t C[{m}][{n}]) {{
+        void matmul(const int8_t {parameter}, const int8_t B[{k}][{n}], int8_t C[{m}][{n}]) {{
           for (int i = 0; i < {m}; i++)
             for (int j = 0; j < {n}; j++) {{
               int32_t sum = 0;
-              for (int k = 0; k < {k}; k++) sum += A[i][k] * B[k][j];
+              for (int k = 0; k < {k}; k++) sum += {element} * B[k][j];
               C[i][j] = sum > 127 ? 127 : sum < -128 ? -128 : sum;
             }}
         }}""",
@@ -65,6 +66,15 @@ def test_both_engines_refute_broken_kernels(old, new, config):
     target = read_machine_c(text.replace(old, new), "broken.c", config)
     assert validate_unrolled(source, target, config).verdict == "refuted"
     assert validate(source, target, config=config).verdict in ("refuted", "unknown")
+
+
+def test_what_the_source_assumes_is_assumed(config):
+    """How much a pointer points to is an assumption of the C front end, and of the proof."""
+    text = (EXAMPLES / "matmul_unrolled.c").read_text()
+    source = product(16, 32, 64, "*A", "A[64 * i + k]")
+    result = validate_unrolled(source, read_machine_c(text, "matmul_unrolled.c", config), config)
+    assert (result.verdict, result.reason) == ("proved", "")
+    assert "'A' points to 16 × 64 elements" in result.assumptions
 
 
 def test_a_missing_fence_is_reported(config):
