@@ -8,7 +8,7 @@ do harm, because the lowered program is validated against the kernel; it is mere
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -47,8 +47,9 @@ def recognise_post_op(
     block = body.body.block
     type = (result or body.results[0]).type.get_element_type()  # pyright: ignore
     bits = type.width.data if isinstance(type, IntegerType) else 0
-    scales = sorted(set(candidate_scales(body)), key=lambda s: (s != 1.0, s))
-    sums = test_values(largest_sum, scales, bits)
+    plain = sorted(set(candidate_scales(body)), key=lambda s: (s != 1.0, s))
+    scales = [*plain, *_next_to(plain)]
+    sums = test_values(largest_sum, plain, bits)
     try:
         if compute is None:
             wanted = evaluate_body(block, {block.args[0]: sums})[0]
@@ -104,6 +105,15 @@ def candidate_scales(body: GenericOp) -> Iterator[float]:
             factors.append(2.0**-number)
     yield from (float(np.float32(factor)) for factor in factors)
     yield float(np.float32(np.prod(factors)))
+
+
+def _next_to(scales: Sequence[float]) -> Iterator[float]:
+    """The numbers next to each scale: with these, halves are no ties, and round to one side.
+
+    So ``roundf(sum * 0.25f)`` is what a store with the next number above 0.25 computes.
+    """
+    for scale, limit in product(scales, (np.inf, -np.inf)):
+        yield float(np.nextafter(np.float32(scale), np.float32(limit)))
 
 
 def _number_used_by(op: Operation) -> float | None:

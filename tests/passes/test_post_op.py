@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from liftproof.dialects.tile import StoreOp
 from liftproof.hw.gemmini.semantics import store_value
+from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.lift import lift
 from liftproof.passes.post_op import stored
+from liftproof.validation.validate import validate
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
@@ -102,6 +105,39 @@ def test_the_store_is_found(
     assert (store.relu is not None) == relu
     assert store.scale is not None
     assert np.float32(store.scale.value.data) == np.float32(scale)
+
+
+ROUNDED = """
+#include <math.h>
+#include <stdint.h>
+#define SATURATE(x) ((x) > 127 ? 127 : (x) < -128 ? -128 : (x))
+void kernel(const int8_t A[8][12], const int8_t B[12][9], int8_t C[8][9]) {{
+  for (int i = 0; i < 8; i++)
+    for (int j = 0; j < 9; j++) {{
+      int32_t sum = 0;
+      for (int k = 0; k < 12; k++) sum += A[i][k] * B[k][j];
+      {rounding}
+      C[i][j] = SATURATE(rounded);
+    }}
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("rounding", "scale"),
+    [
+        ("float rounded = roundf(sum * 0.03125f);", 0.03125),
+        ("float rounded = roundf(sum * 0.01f);", 0.01),
+        ("sum = sum > 0 ? sum : 0; int32_t rounded = (sum + 16) >> 5;", 0.03125),
+    ],
+)
+def test_halves_may_be_rounded_away_from_zero(apply: Apply, rounding: str, scale: float) -> None:
+    """The scale next to the kernel's makes ties of none of them, and the program is proved."""
+    loops = parse_c_kernel(ROUNDED.format(rounding=rounding), "kernel.c")
+    module = apply(str(lift(loops)), "gemmini-lower-linalg")
+    store = store_of(module)
+    assert store.scale is not None
+    assert store.scale.value.data == np.nextafter(np.float32(scale), np.float32(1))
+    assert validate(loops, module).verdict == "proved"
 
 
 def test_sums_are_stored_as_they_are(gemm: Any, apply: Apply) -> None:
