@@ -106,6 +106,50 @@ def test_fences_in_loops_order_moves_of_iterations(fence_time: int, allowed: boo
     test_moves_keep_no_order_of_their_own(program, allowed)
 
 
+def beside_host(
+    mover: str, host_time: int, *, stores: bool, first: int = 0, array: Array = IN_DRAM
+) -> Program:
+    """A load or a store of elements 0–3 of D at time 1, and the host at four of its elements."""
+    program = moves(1, 1)
+    statement = next(each for each in program.statements if each.name == mover)
+    schedule = (constant_index(host_time), R)
+    other = replace(DRAM, name="E")
+    ends = (array, R + first), (other, R)
+    to, source = ends if stores else ends[::-1]
+    host = Statement(
+        "H", (ROW,), TRUE, schedule, *to[:1], to[1:], ONE, (Read(source[0], source[1:], schedule),)
+    )
+    return replace(program, statements=[statement, host], moves={mover})
+
+
+@pytest.mark.parametrize(
+    ("program", "allowed"),
+    [
+        (beside_host("S", 2, stores=False), False),
+        (beside_host("S", 2, stores=True), False),
+        (beside_host("L", 2, stores=True), False),
+        (beside_host("L", 2, stores=False), True),
+        (beside_host("S", 0, stores=False), True),
+        (beside_host("L", 0, stores=True), True),
+        (beside_host("S", 2, stores=False, first=4), True),
+        (beside_host("S", 2, stores=False, first=3), False),
+        (beside_host("S", 2, stores=True, first=-3), False),
+        (beside_host("L", 2, stores=True, array=SPAD), True),
+        (fenced(beside_host("S", 3, stores=False), 2), True),
+        (fenced(beside_host("S", 2, stores=False), 3), False),
+        (fenced(beside_host("S", 2, stores=False), 0), False),
+        (fenced(beside_host("L", 3, stores=True), 2), True),
+    ],
+)
+def test_the_host_waits_for_moves(program: Program, allowed: bool) -> None:
+    """Behind a fence only, the host uses what moves write, or writes what they use."""
+    if allowed:
+        check_dram_order(program, Solver())
+    else:
+        with pytest.raises(Unsupported, match="the host may touch"):
+            check_dram_order(program, Solver())
+
+
 @pytest.mark.parametrize(("fence", "verdict"), [("gemmini.fence", "proved"), ("", "unknown")])
 @pytest.mark.parametrize("place", ["parameter", "local"])
 def test_arrays_in_between_are_loaded_behind_a_fence(fence: str, verdict: str, place: str) -> None:
