@@ -157,6 +157,14 @@ def test_paired_summands_have_the_same_value() -> None:
             check(shifted, analysed(NESTED, "i + j"), claimed(shifted, right, same, same))
 
 
+def test_outputs_of_other_extents_are_not_compared() -> None:
+    """Whatever is claimed, an array of one element is no array of two."""
+    left = analysed(FLAT, "2 * i + j")
+    right = analysed(FLAT.replace("y[1]", "y[2]"), "2 * i + j")
+    with pytest.raises(Violation, match="different extents"):
+        check(left, right, SumCertificate((), ()))
+
+
 SUM = """#include <stdint.h>
 void k(const int8_t A[5], const uint8_t B[5], int32_t y[1]) {
   int32_t s = START, T[2];

@@ -101,6 +101,13 @@ LAYERS = """void k(const int8_t A[M][N], const int8_t B[N][M], const int32_t b[M
 }"""
 LAYERS_BIAS_LAST = LAYERS.replace("int32_t s = b[j];", "int32_t s = 0;").replace("s < 0", "s <= 0")
 LAYERS_BIAS_LAST = LAYERS_BIAS_LAST.replace("    T[i][j] = s", "    s = s + b[j];\n    T[i][j] = s")
+TWO_FORMS = """void k(const int8_t A[N], int32_t y[1]) {
+  int32_t T[2];
+  T[0] = A[0];
+  T[1] = A[1] * 3;
+  y[0] = 0;
+  for (int j = 0; j < 2; j++) y[0] += T[j];
+}"""
 
 EQUAL = {
     "two accumulators": (TWO_ACCUMULATORS, ONE_ACCUMULATOR),
@@ -109,6 +116,7 @@ EQUAL = {
     "factor outside or inside": (FACTOR_OUTSIDE, FACTOR_INSIDE),
     "product of three matrices": (LEFT_FIRST, RIGHT_FIRST),
     "two layers": (LAYERS, LAYERS_BIAS_LAST),
+    "summands of two forms": (TWO_FORMS, TWO_FORMS.replace("T[j]", "T[1 - j]")),
 }
 WRONG = {
     "two accumulators": ("odd += A[i + 1] * B[i + 1]", "odd += A[i + 1] * B[i]"),
@@ -117,6 +125,7 @@ WRONG = {
     "factor outside or inside": ("x[i] * s", "x[0] * s"),
     "product of three matrices": ("T[i][k] * C[k][j]", "T[k][i] * C[k][j]"),
     "two layers": ("int32_t s = b[j]", "int32_t s = b[i]"),
+    "summands of two forms": ("A[1] * 3", "A[0] * 3"),
 }
 
 
@@ -182,6 +191,33 @@ def test_other_forms_over_other_elements_are_not_equal() -> None:
     both = PLAIN.replace("A[i] ^ 85", "A[i] ^ A[i + 1]")
     mixed = BITS.replace("85", "A[i + 2]")
     assert validate(module(both), module(mixed)).verdict == "refuted"
+
+
+TWICE = """void k(const int8_t A[M][N], int32_t y[M]) {
+  for (int i = 0; i < M; i++) {
+    int32_t s = 0;
+    int32_t x[1];
+    for (int j = 0; j < N; j++) s += A[i][j];
+    FIRST
+    y[i] = x[0] ^ SECOND;
+  }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wrong"),
+    [
+        ("x[0] = s;", "s", "x[0] = s; s += A[i][1];"),
+        ("x[0] = A[i][0];", "A[i][0]", "x[0] = A[M - 1 - i][0];"),
+    ],
+    ids=["sum", "element"],
+)
+def test_equal_values_in_one_expression(first: str, second: str, wrong: str) -> None:
+    """What is read or added up twice is one value; what is not the same is not."""
+    nothing = module(TWICE.replace("FIRST", "x[0] = 0;").replace("SECOND", "0"))
+    twice = TWICE.replace("SECOND", second)
+    assert validate(nothing, module(twice.replace("FIRST", first))).verdict == "proved"
+    assert validate(nothing, module(twice.replace("FIRST", wrong))).verdict == "refuted"
 
 
 CARRIED = """void k(const int8_t A[M][N], int32_t y[M]) {
