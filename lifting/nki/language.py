@@ -254,7 +254,8 @@ class Language:
         if given and isinstance(given[0], Index) and name in ("int", "abs"):
             return given[0] if name == "int" else abs(given[0].require_constant())
         values = [v.require_constant() if isinstance(v, Index) else v for v in given]
-        if not values or not all(isinstance(value, int | float) for value in values):
+        kinds = (int, float, str) if name in ("int", "float") else (int, float)
+        if not values or not all(isinstance(value, kinds) for value in values):
             source.refuse(node, f"{name} takes numbers")
         try:
             return NUMBER_FUNCTIONS[name](*values)

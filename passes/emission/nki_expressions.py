@@ -122,20 +122,26 @@ def bare(text: str) -> str:
     return text
 
 
-def _plus(text: str, amount: int) -> str:
+def _plus(text: str, amount: int | str) -> str:
+    if isinstance(amount, str):
+        return bare(amount) if text == "0" else f"{bare(text)} + {bare(amount)}"
     if text.lstrip("-").isdigit():
         return str(int(text) + amount)
     return f"{bare(text)} + {amount}"
+
+
+def _span(size: int | str, step: int) -> int | str:
+    """From the first of ``size`` elements to behind the last one."""
+    if isinstance(size, int):
+        return (size - 1) * step + 1
+    return size if step == 1 else f"(({size} - 1) * {step} + 1)"
 
 
 def view_text(view: SSAValue, names: Names) -> str:
     """An access pattern as a subscript of its array."""
     op = view.owner
     assert isinstance(op, ViewOp)
-    sizes = list(op.size_list)
-    if not all(isinstance(size, int) for size in sizes):
-        raise refusal(op, "NKI has no access pattern of a size that is computed")
-    shape = [int(size) for size in sizes if isinstance(size, int)]
+    shape = [size if isinstance(size, int) else index_text(size, names) for size in op.size_list]
     buffer = op.source.type
     assert isinstance(buffer, MemRefType)
     offsets = [
@@ -146,9 +152,9 @@ def view_text(view: SSAValue, names: Names) -> str:
     repeated = [
         place
         for place, (size, step) in enumerate(zip(shape, op.step_list, strict=True))
-        if step == 0 and size > 1
+        if step == 0 and size != 1
     ]
-    inner = [1 if place in repeated else size for place, size in enumerate(shape)]
+    inner: list[int | str] = [1 if place in repeated else size for place, size in enumerate(shape)]
     text = _plain(op, name, offsets, inner, buffer.get_shape()) or _with_grids(
         op, name, offsets, inner
     )
@@ -158,7 +164,7 @@ def view_text(view: SSAValue, names: Names) -> str:
 
 
 def _plain(
-    op: ViewOp, name: str, offsets: list[str], shape: list[int], extents: tuple[int, ...]
+    op: ViewOp, name: str, offsets: list[str], shape: list[int | str], extents: tuple[int, ...]
 ) -> str | None:
     """With slices; None if the dimensions are not in order, or one repeats."""
     if list(op.dimensions) != sorted(set(op.dimensions)) or any(s <= 0 for s in op.step_list):
@@ -170,18 +176,19 @@ def _plain(
         return name
     items = [bare(offset) for offset in offsets]
     for along, size, step in zip(op.dimensions, shape, op.step_list, strict=True):
-        end = _plus(offsets[along], (size - 1) * step + 1)
+        end = _plus(offsets[along], _span(size, step))
         items[along] = f"{bare(offsets[along])} : {end}" + (f" : {step}" if step != 1 else "")
     return f"{name}[{', '.join(items)}]"
 
 
-def _with_grids(op: ViewOp, name: str, offsets: list[str], shape: list[int]) -> str:
+def _with_grids(op: ViewOp, name: str, offsets: list[str], shape: list[int | str]) -> str:
     """With index tiles, one for each dimension of the view."""
     items = [bare(offset) for offset in offsets]
     for place, (along, size, step) in enumerate(
         zip(op.dimensions, shape, op.step_list, strict=True)
     ):
         axes = ", ".join(":" if own == place else "None" for own in range(len(shape)))
-        grid = f"nl.arange({size})[{axes}]" + (f" * {step}" if step not in (0, 1) else "")
+        length = bare(size) if isinstance(size, str) else size
+        grid = f"nl.arange({length})[{axes}]" + (f" * {step}" if step not in (0, 1) else "")
         items[along] = grid if items[along] == "0" else f"{items[along]} + {grid}"
     return f"{name}[{', '.join(items)}]"
