@@ -1,8 +1,8 @@
 """Cycles of a long program, estimated from a sample of its commands.
 
-The sample runs on the cycle model. The time from a command to the next one counts as often as the
-command stands for others of the program. An estimate is for ranking programs against each other:
-counts that are reported come from ``simulate_timing``.
+The sample runs on the cycle model. The time from a command's entry into the accelerator to that of
+the next one counts as often as the next one stands for others of the program. An estimate is for
+ranking programs against each other: counts that are reported come from ``simulate_timing``.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def estimate_timing(
         cycles = _run(found, program, config, memory_latency, lines)
     weights = found.weights[program.origin]
     rows = np.where(program.commands["kind"] == COMPUTE, program.commands["rows"], 0)
-    return Estimate(cycles, int(np.sum(weights * rows)), len(found.stream))
+    bound = int(np.sum(weights * rows))
+    return Estimate(max(cycles, bound), bound, len(found.stream))
 
 
 def _lines(config: GemminiConfig, layout: MemoryLayout, warm: bool) -> NDArray[Any]:
@@ -119,6 +120,7 @@ def _run(
     cycles = run(machine, steps, *tables, lines, len(steps) + 1)
     if cycles < 0:
         raise StreamError("a sample of the stream never ends")
-    entered = np.maximum.accumulate(np.maximum(progress["allocated"][steps["command"]], 0))
-    spans = np.diff(entered, append=cycles)
-    return int(entered[0] + np.sum(spans * found.weights))
+    entered = np.maximum.reduceat(progress["allocated"], steps["command"])
+    entered = np.maximum.accumulate(np.maximum(entered, 0))
+    spans = np.diff(entered, prepend=0)
+    return int(np.sum(spans * found.weights)) + cycles - int(entered[-1])

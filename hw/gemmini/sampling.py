@@ -12,15 +12,16 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
-from math import gcd, lcm
+from math import ceil, gcd, lcm, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import arith, func, scf
 from xdsl.dialects.builtin import IntegerAttr
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
+from ...dialects.gemmini import CONV_SIZES, LoopConvWsOp, LoopWsOp
 from ..lanes import Scope
 from ..stream import CommandStream
 from .config import GemminiConfig
@@ -32,6 +33,17 @@ LONGEST_PERIOD = 8
 _MARK = 254
 """``funct`` of rows that mark iterations; they are taken out of the stream again."""
 _ROLE_BITS = 2
+_CONV_TILES = {
+    "batches": 1,
+    "orows": 1,
+    "ocols": 16,
+    "pochs": 16,
+    "krows": 1,
+    "kcols": 1,
+    "kchs": 16,
+}
+"""Extents of a hardware convolution, and how much of each one computation does (about: on an array
+of 16 × 16)."""
 _LINEAR = (
     arith.AddiOp
     | arith.SubiOp
@@ -112,7 +124,7 @@ def commands_at_most(function: func.FuncOp, config: GemminiConfig, layout: Memor
 
 
 class _Probe(Walk):
-    """Runs the first iteration of each loop, to learn how often loops run."""
+    """Runs a few iterations of each loop, to learn how often loops run at most."""
 
     def __init__(self, *arguments: Any, trips: dict[scf.ForOp, int]) -> None:
         super().__init__(*arguments)
@@ -122,8 +134,13 @@ class _Probe(Walk):
         self, op: scf.ForOp, scope: Scope, trips: NDArray[np.int64]
     ) -> tuple[Scope, NDArray[np.int64]]:
         self.trips[op] = int(trips.max(initial=0))
-        body = scope.child(np.minimum(trips, 1), loops=True)
-        return body, np.zeros(body.size, np.int64)
+        numbers = [_few(int(count)) for count in trips]
+        return scope.child(_lengths(numbers), loops=True), _joined(numbers)
+
+
+def _few(trips: int) -> NDArray[np.int64]:
+    """The first iterations, one in the middle and the last."""
+    return np.array(sorted({0, 1, trips // 2, trips - 1} & set(range(trips))), np.int64)
 
 
 class _SampledWalk(Walk):
@@ -139,9 +156,8 @@ class _SampledWalk(Walk):
     ) -> tuple[Scope, NDArray[np.int64]]:
         if op not in self.cuts:
             return super().iterations(op, scope, trips)
-        kept = self._kept(op, trips)
-        body = scope.child(np.array([len(each.numbers) for each in kept], np.int64), loops=True)
-        return body, _joined([each.numbers for each in kept])
+        numbers = [each.numbers for each in self._kept(op, trips)]
+        return scope.child(_lengths(numbers), loops=True), _joined(numbers)
 
     def enter(
         self,
@@ -161,6 +177,10 @@ class _SampledWalk(Walk):
 
     def _kept(self, op: scf.ForOp, trips: NDArray[np.int64]) -> list[_Kept]:
         return [_kept_iterations(int(count), self.cuts[op]) for count in trips]
+
+
+def _lengths(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.array([len(part) for part in parts], np.int64)
 
 
 def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -264,8 +284,19 @@ def _count(block: Block, trips: Mapping[scf.ForOp, int]) -> int:
     for op in block.ops:
         inside = sum(_count(inner, trips) for region in op.regions for inner in region.blocks)
         count += inside * (trips.get(op, 0) if isinstance(op, scf.ForOp) else 1)
-        count += op.dialect_name() == "gemmini"
+        count += _issued(op)
     return count
+
+
+def _issued(op: Operation) -> int:
+    """Commands of an operation, those of the hardware's loops among them."""
+    if isinstance(op, LoopWsOp):
+        rows, cols, depth = op.bounds.get_values()
+        return 2 * rows * cols * depth + rows * depth + depth * cols + rows * cols
+    if isinstance(op, LoopConvWsOp):
+        sizes: dict[str, int] = dict(zip(CONV_SIZES, op.sizes.get_values(), strict=True))
+        return 2 * prod(ceil(sizes[name] / unit) for name, unit in _CONV_TILES.items())
+    return int(op.dialect_name() == "gemmini")
 
 
 def _totals(
