@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import prod
 
-from xdsl.dialects import func
+from xdsl.dialects import arith, func
 from xdsl.dialects.builtin import FixedBitwidthType, ModuleOp, TensorType
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorType
@@ -56,7 +56,8 @@ def multiply_accumulates(tensor_ir: ModuleOp) -> int:
         below = pooling.convolution
         terms = 0 if below is None else below.rows.count * below.cols.count * below.depth
         return _pixels(pooling) * pooling.channels * terms
-    return sum(prod(op.get_static_loop_ranges()) for op in _contractions(tensor_ir))
+    products = (op for op in _reductions(tensor_ir) if _multiplies(op))
+    return sum(prod(op.get_static_loop_ranges()) for op in products)
 
 
 def necessary_work(tensor_ir: ModuleOp) -> Work:
@@ -66,9 +67,9 @@ def necessary_work(tensor_ir: ModuleOp) -> Work:
     if pooling is not None and pooling.convolution is None:
         image = kernel_of(tensor_ir).args[pooling.source]
         read[image] = _pixels(pooling) * pooling.channels
-    for contraction in _contractions(tensor_ir):
-        maps = contraction.get_indexing_maps()
-        for operand, access in zip(contraction.inputs, maps, strict=False):
+    for reduction in _reductions(tensor_ir):
+        maps = reduction.get_indexing_maps()
+        for operand, access in zip(reduction.inputs, maps, strict=False):
             if isinstance(operand, BlockArgument) and _covers(access.data):
                 read[operand] = _bytes(operand)
     written = 0
@@ -114,13 +115,17 @@ def _pixels(pooling: Pooling) -> int:
     return prod(pooling.batch) * pooling.rows.covered * pooling.cols.covered
 
 
-def _contractions(tensor_ir: ModuleOp) -> list[linalg.GenericOp]:
+def _reductions(tensor_ir: ModuleOp) -> list[linalg.GenericOp]:
     return [
         op
         for op in tensor_ir.walk()
         if isinstance(op, linalg.GenericOp)
         and IteratorType.REDUCTION in (kind.data for kind in op.iterator_types)
     ]
+
+
+def _multiplies(operation: linalg.GenericOp) -> bool:
+    return any(isinstance(op, arith.MuliOp | arith.MulfOp) for op in operation.body.walk())
 
 
 def _covers(access: AffineMap) -> bool:

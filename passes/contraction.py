@@ -98,10 +98,10 @@ class Contraction:
         return prod(self.sizes[loop] for loop in (*self.window, self.k))
 
 
-def read_contraction(function: func.FuncOp, dim: int) -> Contraction:
+def read_contraction(function: func.FuncOp, dim: int, *, separate: bool = False) -> Contraction:
     """The contraction that ``function`` computes; refuses other functions.
 
-    Loops are joined (``coalesce``) for array tiles of ``dim`` rows and columns.
+    Loops are joined (``coalesce``) for array tiles of ``dim`` rows and columns, or kept separate.
     """
     out = output_position(function)
     result = returned_tensor(function)
@@ -115,7 +115,7 @@ def read_contraction(function: func.FuncOp, dim: int) -> Contraction:
         raise refusal(
             generic, "expected one contraction followed by at most one element-wise operation"
         )
-    return _facts(generic, post, out, dim)
+    return _facts(generic, post, out, dim, separate)
 
 
 def output_position(function: func.FuncOp) -> int:
@@ -177,7 +177,9 @@ def _require_element_wise(post: GenericOp) -> None:
         raise refusal(post, "the operation after the contraction must not read the old output")
 
 
-def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Contraction:
+def _facts(
+    generic: GenericOp, post: GenericOp | None, out: int, dim: int, separate: bool
+) -> Contraction:
     if len(generic.inputs) != 2 or len(generic.outputs) != 1:
         raise refusal(generic, "expected a contraction of two inputs to one output")
     sizes = _sizes(generic)
@@ -196,8 +198,10 @@ def _facts(generic: GenericOp, post: GenericOp | None, out: int, dim: int) -> Co
     ]
     views.append(view_of(_extents(generic.outputs[0]), [{loop: 1} for loop in target]))
     sums = [n for n, kind in enumerate(iterators_of(generic)) if kind == IteratorType.REDUCTION]
-    joined, views = coalesce(sizes, target[:-1], views, dim, always=True)
-    joined, views = coalesce(joined, sums, views, dim, always=False)
+    joined: list[int] = [*sizes]
+    if not separate:
+        joined, views = coalesce(joined, target[:-1], views, dim, always=True)
+        joined, views = coalesce(joined, sums, views, dim, always=False)
     gone = {loop for loop, size in enumerate(sizes) if joined[loop] != size and joined[loop] == 1}
     target = tuple(loop for loop in target if loop not in gone)
     sums = [loop for loop in sums if loop not in gone]

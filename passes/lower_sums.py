@@ -98,10 +98,10 @@ def read_sum(function: func.FuncOp, config: GemminiConfig) -> ElementSum:
         wanted = (machine_type(config.input_type), machine_type(config.accumulator_type))
         if not isinstance(type, MemRefType) or type.element_type not in wanted:
             raise refusal(generic, f"adds {type}; loads extend {wanted[0]}, or keep {wanted[1]}")
-    return ElementSum(tuple(arrays), out, _post_op(generic, config))
+    return ElementSum(tuple(arrays), out, post_of_sum(generic, config))
 
 
-def _post_op(generic: GenericOp, config: GemminiConfig) -> PostOp:
+def post_of_sum(generic: GenericOp, config: GemminiConfig) -> PostOp:
     """What happens to the sum before it is stored."""
     body = generic.clone()
     block = body.body.block

@@ -77,7 +77,8 @@ def untuned_pipeline(
 ) -> str:
     """The untuned lowering of the kernel in ``tensor_ir``, whatever kind it is.
 
-    ``separate`` keeps the dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises ``PassFailedException`` for a maximum over windows that cannot be lowered.
+    ``separate`` keeps the dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises
+    ``PassFailedException`` for a maximum over windows that cannot be lowered.
     """
     module = Parser(_context(), tensor_ir).parse_module()
     if is_maximum(kernel_of(module)):
@@ -111,7 +112,8 @@ def first_pipelines(
         return pooling_pipelines(module, config)
     if sums := _sum_pipelines(kernel_of(module), config, separate):
         return sums
-    loops = _hardware_loops(module, config)
+    loops = [] if separate else _hardware_loops(module, config)
+    untuned = baseline_pipeline(config, separate=separate)
     lowering.apply(context, module)
     function = kernel_of(module)
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
@@ -157,7 +159,7 @@ def first_pipelines(
     # The core keeps up with the products of large kernels; hardware loops are for the others.
     is_small = prod(counts.values()) <= FEW_PRODUCTS
     place, loops = (1, loops) if is_small else (len(found), loops[: HARDWARE_LOOPS // 2])
-    return [*[*found][:place], *loops, *[*found][place:], baseline_pipeline(config)]
+    return [*[*found][:place], *loops, *[*found][place:], untuned]
 
 
 def _hardware_loops(module: ModuleOp, config: str) -> list[str]:

@@ -26,6 +26,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from ..dialects.gemmini import FenceOp
 from .contraction import OUTPUTS
 from .kernel import kernel_of, refusal
+from .split_narrowed import split_narrowed_sums
 
 SEPARATOR = " ; "
 """Between the pipelines of the statements of a kernel."""
@@ -47,6 +48,8 @@ def split_statements(module: ModuleOp) -> tuple[Statement, ...]:
     Raises ``PassFailedException`` for a kernel that reads the old contents of an array after a
     statement wrote it.
     """
+    module = module.clone()
+    split_narrowed_sums(module)
     function = kernel_of(module)
     places = _places(function)
     found: list[Statement] = []
@@ -130,6 +133,7 @@ def _places(function: func.FuncOp) -> dict[SSAValue, int]:
     places: dict[SSAValue, int] = {}
     next_place = len(function.args)
     needed = {value for op in function.walk() if _is_contraction(op) for value in _factors(op)}
+    needed |= {value for op in function.walk() for value in _narrowed(op)}
     for operation in function.body.block.ops:
         for value in operation.results:
             if value in returned:
@@ -156,6 +160,15 @@ def _factors(contraction: GenericOp) -> Iterator[SSAValue]:
             yield value
         elif isinstance(value.owner, Operation):
             open_values += value.owner.operands
+
+
+def _narrowed(operation: Operation | Block) -> Iterator[SSAValue]:
+    """What an element-wise operation reads of another: the store unit does one of them."""
+    if isinstance(operation, GenericOp) and not _is_contraction(operation):
+        owners = ((value, value.owner) for value in operation.inputs)
+        for value, owner in owners:
+            if isinstance(owner, GenericOp) and not _is_contraction(owner):
+                yield value
 
 
 def _statement(

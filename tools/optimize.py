@@ -42,7 +42,7 @@ from ..validation.decide import decide
 from ..validation.trace.api import validate_unrolled
 from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_text
-from .routes import Part, Route, find_route
+from .routes import Joined, Part, Route, find_route
 from .rule_report import rules_report
 
 
@@ -208,14 +208,16 @@ class _Job:
             for number, part in enumerate(route.parts)
         ]
         found = [_best(search) for search in searches]
-        programs = [
-            self._program(part.problem, best) for part, best in zip(route.parts, found, strict=True)
-        ]
-        joined = route.join(problem, found, programs)
-        program = joined.program
+        joined = self._join(route, problem, found)
         validation = proofs.get(joined.outcome.pipeline)
         if validation is None:
-            validation = decide(prepared, program, config=self.config)
+            validation = decide(prepared, joined.program, config=self.config)
+        if validation.verdict == "unknown" and route.statements:
+            # Each part is proved, and all together too much: the untuned parts are easier.
+            found = [part.baseline for part in route.parts]
+            joined = self._join(route, problem, found)
+            validation = decide(prepared, joined.program, config=self.config)
+        program = joined.program
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
@@ -264,6 +266,12 @@ class _Job:
         cold = self.options.level == "soc" and not self.options.warm
         bound = bound_program(timing.program, self.config, cold=cold)
         return replace(best, cycles=timing.cycles, lower_bound=bound.cycles, is_estimate=False)
+
+    def _join(self, route: Route, problem: Problem, found: Sequence[Outcome]) -> Joined:
+        """The program of the kernel from what was found for its parts."""
+        parts = zip(route.parts, found, strict=True)
+        programs = [self._program(part.problem, best) for part, best in parts]
+        return route.join(problem, found, programs)
 
     def _program(self, problem: Problem, best: Outcome) -> ModuleOp:
         if best.text:

@@ -112,23 +112,27 @@ def _as_tensors(path: str, loops: ModuleOp, problem: Problem) -> Route:
     if len(statements) <= 1:
         part = _part(path, problem, loops, lifted.module)
         return Route(lifted, (part,), part.baseline, multiplications)
-    parts = tuple(_part(path, problem, each.kernel, each.kernel) for each in statements)
+    parts = tuple(
+        _part(path, problem, each.kernel, each.kernel, separate=True) for each in statements
+    )
     route = Route(lifted, parts, parts[0].baseline, multiplications, statements)
     baselines = [part.baseline for part in parts]
     programs = [lower(p.problem.tensor_ir, parse_pipeline(p.baseline.pipeline)) for p in parts]
     return replace(route, baseline=route.join(problem, baselines, programs).outcome)
 
 
-def _part(path: str, problem: Problem, source: ModuleOp, kernel: ModuleOp) -> Part:
+def _part(
+    path: str, problem: Problem, source: ModuleOp, kernel: ModuleOp, *, separate: bool = False
+) -> Part:
     problem = _with_kernel(problem, kernel)
     try:
-        untuned = untuned_pipeline(problem.tensor_ir, problem.config)
+        untuned = untuned_pipeline(problem.tensor_ir, problem.config, separate=separate)
     except PassFailedException as reason:
         raise Diagnostic(f"{path}: cannot be lowered: {reason}") from reason
     baseline = evaluate(problem, untuned)
     if baseline.cycles is None:
         raise Diagnostic(f"{path}: cannot be lowered: {baseline.diagnostic}")
-    first = first_pipelines(problem.tensor_ir, problem.config)
+    first = first_pipelines(problem.tensor_ir, problem.config, separate=separate)
     return Part(source, problem, baseline, tuple(first))
 
 

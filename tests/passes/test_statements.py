@@ -8,7 +8,7 @@ from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.passes.pipelines import baseline_pipeline
+from liftproof.passes.pipelines import baseline_pipeline, untuned_pipeline
 from liftproof.passes.statements import Statement, join_programs, split_statements
 from liftproof.validation.decide import decide
 from liftproof.validation.validate import prepare
@@ -75,3 +75,42 @@ def test_old_contents_are_not_read_too_late() -> None:
     lifted = lift_and_prove(kernel(body, "int32_t C", "int32_t D")).module
     with pytest.raises(PassFailedException, match="old contents of %C"):
         split_statements(lifted)
+
+
+RESIDUAL = """int8_t T[6][4][24];
+for (int y = 0; y < 6; y++) for (int x = 0; x < 4; x++) for (int c = 0; c < 24; c++) {
+  int s = 0;
+  for (int k = 0; k < 20; k++) s += A[y][x][k] * W[k][c];
+  T[y][x][c] = s > 127 ? 127 : s < -128 ? -128 : s;
+}
+for (int y = 0; y < 6; y++) for (int x = 0; x < 4; x++) for (int c = 0; c < 24; c++) {
+  int v = T[y][x][c] + B[y][x][c];
+  C[y][x][c] = v < 0 ? 0 : v > 127 ? 127 : v;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [("", "", "proved"), ("{\n  int v = T[y][x][c]", "{\n  int v = T[y][3 - x][c]", "refuted")],
+)
+def test_a_residual_connection_is_added_to_the_narrow_result(
+    old: str, new: str, verdict: str
+) -> None:
+    """A layer and the sum behind it are statements on arrays with dimensions of their own."""
+    loops, other = (
+        parse_c_kernel(
+            "#include <stdint.h>\nvoid f(const int8_t A[6][4][20], const int8_t W[20][24],"
+            f" const int8_t B[6][4][24], int8_t C[6][4][24]) {{ {body} }}",
+            "f.c",
+        )
+        for body in (RESIDUAL, RESIDUAL.replace(old, new))
+    )
+    lifted = lift_and_prove(loops).module
+    statements = split_statements(lifted)
+    programs = [
+        lower(text, parse_pipeline(untuned_pipeline(text, separate=True)))
+        for text in (str(statement.kernel) for statement in statements)
+    ]
+    joined = join_programs(lifted, statements, programs)
+    assert len(statements) == 2
+    assert decide(prepare(other, load_config()), joined).verdict == verdict

@@ -11,7 +11,7 @@ import islpy as isl
 from ..core.certificate import Pairing, SumCertificate, SumQuestion
 from ..core.folds import is_limit, is_within_limit
 from ..core.terms import Term, subterms
-from ..core.totals import TotalName, align, total_bits, total_name
+from ..core.totals import TotalName, align, outermost, total_bits, total_name
 from ..core.values import slots_of
 from .direct_pairs import direct_pairs, unconditional
 from .pairing import Difference, SummandMaps, differing
@@ -201,6 +201,7 @@ class Proposer:
             there = replace(
                 theirs.place,
                 names=mine.place.names,
+                depth=mine.place.depth,
                 points=points,
                 value=right,
                 slots=tuple(pairs.apply_range(slot) for slot in theirs.place.slots),
@@ -229,7 +230,8 @@ def _keys_of_both(mine: SummandClass, theirs: SummandClass, rank: int) -> tuple[
     if mine.form() is theirs.form():
         return _keys(mine, rank), _keys(theirs, rank)
     pairs = list(dict.fromkeys(align(mine.shape, theirs.shape) or ()))
-    if not pairs:
+    if not pairs or any(outermost(value) != [value] for pair in pairs for value in pair):
+        # A total may equal a value that is none, whose subscripts say nothing of a partner.
         return _keys(mine, rank), _keys(theirs, rank)
     left, right = zip(*pairs, strict=True)
     return _keys(mine, rank, left), _keys(theirs, rank, right)
