@@ -95,7 +95,21 @@ class RowCode:
         is_wide = any(isinstance(one, Access) and not one.is_row for one in operands)
         is_condition = isinstance(operation, arith.CmpfOp)
         element = TRUTH if is_condition else operation.results[0].type
+        if numbers and isinstance(operation, arith.MaxnumfOp | arith.MinnumfOp):
+            return self._limited(operation, operands)
         return pointwise(self._graph, code, operands, self._free if is_wide else ROW, element)
+
+    def _limited(
+        self, operation: arith.MaxnumfOp | arith.MinnumfOp, operands: Sequence[Operand]
+    ) -> Operand:
+        """``fmaxf`` with a number: the engines' maximum keeps NaN, a comparison leaves it out."""
+        data, limit = sorted(operands, key=lambda one: isinstance(one, float))
+        assert isinstance(data, Access)
+        is_greater = isinstance(operation, arith.MaxnumfOp)
+        comparison = Operator.GREATER if is_greater else Operator.LESS
+        free, element = data.sizes, operation.result.type
+        beyond = pointwise(self._graph, comparison, [data, limit], free, TRUTH)
+        return pointwise(self._graph, SELECT, [beyond, data, limit], free, element)
 
     def _masked_choice(self, operation: arith.SelectOp) -> Operand:
         """A choice by position, between data and a number."""

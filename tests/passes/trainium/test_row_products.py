@@ -127,6 +127,7 @@ void mlp(const float x[{n}][{m}], const float g[{m}][{d}], const float u[{m}][{d
     }}
 }}"""
 RELU = "s > 0.0f ? s : 0.0f"
+FMAX = "fmaxf(s, 0.0f)"
 GELU = "0.5f * s * (1.0f + tanhf(0.79788456f * (s + 0.044715f * s * s * s)))"
 Array = Any
 
@@ -160,6 +161,7 @@ CASES = [
     pytest.param(FUSED_ATTENTION, (60, 150, 16), attention, id="attention_row_by_row"),
     pytest.param(HEADS, (40, 130, 16), attention, id="attention_of_two_heads"),
     pytest.param(LINEAR.replace("{activation}", RELU), (20, 140, 600), relu, id="relu"),
+    pytest.param(LINEAR.replace("{activation}", FMAX), (20, 14, 60), relu, id="relu_by_fmaxf"),
     pytest.param(LINEAR.replace("{activation}", GELU), (256, 128, 128), gelu, id="gelu"),
     pytest.param(SWIGLU, (130, 200, 72), swiglu, id="swiglu"),
     pytest.param(SWIGLU, (128, 128, 512), swiglu, id="swiglu_whole_tiles"),
