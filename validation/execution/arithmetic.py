@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,20 @@ def numpy_type(type: str) -> np.dtype[Any]:
     found = {**SIGNED, **FLOATS, "index": np.int64}.get(type)
     if found is None:
         raise UnknownOperation(f"element type {type}")
-    return np.dtype(found)
+    return np.dtype(np.float64 if type in FLOATS and _WIDE.get() else found)
+
+
+_WIDE = ContextVar("wide", default=False)
+
+
+@contextmanager
+def wide_floats() -> Generator[None]:
+    """All floats have 64 bits within: what differs from a run without is what rounding did."""
+    token = _WIDE.set(True)
+    try:
+        yield
+    finally:
+        _WIDE.reset(token)
 
 
 def apply(operation: str, type: str, operands: Sequence[Any], payload: object = None) -> Values:
@@ -48,6 +63,21 @@ def apply(operation: str, type: str, operands: Sequence[Any], payload: object = 
 
 DIVISIONS = frozenset(("divsi", "divui", "remsi", "remui", "floordivsi", "ceildivsi"))
 """Operations that a program must not execute with 0 as the second operand."""
+
+
+def undefined(operation: str, type: str, operands: Sequence[Values]) -> Values | None:
+    """Where the result is none that the language defines; ``None`` if it is defined everywhere.
+
+    C and MLIR leave open a shift by the width or more, and the conversion of a float that does not
+    fit.
+    """
+    if operation in ("shli", "shrsi", "shrui"):
+        return (operands[1] < 0) | (operands[1] >= operands[0].dtype.itemsize * 8)
+    if operation in ("fptosi", "fptoui"):
+        limits = np.iinfo(np.dtype((SIGNED if operation == "fptosi" else UNSIGNED)[type]))
+        whole = np.trunc(operands[0].astype(np.float64))
+        return ~((whole >= limits.min) & (whole < limits.max + 1.0))
+    return None
 
 
 def _unsigned(value: Values) -> Values:

@@ -12,7 +12,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ..core.polyhedral import Unsupported
 from ..extract.pure_operations import FLOAT_PREDICATES, PREDICATES, type_name
-from .arithmetic import apply, numpy_type
+from .arithmetic import apply, numpy_type, undefined
 
 Lanes = NDArray[Any]
 
@@ -31,10 +31,16 @@ class TooExpensive(Exception):  # noqa: N818 - it states a property of the input
 
 
 class Values:
-    """Values of SSA names, each a NumPy array that broadcasts over the current lanes."""
+    """Values of SSA names, each a NumPy array that broadcasts over the current lanes.
 
-    def __init__(self) -> None:
+    Where the language defines no result there is some number; in a ``strict`` run, to use it is a
+    fault.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
         self._values: dict[SSAValue, Lanes] = {}
+        self._undefined: dict[SSAValue, Lanes] = {}
+        self._strict = strict
 
     def __getitem__(self, name: SSAValue) -> Lanes:
         if name not in self._values:
@@ -43,6 +49,15 @@ class Values:
 
     def __setitem__(self, name: SSAValue, value: Any) -> None:
         self._values[name] = np.asarray(value)
+
+    def used(self, name: SSAValue, mask: Lanes | bool = True) -> Lanes:
+        """The value of a name that decides what the program does, or what it leaves.
+
+        Raises ``ExecutionFault`` in a strict run if it is undefined in one of the lanes.
+        """
+        if name in self._undefined and (self._undefined[name] & mask).any():
+            raise ExecutionFault("a shift or conversion without a defined result is used")
+        return self[name]
 
     def pure(self, operation: Operation) -> None:
         """Evaluate a pure ``arith`` or ``math`` operation."""
@@ -63,6 +78,20 @@ class Values:
         name = operation.name.split(".", 1)[1]
         operands = [self[operand] for operand in operation.operands]
         self[result] = apply(name, type, operands, payload)
+        if self._strict:
+            self._note_undefined(operation, undefined(name, type, operands))
+
+    def _note_undefined(self, operation: Operation, own: Lanes | None) -> None:
+        """What is computed from an undefined value is undefined, unless a selection drops it."""
+        parts = [self._undefined.get(operand) for operand in operation.operands]
+        if isinstance(operation, arith.SelectOp):
+            condition, then, otherwise = (np.False_ if part is None else part for part in parts)
+            parts = [condition | np.where(self[operation.cond], then, otherwise)]
+        known = [part for part in (own, *parts) if part is not None]
+        found = np.asarray(sum(known, start=np.False_))
+        self._undefined.pop(operation.results[0], None)
+        if found.any():
+            self._undefined[operation.results[0]] = found
 
 
 def _constant(operation: arith.ConstantOp) -> Lanes:

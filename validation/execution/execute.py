@@ -33,10 +33,13 @@ NEURON_CORE = "trainium2"
 """The later version allows all that the earlier does; results do not depend on it."""
 
 
-def execute(module: ModuleOp, arrays: Arrays, config: GemminiConfig) -> list[NDArray[Any]]:
+def execute(
+    module: ModuleOp, arrays: Arrays, config: GemminiConfig, *, strict: bool = False
+) -> list[NDArray[Any]]:
     """The contents of all parameters after a run; ``arrays`` are not changed.
 
-    Scalars are arrays of rank 0. Raises ``ExecutionFault`` for an access out of bounds and for what
+    Scalars are arrays of rank 0. In a ``strict`` run, to use a result that the language leaves open
+    is a fault. Raises ``ExecutionFault`` for an access out of bounds and for what
     the simulator refuses, ``TooExpensive`` for a run that would take minutes, and ``Unsupported``
     for an operation without a rule.
     """
@@ -47,16 +50,16 @@ def execute(module: ModuleOp, arrays: Arrays, config: GemminiConfig) -> list[NDA
             case Level.ISA:
                 return _simulate(module, copies, config)
             case Level.TENSOR:
-                results = TensorExecutor().run(function, copies)
+                results = TensorExecutor(strict=strict).run(function, copies)
                 for position, result in zip(output_positions(function), results, strict=True):
                     copies[position] = result
                 return copies
             case Level.TILE:
-                return TileExecutor().run(function, copies)
+                return TileExecutor(strict=strict).run(function, copies)
             case Level.NEURON:
                 return _run_on_neuron_core(function, copies)
             case Level.LOOPS:
-                return LoopExecutor().run(function, copies)
+                return LoopExecutor(strict=strict).run(function, copies)
     except UnknownOperation as error:
         raise Unsupported(f"no execution of {error}") from error
 

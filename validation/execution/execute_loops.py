@@ -32,8 +32,8 @@ MAX_WORK = 40_000_000_000
 class LoopExecutor:
     """Executes one function of loop IR."""
 
-    def __init__(self) -> None:
-        self.values = Values()
+    def __init__(self, *, strict: bool = False) -> None:
+        self.values = Values(strict=strict)
         self.arrays: dict[SSAValue, NDArray[Any]] = {}
         self.cells: dict[SSAValue, Lanes] = {}
         """Contents of rank-0 memrefs."""
@@ -136,7 +136,7 @@ class LoopExecutor:
             self.block(block)
             last = block.last_op
             if carried and last is not None:
-                results = [self.values[operand] for operand in last.operands]
+                results = [self.values.used(operand, self.mask) for operand in last.operands]
                 carried = [
                     new if trips.size == 1 else np.where(active, new, old)
                     for new, old in zip(results, carried, strict=True)
@@ -146,7 +146,7 @@ class LoopExecutor:
             self.values[result] = value
 
     def _if(self, branch: scf.IfOp) -> None:
-        condition = self.values[branch.cond]
+        condition = self.values.used(branch.cond, self.mask)
         outer = self.mask
         chosen: list[list[Lanes]] = []
         for region, active in (
@@ -158,7 +158,8 @@ class LoopExecutor:
             if region.blocks and self.mask.any():
                 self.block(region.block)
                 last = region.block.last_op
-                results = [self.values[o] for o in last.operands] if last is not None else []
+                if last is not None:
+                    results = [self.values.used(value, self.mask) for value in last.operands]
             chosen.append(results)
         self.mask = outer
         for number, result in enumerate(branch.results):
@@ -216,7 +217,7 @@ class LoopExecutor:
         ]
 
     def _store(self, operation: memref.StoreOp) -> None:
-        value = self.values[operation.value]
+        value = self.values.used(operation.value, self.mask)
         if not operation.indices and operation.memref in self.cells:
             old = self.cells[operation.memref]
             everywhere = self.mask.size == 1 and bool(self.mask)

@@ -24,8 +24,8 @@ from .common import ExecutionFault, Lanes, Values, garbage
 class TensorExecutor:
     """Executes one function of tensor IR; returns the tensors that it returns."""
 
-    def __init__(self) -> None:
-        self.values = Values()
+    def __init__(self, *, strict: bool = False) -> None:
+        self.values = Values(strict=strict)
         self._results: list[NDArray[Any]] = []
         self._counters: list[Lanes] = []
         self._handlers: dict[type[Operation], Callable[..., None]] = {
@@ -159,7 +159,7 @@ class TensorExecutor:
     def _body(self, block: Block) -> list[Lanes]:
         for operation in block.ops:
             if isinstance(operation, linalg.YieldOp):
-                return [self.values[operand] for operand in operation.operands]
+                return [self.values.used(operand) for operand in operation.operands]
             if isinstance(operation, linalg.IndexOp):
                 self.values[operation.result] = self._counters[operation.dim.value.data]
             else:

@@ -20,8 +20,8 @@ from .execute_loops import LoopExecutor
 class TileExecutor(LoopExecutor):
     """Executes one function of tile IR; its loops run in order."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
         self._masks: dict[int, tuple[NDArray[Any], NDArray[np.bool_]]] = {}
         self.handlers |= {
             LoadOp: self._tile_load,

@@ -36,12 +36,16 @@ def equality_query(
     opaque: frozenset[Term],
     resource_limit: int,
 ) -> tuple[Answer, dict[Term, int]]:
-    """Ask Z3 for values of the slots (and opaque parts) at which two terms differ."""
+    """Ask Z3 for values of the slots (and opaque parts) at which two terms differ.
+
+    Only where ``left``, the source's value, is defined: elsewhere the target may have any value.
+    """
     known = Ranges(ranges)
     encoder = _Encoder(known, opaque, _width(known, left, right))
     a, b = encoder.encode(left), encoder.encode(right)
+    encoder.premises += encoder.defined(left)
     # Premises that contradict each other would prove anything.
-    can_be_met = "premises: the ranges of the values can be met"
+    can_be_met = "premises: the ranges of the values can be met, and the source is defined there"
     if encoder.premises and ask(encoder.premises, can_be_met, resource_limit)[0] != z3.sat:
         return Answer.UNKNOWN, {}
     if z3.is_fp(a) != z3.is_fp(b) or a.sort() != b.sort():
@@ -116,6 +120,7 @@ class _Encoder:
         self.premises: list[Any] = []
         self.variables: dict[Term, Any] = {}
         self._done: dict[Term, Any] = {}
+        self._own_definedness: dict[Term, Any] = {}
 
     def encode(self, root: Term) -> Any:
         stack = [root]
@@ -130,6 +135,24 @@ class _Encoder:
             if current not in self._done:
                 self._done[current] = self._one(current)
         return self._done[root]
+
+    def defined(self, root: Term) -> list[Any]:
+        """When an encoded term has a value: its shifts and conversions have, those that count."""
+        conditions: dict[Term, Any] = {}
+        for value in _operands_first(root, self.opaque):
+            inner = [] if value in self.opaque else [conditions[o] for o in value.operands]
+            if value.operation == "select" and inner:
+                chosen = self.truth(self._done[value.operands[0]])
+                inner = [inner[0], z3.If(chosen, inner[1], inner[2])]
+            own = self._own_definedness.get(value)
+            parts = [part for part in (own, *inner) if part is not None and not z3.is_true(part)]
+            conditions[value] = z3.And(*parts) if parts else z3.BoolVal(True)
+        return [] if z3.is_true(conditions[root]) else [conditions[root]]
+
+    def where_defined(self, value: Term, condition: Any, result: Any) -> Any:
+        """A result that the language leaves open elsewhere."""
+        self._own_definedness[value] = condition
+        return z3.If(condition, result, self.anything(value))
 
     def _one(self, value: Term) -> Any:
         if value.operation == "slot" or value in self.opaque:
@@ -169,6 +192,20 @@ class _Encoder:
 
     def number(self, truth: Any) -> Any:
         return z3.If(truth, z3.BitVecVal(1, self.width), z3.BitVecVal(0, self.width))
+
+
+def _operands_first(root: Term, opaque: frozenset[Term]) -> list[Term]:
+    """The subterms of a term that are encoded, each behind its operands."""
+    found: dict[Term, None] = {}
+    stack = [(root, False)]
+    while stack:
+        value, is_done = stack.pop()
+        if is_done:
+            found[value] = None
+        elif value not in found:
+            stack.append((value, True))
+            stack.extend((operand, False) for operand in value.operands if value not in opaque)
+    return list(found)
 
 
 def _payload(value: Term) -> int:
@@ -225,7 +262,18 @@ def _conversion(encoder: _Encoder, value: Term, a: Any) -> Any:
     exact = z3.fpToSBV(z3.RTZ(), a, z3.BitVecSort(encoder.width))
     if not is_signed:
         exact = z3.SignExt(encoder.width - bits, z3.Extract(bits - 1, 0, exact))
-    return z3.If(fits, exact, encoder.anything(value))
+    return encoder.where_defined(value, fits, exact)
+
+
+def _shift(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A shift by data; by the width or more, it may be anything."""
+
+    def rule(encoder: _Encoder, value: Term, a: Any, b: Any) -> Any:
+        bits = bit_width(value.type)
+        shifted = _typed(encoder, value, function, a, b)
+        return encoder.where_defined(value, z3.And(b >= 0, b < bits), shifted)
+
+    return rule
 
 
 def _typed(encoder: _Encoder, value: Term, function: Callable[..., Any], *parts: Any) -> Any:
@@ -304,6 +352,9 @@ _RULES: dict[str, Callable[..., Any]] = {
     "divui": lambda encoder, value, a, b: _typed(encoder, value, z3.UDiv, a, b),
     "remui": lambda encoder, value, a, b: _typed(encoder, value, z3.URem, a, b),
     "absi": _magnitude,
+    "shli": _shift(lambda x, y: x << y),
+    "shrsi": _shift(lambda x, y: x >> y),
+    "shrui": _shift(z3.LShR),
     "to_float": lambda encoder, value, a: z3.fpSignedToFP(_NEAREST(), a, _SORTS[value.type]()),
     "mulf": lambda encoder, value, a, b: z3.fpMul(_NEAREST(), a, b),
     "addf": lambda encoder, value, a, b: z3.fpAdd(_NEAREST(), a, b),

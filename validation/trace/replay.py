@@ -46,7 +46,7 @@ def replay(
     names = parameter_names(single_function(source.module))
     for inputs in _tries(source, layout, clue, seed):
         try:
-            expected = execute(source.module, inputs, source.config)
+            expected = execute(source.module, inputs, source.config, strict=True)
         except ExecutionFault:
             continue
         except TooExpensive as error:
