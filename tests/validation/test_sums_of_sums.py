@@ -101,6 +101,10 @@ LAYERS = """void k(const int8_t A[M][N], const int8_t B[N][M], const int32_t b[M
 }"""
 LAYERS_BIAS_LAST = LAYERS.replace("int32_t s = b[j];", "int32_t s = 0;").replace("s < 0", "s <= 0")
 LAYERS_BIAS_LAST = LAYERS_BIAS_LAST.replace("    T[i][j] = s", "    s = s + b[j];\n    T[i][j] = s")
+HALVES_AWAY = LAYERS.replace(
+    "s < 0 ? 0 : s > 127 ? 127 : s;", "v < -128 ? -128 : v > 127 ? 127 : v;"
+).replace("    T[i][j] =", "    float v = roundf(s * 0.25f);\n    T[i][j] =")
+NO_HALVES = HALVES_AWAY.replace("roundf(s * 0.25f)", "rintf(s * 0.250000029802322f)")
 TWO_FORMS = """void k(const int8_t A[N], int32_t y[1]) {
   int32_t T[2];
   T[0] = A[0];
@@ -116,6 +120,7 @@ EQUAL = {
     "factor outside or inside": (FACTOR_OUTSIDE, FACTOR_INSIDE),
     "product of three matrices": (LEFT_FIRST, RIGHT_FIRST),
     "two layers": (LAYERS, LAYERS_BIAS_LAST),
+    "layers that round by other functions": (HALVES_AWAY, NO_HALVES),
     "summands of two forms": (TWO_FORMS, TWO_FORMS.replace("T[j]", "T[1 - j]")),
 }
 WRONG = {
@@ -125,6 +130,7 @@ WRONG = {
     "factor outside or inside": ("x[i] * s", "x[0] * s"),
     "product of three matrices": ("T[i][k] * C[k][j]", "T[k][i] * C[k][j]"),
     "two layers": ("int32_t s = b[j]", "int32_t s = b[i]"),
+    "layers that round by other functions": ("0.25f", "0.5f"),
     "summands of two forms": ("A[1] * 3", "A[0] * 3"),
 }
 

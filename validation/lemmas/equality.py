@@ -6,6 +6,7 @@ premises. Answers are cached by content: a lemma is proved once per process.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ from .ranges import Range
 
 RESOURCE_LIMIT = 4_000_000
 """Z3 resource units for one lemma, some seconds."""
+PRODUCTS = ("mul", "mulf")
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,27 @@ def _decide(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> 
         tried = _try(left, right, ranges, combinations)
         if tried is not None:
             return tried
+    if left.operation in PRODUCTS and _have_equal_factors(left, right, ranges):
+        return LemmaResult(Answer.UNSAT)
     result = _ask(left, right, ranges)
     if result.answer is Answer.UNKNOWN:
         # What the solver does not decide in time, all values of one sum may.
         return _try(left, right, ranges, MOST_VALUES) or result
     return result
+
+
+def _have_equal_factors(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> bool:
+    """Whether two products differ in one factor only, which is equal in both.
+
+    Solvers find products hard, and seldom are two equal for another reason.
+    """
+    if (left.operation, left.type, left.payload) != (right.operation, right.type, right.payload):
+        return False
+    mine, theirs = Counter(left.operands), Counter(right.operands)
+    ours, others = list((mine - theirs).elements()), list((theirs - mine).elements())
+    return len(ours) == len(others) == 1 and (
+        _decide(ours[0], others[0], ranges).answer is Answer.UNSAT
+    )
 
 
 def _try(

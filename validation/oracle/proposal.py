@@ -194,7 +194,7 @@ class Proposer:
 
     def _note_inner(self, mine: SummandClass, theirs: SummandClass, pairs: isl.Map) -> None:
         """Remember which totals within these summands must be equal."""
-        for left, right in align(mine.shape, theirs.shape) or ():
+        for left, right in _at_same_places(mine.shape, theirs.shape):
             if total_bits(left) is None and total_bits(right) is None:
                 continue
             points = pairs.domain()
@@ -223,6 +223,14 @@ def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandC
         return same
     inputs = [slot.payload for slot in slots_of(form)]
     return [other for other in others if [s.payload for s in slots_of(other.form())] == inputs]
+
+
+def _at_same_places(mine: Term, theirs: Term) -> Sequence[tuple[Term, Term]]:
+    """What must be equal in two values: in different forms, what they contain in its order."""
+    aligned = align(mine, theirs)
+    if aligned is not None:
+        return aligned
+    return list(zip(outermost(mine), outermost(theirs), strict=False))
 
 
 def _keys_of_both(mine: SummandClass, theirs: SummandClass, rank: int) -> tuple[isl.Map, isl.Map]:
