@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.terms import bit_width
+
 Values = NDArray[Any]
 
 SIGNED = {"i1": np.bool_, "i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64}
@@ -74,9 +76,10 @@ def undefined(operation: str, type: str, operands: Sequence[Values]) -> Values |
     if operation in ("shli", "shrsi", "shrui"):
         return (operands[1] < 0) | (operands[1] >= operands[0].dtype.itemsize * 8)
     if operation in ("fptosi", "fptoui"):
-        limits = np.iinfo(np.dtype((SIGNED if operation == "fptosi" else UNSIGNED)[type]))
+        bits, is_signed = bit_width(type), operation == "fptosi"
+        low, high = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1)) if is_signed else (0.0, 2.0**bits)
         whole = np.trunc(operands[0].astype(np.float64))
-        return ~((whole >= limits.min) & (whole < limits.max + 1.0))
+        return ~((whole >= low) & (whole < high))
     return None
 
 
