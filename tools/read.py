@@ -51,16 +51,19 @@ def read_text(path: str) -> str:
     return text
 
 
-def read_module(path: str, config: GemminiConfig | None = None) -> ModuleOp:
+def read_module(
+    path: str, config: GemminiConfig | None = None, like: ModuleOp | None = None
+) -> ModuleOp:
     """The program in a ``.c`` or ``.mlir`` file as a verified module.
 
-    C that calls the macros of ``gemmini.h`` is machine C, and becomes ISA IR for ``config``.
+    C that calls the macros of ``gemmini.h`` is machine C, and becomes ISA IR for ``config``; it
+    takes extents that it leaves open from the program ``like``.
     """
     text = read_text(path)
     suffix = Path(path).suffix
     if suffix in (".c", ".cc", ".cpp"):
         if is_machine_c(text):
-            return read_machine_c(text, path, config or load_config())
+            return read_machine_c(text, path, config or load_config(), like)
         return parse_c_kernel(text, path)
     if suffix != ".mlir":
         raise Diagnostic(f"{path}: unknown kind of file {suffix!r}", hint=SUPPORTED)

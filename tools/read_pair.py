@@ -44,8 +44,12 @@ def read_pair(
     given = parse_shapes(list(shapes))
     if given and not any(is_nki(path) for path in paths):
         raise Diagnostic("--shape is about the parameters of NKI kernels (.py)")
-    plain = {path: read_module(path, config) for path in paths if not is_nki(path)}
-    like = next(iter(plain.values()), None)
+    plain: dict[str, ModuleOp] = {}
+    like = None
+    for path in paths:
+        if not is_nki(path):
+            plain[path] = read_module(path, config, like)
+            like = like or plain[path]
     found = [plain[path] if path in plain else _read_nki(path, given, like) for path in paths]
     return found[0], found[1]
 

@@ -87,8 +87,9 @@ KERNEL_KEYWORDS: Mapping[str, str] = {
 }
 """Keywords of constructs that no kernel may use, with what to do instead."""
 
+_OF_THE_CORE = ("switch", "case", "default", "volatile")
 MACHINE_C_KEYWORDS: Mapping[str, str] = {
-    **{k: v for k, v in KERNEL_KEYWORDS.items() if k not in ("switch", "case", "default")},
+    **{k: v for k, v in KERNEL_KEYWORDS.items() if k not in _OF_THE_CORE},
     "struct": "pass arrays and scalars as separate parameters",
 }
 """The same for programs of machine instructions, which are closer to C's core."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from math import prod
 
 from ...diagnostics import Diagnostic, SourceLocation
 from ..c import syntax
@@ -31,6 +32,7 @@ from .values import (
     whole_array,
 )
 
+POINTER_BYTES = 8
 TABLE_LIMIT = 256
 """Elements of a local array that a computed subscript may choose from."""
 
@@ -109,6 +111,8 @@ class Expressions:
                 return self._cast(expression)
             case syntax.SizeOf(operand=operand):
                 return arithmetic.integer(self._size(operand), UNSIGNED_LONG)
+            case syntax.Call(function="__builtin_expect", arguments=(expected, _)):
+                return self._evaluate(expected)
             case syntax.Call():
                 value = self.inline(expression)
                 if value is None:
@@ -292,7 +296,7 @@ class Expressions:
     def _size(self, operand: syntax.TypeName | syntax.Expression) -> int:
         if isinstance(operand, syntax.TypeName):
             if any(isinstance(part, syntax.PointerTo) for part in operand.derivations):
-                return 8
+                return POINTER_BYTES
             size = scalar_bytes(operand.base)
             for part in operand.derivations:
                 if isinstance(part, syntax.ArrayOf) and part.extent is not None:
@@ -301,7 +305,8 @@ class Expressions:
         if isinstance(operand, syntax.Identifier):
             variable = self.scopes.find(operand.name)
             if isinstance(variable, Variable):
-                return variable.type.bits // 8 * max(1, len(variable.cells))
+                element = POINTER_BYTES if variable.is_pointer else variable.type.bits // 8
+                return element * prod(variable.extents)
         found = self._evaluate(operand)
         match found:
             case Place(pointer=pointer):
@@ -309,7 +314,7 @@ class Expressions:
             case Number() | Real():
                 return found.type.bits // 8
             case _:
-                return 8
+                return POINTER_BYTES
 
 
 def scalar_bytes(kind: CScalar | CVoid) -> int:

@@ -31,8 +31,11 @@ _VARIADIC = re.compile(
 _FENCE = re.compile(
     r"\b(?:__asm__|asm|__asm)\b\s*(?:volatile|__volatile__)?\s*\(\s*\"\s*fence[^\"]*\"[^;()]*\)"
 )
-
-
+_NOTHING = re.compile(
+    r"\b(?:__asm__|asm|__asm)\b\s*(?:volatile|__volatile__)?\s*\(\s*\"\"[^;()]*\)"
+    r"|\b(?:_Static_assert|static_assert)\s*\([^;]*\)"
+)
+"""Barriers for the compiler, and checks at its time."""
 _ALIGNMENT = re.compile(r"\brow_align(?:_acc)?\s*\([^()]*\)")
 _POINTER_TO_ROWS = re.compile(
     r"(?<=[(,])([^(),;{}]*)(\(\s*\*\s*(?:const\s+|restrict\s+)?(\w+)\s*\))(?=\s*\[)"
@@ -66,7 +69,7 @@ def plain_text(text: str) -> tuple[str, frozenset[str]]:
     def blank(match: re.Match[str]) -> str:
         return re.sub(r"[^\n]", " ", match[0])
 
-    text = _ALIGNMENT.sub(blank, _VARIADIC.sub(variadic, text))
+    text = _ALIGNMENT.sub(blank, _VARIADIC.sub(variadic, _NOTHING.sub(blank, text)))
     text = _POINTER_TO_ROWS.sub(rows, text)
     return _FENCE.sub(fence, text), frozenset(macros)
 
@@ -74,11 +77,12 @@ def plain_text(text: str) -> tuple[str, frozenset[str]]:
 def without_host_code(
     unit: syntax.TranslationUnit, macros: frozenset[str]
 ) -> tuple[syntax.TranslationUnit, list[str]]:
-    """The program without calls for the core only, and a note for each name that was left out."""
+    """The program without calls for the core only, and a note for each name that was left out.
+
+    ``main`` is a driver and left out too.
+    """
     cleaner = _Cleaner((HOST_CALLS | macros) - set(unit.functions))
     functions = {name: cleaner.function(f) for name, f in unit.functions.items() if name != "main"}
-    if not functions:
-        functions = unit.functions
     return replace(unit, functions=functions), list(cleaner.notes.values())
 
 

@@ -36,7 +36,8 @@ def _change(node: syntax.Node) -> syntax.Node | None:
             return _while(node)
         case syntax.For():
             inner = with_new_children(node, _change)
-            return _with_one_step(replace(inner, body=without_exits(inner.body, syntax.Continue)))
+            plain = replace(inner, body=without_exits(inner.body, syntax.Continue))
+            return _with_one_start(_with_one_step(plain))
         case syntax.Break():
             raise _refused(node, "'break'")
         case _:
@@ -103,18 +104,52 @@ def _with_one_step(loop: syntax.For) -> syntax.For:
     """The loop with the steps of variables that its condition does not compare in its body."""
     if not isinstance(loop.step, syntax.Comma) or loop.condition is None:
         return loop
-    steps: list[syntax.Expression] = []
-    rest: syntax.Expression = loop.step
-    while isinstance(rest, syntax.Comma):
-        steps.insert(0, rest.second)
-        rest = rest.first
-    steps.insert(0, rest)
+    steps = _parts(loop.step)
     own = [step for step in steps if _steps(step, loop.condition)]
     if len(own) != 1:
         return loop
     others = (syntax.ExpressionStatement(s.location, s) for s in steps if s is not own[0])
     body = syntax.Compound(loop.body.location, (loop.body, *others))
     return replace(loop, step=own[0], body=body)
+
+
+def _with_one_start(loop: syntax.For) -> syntax.Statement:
+    """The loop behind the starts of variables that it does not step."""
+    starts = loop.initializer
+    parts: list[syntax.Declaration | syntax.ExpressionStatement] = []
+    if isinstance(starts, syntax.Declaration):
+        parts = [replace(starts, declarators=(each,)) for each in starts.declarators]
+    elif starts is not None:
+        parts = [replace(starts, expression=each) for each in _parts(starts.expression)]
+    stepped = {n.name for n in descendants(loop.step or loop) if isinstance(n, syntax.Identifier)}
+    own = [part for part in parts if _named(part) in stepped]
+    if len(parts) < 2 or len(own) != 1 or own[0] is not parts[0]:
+        return loop
+    name = _named(own[0])
+    if any(
+        isinstance(n, syntax.Identifier) and n.name == name
+        for p in parts[1:]
+        for n in descendants(p)
+    ):
+        return loop
+    return syntax.Compound(loop.location, (*parts[1:], replace(loop, initializer=own[0])))
+
+
+def _named(start: syntax.Declaration | syntax.ExpressionStatement) -> str:
+    """The variable that a start of a loop gives a value."""
+    if isinstance(start, syntax.Declaration):
+        return start.declarators[0].name
+    target = getattr(start.expression, "target", None)
+    return target.name if isinstance(target, syntax.Identifier) else ""
+
+
+def _parts(expression: syntax.Expression) -> list[syntax.Expression]:
+    """The expressions between commas."""
+    parts: list[syntax.Expression] = []
+    while isinstance(expression, syntax.Comma):
+        parts.insert(0, expression.second)
+        expression = expression.first
+    return [expression, *parts]
 
 
 def _steps(step: syntax.Expression, condition: syntax.Expression) -> bool:

@@ -25,12 +25,14 @@ from .expressions import Expressions
 from .header import header_constants, header_types
 from .host_code import plain_text, without_host_code
 from .instructions import Instructions
+from .interface import Shapes, arrays_of_file, shapes_of, with_main_as_kernel
 from .loops import run_loop
 from .plain_unit import plain_unit
 from .scopes import Scopes
 from .signatures import UNAMBIGUOUS_NAMES
 from .statements import Statements
-from .values import DramArray
+from .terms import ZERO
+from .values import DramArray, Pointer, Variable
 
 TOKEN_LIMIT = 200_000
 """Tokens of a source; generated kernels spell out hundreds of instructions, 20 tokens each."""
@@ -46,8 +48,12 @@ def is_machine_c(text: str) -> bool:
     return any(name in UNAMBIGUOUS_NAMES for name in _CALL.findall(text))
 
 
-def read_machine_c(text: str, filename: str, config: GemminiConfig) -> ModuleOp:
+def read_machine_c(
+    text: str, filename: str, config: GemminiConfig, like: ModuleOp | None = None
+) -> ModuleOp:
     """Return the ISA IR of the kernel in the machine-C source ``text``.
+
+    Arrays whose extents the text leaves open have those of the program ``like``, by position.
 
     The function has one ``memref`` per array parameter, and the attributes of the C front end;
     ``liftproof.warnings`` lists what is accepted but probably not meant. Raises Diagnostic, with
@@ -56,12 +62,13 @@ def read_machine_c(text: str, filename: str, config: GemminiConfig) -> ModuleOp:
     try:
         plain, macros = plain_text(text)
         unit = parse_c(plain, filename, header_types(config), TOKEN_LIMIT, MACHINE_C_KEYWORDS)
-        unit, notes = without_host_code(unit, macros)
+        unit, notes = without_host_code(with_main_as_kernel(unit), macros)
+        shapes = shapes_of(like)
         try:
-            return _Reader(unit, filename, config, notes).read()
+            return _Reader(unit, filename, config, notes, shapes).read()
         except Diagnostic as error:
             try:
-                return _Reader(unit, filename, config, notes, step_by_step=True).read()
+                return _Reader(unit, filename, config, notes, shapes, step_by_step=True).read()
             except Diagnostic:
                 raise error from None
     except RecursionError:
@@ -79,6 +86,7 @@ class _Reader:
         filename: str,
         config: GemminiConfig,
         notes: Sequence[str],
+        shapes: Shapes,
         *,
         step_by_step: bool = False,
     ) -> None:
@@ -101,10 +109,17 @@ class _Reader:
         self._scopes = scopes
         self._statements = Statements(context, run_loop)
         self._arrays: list[DramArray] = []
+        self._shapes = shapes
+        self._shared = arrays_of_file(unit, self._kernel)
+        self._parameters = self._kernel.parameters or self._shared
 
     def read(self) -> ModuleOp:
         for declaration in self._unit.declarations:
-            self._statements.run(declaration)
+            for declarator in declaration.declarators:
+                if declarator in self._shared:
+                    self._parameter(declarator)
+                else:
+                    self._statements.declarations.declare(declarator)
         self._scopes.push()
         for parameter in self._kernel.parameters:
             self._parameter(parameter)
@@ -123,7 +138,21 @@ class _Reader:
         memref.name_hint = parameter.name
         array = DramArray(parameter.name, kind, extents, memref)
         self._arrays.append(array)
-        if not self._scopes.declare(array):
+        if len(parameter.type.derivations) == len(extents):
+            is_new = self._scopes.declare(array)
+        else:
+            start = Pointer(array, ZERO, array.element_bytes)
+            is_new = self._scopes.declare(
+                Variable(
+                    parameter.name,
+                    kind,
+                    parameter.location,
+                    is_pointer=True,
+                    unit=array.element_bytes,
+                    cells=[start],
+                )
+            )
+        if not is_new:
             raise Diagnostic(f"'{parameter.name}' is declared twice", parameter.location)
 
     def _extents(self, parameter: syntax.Declarator) -> tuple[int, ...]:
@@ -138,19 +167,33 @@ class _Reader:
                 location,
                 hint="a program for the accelerator takes arrays; make scalars constants",
             )
+        like = self._shapes[len(self._arrays)] if len(self._arrays) < len(self._shapes) else None
+        is_open = not isinstance(parts[0], syntax.ArrayOf) or parts[0].extent is None
+        if like is not None and is_open and self._inner_extents(parts[1:]) in ((), like[1:]):
+            return like
         extents: list[int] = []
         for part in parts:
             if not isinstance(part, syntax.ArrayOf) or part.extent is None:
                 raise Diagnostic(
                     f"the size of array '{name}' is unknown",
                     location,
-                    hint="give every extent as a constant, as in 'elem_t A[512][512]'",
+                    hint="give every extent as a constant, as in 'elem_t A[512][512]'; validation "
+                    "takes those of the other program",
                 )
             extent = self._expressions.constant(part.extent, "the extent of an array")
             if not 0 < extent < 1 << 31:
                 raise Diagnostic(f"array '{name}' has extent {extent}", part.extent.location)
             extents.append(extent)
         return tuple(extents)
+
+    def _inner_extents(self, parts: Sequence[syntax.Derivation]) -> tuple[int | None, ...]:
+        """The extents behind an open one, None where it is a pointer or open too."""
+        return tuple(
+            self._expressions.constant(part.extent, "the extent of an array")
+            if isinstance(part, syntax.ArrayOf) and part.extent is not None
+            else None
+            for part in parts
+        )
 
     # ---- result ---------------------------------------------------------------------------------
     def _module(self) -> ModuleOp:
@@ -181,7 +224,7 @@ class _Reader:
         return module
 
     def _c_type(self, position: int) -> str:
-        array, parameter = self._arrays[position], self._kernel.parameters[position]
+        array, parameter = self._arrays[position], self._parameters[position]
         const = "const " if parameter.type.const else ""
         return f"{const}{array.element}" + "".join(f"[{extent}]" for extent in array.extents)
 

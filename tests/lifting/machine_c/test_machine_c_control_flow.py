@@ -81,6 +81,10 @@ SAME = {
         "gemmini_mvin(A, 1); gemmini_mvin(A, 2); gemmini_mvin(A, 2); gemmini_mvin(A, 1);"
         " gemmini_mvin(A, 2); gemmini_mvin(A, 3);",
     ),
+    "hints for the compiler": (
+        "for (int i = 0; i < 2; i++) if (__builtin_expect(i > 0, 0)) gemmini_mvin(A, i);",
+        "gemmini_mvin(A, 1);",
+    ),
     "early returns": (
         "for (int i = 0; i < 3; i++) move(A[i], later(i), i == 1);",
         "gemmini_mvin(A[0], 1); gemmini_mvin(A[2], 0);",

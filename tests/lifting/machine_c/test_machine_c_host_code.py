@@ -45,6 +45,10 @@ SAME = {
     f"{{ if (i < 4) {{ {MOVES} }} else {{ continue; }} gemmini_config_st(64); }}",
     "two steps": "int sp = 0; for (int i = 0; i < 4; i++, sp += 16) "
     "{ gemmini_mvin(&A[i * 16][0], sp); gemmini_mvout(&C[i * 16][0], sp); }",
+    "two starts": "for (int i = 0, sp = 0; i < 4; i++, sp += 16) "
+    "{ gemmini_mvin(&A[i * 16][0], sp); gemmini_mvout(&C[i * 16][0], sp); }",
+    "two starts without declarations": "int i, sp; for (i = 0, sp = 0; i < 4; i++, sp += 16) "
+    "{ gemmini_mvin(&A[i * 16][0], sp); gemmini_mvout(&C[i * 16][0], sp); }",
     "timers": f"uint64_t start = read_cycles(); {PLAIN} uint64_t end = read_cycles(); "
     'printf("%lu\\n", end - start);',
     "late timers": f"unsigned long t0, t1; t0 = read_cycles(); {PLAIN} t1 = read_cycles() - t0; "
