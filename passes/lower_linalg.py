@@ -210,11 +210,10 @@ class _Lowering:
         """Open the loop over the tiles of one dimension; returns the extent of a tile."""
         index, size = self.index, self.contraction.sizes[loop]
         # Rows may be shorter than the array is wide; then let all tiles be equally long.
-        tiles = _equal_tiles(size, self.dim) if name == "i" else -(-size // self.dim)
-        step = size // tiles if name == "i" and size % tiles == 0 else self.dim
+        step = tile_step(size, self.dim) if name == "i" else self.dim
         if name == "i" and (fold := self.contraction.a.fold) is not None:
             step = self.dim // fold.width * fold.width
-            tiles = -(-size // step)
+        tiles = -(-size // step)
         opened, iv = insert_loop(index, index.constant(tiles), name)
         set_loop_name(opened, name)
         first_name, extent_name = ELEMENT_NAMES[name]
@@ -271,14 +270,14 @@ class _Lowering:
         self.index.insert(load)
 
 
-def _equal_tiles(size: int, dim: int) -> int:
-    """How many tiles of equal length at most ``dim`` rows make; the least number if there are none.
+def tile_step(size: int, dim: int) -> int:
+    """Rows of a tile: so many of at most ``dim`` that all tiles are equal; ``dim`` if none are.
 
     A few more tiles cost the core little, and the array nothing while weights stay in it.
     """
     least = -(-size // dim)
     most = least + int(least * MORE_TILES)
-    return next((tiles for tiles in range(least, most + 1) if size % tiles == 0), least)
+    return next((size // tiles for tiles in range(least, most + 1) if size % tiles == 0), dim)
 
 
 def _rows(dimension: int, step: int, rank: int) -> Rows:

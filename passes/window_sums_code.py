@@ -23,6 +23,7 @@ from ..hw.gemmini.config import GemminiConfig
 from .coalesce import Form
 from .instruction_tree import Item, Need, TreeBuilder, insert_fence
 from .loop_items import Loops, plus, times
+from .lower_linalg import tile_step
 from .post_op import PostOp
 
 CHANNELS = 3
@@ -101,7 +102,7 @@ class WindowSumsCode:
 
     def _region(self, values: Values, rows: int, cols: int) -> list[Item]:
         wide = min(self.groups, -(-cols // self.columns)) * self.columns
-        height, side = self.config.dim, wide // self.columns
+        height, side = tile_step(rows, self.config.dim), wide // self.columns
         if -(-rows // height) * side < self.apart:
             # Lower tiles keep loads of the same rows apart.
             height = max(1, rows * side // self.apart)
