@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ...diagnostics import SourceLocation
 from ..c import syntax
-from ..c.rewrite_tree import rebuilt
+from ..c.rewrite_tree import rebuilt, with_new_children
 from ..c.traversal import descendants
 
 HOST_CALLS = frozenset(
@@ -131,6 +131,8 @@ class _Cleaner:
                 expression=syntax.Assignment(target=syntax.Identifier(name=name))
             ):
                 return self._left_out(node, name, name in self._tainted)
+            case syntax.If(condition=condition) if self._uses(condition, self._tainted):
+                return self._check(node)
             case syntax.Declaration(declarators=declarators):
                 kept = tuple(d for d in declarators if d.name not in self._tainted)
                 if len(kept) == len(declarators):
@@ -141,6 +143,16 @@ class _Cleaner:
                 return replace(node, declarators=kept) if kept else syntax.Empty(node.location)
             case _:
                 return None
+
+    def _check(self, branch: syntax.If) -> syntax.Node:
+        """A branch that the host decides about: left out if nothing but host code is in it."""
+        inner = with_new_children(branch, self._statement)
+        sides = [side for side in (inner.then, inner.otherwise) if side is not None]
+        nothing = (syntax.Compound, syntax.Empty)
+        if any(not isinstance(node, nothing) for side in sides for node in descendants(side)):
+            return inner
+        self._note("if", branch.location)
+        return syntax.Empty(branch.location)
 
     def _left_out(self, node: syntax.Node, name: str, is_host: bool) -> syntax.Node | None:
         if not is_host:

@@ -49,6 +49,7 @@ SAME = {
     "{ gemmini_mvin(&A[i * 16][0], sp); gemmini_mvout(&C[i * 16][0], sp); }",
     "two starts without declarations": "int i, sp; for (i = 0, sp = 0; i < 4; i++, sp += 16) "
     "{ gemmini_mvin(&A[i * 16][0], sp); gemmini_mvout(&C[i * 16][0], sp); }",
+    "checks": 'if (mlockall(3) != 0) { perror("mlockall"); exit(1); }' + PLAIN,
     "timers": f"uint64_t start = read_cycles(); {PLAIN} uint64_t end = read_cycles(); "
     'printf("%lu\\n", end - start);',
     "late timers": f"unsigned long t0, t1; t0 = read_cycles(); {PLAIN} t1 = read_cycles() - t0; "
