@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 from xdsl.builder import Builder
-from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
-from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
 from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
-from .lower_rows import plan_rows, schedules_of_columns
+from .lower_rows import LowerToRows
 from .rows.buffers import InMemory
 from .rows.emission import BlockEmission, Columns, RowPlan
 from .rows.parts import Place, plus
 from .rows.read import read_rows
 from .tensor_functions import (
     parameters_in_memory,
-    refusing_illegal_operations,
     replace_function,
     reshaped,
     tensor_sizes,
@@ -32,30 +26,34 @@ from .tensor_functions import (
 
 
 @dataclass(frozen=True)
-class LowerElementsPass(ModulePass):
+class LowerElementsPass(LowerToRows):
     """Lower an element-wise function on tensors of any sizes to instructions on 128 partitions.
 
     Needs results of equal sizes, with every element computed from those at its own place. Each
     partition gets as many neighbouring elements; what is left, fewer than 128, follows in one of
-    them. With ``columns``, a partition works on so many elements at a time.
+    them.
     """
 
     name = "trn-lower-elements"
 
-    columns: int = 0
-
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.columns < 0:
-            raise PassFailedException(f"{self.name}: columns must not be negative")
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                with refusing_illegal_operations():
-                    _lower(function, self.columns)
-
-    @classmethod
-    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        """Whole shares, or some widths of parts."""
-        return schedules_of_columns(cls, ctx, module_op)
+    def lower(self, function: func.FuncOp) -> None:
+        count = _dimensions(function)
+        total = leading_size(function, count)
+        block = parameters_in_memory(function)
+        builder = Builder(InsertPoint.at_end(block))
+        flat = {
+            index: InMemory(reshaped(builder, array, (total,)))
+            for index, array in enumerate(block.args)
+        }
+        width, rest = divmod(total, PARTITIONS)
+        parts = ((PARTITIONS, width, 0), (1, rest, total - rest))
+        for rows, size, first in parts:
+            if size:
+                share = with_leading_sizes(function, count, (rows, size))
+                plan = self.plan(read_rows(share), builder, flat)
+                _Elements(plan, rows, size, first).run()
+        builder.insert(func.ReturnOp())
+        replace_function(function, block)
 
 
 class _Elements(BlockEmission):
@@ -74,36 +72,6 @@ class _Elements(BlockEmission):
             start, size = plus(builder, columns.start, self.first), columns.count
         shape, steps = (self.rows, size), (self.width, 1)
         return self.plan.arrays[position].view(builder, [start], shape, (0, 0), steps)
-
-
-def _lower(function: func.FuncOp, columns: int) -> None:
-    count = _dimensions(function)
-    total = leading_size(function, count)
-    block = parameters_in_memory(function)
-    builder = Builder(InsertPoint.at_end(block))
-    flat = {
-        index: InMemory(reshaped(builder, array, (total,)))
-        for index, array in enumerate(block.args)
-    }
-    width, rest = divmod(total, PARTITIONS)
-    if width:
-        _emit(function, builder, flat, (PARTITIONS, width, 0), columns)
-    if rest:
-        _emit(function, builder, flat, (1, rest, total - rest), columns)
-    builder.insert(func.ReturnOp())
-    replace_function(function, block)
-
-
-def _emit(
-    function: func.FuncOp,
-    builder: Builder,
-    flat: Mapping[int, InMemory],
-    part: tuple[int, int, int],
-    columns: int,
-) -> None:
-    rows, width, first = part
-    share = with_leading_sizes(function, _dimensions(function), (rows, width))
-    _Elements(plan_rows(read_rows(share), builder, flat, columns), rows, width, first).run()
 
 
 def _dimensions(function: func.FuncOp) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from itertools import product
+from typing import Self
 
 from xdsl.builder import Builder
 from xdsl.context import Context
@@ -36,22 +38,18 @@ from .tensor_functions import (
     tensor_sizes,
 )
 
-Pass = TypeVar("Pass", bound=ModulePass)
-
 
 @dataclass(frozen=True)
-class LowerRowsPass(ModulePass):
-    """Lower a function on tensors to instructions on blocks of 128 rows.
+class LowerToRows(ModulePass, ABC):
+    """What the lowerings to instructions on rows have in common.
 
-    Needs a first dimension that is the same rows in all results, with every element computed from
-    its own row and from arrays that have no rows (weights, the matrices of products). Guarantees
-    one load of each array per block, and keeps everything between in SBUF. With ``columns``, what
-    needs no whole rows is computed on so many columns at a time.
+    With ``columns``, what needs no whole rows is computed on so many columns at a time. With
+    ``at_once``, vector engine and GpSimd get work as if both could reach SBUF at the same time,
+    which those of NeuronCore-v3 can.
     """
 
-    name = "trn-lower-rows"
-
     columns: int = 0
+    at_once: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.columns < 0:
@@ -59,56 +57,63 @@ class LowerRowsPass(ModulePass):
         for function in list(op.ops):
             if isinstance(function, func.FuncOp):
                 with refusing_illegal_operations():
-                    _lower(function, self.columns)
+                    self.lower(function)
+
+    @abstractmethod
+    def lower(self, function: func.FuncOp) -> None:
+        """Lower one function in place."""
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        """Whole rows, or some widths of parts."""
-        return schedules_of_columns(cls, ctx, module_op)
+        """Whole rows or some widths of parts, and both ways to share the work."""
+        programs: dict[str, Self] = {}
+        for columns, at_once in product((0, 4096, 2048, 1024, 512), (False, True)):
+            lowered, instance = module_op.clone(), cls(columns, at_once)
+            with suppress(PassFailedException):
+                instance.apply(ctx, lowered)
+                programs.setdefault(str(lowered), instance)
+        return tuple(programs.values())
+
+    def plan(
+        self, program: RowProgram, builder: Builder, arrays: Mapping[int, InMemory]
+    ) -> RowPlan:
+        """What the blocks of a program's rows share; ``arrays`` are its parameters in memory."""
+        accesses = [access for access, _ in program.outputs]
+        groups = group_steps(select_steps(program.graph, accesses, self.at_once), accesses)
+        return RowPlan(builder, arrays, groups, program.outputs, self.columns)
 
 
-def schedules_of_columns(
-    kind: Callable[[int], Pass], ctx: Context, module: ModuleOp
-) -> tuple[Pass, ...]:
-    """Instances of a pass that give different programs."""
-    programs: dict[str, Pass] = {}
-    for columns in (0, 4096, 2048, 1024, 512):
-        lowered, instance = module.clone(), kind(columns)
-        with suppress(PassFailedException):
-            instance.apply(ctx, lowered)
-            programs.setdefault(str(lowered), instance)
-    return tuple(programs.values())
+@dataclass(frozen=True)
+class LowerRowsPass(LowerToRows):
+    """Lower a function on tensors to instructions on blocks of 128 rows.
 
+    Needs a first dimension that is the same rows in all results, with every element computed from
+    its own row and from arrays that have no rows (weights, the matrices of products). Guarantees
+    one load of each array per block, and keeps everything between in SBUF.
+    """
 
-def plan_rows(
-    program: RowProgram, builder: Builder, arrays: Mapping[int, InMemory], columns: int
-) -> RowPlan:
-    """What the blocks of a program's rows share; ``arrays`` are its parameters in memory."""
-    accesses = [access for access, _ in program.outputs]
-    groups = group_steps(select_steps(program.graph, accesses), accesses)
-    return RowPlan(builder, arrays, groups, program.outputs, columns)
+    name = "trn-lower-rows"
 
+    def lower(self, function: func.FuncOp) -> None:
+        outer, inner, program = _with_rows(function)
+        block = parameters_in_memory(function)
+        builder = Builder(InsertPoint.at_end(block))
+        shapes = [tensor_sizes(argument) for argument in inner.args]
 
-def _lower(function: func.FuncOp, columns: int) -> None:
-    outer, inner, program = _with_rows(function)
-    block = parameters_in_memory(function)
-    builder = Builder(InsertPoint.at_end(block))
-    shapes = [tensor_sizes(argument) for argument in inner.args]
+        def rows(inmost: Builder, at: tuple[Place, ...]) -> None:
+            if len(at) < len(outer):
+                numbers = range(outer[len(at)])
+                over_range(inmost, numbers, lambda next, number: rows(next, (*at, number)))
+                return
+            arrays: dict[int, InMemory] = {}
+            for index, (array, shape) in enumerate(zip(block.args, shapes, strict=True)):
+                own = at if len(shape_of(array)) > len(shape) else ()
+                arrays[index] = InMemory(array if at else reshaped(inmost, array, shape), own)
+            emit_rows(self.plan(program, inmost, arrays), program.rows)
 
-    def rows(inmost: Builder, at: tuple[Place, ...]) -> None:
-        if len(at) < len(outer):
-            numbers = range(outer[len(at)])
-            over_range(inmost, numbers, lambda next, number: rows(next, (*at, number)))
-            return
-        arrays: dict[int, InMemory] = {}
-        for index, (array, shape) in enumerate(zip(block.args, shapes, strict=True)):
-            own = at if len(shape_of(array)) > len(shape) else ()
-            arrays[index] = InMemory(array if at else reshaped(inmost, array, shape), own)
-        emit_rows(plan_rows(program, inmost, arrays, columns), program.rows)
-
-    rows(builder, ())
-    builder.insert(func.ReturnOp())
-    replace_function(function, block)
+        rows(builder, ())
+        builder.insert(func.ReturnOp())
+        replace_function(function, block)
 
 
 def _with_rows(function: func.FuncOp) -> tuple[tuple[int, ...], func.FuncOp, RowProgram]:

@@ -6,7 +6,7 @@ what it looks up, and sums its results up; the vector engine applies two operato
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -33,8 +33,10 @@ from .steps import Activate, Choose, Combine, Fill, Hide, Move, Multiply, Pair, 
 
 _SPEED = {Engine.DVE: 1.12, Engine.ACT: 1.4, Engine.POOL: 1.4}
 """Elements per ns and partition: the clocks of NeuronCore-v2; those of v3 have the same ratios."""
-_PORT = {Engine.DVE: Engine.DVE, Engine.POOL: Engine.DVE, Engine.ACT: Engine.ACT}
-"""The vector engine and GpSimd take turns at SBUF: their work adds up."""
+_IN_TURNS = {Engine.DVE: Engine.DVE, Engine.POOL: Engine.DVE, Engine.ACT: Engine.ACT}
+"""The vector engine and GpSimd of NeuronCore-v2 take turns at SBUF: their work adds up."""
+_AT_ONCE = {engine: engine for engine in _IN_TURNS}
+"""Those of NeuronCore-v3 do not."""
 _SHIFTS = (Operator.ADD, Operator.SUBTRACT)
 
 
@@ -48,22 +50,29 @@ class _Scaled:
     reverse: bool
 
 
-def select_steps(graph: RowGraph, outputs: Iterable[Access]) -> dict[Node, Step]:
+def select_steps(
+    graph: RowGraph, outputs: Iterable[Access], at_once: bool = False
+) -> dict[Node, Step]:
     """The instruction that computes each node that is needed; equal ones where it computes two.
 
-    What two engines can do goes to the one that has less to do.
+    What two engines can do goes to the one that has less to do; vector engine and GpSimd work
+    ``at_once`` or in turns.
     """
     nodes = [access.node for access in outputs]
-    first = _Selection(graph, dict.fromkeys(_SPEED, 0.0))
+    ports = _AT_ONCE if at_once else _IN_TURNS
+    first = _Selection(graph, dict.fromkeys(_SPEED, 0.0), ports)
     first.need_all(nodes)
-    second = _Selection(graph, first.fixed)
+    second = _Selection(graph, first.fixed, ports)
     second.need_all(nodes)
     return second.result()
 
 
 class _Selection:
-    def __init__(self, graph: RowGraph, loads: dict[Engine, float]) -> None:
+    def __init__(
+        self, graph: RowGraph, loads: dict[Engine, float], ports: dict[Engine, Engine]
+    ) -> None:
         self.graph = graph
+        self.ports = ports
         self.loads = dict(loads)
         self.fixed = dict.fromkeys(_SPEED, 0.0)
         """Time of instructions that only one engine can do."""
@@ -96,17 +105,25 @@ class _Selection:
     def _take(self, node: Node, step: Step, *, fixed: bool) -> None:
         self.steps[node] = step
         if step.engine is not None:
-            self.loads[_PORT[step.engine]] += _time(step)
+            self.loads[self.ports[step.engine]] += _time(step)
             if fixed:
-                self.fixed[_PORT[step.engine]] += _time(step)
+                self.fixed[self.ports[step.engine]] += _time(step)
         for access in step.reads:
             self.need(access.node)
 
     def _load_after(self, step: Step) -> float:
-        if step.engine is None:
-            return 0.0
-        port = _PORT[step.engine]
-        return max({**self.loads, port: self.loads[port] + _time(step)}.values())
+        loads = dict(self.loads)
+        for one in (step, *self._operands_of(step)):
+            if one.engine is not None:
+                loads[self.ports[one.engine]] += _time(one)
+        return max(loads.values())
+
+    def _operands_of(self, step: Step) -> Iterator[Step]:
+        """What GpSimd needs computed that the vector engine would compute while it reads it."""
+        if isinstance(step, Pair) and step.on_pool:
+            for access in step.reads:
+                if _absorbed(access) is not None and access.node not in self.steps:
+                    yield min(self._choices(access.node), key=self._load_after)
 
     def _sum_comes_along(self, node: Reduce) -> bool:
         """Whether the scalar engine sums up what it computes anyway."""
@@ -160,8 +177,9 @@ class _Selection:
             usual = _scalars(node, scaled)
         else:
             usual = _pair(node)
-            if _fits_pool(usual):
-                return [usual, replace(usual, on_pool=True)]
+            plain = usual if self.ports is _IN_TURNS else _plain_pair(node)
+            if _fits_pool(plain):
+                return [usual, replace(plain, on_pool=True)]
         flexible = activation is not None and node.free != ROW
         return [usual, activation] if flexible and activation is not None else [usual]
 
@@ -269,13 +287,19 @@ def _fits_pool(step: Pair) -> bool:
     return plain and not in_psum and step.node.free != ROW
 
 
-def _pair(node: Pointwise) -> Pair:
-    """An operation of two arrays; a scaled one is taken as what it was before."""
+def _plain_pair(node: Pointwise) -> Pair:
+    """An operation of two arrays."""
     left, right = node.operands
-    operator = node.code
     assert isinstance(left, Access)
     assert isinstance(right, Access)
-    assert isinstance(operator, Operator)
+    assert isinstance(node.code, Operator)
+    return Pair(node, node.code, left, right)
+
+
+def _pair(node: Pointwise) -> Pair:
+    """An operation of two arrays; a scaled one is taken as what it was before."""
+    plain = _plain_pair(node)
+    left, right, operator = plain.left, plain.right, plain.operator
     for scaled, other, reverse in ((left, right, False), (right, left, True)):
         inner = _absorbed(scaled)
         if inner is not None and inner.operator not in COMPARISONS and node.free != ROW:
@@ -289,4 +313,4 @@ def _pair(node: Pointwise) -> Pair:
                 inner.reverse,
                 reverse,
             )
-    return Pair(node, operator, left, right)
+    return plain

@@ -146,12 +146,15 @@ def test_products_of_a_batch(left: str, right: str, formula: str, hold: bool) ->
     assert np.allclose(result, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("text", [SOFTMAX.format(rows=256), ADAMW])
-def test_rows_are_proved(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "at_once"), [(SOFTMAX.format(rows=256), False), (ADAMW, False), (ADAMW, True)]
+)
+def test_rows_are_proved(text: str, at_once: bool) -> None:
     """Reductions along rows, weights, several results in place, a ragged last block."""
-    loops, module = lowered(text, LowerRowsPass())
+    loops, module = lowered(text, LowerRowsPass(at_once=at_once))
     result = validate(loops, module)
     assert result.verdict == "proved", result.reason
+    assert ("engine pool" in str(module)) == at_once
 
 
 @pytest.mark.parametrize("rows", [256, 77])
@@ -236,9 +239,10 @@ def test_schedules_of_a_product_fit() -> None:
 
 
 def test_widths_of_rows_are_tried_where_they_differ() -> None:
-    """Rows of 40 elements are one part, whatever the limit: there is one schedule."""
+    """Rows of 40 elements are one part, whatever the limit: only the engines differ."""
     module = lift_and_prove(parse_c_kernel(ADAMW, "kernel.c")).module
-    assert LowerRowsPass.schedule_space(new_context(), module) == (LowerRowsPass(),)
+    space = LowerRowsPass.schedule_space(new_context(), module)
+    assert space == (LowerRowsPass(), LowerRowsPass(at_once=True))
 
 
 @pytest.mark.parametrize("columns", [0, 16])
