@@ -6,6 +6,7 @@ same arrays, end with different contents (or only the target does something ille
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -154,10 +155,12 @@ class _InputSearch:
                 wide = execute(self.source, found.inputs, self.config)
         except (ExecutionFault, Unsupported):
             return True
+        same = (expected[place] == wide[place]) | np.isnan(expected[place]) & np.isnan(wide[place])
         with np.errstate(invalid="ignore"):
-            rounding = float(np.max(np.abs(expected[place] - wide[place]), initial=0))
+            moved = np.where(same, 0, np.abs(expected[place] - wide[place]))
             distance = abs(float(found.actual) - float(found.expected))
-        return not distance <= _REORDERED * rounding and np.isfinite(rounding)
+        rounding = float(np.max(moved, initial=0))
+        return math.isfinite(rounding) and not distance <= _REORDERED * rounding
 
     def _tries(self, sizes: Sizes) -> Iterator[list[NDArray[Any]]]:
         """Inputs to try: first those that show the suspected difference, then random ones."""
@@ -196,10 +199,24 @@ class _InputSearch:
         for sign in (-1, 1):
             # A minimum or maximum that starts from the wrong number shows where all are beyond it.
             yield [_of_sign(array, sign) if array.ndim else array for array in fresh(20)]
+        for extreme in (0, -1, 2**63, -(2**63)):
+            # Sums of narrow types overflow where all numbers are as large as they can be.
+            yield [_filled(array, extreme) if array.ndim else array for array in fresh(None)]
         # Proofs about sums of floats take them to be finite, and zeros of either sign to be equal.
         if not self.suspicion.sums_floats and any(type.startswith("f") for _, type in shapes):
             for _ in range(FLOAT_TRIES):
                 yield [_awkward(rng, array) for array in fresh(None)]
+
+
+def _filled(array: NDArray[Any], extreme: int) -> NDArray[Any]:
+    """Integers that are all ``extreme``, or nearest to it; as bits, -1 is the largest unsigned.
+
+    Floats are 0, 1 or -1.
+    """
+    if array.dtype.kind != "i":
+        return np.full_like(array, np.sign(extreme))
+    limits = np.iinfo(array.dtype)
+    return np.full_like(array, min(max(extreme, int(limits.min)), int(limits.max)))
 
 
 def _of_sign(array: NDArray[Any], sign: int) -> NDArray[Any]:
