@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,14 @@ from liftproof.validation.core.condition import (
     negate,
     within,
 )
-from liftproof.validation.core.index import Index, NotAffine, Variable, constant_index, extremum
+from liftproof.validation.core.index import (
+    Extremum,
+    Index,
+    NotAffine,
+    Variable,
+    constant_index,
+    extremum,
+)
 
 NAMES = ("a", "b", "c")
 RANGES = {"a": (0, 3), "b": (0, 15), "c": (-5, 5)}
@@ -151,3 +160,29 @@ def test_common_factors_are_divided_out() -> None:
     assert (x * 6 + y * 4 + 3) // 8 == (x * 3 + y * 2 + 1) // 4
     assert at_least(x * 2 - y * 4, 3) == at_least(x - y * 2, 2)
     assert equal(x * 2 - y * 4, 3) == FALSE
+
+
+ENDS = [(0, 5), (2, 3), (-4, -2), (None, 4), (1, None), (None, None)]
+
+
+@pytest.mark.parametrize("kind", ["min", "max"])
+def test_ranges_of_limits(kind: str) -> None:
+    """The lesser of two values is bounded from above by either, and from below by both."""
+    for left, right in product(ENDS, repeat=2):
+        operands = [Index.of(Variable(name, *ends)) for name, ends in (("a", left), ("b", right))]
+        side, choose = (1, min) if kind == "min" else (0, max)
+        either = [ends[side] for ends in (left, right) if ends[side] is not None]
+        both = (left[1 - side], right[1 - side])
+        expected = {
+            side: choose(either) if either else None,
+            1 - side: None if None in both else choose(both),
+        }
+        assert Extremum(kind, *operands).interval == (expected[0], expected[1])
+
+
+def test_ranges_decide_quotients() -> None:
+    """A number within one multiple of the divisor has the quotient of that."""
+    for low in (-16, -8, 0, 8, 24):
+        value = Index.of(Variable("x", low, low + 7))
+        assert value // 8 == constant_index(low // 8)
+        assert (value + 3) // 8 != constant_index(low // 8)
