@@ -8,15 +8,21 @@ import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.core import summands
-from liftproof.validation.core.certificate import Pairing, SumCertificate, SumQuestion
+from liftproof.validation.core.certificate import (
+    FlowCertificate,
+    Pairing,
+    SumCertificate,
+    SumQuestion,
+)
 from liftproof.validation.core.checker import Violation
 from liftproof.validation.core.condition import TRUE, Condition, equal, negate
 from liftproof.validation.core.index import Index, Variable, constant_index
 from liftproof.validation.core.matching import Matcher
+from liftproof.validation.core.polyhedral import Array, Program, Read, Role, Statement
 from liftproof.validation.core.smt import Solver, with_symbols
 from liftproof.validation.core.sum_ranges import sum_range
 from liftproof.validation.core.summands import Summands, Valued, summands_of
-from liftproof.validation.core.terms import leaves
+from liftproof.validation.core.terms import leaves, read
 from liftproof.validation.core.values import Side, Sum
 from liftproof.validation.engine import Analysed, analyse
 from liftproof.validation.extract.extraction import extract
@@ -157,12 +163,41 @@ def test_paired_summands_have_the_same_value() -> None:
             check(shifted, analysed(NESTED, "i + j"), claimed(shifted, right, same, same))
 
 
-def test_outputs_of_other_extents_are_not_compared() -> None:
-    """Whatever is claimed, an array of one element is no array of two."""
-    left = analysed(FLAT, "2 * i + j")
-    right = analysed(FLAT.replace("y[1]", "y[2]"), "2 * i + j")
-    with pytest.raises(Violation, match="different extents"):
-        check(left, right, SumCertificate((), ()))
+def copied(extent: int, *, position: int, given: int = 4) -> Side:
+    """A program whose output, of this extent, is an input, element by element."""
+    counter = Variable("i", 0, extent - 1)
+    array, source = (
+        Array(name, "i8", (constant_index(size),), role, place)
+        for name, size, role, place in (
+            ("y", extent, Role.MEMORY, 1),
+            ("x", given, Role.INPUT, position),
+        )
+    )
+    place = (Index.of(counter),)
+    final = Statement(
+        "F", (counter,), TRUE, place, array, place, read(0, "i8"), (Read(source, place, place),)
+    )
+    return Side(Program(outputs={1: final}), FlowCertificate())
+
+
+def test_arrays_of_other_extents_are_not_compared() -> None:
+    """Outputs, and inputs of one position, have the same extents; positions count too."""
+
+    def compare(left: Side, right: Side) -> None:
+        def propose(question: SumQuestion) -> SumCertificate:
+            raise AssertionError(question)
+
+        Matcher(left, right, Solver(), propose, equal_for_all).output(1)
+
+    compare(copied(3, position=0), copied(3, position=0))
+    for other in (
+        copied(4, position=0),
+        copied(2, position=0),
+        copied(3, position=0, given=5),
+        copied(3, position=2),
+    ):
+        with pytest.raises(Violation):
+            compare(copied(3, position=0), other)
 
 
 SUM = """#include <stdint.h>
@@ -195,8 +230,8 @@ def test_ranges_of_sums(start: str, times: int, summand: str, expected: tuple[in
     side, final = Side(found.program, found.certificate), found.program.outputs[2]
     (source,) = side.sources(final, 0)
     writer = side.statements[source.writer]
-    (read,) = leaves(writer.value, "read")
-    assert sum_range(side, Sum(writer.name, read.payload, ()), Solver()) == expected
+    (seen,) = leaves(writer.value, "read")
+    assert sum_range(side, Sum(writer.name, seen.payload, ()), Solver()) == expected
 
 
 TWO_TYPES = """#include <stdint.h>
