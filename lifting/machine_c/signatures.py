@@ -227,6 +227,7 @@ def _configurations() -> Iterator[tuple[str, Signature]]:
     yield "gemmini_config_st", Signature(store[0], ("stride",), store[1])
     yield "config_st", Signature(store[0], ("stride",), store[1])
     yield "config_st", Signature(store[0], ("stride", "act_or_scale"), store[1])
+    yield "config_st", Signature(store[0], ("stride", "act", "scale"), store[1])
     norm = (
         "q_const", "q_const_type", "stat_id_only", "act_msb", "stat_id", "igelu_qb", "igelu_qc",
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.machine_c import read_machine_c
@@ -53,3 +54,22 @@ def test_a_fence_within_the_program_is_not_enough() -> None:
     """Only a fence behind the last store counts."""
     assert _validated(0, "fence();").verdict == "proved"
     assert _validated(0, "fence(); mvout(&B[0][0], 0, 16, 16);").verdict == "refuted"
+
+
+LOOP = "for (int i = 0; i < {trips}; i++) {{ mvout(&B[0][0], 0, 16, 16); {inside} }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (LOOP.format(trips=2, inside="fence();"), "proved"),
+        (LOOP.format(trips=2, inside="if (i == 0) fence();"), "refuted"),
+        (LOOP.format(trips=2, inside="if (i == 0) fence(); else fence();"), "proved"),
+        ("for (int i = 0; i < 2; i++) { fence(); mvout(&B[0][0], 0, 16, 16); }", "refuted"),
+        ("for (int i = 0; i < 2; i++) for (int j = 0; j < i; j++) fence();", "refuted"),
+        ("if (1) { fence(); }", "proved"),
+    ],
+)
+def test_fences_in_loops_count_where_they_surely_come_last(text: str, verdict: str) -> None:
+    """Whatever way the program takes, a fence follows its last store, or it is refuted."""
+    assert _validated(0, text).verdict == verdict

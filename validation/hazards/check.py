@@ -88,7 +88,7 @@ def find_hazard(
     if found["rule"] == hazard_order.NO_RULE:
         return _unfenced(program, fences, layout)
     rule, command, other = Rule(int(found["rule"])), int(found["command"]), int(found["other"])
-    array = layout.arrays[int(found["array"])].name if found["array"] >= 0 else ""
+    array = layout.all_arrays[int(found["array"])].name if found["array"] >= 0 else ""
     return Hazard(rule, command, other, REASONS[rule].format(array=array, other=other))
 
 
@@ -135,10 +135,10 @@ def _order(
 
 def _arrays(program: Program, layout: MemoryLayout) -> NDArray[Any]:
     """The arrays; only those that are both loaded and stored can have hazards in DRAM."""
-    arrays = np.zeros(len(layout.arrays), hazard_order.ARRAY)
+    arrays = np.zeros(len(layout.all_arrays), hazard_order.ARRAY)
     loads = program.moves_in["dram"][program.moves_in["is_zeros"] == 0]
     first = 0
-    for number, array in enumerate(layout.arrays):
+    for number, array in enumerate(layout.all_arrays):
         end = array.address + array.size
         touched = [
             ((d >= array.address) & (d < end)).any() for d in (loads, program.moves_out["dram"])
@@ -154,6 +154,6 @@ def _unfenced(program: Program, fences: NDArray[np.int64], layout: MemoryLayout)
     if last <= (int(fences[-1]) if len(fences) else -1):
         return None
     dram = int(stores["dram"][-1])
-    holds = [a.name for a in layout.arrays if a.address <= dram < a.address + a.size]
+    holds = [a.name for a in layout.all_arrays if a.address <= dram < a.address + a.size]
     reason = REASONS[Rule.FINAL_FENCE].format(array=holds[0] if holds else f"{dram:#x}")
     return Hazard(Rule.FINAL_FENCE, last, len(program.order), reason)

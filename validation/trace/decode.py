@@ -42,8 +42,8 @@ class Plan(NamedTuple):
 def resolve_checked(stream: CommandStream, config: GemminiConfig, layout: MemoryLayout) -> Program:
     """The resolved stream; raises ``CommandError`` for commands that no Gemmini accepts."""
     program = resolve(stream)
-    base = min((array.address for array in layout.arrays), default=0)
-    end = max((array.address + array.size for array in layout.arrays), default=0)
+    base = min((array.address for array in layout.all_arrays), default=0)
+    end = max((array.address + array.size for array in layout.all_arrays), default=0)
     check(stream, program, config, base, end - base, layout)
     return program
 

@@ -155,3 +155,53 @@ def test_normal_form_knows_signs_but_distributes_nothing() -> None:
     assert table.multiply(table.multiply(a, b), c) != table.multiply(a, table.multiply(b, c))
     assert table.add(a, a) != a
     assert table.add(a, -a) != ZERO
+
+
+LIBRARY = """#include "include/gemmini.h"
+#define PRODUCT(M, rows, depth, v, bias, out, sign) \\
+  tiled_matmul_auto(rows, 1, depth, (elem_t*)(M), (elem_t*)(v), (acc_t*)(bias), (elem_t*)(out), \\
+    depth, 1, 1, 1, 1.0, 1.0, 1.0, 0, sign, 0, false, false, false, false, false, 0, WS)
+void forward_pass(const float K[4][12], const float A[12][12], const float B[12][4],
+                  const float d[5][4], float x[6][12], float u[5][4]) {
+  static float t[12][1];
+  for (int i = 0; i < 5; i++) {
+    PRODUCT(K, 4, 12, x[i], d[i], u[i], -1.0);
+    PRODUCT(A, 12, 12, x[i], NULL, t, 1.0);
+    PRODUCT(B, 12, 4, u[i], t, x[i + 1], 1.0);
+  }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        ("", "", "proved"),
+        ("NULL, t, 1.0", "NULL, t, -1.0", "refuted"),
+        ("A, 12", "B, 4", "refuted"),
+    ],
+)
+def test_results_may_lie_in_arrays_of_the_program(old: str, new: str, verdict: str) -> None:
+    """Calls of the library, with a result in memory that only the accelerator uses."""
+    text = LIBRARY.replace(old, new, 1)
+    assert decide(source(), read_machine_c(text, "k.c", CONFIG), config=CONFIG).verdict == verdict
+
+
+@pytest.mark.parametrize(("fence", "verdict"), [("gemmini_fence();", "proved"), ("", "refuted")])
+def test_results_in_own_arrays_need_fences_too(fence: str, verdict: str) -> None:
+    """What is stored there may only be loaded behind a fence."""
+    plain = "void f(const float x[4], float y[4]) { for (int i = 0; i < 4; i++) y[i] = x[i]; }"
+    program = f"""void f(const float x[4], float y[4]) {{
+      static float t[4];
+      gemmini_config_ld(4);
+      gemmini_config_st(4);
+      gemmini_extended_mvin(x, 0, 1, 4);
+      gemmini_extended_mvout(t, 0, 1, 4);
+      {fence}
+      gemmini_extended_mvin(t, 8, 1, 4);
+      gemmini_extended_mvout(y, 8, 1, 4);
+      gemmini_fence();
+    }}"""
+    target = read_machine_c(program, "f.c", CONFIG)
+    found = validate_chain(prepare(parse_c_kernel(plain, "f.c"), CONFIG), target)
+    assert found.verdict == verdict
+    assert ("hazard" in found.reason) == (verdict == "refuted")
