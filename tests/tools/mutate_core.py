@@ -1,258 +1,276 @@
-"""Mutation testing of the validator's own core: does a test notice each small change of its code?
+"""Mutation testing of the validator's trusted core: does a test notice each small change of it?
 
-``python tests/tools/mutate_core.py`` changes one place of the certificate checker or of the encoder
-at a time and runs the fast tests of the core; a change that no test notices survives and is
-listed. With ``--log FILE`` the outcomes are kept, and a later run goes on from there.
+``python tests/tools/mutate_core.py`` changes one place of the core at a time and runs the tests
+that execute this place, quickest ones first; a change that none notices survives and is listed.
+``--sample 40`` takes so many changes of each module, chosen by ``--seed``. With ``--log FILE`` the
+outcomes are kept, and a later run goes on from there; with ``--coverage FILE`` also what each test
+executes, which takes minutes to find out.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import copy
-import importlib.util
-import io
+import gc
+import importlib
 import json
 import os
 import signal
 import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from types import ModuleType
+from types import FrameType
+
+import pytest
+from core_mutants import Mutant, lines_of, mutants, put_into
+from equivalent_mutants import EQUIVALENT
 
 ROOT = Path(__file__).parents[2]
 CORE = (
-    "core.checker",
-    "core.smt",
-    "core.condition",
-    "core.sum_matching",
-    "core.matching",
+    *(f"core.{path.stem}" for path in sorted(ROOT.glob("validation/core/[a-z]*.py"))),
     "hazards.dram_order",
+    "trace.certify",
 )
-"""Modules of ``liftproof.validation``: the certificate checker, and queries as SMT-LIB text."""
-TESTS = tuple(
-    f"tests/validation/test_{name}.py"
-    for name in (
-        *(
-            "core",
-            "index",
-            "dram_order",
-            "folds",
-            "sums_of_sums",
-            "identity",
-            "sizes",
-            "tensor_views",
-        ),
-        *("certificates", "recheck", "known_traps", "in_place", "validate"),
-    )
-)
-LIMIT = 120
-"""Seconds after which a mutant counts as noticed: its queries became too hard."""
-UNOBSERVED = ("note(", "perf_counter", "self.seconds", "self.queries", "TYPE_CHECKING", "describe(")
-"""Bookkeeping that no verdict depends on."""
-
-EQUIVALENT = {
-    "if not self.program.symbols": "a query without premises can always be met",
-    "if high is not None and least": "a shortcut: else Z3 finds that the cells differ",
-    "if low is not None and greatest": "a shortcut: else Z3 finds that the cells differ",
-    "_visibly_distinct": "a shortcut: else Z3 finds that the elements differ",
-    "atom.isl != name": "a shortcut that is never taken: else Z3 finds that the elements differ",
-    "least is not None": "one shortcut less, see above",
-    "greatest is not None": "one shortcut less, see above",
-    "if before == after": "t < t is false, and t = t adds nothing",
-    "_count += 1": "names stay fresh in steps of two",
-    "smt.relevancy": "an option of the solver for speed",
-    "if not kept": "the connective of nothing is its neutral element",
-    "a.constant < b.constant else": "the two are different there",
-    "if part != neutral": "the neutral element has no parts to add",
-    "if 'false' in kept": "a shortcut: the text means the same",
-    "if 'true' in kept": "a shortcut: the text means the same",
-    "query.text() if case": "for the log only",
-    "factor > 1": "dividing by one changes nothing",
-}
-"""Pieces of code whose change no test can notice, and why."""
-
-SIMPLE = ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.ImportFrom
-COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
-OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult,
-    ast.BitOr: ast.BitAnd,
-}  # fmt: skip
-SMT = {
-    "true": "false", "false": "true", "(and ": "(or ", "(or ": "(and ", "(not ": "(and ",
-    "<=": "<", ">=": ">", "(= ": "(<= ", "(< ": "(<= ",
-}  # fmt: skip
+"""The modules that are changed, named from ``liftproof.validation`` on."""
+TESTS = tuple(os.environ.get("MT", "tests/validation").split())
+SLOW = 4
+"""Seconds after which a test is too slow to be asked about thousands of changes."""
+WORK = 5
+"""Seconds of tests that a change must survive: as long as they take without it."""
+LIMIT = 60
+"""Seconds after which a change counts as noticed: its queries became too hard."""
 
 
-def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
-    """Line, description and tree of each mutant."""
-    for number, node in enumerate(ast.walk(tree)):
-        for change, new in _changes(node):
-            clone = copy.deepcopy(tree)
-            place = list(ast.walk(clone))[number]
-            new(place)
-            yield getattr(node, "lineno", 0), f"{change}: {ast.unparse(node)[:100]}", clone
+@dataclass(frozen=True)
+class Test:
+    """What one test took and executed."""
 
-
-def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
-    if not isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and any(
-        text in ast.unparse(node).split("\n")[0] for text in EQUIVALENT
-    ):
-        return
-    if isinstance(node, SIMPLE) and any(text in ast.unparse(node) for text in UNOBSERVED):
-        return
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
-        yield "comparison", lambda n: n.ops.__setitem__(0, COMPARISONS[type(n.ops[0])]())
-    elif isinstance(node, ast.BoolOp):
-        yield "connective", _swap_connective
-    elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS and not _is_type(node):
-        yield "operator", lambda n: setattr(n, "op", OPERATORS[type(n.op)]())
-    elif isinstance(node, ast.If | ast.IfExp):
-        yield "condition true", lambda n: setattr(n, "test", ast.Constant(True))
-        yield "condition false", lambda n: setattr(n, "test", ast.Constant(False))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int):
-        yield "constant", _change_number
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        for old in SMT:
-            if old in node.value and len(node.value) < 60:
-                yield (
-                    f"SMT {old}",
-                    lambda n, old=old: setattr(n, "value", n.value.replace(old, SMT[old])),
-                )
-    elif isinstance(node, ast.Continue | ast.Raise):
-        yield "statement dropped", _drop
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield "call dropped", _drop
-    elif isinstance(node, ast.AugAssign):
-        yield "update dropped", _drop
-
-
-def _is_type(node: ast.BinOp) -> bool:
-    return isinstance(node.op, ast.BitOr) and (
-        "None" in ast.unparse(node) or ast.unparse(node)[0].isupper()
-    )
-
-
-def _swap_connective(node: ast.AST) -> None:
-    assert isinstance(node, ast.BoolOp)
-    node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-
-
-def _change_number(node: ast.AST) -> None:
-    assert isinstance(node, ast.Constant)
-    value = node.value
-    node.value = not value if isinstance(value, bool) else int(value) + 1  # pyright: ignore
-
-
-def _drop(node: ast.AST) -> None:
-    """A statement becomes an expression without effect."""
-    fields = list(node._fields)
-    line = {name: getattr(node, name) for name in ("lineno", "col_offset")}
-    node.__class__ = ast.Expr  # pyright: ignore[reportAttributeAccessIssue]
-    for name in fields:
-        if hasattr(node, name):
-            delattr(node, name)
-    node.value = ast.Constant(None, **line)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-class _Mutated(MetaPathFinder, Loader):
-    """Loads one module from a changed tree."""
-
-    def __init__(self, name: str, path: Path, tree: ast.Module) -> None:
-        self.name, self.path, self.tree = name, path, tree
-
-    def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
-        if fullname != self.name:
-            return None
-        return importlib.util.spec_from_file_location(fullname, self.path, loader=self)
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        code = compile(ast.fix_missing_locations(self.tree), str(self.path), "exec")
-        exec(code, module.__dict__)
+    seconds: float
+    places: frozenset[str]
 
 
 def source_of(module: str) -> Path:
-    """The file of a module, named from ``liftproof.validation`` on."""
+    """The file of a module of the core."""
     return ROOT.joinpath("validation", *module.split(".")).with_suffix(".py")
 
 
-def is_noticed(module: str, tree: ast.Module, tests: list[str]) -> bool:
-    """Run the tests in a child process with one module replaced."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(LIMIT)
-        finder = _Mutated(f"liftproof.validation.{module}", source_of(module), tree)
-        sys.meta_path.insert(0, finder)
-        os._exit(_run_tests(tests))
-    status = os.waitpid(child, 0)[1]
-    return status != 0
+class Recorder:
+    """Notes which lines of the core are executed."""
+
+    def __init__(self) -> None:
+        self._lines = {
+            str(source_of(module)): (module, lines_of(ast.parse(source_of(module).read_text())))
+            for module in CORE
+        }
+        self.places: set[str] = set()
+
+    def __call__(self, frame: FrameType, event: str, argument: object):
+        found = self._lines.get(frame.f_code.co_filename)
+        if found is None:
+            return None
+        module, names = found
+        places = self.places
+
+        def line(frame: FrameType, event: str, argument: object):
+            name = names.get(frame.f_lineno)
+            if name is not None:
+                places.add(f"{module} {name}")
+            return line
+
+        return line(frame, event, argument)
 
 
-def _run_tests(tests: list[str]) -> int:
-    import pytest
+class Judge:
+    """A plugin of pytest: instead of the tests, it runs the changes, each in a child process."""
 
-    sink = io.StringIO()
-    for test in tests:
-        with redirect_stdout(sink), redirect_stderr(sink):
-            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", test]))
-        if status != 0:
-            return status
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.outcomes: dict[str, dict[str, bool]] = defaultdict(dict)
+        self.totals: Counter[str] = Counter()
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        session.config._tmp_path_factory.getbasetemp()
+        for module in CORE:
+            importlib.import_module(f"liftproof.validation.{module}")
+        gc.freeze()
+        tests = self._tests(session)
+        log: Path | None = self.options.log
+        known = dict[str, bool]()
+        if log is not None and log.exists():
+            known = dict(json.loads(line) for line in log.read_text().splitlines())
+        if self.options.again:
+            known = {name: noticed for name, noticed in known.items() if noticed}
+        for mutant in self._mutants():
+            if mutant.name not in known:
+                known[mutant.name] = _is_noticed(session, mutant, tests)
+                if log is not None:
+                    with log.open("a") as file:
+                        file.write(json.dumps([mutant.name, known[mutant.name]]) + "\n")
+            self.outcomes[mutant.module][mutant.name] = known[mutant.name]
+        return True
+
+    def _mutants(self) -> Iterator[Mutant]:
+        for module in self.options.modules:
+            every = list(mutants(module, ast.parse(source_of(module).read_text())))
+            self.totals[module] = len(every)
+            count = min(self.options.sample or len(every), len(every))
+            chosen = Random(f"{self.options.seed} {module}").sample(range(len(every)), count)
+            yield from (every[place] for place in sorted(chosen))
+
+    def _tests(self, session: pytest.Session) -> dict[str, Test]:
+        """What each test executes; of those in the file of earlier runs, what it did then."""
+        path: Path = self.options.coverage
+        known = dict[str, tuple[float, list[str]]]()
+        if path.exists():
+            known = json.loads(path.read_text())
+        new = [item for item in session.items if item.nodeid not in known]
+        if new and _in_child(lambda: _record(session, new, known, path)):
+            raise SystemExit("the tests could not be run")
+        known = json.loads(path.read_text())
+        return {name: Test(seconds, frozenset(found)) for name, (seconds, found) in known.items()}
+
+
+def _record(
+    session: pytest.Session,
+    items: list[pytest.Item],
+    known: dict[str, tuple[float, list[str]]],
+    path: Path,
+) -> int:
+    recorder = Recorder()
+
+    def too_slow(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGPROF, too_slow)
+    for item in items:
+        recorder.places = set()
+        failed, start = session.testsfailed, time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, SLOW)
+        sys.settrace(recorder)
+        _run(item, None)
+        sys.settrace(None)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        passed = session.testsfailed == failed
+        seconds = time.process_time() - start
+        known[item.nodeid] = (seconds, sorted(recorder.places) if passed else [])
+    path.write_text(json.dumps(known))
     return 0
 
 
-def _preload() -> None:
-    """Import in the parent what no mutant changes: forks then start at once."""
-    import hypothesis  # noqa: F401
-    import islpy  # noqa: F401
-    import pytest  # noqa: F401
-    import z3  # noqa: F401
-    from liftproof.hw.gemmini import functional  # noqa: F401
-    from xdsl.dialects import affine, func, linalg, math, memref, scf, tensor  # noqa: F401
+def _run(item: pytest.Item, following: pytest.Item | None) -> None:
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
-    loaded = [name for name in sys.modules if name.startswith("liftproof.validation")]
-    assert not loaded, loaded
+
+def _is_noticed(session: pytest.Session, mutant: Mutant, tests: dict[str, Test]) -> bool:
+    """Whether a test fails that executes what the mutant changed."""
+    places = {f"{mutant.module} {place}" for place in mutant.places}
+    able = [item for item in session.items if not places.isdisjoint(tests[item.nodeid].places)]
+    able.sort(key=lambda item: tests[item.nodeid].seconds)
+    work, items = 0.0, list[pytest.Item]()
+    for item in able:
+        work += tests[item.nodeid].seconds
+        if items and work > WORK:
+            break
+        items.append(item)
+    return bool(items) and _in_child(lambda: _fails(session, mutant, items)) != 0
+
+
+def _fails(session: pytest.Session, mutant: Mutant, items: list[pytest.Item]) -> int:
+    signal.setitimer(signal.ITIMER_PROF, LIMIT)
+    tree = mutant.of(ast.parse(source_of(mutant.module).read_text()))
+    put_into(sys.modules[f"liftproof.validation.{mutant.module}"], tree)
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        _run(item, following)
+        if session.testsfailed:
+            return 1
+    return 0
+
+
+def _in_child(run) -> int:
+    """Exit status of a process that is a copy of this one and runs a function."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        status = 3
+        try:
+            silent = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silent, 1)
+            os.dup2(silent, 2)
+            status = run()
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
+
+
+def table(judge: Judge) -> tuple[list[str], list[str], float]:
+    """Lines of the table of outcomes, the survivors, and the share in percent that was noticed.
+
+    Changes that are listed as equivalent do not count.
+    """
+    lines = [
+        "| module | changes | tried | noticed | equivalent | survived |",
+        "|---|---|---|---|---|---|",
+    ]
+    survivors: list[str] = []
+    sums: Counter[str] = Counter()
+    for module, outcomes in judge.outcomes.items():
+        listed = {name for names in EQUIVALENT.get(module, {}).values() for name in names}
+        missed = [name for name, noticed in outcomes.items() if not noticed]
+        left = [name for name in missed if name.split(" ", 1)[1].rsplit(" #", 1)[0] not in listed]
+        survivors += left
+        row = {
+            "changes": judge.totals[module],
+            "tried": len(outcomes),
+            "noticed": len(outcomes) - len(missed),
+            "equivalent": len(missed) - len(left),
+            "survived": len(left),
+        }
+        sums.update(row)
+        lines.append(f"| `{module}` | {' | '.join(map(str, row.values()))} |")
+    lines.append(f"| all | {' | '.join(map(str, sums.values()))} |")
+    share = 100 * sums["noticed"] / max(1, sums["noticed"] + sums["survived"])
+    return lines, survivors, share
+
+
+def _fix_examples() -> None:
+    """Let Hypothesis try the same examples each time, and take its time."""
+    from hypothesis import HealthCheck, Phase, settings
+
+    settings.register_profile(
+        "mutation",
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("mutation")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--again", action="store_true", help="try survivors in the log once more")
+    parser.add_argument("--coverage", type=Path)
     parser.add_argument("--modules", nargs="*", default=list(CORE))
-    parser.add_argument("--share", type=float, default=1.0, help="random share of the mutants")
+    parser.add_argument("--sample", type=int, help="changes of each module; all without it")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     os.chdir(ROOT)
-    _preload()
-    known: dict[str, bool] = {}
-    if options.log is not None and options.log.exists():
-        known = dict(json.loads(line) for line in options.log.read_text().splitlines())
-    outcomes: dict[str, bool] = {}
-    rng = Random(0)
-    for module in options.modules:
-        tree = ast.parse(source_of(module).read_text())
-        for number, (line, change, mutant) in enumerate(mutants(tree)):
-            name = f"{module}.py:{line} #{number} {change}"
-            if rng.random() >= options.share:
-                continue
-            outcomes[name] = (
-                known[name] if name in known else is_noticed(module, mutant, list(TESTS))
-            )
-            if options.log is not None and name not in known:
-                with options.log.open("a") as log:
-                    log.write(json.dumps([name, outcomes[name]]) + "\n")
-    survivors = [name for name, noticed in outcomes.items() if not noticed]
-    for name in survivors:
-        print(f"survived: {name}")
-    share = 100 * (1 - len(survivors) / max(1, len(outcomes)))
-    print(f"{len(outcomes)} mutants, {len(survivors)} survived, {share:.1f} % noticed")
+    _fix_examples()
+    with tempfile.TemporaryDirectory() as folder:
+        options.coverage = options.coverage or Path(folder, "coverage.json")
+        judge = Judge(options)
+        arguments = ["-q", "-s", "-p", "no:cacheprovider", f"--basetemp={folder}/tests", *TESTS]
+        pytest.main(arguments, plugins=[judge])
+    lines, survivors, share = table(judge)
+    print(*(f"survived: {name}" for name in survivors), *lines, sep="\n")
+    print(f"{share:.1f} % of those that are not equivalent noticed")
     return 0 if share >= 90 else 1
 
 

@@ -2,8 +2,9 @@
 
 ``python -m liftproof.tools.fuzz --cases 2000`` prints a table per mutation operator and every case
 that deserves a look; the exit status is 1 if anything wrong was proved or anything right refuted.
-``--operators 1`` tries every operator once on every program of a fixed corpus instead, and
-``--lemmas 5000`` asks for so many equalities of random value terms and checks the answers.
+``--operators 1`` tries every operator once on every program of a fixed corpus instead (with
+``--share 0.2``, on a fifth of them), and ``--lemmas 5000`` asks for so many equalities of random
+value terms and checks the answers.
 With ``--log``, each kernel's counts are appended to a file as one line, and a later run with the
 same file goes on where the last one stopped.
 """
@@ -28,13 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--instructions", type=int, default=Plan.instructions)
     parser.add_argument("--commands", type=int, default=Plan.commands)
     parser.add_argument("--operators", type=int, metavar="TRIES", help="mutate the fixed corpus")
+    parser.add_argument("--share", type=float, default=1.0, help="part of these tries to make")
     parser.add_argument("--lemmas", type=int, metavar="COUNT", help="compare value terms only")
     options = parser.parse_args(arguments)
     if options.lemmas is not None:
         return _show_lemmas(options)
     if options.operators is not None:
         report = Report()
-        for name, found in try_operators(options.operators, options.seed):
+        for name, found in try_operators(options.operators, options.seed, options.share):
             print(f"{name}: {found.summary()}", flush=True)
             report.merge(found)
         return _show(report)

@@ -6,7 +6,7 @@ instructions: a convolution, several outputs, sums in a row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 
 from xdsl.dialects.builtin import ModuleOp
@@ -17,7 +17,9 @@ from ...lifting.lift import lift
 from ...llm.evaluate import lower, parse_pipeline
 from ...passes.pipelines import first_pipelines, untuned_pipeline
 from ...validation.fuzz import Campaign, Report
+from ...validation.fuzz.judge import is_instructions
 from ...validation.mutate import OPERATORS
+from ...validation.mutate.commands import COMMAND_OPERATORS
 from .kernels import HEADER
 
 PRODUCT = """
@@ -145,15 +147,26 @@ def programs(text: str) -> tuple[ModuleOp, dict[str, ModuleOp]]:
 
 
 def try_operators(
-    tries: int, seed: int, kernels: dict[str, str] = KERNELS
+    tries: int, seed: int, share: float = 1.0, kernels: dict[str, str] = KERNELS
 ) -> Iterator[tuple[str, Report]]:
-    """Every operator on every program, ``tries`` times; the counts of each kernel."""
+    """Every operator on every program, ``tries`` times; the counts of each kernel.
+
+    Of these tries, only a random ``share`` is made.
+    """
     for name, text in kernels.items():
         loops, targets = programs(text)
         campaign = Campaign(loops, seed)
         for level, target in targets.items():
-            campaign.unchanged(target, f"{name}, {level}")
-            rng = Random(f"{seed} {name} {level}")
-            for operator in OPERATORS:
-                campaign.operator(operator, target, tries, rng, f"{name}, {level}")
+            case = f"{name}, {level}"
+            campaign.unchanged(target, case)
+            rng = Random(f"{seed} {case}")
+            for operator in _drawn(OPERATORS, tries, share, rng):
+                campaign.operator(operator, target, 1, rng, case)
+            if is_instructions(target):
+                commands = _drawn(COMMAND_OPERATORS, tries, share, rng)
+                campaign.commands(target, commands, rng, case)
         yield name, campaign.report
+
+
+def _drawn(operators: Iterable[str], tries: int, share: float, rng: Random) -> list[str]:
+    return [name for name in operators for _ in range(tries) if rng.random() < share]

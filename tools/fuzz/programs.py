@@ -11,6 +11,7 @@ from ...lifting.lift import lift
 from ...validation.core.checker import Violation
 from ...validation.core.polyhedral import Unsupported
 from ...validation.fuzz import Campaign, Report
+from ...validation.mutate.commands import COMMAND_OPERATORS
 from .kernels import random_kernel
 from .schedules import Schedule, faulty, random_schedule
 
@@ -65,9 +66,8 @@ def _fuzz_schedule(
     campaign.mutants(tiles, plan.tiles // plan.schedules, rng, f"{case}: tiles")
     count = plan.instructions // plan.schedules
     campaign.mutants(instructions, count, rng, f"{case}: instructions", at_size=plan.at_size)
-    campaign.command_mutants(
-        instructions, plan.commands // plan.schedules, rng, f"{case}: commands"
-    )
+    operators = rng.choices(list(COMMAND_OPERATORS), k=plan.commands // plan.schedules)
+    campaign.commands(instructions, operators, rng, f"{case}: commands")
     for _ in range(plan.faults // plan.schedules):
         mutant = faulty(schedule, rng)
         if mutant is not None:

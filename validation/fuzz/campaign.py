@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from random import Random
 
 from xdsl.dialects.builtin import ModuleOp
@@ -59,13 +60,12 @@ class Campaign:
                 text = f"{case}, try {number}, {name}: {mutant[1]}"
                 self._judge(mutant[0], name, text, at_size_only=False)
 
-    def command_mutants(self, target: ModuleOp, count: int, rng: Random, case: str) -> None:
-        """Count random mutants of the commands that ISA IR issues, by the second engine."""
+    def commands(self, target: ModuleOp, operators: Sequence[str], rng: Random, case: str) -> None:
+        """Count mutants of the commands that ISA IR issues, by the second engine."""
         start = time.perf_counter()
         stream, layout = stream_of_module(target, self.source.config)
         rows = rows_of(stream)
-        for number in range(count):
-            operator = rng.choice(list(COMMAND_OPERATORS))
+        for number, operator in enumerate(operators):
             changed = COMMAND_OPERATORS[operator](rng, list(rows))
             if changed is None:
                 continue
