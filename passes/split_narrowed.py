@@ -30,7 +30,6 @@ def split_narrowed_sums(module: ModuleOp) -> None:
                 narrow = _narrow_value(post, place, value)
                 if narrow is not None:
                     _split(post, place, narrow)
-                    break
 
 
 def _is_sum(value: SSAValue) -> bool:

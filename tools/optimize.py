@@ -213,10 +213,7 @@ class _Job:
         if validation is None:
             validation = decide(prepared, joined.program, config=self.config)
         if validation.verdict == "unknown" and route.statements:
-            # Each part is proved, and all together too much: the untuned parts are easier.
-            found = [part.baseline for part in route.parts]
-            joined = self._join(route, problem, found)
-            validation = decide(prepared, joined.program, config=self.config)
+            found, joined, validation = self._proved_together(route, problem, prepared, found)
         program = joined.program
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
@@ -272,6 +269,26 @@ class _Job:
         parts = zip(route.parts, found, strict=True)
         programs = [self._program(part.problem, best) for part, best in parts]
         return route.join(problem, found, programs)
+
+    def _proved_together(
+        self, route: Route, problem: Problem, prepared: PreparedSource, best: Sequence[Outcome]
+    ) -> tuple[list[Outcome], Joined, Validation]:
+        """The untuned parts, with as many of the best ones as are proved together, in turn.
+
+        Each part is proved by itself, but what connects them may be too much for the proof.
+        """
+        found = [part.baseline for part in route.parts]
+        joined = self._join(route, problem, found)
+        validation = decide(prepared, joined.program, config=self.config)
+        for number, outcome in enumerate(best):
+            if validation.verdict != "proved":
+                break
+            mixed = [*found[:number], outcome, *found[number + 1 :]]
+            tuned = self._join(route, problem, mixed)
+            verdict = decide(prepared, tuned.program, config=self.config)
+            if verdict.verdict == "proved":
+                found, joined, validation = mixed, tuned, verdict
+        return found, joined, validation
 
     def _program(self, problem: Problem, best: Outcome) -> ModuleOp:
         if best.text:

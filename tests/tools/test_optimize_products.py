@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from liftproof.passes.statements import SEPARATOR
 from liftproof.tools.cli import main
+from liftproof.validation.decide import decide
+from liftproof.validation.validate import PreparedSource, Validation
+from xdsl.dialects.builtin import ModuleOp
 
 KERNEL = """#include <stdint.h>
 void layers(const int8_t X[20][16], const int8_t V[16][24], const int8_t W[24][8],
@@ -59,3 +66,29 @@ def test_layers_with_an_array_in_between(
     assert main(["compile", *common, str(tmp_path / "c"), "--pipeline", three]) == 1
     assert "3 pipelines for 2 products" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_parts_that_are_not_proved_together_are_lowered_untuned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two schedules that no proof holds for together, the one that is proved stays."""
+
+    refused: list[str] = []
+
+    def not_the_first(source: PreparedSource, target: ModuleOp, **options: Any) -> Validation:
+        found, text = decide(source, target, **options), str(target)
+        if "memref.alloc" in text and text in (refused or [text]):
+            refused.append(text)
+            return replace(found, verdict="unknown", reason="too much")
+        return found
+
+    monkeypatch.setattr("liftproof.tools.optimize.decide", not_the_first)
+    source = tmp_path / "layers.c"
+    source.write_text(re.sub("20|24|16", "8", KERNEL))
+    command = ["optimize", str(source), "--out", str(tmp_path / "a"), "--budget", "1", "-j", "1"]
+    assert main(command) == 0
+    report = json.loads((tmp_path / "a" / "report.json").read_text())
+    first, second = report["pipeline"].split(SEPARATOR)
+    assert (report["verdict"], len(refused)) == ("proved", 2)
+    assert "gemmini-tile" in first
+    assert "gemmini-tile" not in second
