@@ -14,7 +14,7 @@ from liftproof.validation.mutate import FAMILIES, OPERATORS
 
 TRIES = 120
 LOOPS_ONLY = Plan(loops=2, tensors=0, tiles=0, instructions=0, commands=0, faults=0, schedules=0)
-ONE_EACH = Plan(loops=1, tensors=1, tiles=1, instructions=2, commands=10, faults=1, schedules=1)
+ONE_EACH = Plan(loops=1, tensors=1, tiles=1, instructions=1, commands=3, faults=1, schedules=1)
 
 
 @pytest.fixture(scope="module")

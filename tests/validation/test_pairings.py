@@ -143,7 +143,11 @@ def test_only_a_bijection_proves_sums_equal(source: str, target: str) -> None:
             check(left, right, lie)
 
 
-@pytest.mark.parametrize(("source", "target"), [(NESTED, FLAT), (FLAT, NESTED)], ids=["in", "out"])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [(NESTED, NESTED), (FLAT, FLAT), (NESTED, FLAT)],
+    ids=["nested", "flat", "mixed"],
+)
 def test_how_often_an_element_is_added_counts(source: str, target: str) -> None:
     """{a, a, b, b} and {a, a, a, b} have the same elements, and claims that look right each way."""
     left, right = analysed(source, "i"), analysed(target, "(i + j) / 2")
@@ -221,6 +225,8 @@ void k(const int8_t A[5], const uint8_t B[5], int32_t y[1]) {
         ("0", 1, "A[i] * B[j]", (-163200, 161925)),
         ("0", 10**6, "A[i] * B[0]", (-(2**31), 2**31 - 1)),
         ("0", 2, "T[j]", (-1280, 2550)),
+        ("0", 1, "(A[i] > 0)", (0, 5)),
+        ("0", 1, "-(A[i] > 0)", (-5, 0)),
     ],
 )
 def test_ranges_of_sums(start: str, times: int, summand: str, expected: tuple[int, int]) -> None:
