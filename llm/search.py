@@ -94,6 +94,7 @@ class Search:
         self.seen: set[str] = set()
         self.digests: set[str] = set()
         self.beam: list[Outcome] = []
+        self.reserve: list[Outcome] = []
         self.queues: dict[str, list[str]] = {}
         self.expansions: dict[str, list[Future[tuple[str, ...]]]] = {}
         self.advised = 0
@@ -108,8 +109,17 @@ class Search:
         return self.state
 
     def _next_batch(self) -> list[str]:
-        """Unseen neighbours, one parent of the beam after the other."""
+        """Unseen neighbours of the beam; of the next best programs, where it has none left."""
         room = min(BATCH, self._room() - self._advised_room())
+        batch = self._neighbours(room)
+        while room > 0 and not batch and self.reserve:
+            self.beam, self.reserve = self.reserve[:BEAM_WIDTH], self.reserve[BEAM_WIDTH:]
+            self._expand()
+            batch = self._neighbours(room)
+        return batch
+
+    def _neighbours(self, room: int) -> list[str]:
+        """Up to ``room`` unseen neighbours, one parent of the beam after the other."""
         if room < 1:
             return []
         parents = [o for o in self.beam if not o.text]
@@ -168,7 +178,9 @@ class Search:
         self._certify(fresh, proven)
 
     def _extend_beam(self, outcomes: Sequence[Outcome]) -> None:
-        self.beam = sorted([*self.beam, *outcomes], key=_cycles)[:BEAM_WIDTH]
+        ranked = sorted([*self.beam, *outcomes], key=_cycles)
+        self.beam = ranked[:BEAM_WIDTH]
+        self.reserve = sorted([*self.reserve, *ranked[BEAM_WIDTH:]], key=_cycles)
 
     def _is_new(self, outcome: Outcome) -> bool:
         """Record an outcome; whether it is a program that was not met before."""
@@ -198,6 +210,7 @@ class Search:
         """Take back what was recorded of a program that is not proven."""
         self.state.rejected += 1
         self.beam = [other for other in self.beam if other is not outcome]
+        self.reserve = [other for other in self.reserve if other is not outcome]
         place = self.state.outcomes.index(outcome)
         self.state.outcomes[place] = replace(outcome, cycles=None, diagnostic=reason)
 

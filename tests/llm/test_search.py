@@ -114,6 +114,28 @@ def test_equal_programs_are_certified_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert certified == ["0000"]
 
 
+def test_a_beam_without_neighbours_gives_way_to_the_next_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Programs at a dead end do not end the search, however fast they are."""
+    dead_ends = [f"dead end {number}" for number in range(search.BEAM_WIDTH)]
+
+    def landscape(problem: Problem, pipeline: str) -> Outcome:
+        if pipeline in dead_ends:
+            return Outcome(pipeline, 1 + dead_ends.index(pipeline), 1, digest=pipeline)
+        return evaluate(problem, pipeline)
+
+    def moves(problem: Problem, pipeline: str, seed: int, part: int) -> tuple[str, ...]:
+        return () if pipeline in dead_ends else neighbours(problem, pipeline, seed, part)
+
+    monkeypatch.setattr(search, "evaluate", landscape)
+    monkeypatch.setattr(search, "neighbours", moves)
+    with ThreadPoolExecutor(1) as executor:
+        beam = Search(PROBLEM, lambda pipeline: "", executor, 40)
+        state = beam.run([*dead_ends, "0000"])
+    assert state.evaluated == 40
+
+
 def test_progress_reports_every_evaluation() -> None:
     """The listener hears of each proposal exactly once, in order."""
     counts: list[int] = []
