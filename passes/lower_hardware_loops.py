@@ -11,6 +11,7 @@ from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
     DenseArrayBase,
+    IntegerAttr,
     MemRefType,
     ModuleOp,
     StringAttr,
@@ -34,6 +35,8 @@ from .loop_transforms import tidy
 from .lower_linalg import collapsed, post_op_of, require_types
 from .post_op import PostOp
 
+LAST_HALF = 2
+"""Number of the second half of the scratchpad; hardware loops take turns where none is named."""
 MOST_PARTS = 4
 """Pieces into which the sums of a block are cut."""
 LOADS_FELT = 0.25
@@ -52,9 +55,10 @@ class LowerHardwareLoopsPass(ModulePass):
 
     Needs tensor IR: a contraction without further loops, then at most what the store unit does.
     Each hardware loop takes ``i`` × ``j`` × ``k`` array tiles, 0 as many as the library of
-    ``gemmini.h``; they must fit half of the local memories. Guarantees the same function for any
-    sizes. Costs: operands are loaded again for each block of C. The core has next to nothing to
-    do, which pays for small and ragged products at level ``soc``.
+    ``gemmini.h``; they must fit half of the local memories. ``stay`` loads B once for all blocks of
+    the same columns, which then run one after the other; each must form whole sums. Guarantees the
+    same function for any sizes. Costs: the other operands are loaded again for each block of C. The
+    core has next to nothing to do, which pays for small and ragged products at level ``soc``.
     """
 
     name = "gemmini-lower-hardware-loops"
@@ -63,6 +67,7 @@ class LowerHardwareLoopsPass(ModulePass):
     i: int = 0
     j: int = 0
     k: int = 0
+    stay: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
@@ -73,10 +78,12 @@ class LowerHardwareLoopsPass(ModulePass):
         tiles = (given[0] or chosen[0], given[1] or chosen[1], given[2] or chosen[2])
         if min(given) < 0 or not fits_hardware_loop(tiles, config):
             raise refusal(function, f"blocks of {tiles} do not fit half of the local memories")
+        if self.stay and tiles[2] * config.dim < what.sizes[what.k]:
+            raise refusal(function, "B stays only where one hardware loop forms whole sums")
         post = post_op_of(what, config)
         lowered, index = begin_function(function)
         lowered.attributes[TARGET] = StringAttr(self.config)
-        TreeBuilder(index).build(_Code(what, config, post, lowered, tiles).all())
+        TreeBuilder(index).build(_Code(what, config, post, lowered, tiles, stay=self.stay).all())
         tidy(lowered)
         function.detach()
         op.body.block.add_op(lowered)
@@ -96,40 +103,45 @@ def read_product(function: func.FuncOp, config: GemminiConfig) -> Contraction:
     return what
 
 
-def hardware_loop_sizes(function: func.FuncOp, config: GemminiConfig) -> list[Tiles]:
-    """Block sizes in array tiles, the most promising first; sums in one to four parts take turns.
+Choice = tuple[int, int, int, bool]
+"""Array tiles of a block in each dimension, and whether B stays for the next one."""
 
+
+def hardware_loop_choices(function: func.FuncOp, config: GemminiConfig) -> list[Choice]:
+    """Options of the pass, the most promising first.
+
+    Those whose B stays, those that form whole sums, and those with sums in parts take turns.
     Raises ``PassFailedException`` for kernels that are no product of matrices.
     """
     sizes = _sizes(read_product(function, config))
     rows, columns, depth = limits = tuple(-(-size // config.dim) for size in sizes)
     most = config.acc_rows // config.dim // 2
 
-    def best_with(k: int) -> list[Tiles]:
-        found = [
-            (i, j, k) for i in range(1, rows + 1) for j in range(1, min(columns, most // i) + 1)
-        ]
+    def best_with(k: int, *, stay: bool) -> list[Choice]:
+        # With a single block of rows there is nothing that B could stay for.
+        highest = min(rows - stay, most)
+        found = [(i, j, k) for i in range(1, highest + 1) for j in range(1, columns + 1)]
         possible = (tiles for tiles in found if fits_hardware_loop(tiles, config))
-        return sorted(possible, key=lambda tiles: _estimate(limits, tiles, config))
+        best = sorted(possible, key=lambda tiles: _estimate(limits, tiles, config, stay=stay))
+        return [(*tiles, stay) for tiles in best]
 
     depths = dict.fromkeys(-(-depth // parts) for parts in range(1, MOST_PARTS + 1))
-    turns = zip_longest(*map(best_with, depths))
-    return [tiles for turn in turns for tiles in turn if tiles is not None]
+    turns = zip_longest(best_with(depth, stay=True), *(best_with(k, stay=False) for k in depths))
+    return [choice for turn in turns for choice in turn if choice is not None]
 
 
-def _estimate(limits: Sequence[int], tiles: Tiles, config: GemminiConfig) -> float:
+def _estimate(limits: Sequence[int], tiles: Tiles, config: GemminiConfig, *, stay: bool) -> float:
     """About how many cycles a product takes in blocks of ``tiles``: a ranking, no prediction.
 
     The products, what loads disturb them, and what overlaps with nothing: half of the first loads,
     and the last stores.
     """
     steps = [-(-limit // tile) for limit, tile in zip(limits, tiles, strict=True)]
-    i, j, k = limits
     last = [
         limit - (step - 1) * tile for limit, step, tile in zip(limits, steps, tiles, strict=True)
     ]
     load = config.dim * max(1, config.dim * config.input_bytes // config.bus_bytes)
-    loads = (i * steps[1] + j * steps[0]) * k * load
+    loads = (limits[0] * steps[1] + limits[1] * (1 if stay else steps[0])) * limits[2] * load
     first = (tiles[0] + tiles[1]) * tiles[2] * load
     stores = last[0] * last[1] * config.dim * STORE_CYCLES_PER_ROW
     return prod(limits) * config.dim + LOADS_FELT * loads + first / 2 + stores + prod(steps) * LOOP
@@ -161,9 +173,12 @@ class _Code:
         post: PostOp,
         function: func.FuncOp,
         tiles: Tiles,
+        *,
+        stay: bool,
     ) -> None:
         self.what, self.config, self.post = what, config, post
         self.function = function
+        self.stay = stay
         self.steps = tuple(tile * config.dim for tile in tiles)
         self.loops = Loops()
         self.a, self.b = (self._factor(factor) for factor in (what.a, what.b))
@@ -197,17 +212,31 @@ class _Code:
         return _Matrix(array, len(subscripts), array.type.element_type.size, width)  # pyright: ignore
 
     def all(self) -> list[Item]:
-        what = self.what
-        rows, columns, _ = _sizes(what)
-        blocks = self.loops.pieces(
-            rows,
+        rows, columns, _ = _sizes(self.what)
+        if self.stay:
+            blocks = self.loops.pieces(columns, self.steps[1], "j", self._beside_one_another)
+        else:
+            blocks = self.loops.pieces(
+                rows,
+                self.steps[0],
+                "i",
+                lambda i, height: self.loops.pieces(
+                    columns, self.steps[1], "j", lambda j, width: self._sum((i, height), (j, width))
+                ),
+            )
+        return [self._configure, *blocks, insert_fence]
+
+    def _beside_one_another(self, j: Form, width: int) -> list[Item]:
+        """The blocks of some columns; the first one loads B for all of them."""
+        rows = _sizes(self.what)[0]
+        first = min(rows, self.steps[0])
+        others = self.loops.pieces(
+            rows - first,
             self.steps[0],
             "i",
-            lambda i, height: self.loops.pieces(
-                columns, self.steps[1], "j", lambda j, width: self._sum((i, height), (j, width))
-            ),
+            lambda i, height: self._sum((plus(i, first), height), (j, width), loads_b=False),
         )
-        return [self._configure, *blocks, insert_fence]
+        return [*self._sum(({}, first), (j, width)), *others]
 
     def _configure(self, tree: TreeBuilder) -> None:
         what, dim = self.what, self.config.dim
@@ -224,12 +253,12 @@ class _Code:
     def _activation(self) -> ActivationKind:
         return ActivationKind.RELU if self.post.relu else ActivationKind.NONE
 
-    def _sum(self, i: tuple[Form, int], j: tuple[Form, int]) -> list[Item]:
+    def _sum(self, i: tuple[Form, int], j: tuple[Form, int], *, loads_b: bool = True) -> list[Item]:
         """One block of C: the first part of its sums, equal ones, and the last."""
         depth, step = _sizes(self.what)[2], self.steps[2]
         last = (depth - 1) // step * step
         if not last:
-            return [self._loop(i, j, ({}, depth), first=True, last=True)]
+            return [self._loop(i, j, ({}, depth), first=True, last=True, loads_b=loads_b)]
         middle = self.loops.repeat(
             last // step - 1,
             "k",
@@ -249,6 +278,7 @@ class _Code:
         *,
         first: bool = False,
         last: bool = False,
+        loads_b: bool = True,
     ) -> Item:
         what, dim = self.what, self.config.dim
         bounds = [-(-size // dim) for _, size in (i, j, k)]
@@ -270,7 +300,7 @@ class _Code:
             b = (j[0], k[0]) if what.b.transposed else (k[0], j[0])
             groups = [
                 *place(self.a, *a),
-                *place(self.b, *b),
+                *place(self.b if loads_b else None, *b),
                 *place(self.d if first else None, i[0], j[0]),
                 *place(self.c if last else None, i[0], j[0]),
             ]
@@ -283,6 +313,7 @@ class _Code:
                         "pads": DenseArrayBase.from_list(i64, pads),
                         "strides": DenseArrayBase.from_list(i64, strides),
                         "activation": ActivationAttr(self._activation()),
+                        "b_spad_id": IntegerAttr(LAST_HALF if self.stay else 0, i64),
                         **{name: UnitAttr() for name, holds in flags.items() if holds},
                     },
                 )

@@ -13,7 +13,7 @@ from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import Problem, Rejection, evaluate, lower, parse_pipeline
 from liftproof.passes.emission.emit_c import emit_c
 from liftproof.passes.kernel import kernel_of
-from liftproof.passes.lower_hardware_loops import hardware_loop_sizes
+from liftproof.passes.lower_hardware_loops import hardware_loop_choices
 from liftproof.passes.pipelines import first_pipelines
 from liftproof.validation.decide import decide
 from liftproof.validation.validate import PreparedSource, prepare
@@ -76,7 +76,9 @@ def tensor_ir(name: str) -> str:
     return str(lift_and_prove(source(name).module).module)
 
 
-@pytest.mark.parametrize("tiles", ["", "{i=2 j=1 k=1}"], ids=["library", "small"])
+@pytest.mark.parametrize(
+    "tiles", ["", "{i=2 j=1 k=1}", "{i=1 j=2 stay=true}"], ids=["library", "small", "B stays"]
+)
 @pytest.mark.parametrize("name", KERNELS)
 def test_products_are_proved_and_survive_emission(name: str, tiles: str) -> None:
     """One block or many, with sums in one part or several: the same function, in C too."""
@@ -119,8 +121,21 @@ def test_small_ragged_products_are_faster_in_hardware() -> None:
     assert "hardware-loops" in min(cycles, key=lambda text: cycles[text])
 
 
-def test_the_best_estimates_come_first() -> None:
-    """Sums in one part are offered first, then in more; every offered size fits."""
-    sizes = hardware_loop_sizes(kernel_of(lift_and_prove(source("ragged").module).module), CONFIG)
-    assert [k for _, _, k in sizes[:3]] == [6, 3, 2]
-    assert all(1 <= i <= 3 and 1 <= j <= 3 for i, j, _ in sizes)
+def test_choices_take_turns_and_fit() -> None:
+    """Where B stays, whole sums, and sums in more parts take turns; every offered block fits."""
+    function = kernel_of(lift_and_prove(source("ragged").module).module)
+    choices = hardware_loop_choices(function, CONFIG)
+    assert [(k, stay) for _, _, k, stay in choices[:4]] == [
+        (6, True),
+        (6, False),
+        (3, False),
+        (2, False),
+    ]
+    assert all(1 <= i <= 3 and 1 <= j <= 3 for i, j, *_ in choices)
+    assert all(i < 3 for i, _, _, stay in choices if stay)
+
+
+def test_whole_sums_are_needed_for_b_to_stay() -> None:
+    """A part of B that the next part overwrites cannot stay."""
+    with pytest.raises(Rejection, match="whole sums"):
+        lower(tensor_ir("ragged"), parse_pipeline("gemmini-lower-hardware-loops{k=1 stay=true}"))
