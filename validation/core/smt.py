@@ -132,6 +132,8 @@ class Solver:
         solver.set("rlimit", self.resource_limit)
         # Without quantifiers, relevancy only costs: four times less time on our queries.
         solver.set("smt.relevancy", 0)
+        # Cuts from Hermite normal forms find no contradiction here that others do not find sooner.
+        solver.set("smt.arith.enable_hnf", False)
         lines = [text]
         for number, case in enumerate(cases):
             lines.append(f"(declare-const case.{number} Bool)")
