@@ -105,12 +105,12 @@ HALVES_AWAY = LAYERS.replace(
     "s < 0 ? 0 : s > 127 ? 127 : s;", "v < -128 ? -128 : v > 127 ? 127 : v;"
 ).replace("    T[i][j] =", "    float v = roundf(s * 0.25f);\n    T[i][j] =")
 NO_HALVES = HALVES_AWAY.replace("roundf(s * 0.25f)", "rintf(s * 0.250000029802322f)")
-TWO_FORMS = """void k(const int8_t A[N], int32_t y[1]) {
+TWO_FORMS = """void k(const int8_t A[N], const int16_t B[2], int32_t y[1]) {
   int32_t T[2];
   T[0] = A[0];
   T[1] = A[1] * 3;
   y[0] = 0;
-  for (int j = 0; j < 2; j++) y[0] += T[j];
+  for (int j = 0; j < 2; j++) y[0] += T[j] + B[j];
 }"""
 
 EQUAL = {
@@ -121,7 +121,7 @@ EQUAL = {
     "product of three matrices": (LEFT_FIRST, RIGHT_FIRST),
     "two layers": (LAYERS, LAYERS_BIAS_LAST),
     "layers that round by other functions": (HALVES_AWAY, NO_HALVES),
-    "summands of two forms": (TWO_FORMS, TWO_FORMS.replace("T[j]", "T[1 - j]")),
+    "summands of two forms": (TWO_FORMS, TWO_FORMS.replace("T[j] + B[j]", "B[1 - j] + T[1 - j]")),
 }
 WRONG = {
     "two accumulators": ("odd += A[i + 1] * B[i + 1]", "odd += A[i + 1] * B[i]"),
@@ -192,6 +192,8 @@ BITS = PLAIN.replace("A[i] ^ 85", "(A[i] | 85) - (A[i] & 85)")
 def test_other_forms_over_other_elements_are_not_equal() -> None:
     """A lemma about two forms holds for the same elements only."""
     assert validate(module(PLAIN), module(BITS)).verdict == "proved"
+    turned = [PLAIN.replace("A[i] ^ 85", text) for text in ("A[i] ^ A[i + 1]", "A[i + 1] ^ A[i]")]
+    assert validate(*map(module, turned)).verdict == "proved"
     other = BITS.replace("A[i]", "A[i + 1]")
     assert validate(module(PLAIN), module(other)).verdict == "refuted"
     both = PLAIN.replace("A[i] ^ 85", "A[i] ^ A[i + 1]")
