@@ -31,6 +31,9 @@ from .access import (
 from .inverse import solve, unique_values
 from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
 
+_SHIFT = "shift"
+"""The name of the shift of some columns of schedules, which no result depends on."""
+
 
 @dataclass(frozen=True)
 class _Flow:
@@ -238,14 +241,15 @@ class Dataflow:
         """Points of time, without the places at which all of these accesses have one number."""
         zero = constant_index(0)
         columns = list(zip_longest(*(access.schedule for access in accesses), fillvalue=zero))
-        told = [column for column in columns if len(set(column)) > 1 or not column[0].is_constant]
+        told = [_times(column) for column in columns]
+        told = [column for column in told if column is not None]
         times = zip(*told, strict=True) if told else repeat(())
         parts = [
-            f"{access.tuple_text} -> [{', '.join(part.isl for part in time)}] : "
-            f"{access.domain_text}"
+            f"{access.tuple_text} -> [{', '.join(time)}] : {access.domain_text}"
             for access, time in zip(accesses, times, strict=False)
         ]
-        return isl.UnionMap(f"{self.prefix}{{ {'; '.join(parts)} }}")
+        symbols = ", ".join([*self.symbols, _SHIFT])
+        return isl.UnionMap(f"[{symbols}] -> {{ {'; '.join(parts)} }}")
 
     def _once_written(
         self, array: Array, writes: dict[str, isl.Map], readers: Sequence[tuple[Statement, int]]
@@ -295,6 +299,24 @@ class Dataflow:
         self.claims[reader.name, number] = found
 
 
+def _times(column: Sequence[Index]) -> list[str] | None:
+    """A column of a schedule for isl; None if it has the same number for all accesses.
+
+    isl takes numbers for the order of statements within a loop, and all else for loops: it mistakes
+    ``4`` beside ``2·i``. Behind an unknown shift all of them are times of a loop.
+    """
+    constants = [time.is_constant for time in column]
+    if all(constants) and len(set(column)) == 1:
+        return None
+    shift = f" + {_SHIFT}" if any(constants) and not all(constants) else ""
+    return [f"{time.isl}{shift}" for time in column]
+
+
+def _without_shift(flows: isl.UnionMap) -> isl.UnionMap:
+    place = flows.find_dim_by_name(isl.dim_type.param, _SHIFT)
+    return flows if place < 0 else flows.project_out(isl.dim_type.param, place, 1)
+
+
 def _by_reader(flows: isl.UnionMap) -> list[tuple[str, str, isl.Map]]:
     """Reader, writer, and the map from points of the reader to those of the writer."""
     named: list[tuple[str, str, isl.Map]] = []
@@ -332,7 +354,8 @@ def _flow(
         # isl's search fails on some domains with integer divisions; relations are slower, but
         # know no such exception.
         return _flow_by_relations(sinks, must, may, schedule)
-    return flow.get_must_dependence() if may is None else flow.get_may_dependence()
+    found = flow.get_must_dependence() if may is None else flow.get_may_dependence()
+    return _without_shift(found)
 
 
 def _flow_by_relations(
@@ -343,7 +366,7 @@ def _flow_by_relations(
     last_time = before.apply_range(schedule).lexmax()
     last = last_time.apply_range(schedule.reverse()).intersect(before)
     if may is None:
-        return last.reverse()
+        return _without_shift(last.reverse())
     added = sinks.apply_range(may.reverse()).intersect(later)
     overwritten = last.apply_range(later)
-    return added.subtract(overwritten).reverse()
+    return _without_shift(added.subtract(overwritten).reverse())

@@ -182,6 +182,34 @@ def causal(x):
     return out
 """
 
+ROTATED_C = """
+void rotate(const float x[64][64], const float c[64][32], float y[64][64]) {
+  for (int i = 0; i < 64; i++)
+    for (int j = 0; j < 32; j++) {
+      y[i][j] = x[i][j] * c[i][j] - x[i][j + 32] * x[i][j + 32];
+      y[i][j + 32] = x[i][j + 32] * c[i][j] + x[i][j] * x[i][j];
+    }
+}
+"""
+ROTATED = """
+def rotate(x, c):
+    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
+    a = nl.ndarray((64, 64), dtype=nl.float32, buffer=nl.sbuf)
+    b = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.dma_copy(dst=a, src=x)
+    nisa.dma_copy(dst=b, src=c)
+    y = nl.ndarray((64, 64), dtype=nl.float32, buffer=nl.sbuf)
+    t = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.tensor_tensor(dst=y[:, :32], data1=a[:, :32], data2=b, op=nl.multiply)
+    nisa.tensor_tensor(dst=t, data1=a[:, 32:], data2=a[:, 32:], op=nl.multiply)
+    nisa.tensor_tensor(dst=y[:, :32], data1=y[:, :32], data2=t, op=nl.subtract)
+    nisa.tensor_tensor(dst=y[:, 32:], data1=a[:, 32:], data2=b, op=nl.multiply)
+    nisa.tensor_tensor(dst=t, data1=a[:, :32], data2=a[:, :32], op=nl.multiply)
+    nisa.tensor_tensor(dst=y[:, 32:], data1=y[:, 32:], data2=t, op=nl.add)
+    nisa.dma_copy(dst=out, src=y)
+    return out
+"""
+
 MATMUL_SHAPES = ("lhsT=512x512:f32", "rhs=512x1024:f32")
 SOFTMAX_SHAPES = ("x=256x300:f32",)
 RMSNORM_SHAPES = ("x=256x300:f32", "g=300:f32")
@@ -194,6 +222,7 @@ RIGHT = {
     "rmsnorm": (RMSNORM_C, RMSNORM, RMSNORM_SHAPES),
     "last tile is ragged": (RAGGED_C, RAGGED, RAGGED_SHAPES),
     "first API with masks": (RAGGED_C, MASKED, RAGGED_SHAPES),
+    "halves in place": (ROTATED_C, ROTATED, ("x=64x64:f32", "c=64x32:f32")),
     "causal mask": (CAUSAL_C, CAUSAL, CAUSAL_SHAPES),
 }
 SLICE = "lhsT[k*TK:(k+1)*TK, m*TM:(m+1)*TM]"
