@@ -13,7 +13,7 @@ from ..hw.gemmini.config import GemminiConfig, load_config
 from ..hw.machines import TRAINIUM, machine_of
 from ..hw.trainium.config import TrainiumConfig
 from ..hw.trainium.config import load_config as load_neuron_config
-from ..lifting.nki import Argument, array_shape, parameter_names, parse_shapes, read_nki
+from ..lifting.nki import Argument, ArrayShape, array_shape, parameter_names, parse_shapes, read_nki
 from .read import read_module, read_text
 
 
@@ -59,7 +59,9 @@ def _read_nki(path: str, given: dict[str, Argument], like: ModuleOp | None) -> M
     shapes = dict(given)
     if like is not None:
         # What the text or the options say of a parameter is left alone; the proof compares it.
-        for name, argument in _shapes_of(like, parameter_names(text, path)).items():
+        numbers = {name for name, one in given.items() if not isinstance(one, ArrayShape)}
+        names = [name for name in parameter_names(text, path) if name not in numbers]
+        for name, argument in _shapes_of(like, names).items():
             shapes.setdefault(name, argument)
     return read_nki(text, path, shapes)
 

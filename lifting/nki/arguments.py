@@ -15,6 +15,8 @@ from .values import DTYPES, Dtype
 
 SHAPE = re.compile(r"([0-9]+(?:x[0-9]+)*)(?::([A-Za-z0-9_]+))?")
 MAX_ELEMENTS = 1 << 40
+SCALARS = frozenset(("bool", "float", "int", "str"))
+"""Annotations of parameters that are no arrays."""
 HINT = 'give shapes such as --shape a=128x512:bf16, or def kernel(a: "128x512:bf16")'
 
 

@@ -25,7 +25,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ...diagnostics import Diagnostic
 from ...dialects.trn.types import Space
-from .arguments import HINT, Argument, ArrayShape, parse_argument
+from .arguments import HINT, SCALARS, Argument, ArrayShape, parse_argument
 from .emitter import Emitter
 from .index import LoopVariable, UnrollRequest
 from .language import Language
@@ -108,13 +108,27 @@ def read_nki(
 
 
 def parameter_names(text: str, path: str, kernel: str | None = None) -> list[str]:
-    """The parameters of a kernel that have neither a default nor a shape as annotation."""
+    """The parameters of a kernel that may be arrays, and that nothing in it gives a shape."""
     reader = KernelReader(parse_source(text, path), set(), set())
     reader.read_module()
     node = _kernel(reader, kernel).node
     assert isinstance(node, ast.FunctionDef)
     own = [*node.args.posonlyargs, *node.args.args]
-    return [one.arg for one in own[: len(own) - len(node.args.defaults)] if not one.annotation]
+    own = own[: len(own) - len(node.args.defaults)]
+    return [one.arg for one in own if _may_be_array(one.annotation)]
+
+
+def _may_be_array(annotation: ast.expr | None) -> bool:
+    """Whether an annotation is neither a shape nor the type of a number or text."""
+    if isinstance(annotation, ast.Name):
+        return annotation.id not in SCALARS
+    if not isinstance(annotation, ast.Constant) or not isinstance(annotation.value, str):
+        return True
+    try:
+        parse_argument(annotation.value, annotation.value)
+    except Diagnostic:
+        return annotation.value not in SCALARS
+    return False
 
 
 def _read(reader: KernelReader, shapes: dict[str, Argument], name: str | None) -> ModuleOp:

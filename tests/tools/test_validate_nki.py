@@ -49,6 +49,16 @@ def test_shapes_come_from_the_other_program(capsys: pytest.CaptureFixture[str]) 
     assert main(["validate", "twice.py", "twice.c", "--config", "trainium1"]) == 0
 
 
+@pytest.mark.parametrize(
+    "parameters", ["scale: float, a: nl.ndarray", "scale, a: 'tensor'", "scale: 'float', a"]
+)
+def test_numbers_have_no_shapes(folder: Path, parameters: str) -> None:
+    """Annotations that say no shape do not matter, and parameters that are numbers have none."""
+    text = KERNEL.replace("twice(a)", f"twice({parameters})").replace("2.0", "scale")
+    (folder / "scaled.py").write_text(text)
+    assert main(["validate", "twice.c", "scaled.py", "--shape", "scale=2.0"]) == 0
+
+
 @pytest.mark.usefixtures("folder")
 def test_given_shapes_win(capsys: pytest.CaptureFixture[str]) -> None:
     """A type on the command line is the kernel's, and then the programs cannot be compared."""
