@@ -111,3 +111,55 @@ def test_a_solution_is_found_anew() -> None:
         name = query.constant("x")
         query.add(f"(= {name} 7)")
         assert Solver().check(query, "x is not 7") == (Answer.SAT, {name: 7})
+
+
+UNROLLED = """
+func.func @f(%A: memref<33x5xi8>, %B: memref<33x17xi8>, %C: memref<5x17xi32>)
+    attributes {{liftproof.outputs = array<i64: 2>}} {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c5 = arith.constant 5 : index
+  %c16 = arith.constant 16 : index
+  %c17 = arith.constant 17 : index
+  %c32 = arith.constant 32 : index
+  %true = arith.constant true
+  %a = memref.alloc() : memref<16x16xi8, #gemmini<space spad>>
+  %b = memref.alloc() : memref<16x16xi8, #gemmini<space spad>>
+  %c = memref.alloc() : memref<16x16xi32, #gemmini<space acc>>
+  scf.for %j = %c0 to %c2 step %c1 {{
+    %col = arith.muli %j, %c16 : index
+    %left = arith.subi %c17, %col : index
+    %cols = arith.minsi %c16, %left : index
+    tile.zero %c[] sizes %c5, %cols : memref<16x16xi32, #gemmini<space acc>>
+    {products}
+    tile.store %c[] to %C[%c0, %col] sizes %c5, %cols
+      : memref<16x16xi32, #gemmini<space acc>>, memref<5x17xi32>
+  }}
+  func.return
+}}"""
+PRODUCT = """
+    tile.load %A[{start}, %c0] to %a[] sizes {depth}, %c5
+      : memref<33x5xi8>, memref<16x16xi8, #gemmini<space spad>>
+    tile.load %B[{start}, %col] to %b[] sizes {depth}, %cols
+      : memref<33x17xi8>, memref<16x16xi8, #gemmini<space spad>>
+    tile.matmul %a[], %b[] to %c[] sizes %c5, %cols, {depth} accumulate %true {{a_transpose}}
+      : memref<16x16xi8, #gemmini<space spad>>, memref<16x16xi8, #gemmini<space spad>>,
+        memref<16x16xi32, #gemmini<space acc>>"""
+TRANSPOSED = """#include <stdint.h>
+void f(const int8_t A[33][5], const int8_t B[33][17], int32_t C[5][17]) {
+  for (int i = 0; i < 5; i++)
+    for (int j = 0; j < 17; j++) {
+      C[i][j] = 0;
+      for (int k = 0; k < 33; k++) C[i][j] += A[k][i] * B[k][j];
+    }
+}"""
+
+
+def test_a_load_behind_others_that_make_a_loop_again_is_the_last() -> None:
+    """Two of three loads are one statement with a counter; the search mixes up no times."""
+    parts = [("%c0", "%c16"), ("%c16", "%c16"), ("%c32", "%c1")]
+    products = "".join(PRODUCT.format(start=start, depth=depth) for start, depth in parts)
+    source = parse_c_kernel(TRANSPOSED, "kernel.c")
+    result = validate(source, parse_module(UNROLLED.format(products=products)))
+    assert result.verdict == "proved", result.reason
