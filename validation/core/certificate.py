@@ -67,7 +67,9 @@ class SumQuestion:
     left: ReadName
     right: ReadName
     depth: int
-    """In how many sums they lie: a pairing may name the counters of all of them."""
+    """In how many sums they lie."""
+    around: tuple[str, ...]
+    """The counters of all of these, which a pairing may name; a total may lie in several sums."""
 
 
 @dataclass(frozen=True)

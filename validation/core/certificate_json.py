@@ -36,7 +36,7 @@ FORMATS: dict[str, type[Certificate]] = {
     "liftproof-certificate-by-induction": InductionCertificate,
     "liftproof-certificate-of-chain": ChainCertificate,
 }
-VERSION = 2
+VERSION = 3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -84,6 +84,7 @@ def _claims(certificate: Certificate) -> dict[str, Any]:
                 "left": list(question.left),
                 "right": list(question.right),
                 "depth": question.depth,
+                "around": list(question.around),
                 "forward": [_pairing(pairing) for pairing in pairs.forward],
                 "backward": [_pairing(pairing) for pairing in pairs.backward],
             }
@@ -233,7 +234,8 @@ def _read_source(entry: Any) -> Source:
 
 def _read_question(entry: Any) -> SumQuestion:
     left, right = _read_name(entry["left"]), _read_name(entry["right"])
-    return SumQuestion(int(entry["output"]), left, right, int(entry["depth"]))
+    around = tuple(str(name) for name in entry["around"])
+    return SumQuestion(int(entry["output"]), left, right, int(entry["depth"]), around)
 
 
 def _read_name(entry: Any) -> tuple[str, int]:

@@ -186,7 +186,9 @@ class Matcher:
             assumption = REASSOCIATED
         if assumption is not None:
             self._assume(assumption)
-        return self.propose(SumQuestion(context.position, left, right, context.depth))
+        around = tuple(sorted(context.names.keys() - self.source.symbols.keys()))
+        question = SumQuestion(context.position, left, right, context.depth, around)
+        return self.propose(question)
 
     def _assume(self, assumption: str) -> None:
         if assumption not in self.assumptions:

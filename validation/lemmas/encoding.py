@@ -23,6 +23,8 @@ _SORTS: dict[str, Callable[[], Any]] = {
     "f8E5M2": lambda: z3.FPSort(5, 3),
 }
 _NEAREST = z3.RNE
+_CAN_BE_MET = "premises: the values can be in their ranges, and the source defined there"
+"""Premises that contradict each other would prove anything."""
 
 
 class NoEncoding(Exception):  # noqa: N818 - it states a property of the input
@@ -43,15 +45,19 @@ def equality_query(
     known = Ranges(ranges)
     encoder = _Encoder(known, opaque, _width(known, left, right))
     a, b = encoder.encode(left), encoder.encode(right)
-    encoder.premises += encoder.defined(left)
-    # Premises that contradict each other would prove anything.
-    can_be_met = "premises: the ranges of the values can be met, and the source is defined there"
-    if encoder.premises and ask(encoder.premises, can_be_met, resource_limit)[0] != z3.sat:
-        return Answer.UNKNOWN, {}
     if z3.is_fp(a) != z3.is_fp(b) or a.sort() != b.sort():
         raise NoEncoding("terms of different types")
     states = f"{left!r} equals {right!r} for all values in range"
-    result, solver = ask([*encoder.premises, z3.Not(a == b)], states, resource_limit)
+    result, solver = z3.unknown, z3.Solver()
+    defined = encoder.defined(left)
+    # That the source is defined is seldom needed, and costs much.
+    for known_of_source in ([], defined) if defined else ([],):
+        if result == z3.unsat:
+            break
+        premises = [*encoder.premises, *known_of_source]
+        if premises and ask(premises, _CAN_BE_MET, resource_limit)[0] != z3.sat:
+            return Answer.UNKNOWN, {}
+        result, solver = ask([*premises, z3.Not(a == b)], states, resource_limit)
     witness: dict[Term, int] = {}
     if result == z3.sat:
         model = solver.model()

@@ -44,9 +44,9 @@ class Proposer:
         self._target = target
         self._symbols = target.flow.symbols
         self._asked: list[SumQuestion] = []
-        self._alone: dict[tuple[TotalName, TotalName, int], SumCertificate | None] = {}
-        self._inner: dict[tuple[TotalName, TotalName, int], _Question] = {}
-        """Totals within summands that were paired."""
+        self._alone: dict[SumQuestion, SumCertificate | None] = {}
+        self._inner: dict[tuple[TotalName, TotalName, frozenset[str]], _Question] = {}
+        """Totals within summands that were paired, with the counters that tell where."""
 
     def certificate(self, asked: SumQuestion) -> SumCertificate:
         """Propose the partner of each summand of a total, in both directions.
@@ -61,7 +61,7 @@ class Proposer:
             if found is not None:
                 return found
         for question in self._questions(asked):
-            key = asked.left, asked.right, asked.depth
+            key = replace(asked, output=0)
             if key not in self._alone:
                 self._alone[key] = self._pair_alone(question)
             found = self._alone[key] or self._pair_at(question)
@@ -91,9 +91,13 @@ class Proposer:
     # Where a total is asked for.
 
     def _questions(self, asked: SumQuestion) -> Iterator[_Question]:
-        inner = self._inner.get((asked.left, asked.right, asked.depth))
-        if inner is not None:
-            yield inner
+        known = [
+            around
+            for left, right, around in self._inner
+            if (left, right) == (asked.left, asked.right) and around <= set(asked.around)
+        ]
+        if known:
+            yield self._inner[asked.left, asked.right, max(known, key=len)]
         if asked.depth:
             return
         for mine in self._places(self._source, asked.output, asked.left):
@@ -207,7 +211,7 @@ class Proposer:
                 slots=tuple(pairs.apply_range(slot) for slot in theirs.place.slots),
             )
             here = replace(mine.place, points=points, value=left)
-            key = total_name(left), total_name(right), mine.place.depth
+            key = total_name(left), total_name(right), frozenset(mine.place.names)
             self._inner.setdefault(key, _Question(here, there))
 
 

@@ -204,9 +204,16 @@ def _first_term(place: Place) -> isl.Map:
         by_form[form] = by_form[form].union(keys) if form in by_form else keys
     if not by_form:
         return isl.Map.from_domain(place.points)
-    # A product tells more than a bias does, which many totals share.
-    chosen = max(by_form, key=lambda form: (by_form[form].dim(_OUT), form))
-    return by_form[chosen].lexmin()
+    # A product tells more than a bias does, which many totals share, as they do a maximum.
+    most = max(keys.dim(_OUT) for keys in by_form.values())
+    first = {form: keys.lexmin() for form, keys in by_form.items() if keys.dim(_OUT) == most}
+    alike = {form: keys.apply_range(keys.reverse()) for form, keys in first.items()}
+
+    def told(form: str) -> tuple[int, str]:
+        """How many others tell fewer points apart."""
+        return sum(alike[form].is_strict_subset(other) for other in alike.values()), form
+
+    return first[max(first, key=told)] if len(first) > 1 else next(iter(first.values()))
 
 
 def is_lone_sum(total: Term, bits: int) -> bool:
