@@ -84,12 +84,12 @@ def evaluate(op: Operation, scope: Scope) -> Value | None:
 
     Raises ``ZeroDivisionError`` where a lane divides by 0.
     """
-    if isinstance(op, arith.ConstantOp):
-        return _constant(op)
-    if isinstance(op, affine.ApplyOp | affine.MinOp):
-        return _affine(op, [scope.get(operand) for operand in op.operands])
     compute = _OPERATIONS.get(type(op))
     if compute is None:
+        if isinstance(op, arith.ConstantOp):
+            return _constant(op)
+        if isinstance(op, (affine.ApplyOp, affine.MinOp)):
+            return _affine(op, [scope.get(operand) for operand in op.operands])
         return None
     operands = [scope.get(operand) for operand in op.operands]
     bits = bit_width(op.operands[-1].type)
