@@ -27,6 +27,7 @@ from .terms import (
     Symbol,
     Term,
     children,
+    is_uninitialised,
     symbols,
     walk,
 )
@@ -205,6 +206,9 @@ class TermWriter:
                 if term not in self.symbols and not self.names_all:
                     raise Diagnostic(f"the value of '{term.name}' is not known")
                 return self.bind(term)
+            case Apply() if is_uninitialised(term):
+                # Any number would do: a kernel that used it would have no meaning.
+                return f"{dtype(term.type)}()"
             case Carried(array=array, indices=indices):
                 if not self.names_all:
                     raise Diagnostic("contents that are not known")

@@ -22,7 +22,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from ...diagnostics import Diagnostic
-from .simplify import is_integer
+from .simplify import constant, is_integer
 from .summary import Output, Summary, extents_of
 from .terms import (
     Apply,
@@ -32,6 +32,7 @@ from .terms import (
     Parameter,
     Symbol,
     Term,
+    is_uninitialised,
     walk,
 )
 
@@ -128,6 +129,8 @@ class _Writer:
                 return self._fold(term)
             case Apply() if term.operation is arith.SelectOp and _is_partial(*term.operands[1:]):
                 return self._choice(term)
+            case Apply() if is_uninitialised(term):
+                return self._constant(constant(0, term.type))
             case Apply():
                 operands = [self.value(operand) for operand in term.operands]
                 made = term.operation.create(

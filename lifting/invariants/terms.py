@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from xdsl.dialects import memref
 from xdsl.dialects.builtin import IndexType, i1
 from xdsl.ir import Attribute, Operation, SSAValue
 
@@ -77,6 +78,11 @@ class Apply(Term):
     operation: type[Operation]
     operands: tuple[Term, ...]
     properties: Properties
+
+
+def is_uninitialised(term: Term) -> bool:
+    """Whether a term is what an array holds that nothing was written to."""
+    return isinstance(term, Apply) and term.operation is memref.LoadOp
 
 
 @dataclass(frozen=True, eq=False)
