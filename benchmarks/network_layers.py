@@ -46,7 +46,12 @@ class Layer:
 
     def source(self, batch: int) -> str:
         """The layer as a C kernel for ``batch`` images."""
-        writers = {"dense": _dense, "depthwise": _depthwise, "maxpool": _maxpool}
+        writers = {
+            "dense": _dense,
+            "depthwise": _depthwise,
+            "maxpool": _maxpool,
+            "avgpool": _average_of_all,
+        }
         return writers[self.kind](self, batch)
 
 
@@ -102,6 +107,20 @@ def _maxpool(layer: Layer, batch: int) -> str:
     )
 
 
+def _average_of_all(layer: Layer, batch: int) -> str:
+    """The mean of all pixels of an image, by channel."""
+    size, channels = layer.input_size, layer.channels
+    return (
+        "#include <math.h>\n#include <stdint.h>\n\n"
+        f"void layer(const int8_t in[{batch}][{size}][{size}][{channels}],\n"
+        f"           int8_t out[{batch}][{channels}]) {{\n"
+        f"{_loop('image', batch)}{_loop('channel', channels)}{{\n"
+        "int32_t sum = 0;\n"
+        f"{_loop('row', size)}{_loop('col', size)}sum += in[image][row][col][channel];\n"
+        f"{_store('out[image][channel]', layer.relu, f'1.0f / {size * size}')}}}\n}}\n"
+    )
+
+
 def _fully_connected(layer: Layer, batch: int) -> str:
     return (
         "#include <stdint.h>\n\n"
@@ -128,11 +147,11 @@ def _kernel(
     )
 
 
-def _store(target: str, relu: bool) -> str:
-    """Scale by a power of two, round half to even, and saturate."""
+def _store(target: str, relu: bool, scale: str = "1.0f / 128") -> str:
+    """Scale, round half to even, and saturate."""
     lower = "sum = sum < 0 ? 0 : sum;\n" if relu else ""
     return (
-        f"{lower}float scaled = rintf(sum * (1.0f / 128));\n"
+        f"{lower}float scaled = rintf(sum * ({scale}));\n"
         "scaled = scaled > 127.0f ? 127.0f : scaled;\n"
         + ("" if relu else "scaled = scaled < -128.0f ? -128.0f : scaled;\n")
         + f"{target} = (int8_t)scaled;\n"
@@ -171,7 +190,8 @@ def _resnet50() -> list[Layer]:
             Layer(network, "dense", size, inner, inner, window=3),
         ]
         before = outer
-    return [*layers, Layer(network, "dense", 1, 2048, 1000, relu=False)]
+    pool = Layer(network, "avgpool", 1, before, before, window=7, relu=False)
+    return [*layers, pool, Layer(network, "dense", 1, before, 1000, relu=False)]
 
 
 def _mobilenet_v2() -> list[Layer]:
@@ -200,7 +220,8 @@ def _mobilenet_v2() -> list[Layer]:
             ]
             before = outputs
     head = Layer(network, "dense", 7, before, 1280)
-    return [*layers, head, Layer(network, "dense", 1, 1280, 1000, relu=False)]
+    pool = Layer(network, "avgpool", 1, 1280, 1280, window=7, relu=False)
+    return [*layers, head, pool, Layer(network, "dense", 1, 1280, 1000, relu=False)]
 
 
 def network_layers() -> list[Layer]:

@@ -21,6 +21,7 @@ from ..hw.gemmini.kernel_bound import Demand
 from ..hw.gemmini.lower_bound import Bound
 from ..passes.contraction import read_contraction
 from ..passes.kernel import kernel_of
+from ..passes.lower_window_sums import is_window_sum, read_window_sum
 from ..passes.pooling.facts import Pooling
 from ..passes.pooling.read import pooling_of
 
@@ -81,13 +82,17 @@ def necessary_work(tensor_ir: ModuleOp) -> Work:
 
 
 def demand_of(tensor_ir: ModuleOp, config: GemminiConfig) -> Demand:
-    """What a lifted kernel asks of the machine: one contraction, or a maximum over windows.
+    """What a lifted kernel asks of the machine: one contraction, a maximum or sum over windows.
 
     Raises ``PassFailedException`` for other kernels.
     """
     work, function = necessary_work(tensor_ir), kernel_of(tensor_ir)
     pooling = pooling_of(function)
-    if pooling is None:
+    if is_window_sum(function):
+        facts = read_window_sum(function, config)
+        *outer, columns = (facts.sizes[loop] for loop in facts.target)
+        demand = Demand(prod(outer), columns)
+    elif pooling is None:
         facts = read_contraction(function, config.dim)
         columns = facts.sizes[facts.j]
         rows = prod(facts.sizes[loop] for loop in (*facts.outer, facts.i))

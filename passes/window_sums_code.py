@@ -73,7 +73,9 @@ class WindowSumsCode:
         self.apart = config.loads_in_flight
         """Loads after which one has ended that came before them."""
         *self.outer, self.column = what.target
-        self.row = self.outer.pop() if self.outer else None
+        pieces = what.sizes[self.column] // self.columns
+        has_more = self.outer and what.sizes[self.outer[-1]] > max(1, pieces)
+        self.row = self.outer.pop() if has_more else None
         """The loop along the rows of a tile; None if the rows are pieces of the columns."""
 
     def all(self) -> list[Item]:
@@ -96,7 +98,7 @@ class WindowSumsCode:
         elif cols > self.columns:
             rows, rest = divmod(cols, self.columns)
             whole = self._region(values, rows, self.columns)
-            start = {**values, self.column: {None: cols - rest}}
+            start: Values = {**values, self.column: plus(cols - rest)}
             return [*whole, *(self._region(start, 1, rest) if rest else [])]
         return self._region(values, rows, cols)
 
@@ -169,7 +171,7 @@ class WindowSumsCode:
 
     def _stores(self, block: _Block) -> list[Item]:
         post, out = self.what.post, self.what.out
-        forms = tuple({loop: 1} for loop in self.what.target)
+        forms: list[Form] = [{loop: 1} for loop in self.what.target]
         stride = self._row_bytes(self.arrays[out], forms)
         activation = ActivationKind.RELU if post.relu else ActivationKind.NONE
         scale = 1.0 if post.scale is None else post.scale
@@ -213,7 +215,7 @@ class WindowSumsCode:
         side = -(-block.cols // self.columns) * self.columns
         above = {loop: factor // block.tile_rows * side for loop, factor in tile.row.items()}
         row = plus(above, tile.col)
-        turns = [{loop: 1 for loop in form if loop is not None} for form in block.places]
+        turns: list[Form] = [{x: 1 for x in form if x is not None} for form in block.places]
         half = index.mul(index.rem(tree.number(plus(*turns)), 2), self.half)
         return index.insert(AccOp(index.add(half, tree.number(row)), adds, full=full)).results[0]
 
