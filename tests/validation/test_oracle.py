@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import islpy as isl
 import pytest
 import z3
 from liftproof.hw.gemmini.config import load_config
@@ -19,6 +20,7 @@ from liftproof.validation.fuzz import parse_module
 from liftproof.validation.limits import ValidationOptions
 from liftproof.validation.oracle import dataflow
 from liftproof.validation.oracle.dataflow import Dataflow
+from liftproof.validation.oracle.presburger import pieces_of
 from liftproof.validation.validate import Validation, validate
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -163,3 +165,33 @@ def test_a_load_behind_others_that_make_a_loop_again_is_the_last() -> None:
     source = parse_c_kernel(TRANSPOSED, "kernel.c")
     result = validate(source, parse_module(UNROLLED.format(products=products)))
     assert result.verdict == "proved", result.reason
+
+
+AHEAD = """#include <stdint.h>
+void ahead(int8_t y[80][64]) {
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < 2; b++)
+            for (int r = 0; r < 16; r++)
+                for (int q = 0; q < 4; q++)
+                    for (int c = 0; c < 16; c++)
+                        if (2 * b + q >= 2 && 2 * b + q <= 3)
+                            y[16 * (a + b) + r][16 * q + c] = 1;
+}
+"""
+
+
+def test_isl_is_not_asked_for_digits_of_what_is_stored_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Subscripts give the columns; of which block a row is, a condition says, which isl solves."""
+    program = extract(parse_c_kernel(AHEAD, "ahead.c"), load_config())
+    asked: list[int] = []
+
+    def noted(function: Any, *others: Any) -> Any:
+        asked.append(function.dim(isl.dim_type.out))
+        return pieces_of(function, *others)
+
+    monkeypatch.setattr(dataflow, "pieces_of", noted)
+    certificate = Dataflow(program).certificate()
+    assert 3 in asked, "of five counters, two are digits of the column"
+    Checker(program, certificate, Solver()).run()
