@@ -156,8 +156,9 @@ def first_pipelines(
     for size, plan in choices:
         passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
-    # The core keeps up with the products of large kernels; hardware loops are for the others.
-    is_small = prod(counts.values()) <= FEW_PRODUCTS
+    # The core keeps up with the products of large kernels, and with the loads that a single row of
+    # tiles waits for; hardware loops are for the others.
+    is_small = 1 < counts["i"] and prod(counts.values()) <= FEW_PRODUCTS
     place, loops = (1, loops) if is_small else (len(found), loops[: HARDWARE_LOOPS // 2])
     return [*[*found][:place], *loops, *[*found][place:], untuned]
 
