@@ -158,7 +158,7 @@ def first_pipelines(
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
     # The core keeps up with the products of large kernels, and with the loads that a single row of
     # tiles waits for; hardware loops are for the others.
-    is_small = 1 < counts["i"] and prod(counts.values()) <= FEW_PRODUCTS
+    is_small = counts["i"] > 1 and prod(counts.values()) <= FEW_PRODUCTS
     place, loops = (1, loops) if is_small else (len(found), loops[: HARDWARE_LOOPS // 2])
     return [*[*found][:place], *loops, *[*found][place:], untuned]
 
