@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.validation.core.certificate import TermClaim
 from liftproof.validation.core.checker import Violation
 from liftproof.validation.core.polyhedral import Unsupported
+from liftproof.validation.core.terms import constant, term
+from liftproof.validation.core.totals import structure
 from liftproof.validation.trace import specify as proposals
+from liftproof.validation.trace.certify import _terms  # pyright: ignore[reportPrivateUsage]
 from liftproof.validation.trace.specify import specify
 from liftproof.validation.trace.term_table import expected_terms
 from liftproof.validation.validate import prepare
@@ -120,3 +124,23 @@ def test_a_sum_that_is_read_several_times_is_one_sum(config):
     )
     output = specify(prepare(kernel, config)).outputs[0]
     assert [family.volume for family in output.families] == [8]
+
+
+def test_terms_are_products_of_two_elements() -> None:
+    """A summand of another form has no name among the terms that streams are compared by."""
+    a, b, c = (term("slot", "i8", payload=("input", place, place)) for place in range(3))
+    for shape, factors in (
+        (a, (a,)),
+        (term("mul", "int", a, b), (a, b)),
+        (term("mul", "int", a, b, c), None),
+        (term("mul", "int", a, constant(2, "i32")), None),
+        (term("add", "int", a, b), None),
+    ):
+        claim = TermClaim("S", structure(shape), (), (), (), ())
+        if factors is None:
+            with pytest.raises(Unsupported, match="products of two elements"):
+                _terms(claim, [c, shape])
+        else:
+            assert _terms(claim, [b, shape]).factors == factors
+        with pytest.raises(Violation, match="claimed form"):
+            _terms(claim, [b, c])
