@@ -178,9 +178,15 @@ class Search:
         self._certify(fresh, proven)
 
     def _extend_beam(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep the fastest in the beam, and one of those that are equally fast.
+
+        Programs that take the same cycles mostly differ in what does not matter.
+        """
         ranked = sorted([*self.beam, *outcomes], key=_cycles)
-        self.beam = ranked[:BEAM_WIDTH]
-        self.reserve = sorted([*self.reserve, *ranked[BEAM_WIDTH:]], key=_cycles)
+        first_of = {_cycles(outcome): outcome for outcome in reversed(ranked)}
+        self.beam = [each for each in ranked if first_of[_cycles(each)] is each][:BEAM_WIDTH]
+        left = [each for each in ranked if each not in self.beam]
+        self.reserve = sorted([*self.reserve, *left], key=_cycles)
 
     def _is_new(self, outcome: Outcome) -> bool:
         """Record an outcome; whether it is a program that was not met before."""

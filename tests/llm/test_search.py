@@ -136,6 +136,18 @@ def test_a_beam_without_neighbours_gives_way_to_the_next_best(
     assert state.evaluated == 40
 
 
+def test_programs_that_are_equally_fast_share_a_place_in_the_beam() -> None:
+    """A plateau of equal counts does not crowd out other programs."""
+    with ThreadPoolExecutor(1) as executor:
+        beam = Search(PROBLEM, lambda pipeline: "", executor, 2)
+        beam.run(["0000"])
+        counts = [101, 101, 101, 102, 103, 103, 104]
+        beam.beam, beam.reserve = [], []
+        beam._extend_beam([Outcome(str(i), count) for i, count in enumerate(counts)])
+    assert [outcome.pipeline for outcome in beam.beam] == ["0", "3", "4", "6"]
+    assert [outcome.pipeline for outcome in beam.reserve] == ["1", "2", "5"]
+
+
 def test_progress_reports_every_evaluation() -> None:
     """The listener hears of each proposal exactly once, in order."""
     counts: list[int] = []
