@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import PassFailedException
 
 from ..diagnostics import Diagnostic
-from ..hw.gemmini.config import DEFAULT_CONFIG
+from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
+from ..hw.gemmini.kernel_bound import kernel_bound
 from ..hw.gemmini.timing import Level
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline
+from ..llm.work import demand_of
 from ..passes.statements import SEPARATOR
 from .exit_status import ACCEPTED, REJECTED
 from .read import read_module, read_text
@@ -91,8 +94,19 @@ def measure(row: Row, folder: Path, golden: dict[str, int]) -> dict[str, Any]:
         "golden": golden.get(row.key),
         "lower_bound_cycles": outcome.lower_bound,
         "of_bound": round(outcome.lower_bound / outcome.cycles, 4),
+        "kernel_bound_cycles": _kernel_bound(route.lifted.module, row),
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _kernel_bound(tensors: ModuleOp, row: Row) -> int | None:
+    """Cycles that every program for the kernel takes; None where that is not known."""
+    config = load_config(row.config)
+    try:
+        demand = demand_of(tensors, config)
+    except PassFailedException:
+        return None
+    return kernel_bound(demand, config, dram=row.level == "soc").cycles
 
 
 def _scheduled(row: Row, route: Route, problem: Problem) -> Outcome:

@@ -205,6 +205,7 @@ def test_bench_compares_with_golden_counts(
     assert run(capsys, "bench", "--suite", str(suite), "--update")[0] == 0
     status, report = report_of(capsys, "bench", "--suite", str(suite))
     assert status == 0
+    assert 0 < report["rows"][0]["kernel_bound_cycles"] <= report["rows"][0]["cycles"]
     golden = suite.with_suffix(".golden.json")
     golden.write_text(golden.read_text().replace(str(report["rows"][0]["cycles"]), "1"))
     assert run(capsys, "bench", "--suite", str(suite))[0] == 1
