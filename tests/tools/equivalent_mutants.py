@@ -11,6 +11,8 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
     "core.checker": {
         _SHORTCUT: (
             "Checker._premises_are_satisfiable | condition false: if not self.program.symbols: #1",
+            "Checker._writes_once_per_instruction | condition false: "
+            "if _visibly_distinct(statement, [dim.name for dim in own]): #1",
         ),
     },
     "core.condition": {
@@ -32,6 +34,7 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
             "_ranks | condition true: if index.is_constant: #1",
         ),
     },
+    "core.index": {"no factor is 0": ("Index.__floordiv__ | comparison LtE: factor < 0 #1",)},
     "core.initialised": {
         "an array that nobody reads has any extents": (
             "require_initialised | operator Sub: (dim.high or 0) + 1 #1",
@@ -69,7 +72,13 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
             "_replaced_value | condition true: substitute(value, changed) if changed else value #1",
         ),
     },
-    "core.smt": {_SHORTCUT: ("disjunction | SMT true: 'true' #1",)},
+    "core.smt": {
+        "the text is longer and means the same": (
+            "disjunction | SMT true: 'true' #1",
+            "disjunction | condition false: if 'true' in kept: #1",
+            "negation | SMT true: 'true' #1",
+        ),
+    },
     "core.sum_matching": {
         "one direction compares values, whichever": (
             "SumMatcher._partner | not dropped: not direction.compares #1",

@@ -180,6 +180,19 @@ def test_ranges_of_limits(kind: str) -> None:
         assert Extremum(kind, *operands).interval == (expected[0], expected[1])
 
 
+@pytest.mark.parametrize("kind", ["min", "max"])
+@pytest.mark.parametrize("ends", [(0, 3), (3, 5), (4, 6), (-2, 0), (3, 3)], ids=str)
+def test_ranges_decide_limits(kind: str, ends: tuple[int, int]) -> None:
+    """Whether decided by ranges or not, a limit is one of both values, and the right one."""
+    a, b = Index.of(Variable("a", 0, 3)), Index.of(Variable("b", *ends))
+    for left, right in ((a, b), (b, a)):
+        limited = extremum(kind, left, right)
+        assert (limited in (a, b)) == (ends != (0, 3))
+        for x, y in product(range(4), range(ends[0], ends[1] + 1)):
+            expected = min(x, y) if kind == "min" else max(x, y)
+            assert number(limited, {"a": x, "b": y}) == expected
+
+
 def test_ranges_decide_quotients() -> None:
     """A number within one multiple of the divisor has the quotient of that."""
     for low in (-16, -8, 0, 8, 24):
