@@ -2,13 +2,15 @@
 
 Each array parameter needs one text such as ``128x512:bf16`` (without a type: float32), from
 ``--shape name=128x512:bf16`` or as the parameter's annotation, ``def kernel(a: "128x512:bf16")``.
-Scalar parameters take their default, or a number given in the same way: ``--shape eps=1e-5``.
+Others take their default, or a number, text or tuple given in the same way: ``--shape eps=1e-5``.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from ...diagnostics import Diagnostic
 from .values import DTYPES, Dtype
@@ -20,6 +22,9 @@ SCALARS = frozenset(("bool", "float", "int", "str"))
 HINT = 'give shapes such as --shape a=128x512:bf16, or def kernel(a: "128x512:bf16")'
 
 
+LONGEST_LITERAL = 1000
+
+
 @dataclass(frozen=True)
 class ArrayShape:
     """Sizes and element type of an array parameter."""
@@ -28,14 +33,16 @@ class ArrayShape:
     dtype: Dtype
 
 
-Argument = ArrayShape | int | float | bool | None
+Argument = ArrayShape | int | float | bool | str | tuple[Any, ...] | None
 
 
 def parse_argument(text: str, where: str) -> Argument:
-    """Read ``128x512:bf16`` as a shape, ``7``, ``1e-5``, ``True`` or ``None`` as a value."""
+    """Read ``128x512:bf16`` as a shape; ``7``, ``True``, ``'relu'`` or ``(3, 4)`` as a value."""
     text = text.strip()
     if text in ("True", "False", "None"):
         return {"True": True, "False": False, "None": None}[text]
+    if text[:1] in ("'", '"', "("):
+        return _literal(text, where)
     match = SHAPE.fullmatch(text)
     if match is not None and ("x" in text or ":" in text):
         shape = tuple(int(size) for size in match[1].split("x"))
@@ -56,6 +63,17 @@ def parse_argument(text: str, where: str) -> Argument:
         return float(text)
     except ValueError:
         raise Diagnostic(f"{where}: {text!r} is no shape and no number", hint=HINT) from None
+
+
+def _literal(text: str, where: str) -> str | tuple[Any, ...]:
+    """A text, or a tuple of literals; parsed, never executed."""
+    try:
+        value = ast.literal_eval(text) if len(text) <= LONGEST_LITERAL else None
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        value = None
+    if not isinstance(value, str | tuple):
+        raise Diagnostic(f"{where}: {text[:40]!r} is no text and no tuple", hint=HINT)
+    return value
 
 
 def array_shape(shape: tuple[int, ...], element: str) -> ArrayShape | None:

@@ -122,13 +122,28 @@ def _may_be_array(annotation: ast.expr | None) -> bool:
     """Whether an annotation is neither a shape nor the type of a number or text."""
     if isinstance(annotation, ast.Name):
         return annotation.id not in SCALARS
-    if not isinstance(annotation, ast.Constant) or not isinstance(annotation.value, str):
+    text = _shape_text(annotation)
+    if text is None:
         return True
     try:
-        parse_argument(annotation.value, annotation.value)
+        parse_argument(text, text)
     except Diagnostic:
-        return annotation.value not in SCALARS
+        return text not in SCALARS
     return False
+
+
+def _shape_text(annotation: ast.expr | None) -> str | None:
+    """What an annotation says that may be a shape: ``"128x512"``, or ``nt.tensor[128, 512]``."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return annotation.value
+    if not isinstance(annotation, ast.Subscript):
+        return None
+    inner = annotation.slice
+    sizes = [
+        size.value if isinstance(size, ast.Constant) else None
+        for size in (inner.elts if isinstance(inner, ast.Tuple) else [inner])
+    ]
+    return f"{'x'.join(map(str, sizes))}:float32" if all(type(n) is int for n in sizes) else None
 
 
 def _read(reader: KernelReader, shapes: dict[str, Argument], name: str | None) -> ModuleOp:
@@ -209,14 +224,11 @@ def _bind(
     for parameter in parameters:
         argument, is_given = shapes.get(parameter.arg), parameter.arg in shapes
         annotation = parameter.annotation
-        if (
-            not is_given
-            and isinstance(annotation, ast.Constant)
-            and isinstance(annotation.value, str)
-        ):
+        text = _shape_text(annotation)
+        if not is_given and annotation is not None and text is not None:
             where = str(reader.source.location(annotation))
             try:
-                argument, is_given = parse_argument(annotation.value, where), True
+                argument, is_given = parse_argument(text, where), True
             except Diagnostic:
                 is_given = False
         if not is_given:

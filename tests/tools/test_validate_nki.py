@@ -50,7 +50,12 @@ def test_shapes_come_from_the_other_program(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    "parameters", ["scale: float, a: nl.ndarray", "scale, a: 'tensor'", "scale: 'float', a"]
+    "parameters",
+    [
+        "scale: float, a: nl.ndarray",
+        "scale, a: 'tensor'",
+        "scale: 'float', a: nt.tensor[200, 64]",
+    ],
 )
 def test_numbers_have_no_shapes(folder: Path, parameters: str) -> None:
     """Annotations that say no shape do not matter, and parameters that are numbers have none."""

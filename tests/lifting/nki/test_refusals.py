@@ -93,7 +93,9 @@ def test_parameters_need_shapes():
     assert "--shape" in refused.value.hint
 
 
-@pytest.mark.parametrize("option", ["x", "x=", "x=4xq", "x=4x4:f99", "=4x4", "x=0x4"])
+@pytest.mark.parametrize(
+    "option", ["x", "x=", "x='a", "x=(1, y)", "x=(1,", "x=4xq", "x=4x4:f99", "=4x4", "x=0x4"]
+)
 def test_bad_shapes_are_refused(option):
     """A shape that cannot be read is refused, and quoted."""
     with pytest.raises(Diagnostic, match=re.escape(option.split("=")[0] or "--shape")):
