@@ -228,6 +228,8 @@ class Declarator(Node):
     name: str
     type: TypeName
     initializer: Initializer | None = None
+    is_static: bool = False
+    """Whether it is declared ``static``: a local one keeps its value between calls."""
 
 
 @dataclass(frozen=True, eq=False)

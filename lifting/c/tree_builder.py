@@ -259,7 +259,11 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
             return syntax.Declaration(self._at(meta), specifiers.enumerators)
         declarators = [
             syntax.Declarator(
-                declared.location, declared.name, self._type(specifiers, declared), initializer
+                declared.location,
+                declared.name,
+                self._type(specifiers, declared),
+                initializer,
+                specifiers.is_static,
             )
             for declared, initializer in cast("list[tuple[_DeclaredName, Any]]", children[1:])
         ]

@@ -11,7 +11,9 @@ from xdsl.ir import Block
 from ...diagnostics import SourceLocation
 from ..c import syntax
 from ..c.polynomial import Interval
+from ..c.traversal import descendants
 from ..c.types import CInteger
+from .counted_loop import assignments
 from .emitter import Emitter
 from .expressions import Expressions
 from .scopes import Scopes
@@ -56,6 +58,22 @@ class Context:
     def fresh(self, name: str, interval: Interval) -> Atom:
         """An unknown integer of the region that is being read."""
         return Atom(name, interval, self.level)
+
+    def changed_by_calls(self, node: syntax.Node) -> set[str]:
+        """Names that functions which are called below ``node`` assign, their own and the file's."""
+        names: set[str] = set()
+        called: set[str] = set()
+        pending = [node]
+        while pending:
+            for found in descendants(pending.pop()):
+                if not isinstance(found, syntax.Call) or found.function in called:
+                    continue
+                called.add(found.function)
+                if found.function in self.functions:
+                    body = self.functions[found.function].body
+                    names |= {name for name, _ in assignments(body)}
+                    pending.append(body)
+        return names
 
     def unknown(self, variable: Variable) -> Value | None:
         """Any integer that ``variable`` may hold; None where it holds something else."""

@@ -16,6 +16,7 @@ from xdsl.ir import Block, BlockArgument, Region, SSAValue
 from ...diagnostics import Diagnostic
 from ..c import syntax
 from ..c.polynomial import Interval
+from ..c.traversal import descendants
 from ..c.types import CInteger
 from .algebra import choice, compare
 from .carried import Carried, carry
@@ -103,11 +104,34 @@ class _Loop:
     # ---- header ---------------------------------------------------------------------------------
     def _header(self) -> CountedLoop:
         counted = counted_loop(self._loop, self._context.expressions)
+        self._check_bound(counted)
         declared = counted.header.declared
         if declared is not None:
             self._statements.declarations.declare(replace(declared, initializer=None))
         self._name = counted.header.variable
         return counted
+
+    def _check_bound(self, counted: CountedLoop) -> None:
+        """No function that the body calls may change a variable of the file that controls it."""
+        parts = (
+            counted.header.bound,
+            counted.header.step,
+            syntax.Identifier(self._loop.location, counted.header.variable),
+        )
+        read = {
+            n.name
+            for part in parts
+            if part is not None
+            for n in descendants(part)
+            if isinstance(n, syntax.Identifier)
+        }
+        shared = self._context.scopes.cells_of_file(self._context.changed_by_calls(self._loop.body))
+        for name in sorted(read & {cell.variable.name for cell in shared}):
+            raise Diagnostic(
+                f"'{name}' changes while it controls this loop",
+                self._loop.location,
+                hint="the variable and the bound of a loop must not be assigned in its body",
+            )
 
     def _variable(self) -> Cell:
         variable = self._context.scopes.find(self._name)
@@ -124,9 +148,12 @@ class _Loop:
 
     # ---- what the body changes ------------------------------------------------------------------
     def _changing(self) -> list[_Changing]:
-        names = {name for name, _ in assignments(self._loop.body)}
+        scopes, body = self._context.scopes, self._loop.body
+        cells = scopes.cells_of({name for name, _ in assignments(body)})
+        known = {(cell.variable, cell.index) for cell in cells}
+        elsewhere = scopes.cells_of_file(self._context.changed_by_calls(body))
         found: list[_Changing] = []
-        for cell in self._context.scopes.cells_of(names):
+        for cell in [*cells, *(c for c in elsewhere if (c.variable, c.index) not in known)]:
             value = cell.value
             total = sum_of(value)
             if value is None or isinstance(value, Unknown):

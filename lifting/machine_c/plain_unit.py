@@ -9,6 +9,7 @@ from ..c import syntax
 from .early_exits import with_last_return
 from .plain_loops import with_plain_loops
 from .side_effects import with_plain_expressions
+from .static_variables import with_shared_statics
 from .switches import without_switches
 
 
@@ -17,6 +18,7 @@ def plain_unit(unit: syntax.TranslationUnit, *, keep: bool) -> syntax.Translatio
 
     Raises Diagnostic for what has no such form; with ``keep``, loops and exits stay instead.
     """
+    unit = with_shared_statics(unit)
     shared = frozenset(d.name for given in unit.declarations for d in given.declarators)
 
     def plain(function: syntax.Function) -> syntax.Function:

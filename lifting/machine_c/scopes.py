@@ -82,6 +82,11 @@ class Scopes:
                 cells.extend(Cell(variable, index) for index in range(len(variable.cells)))
         return cells
 
+    def cells_of_file(self, names: set[str]) -> list[Cell]:
+        """The cells of variables of the file, also of those that others hide."""
+        found = (v for v in self._scopes[0].values() if isinstance(v, Variable) and v.name in names)
+        return [Cell(variable, index) for variable in found for index in range(len(variable.cells))]
+
     def save(self) -> State:
         """The values of all variables, also of those that are hidden for now."""
         return {variable: tuple(variable.cells) for variable in self._visible()}

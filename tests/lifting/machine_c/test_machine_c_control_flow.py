@@ -15,6 +15,10 @@ typedef enum {{ FIRST, SECOND, LAST = 3 }} stage_t;
 enum {{ BOTH = FIRST + SECOND }};
 static const uint32_t SP[2] = {{0, 4096}};
 static int later(int x) {{ if (x < 2) return x + 1; return 0; }}
+static int at = 7, end = 5;
+static void advance(const elem_t *a) {{ static int sp = 5; gemmini_mvin(a, sp); sp += 16; }}
+static void place(const elem_t *a) {{ gemmini_mvin(a, at); at += 2; }}
+static void shorten(void) {{ end -= 1; }}
 static void move(const elem_t *a, uint32_t sp, int skipped) {{
   if (skipped) return;
   gemmini_mvin(a, sp);
@@ -85,6 +89,22 @@ SAME = {
         "for (int i = 0; i < 2; i++) if (__builtin_expect(i > 0, 0)) gemmini_mvin(A, i);",
         "gemmini_mvin(A, 1);",
     ),
+    "static variable of a function": (
+        "advance(A); advance(A); for (int i = 0; i < 2; i++) advance(A);",
+        "gemmini_mvin(A, 5); gemmini_mvin(A, 21); gemmini_mvin(A, 37); gemmini_mvin(A, 53);",
+    ),
+    "static variable of a loop": (
+        "for (int i = 0; i < 3; i++) { static int sp = 5; gemmini_mvin(A, sp); sp += i; }",
+        "gemmini_mvin(A, 5); gemmini_mvin(A, 5); gemmini_mvin(A, 6);",
+    ),
+    "variable of the file behind another one": (
+        "int at = 70; for (int i = 0; i < 3; i++) place(A); gemmini_mvin(A, at);",
+        "gemmini_mvin(A, 7); gemmini_mvin(A, 9); gemmini_mvin(A, 11); gemmini_mvin(A, 70);",
+    ),
+    "bound that a function changes": (
+        "for (int i = 0; i < end; i++) { gemmini_mvin(A, i); shorten(); }",
+        "gemmini_mvin(A, 0); gemmini_mvin(A, 1); gemmini_mvin(A, 2);",
+    ),
     "early returns": (
         "for (int i = 0; i < 3; i++) move(A[i], later(i), i == 1);",
         "gemmini_mvin(A[0], 1); gemmini_mvin(A[2], 0);",
@@ -127,6 +147,6 @@ def test_loops_that_are_run_one_by_one_are_noted() -> None:
     assert isinstance(function, func.FuncOp)
     (note,) = function.attributes["liftproof.warnings"]  # pyright: ignore
     assert note.data == (  # pyright: ignore
-        "k.c:13:26: note: each iteration is read by itself: "
+        "k.c:17:26: note: each iteration is read by itself: "
         "'at' needs initial values before a computed subscript"
     )
