@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from xdsl.dialects import scf
+from xdsl.dialects import memref, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -40,6 +41,7 @@ from ..core.polyhedral import Array, Program, Unsupported, all_within
 from ..core.terms import Term, is_float
 from ..hazards.final_fence import store_without_fence
 from .dram_elements import dram_element
+from .flat_views import FlatViews
 from .from_loops import extract_memrefs
 from .gemmini_pooling import emit_pooling_store
 from .gemmini_products import emit_computation
@@ -96,6 +98,7 @@ class GemminiExtractor(Extractor):
         self.program.loads_in_flight = config.loads_in_flight
         self.registers = Registers()
         self.recorder = RowRecorder(self)
+        self.views = FlatViews()
         self.addresses: dict[SSAValue, LocalAddress] = {}
         self.handlers |= {
             SpadOp: self._spad,
@@ -112,6 +115,7 @@ class GemminiExtractor(Extractor):
             ComputeAccumulatedOp: self._compute,
             FenceOp: self._fence,
             FlushOp: lambda operation: None,
+            memref.CollapseShapeOp: self._join_dimensions,
         }
 
     def finish(self, body: Block) -> None:
@@ -125,6 +129,20 @@ class GemminiExtractor(Extractor):
     def _fence(self, operation: FenceOp) -> None:
         if not self.scope.predicates:
             self.program.fences.append(self.recorder.moment())
+
+    # Views.
+
+    def _join_dimensions(self, operation: memref.CollapseShapeOp) -> None:
+        base = self.array(operation.src, operation)
+        self.arrays[operation.result] = self.views.view(base, operation)
+
+    def read_element(self, array: Array, indices: tuple[Index, ...]) -> Term:
+        return super().read_element(*self.views.element(array, indices))
+
+    def emit(
+        self, array: Array, indices: tuple[Index, ...], *arguments: Any, **options: Any
+    ) -> None:
+        super().emit(*self.views.element(array, indices), *arguments, **options)
 
     # Addresses and registers.
 
