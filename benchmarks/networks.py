@@ -201,7 +201,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--update", action="store_true", help="look for schedules, write the table")
     parser.add_argument("--budget", type=int, default=0, help="proposals per layer and level")
-    parser.add_argument("--schedules", type=int, default=6, help="schedules made for each layer")
+    parser.add_argument("--schedules", type=int, default=7, help="schedules made for each layer")
     parser.add_argument("--missing", action="store_true", help="only layers the table lacks")
     parser.add_argument("--only", default="", help="part of the names of the layers to measure")
     parser.add_argument("--markdown", action="store_true", help="print the stored table and stop")
