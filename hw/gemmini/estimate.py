@@ -26,9 +26,9 @@ from .timing.program import Program, build_program
 from .timing.simulate import DEFAULT_MEMORY_LATENCY, Level
 from .timing.state import new_machine
 
-LONG_PROGRAM = 1 << 19
-"""Commands, were each branch taken, from which on a program is worth an estimate: it takes the
-cycle model a second or more."""
+LONG_PROGRAM = 1 << 22
+"""Commands, were each branch taken, from which on a program is estimated: it takes the cycle model
+five seconds or more. Shorter ones are simulated, as estimates of convolutions can be far off."""
 SAMPLED_COMMANDS = 1 << 16
 """Commands of a sample, were each branch taken."""
 
