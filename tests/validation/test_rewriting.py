@@ -199,6 +199,8 @@ def test_nests_that_are_not_perfect_stay() -> None:
     inside = statement("s", (outer, inner), TRUE, [following // 4, following % 4, a])
     beside = statement("t", (outer,), TRUE, [a + 50, a, a])
     assert len(merge_nests([inside])[0].dims) == 1
+    late = (Read(SOURCE, (a,), (constant_index(0), a, constant_index(1))),)
+    assert merge_nests([replace(inside, reads=late)]) == [replace(inside, reads=late)]
     for time in ((0, a, 1), (0, a, -1), (0, a, 1, Index.of(other), 0), (0, a, 5, b, 0)):
         schedule = tuple(map(Index.of, time))
         dims = (outer, *(d for d in (inner, other) if Index.of(d) in schedule))
