@@ -78,6 +78,7 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
             "disjunction | condition false: if 'true' in kept: #1",
             "negation | SMT true: 'true' #1",
         ),
+        "it only limits memory": ("_remember | dropped: _UNSATISFIABLE.popitem(last=False) #1",),
     },
     "core.sum_matching": {
         "one direction compares values, whichever": (
@@ -88,6 +89,7 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
             "SumMatcher._exists | constant: 2 #2",
             "SumMatcher._exists | condition true: if len(partner.steps) != 2: #1",
         ),
+        _SHORTCUT: ("SumMatcher._partner | condition false: if mine.anywhere is not None: #1",),
         "for words only": (
             "SumMatcher._prove | condition false: "
             "mine.statement.origin if mine.statement is not None else None #1",
@@ -95,6 +97,9 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "core.sum_ranges": {
         "every sum starts somewhere": ("sum_range | constant: 0 #1",),
+        "the start is one summand, so the range is no smaller": (
+            "sum_range | condition false: if family.start is not None: #1",
+        ),
         "the range of the type is the same": ("sum_range | comparison Lt: least <= low #1",),
         "one summand more is a bound too": ("_largest_count | constant: 0 #2",),
     },
@@ -102,10 +107,20 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
         _FEWER: (
             "_summands | comparison IsNot: family.start is None #1",
             "_summands | condition true: query if alone and piece.total is None else None #1",
+            "_summands | comparison IsNot: piece.total is None #1",
         ),
         _SHORTCUT: ("contribution | condition false: if len(families) == 1: #1",),
     },
+    "core.totals": {
+        _SHORTCUT: (
+            "with_widest_totals | condition true: "
+            "substitute(shape, narrow) if narrow else shape #1",
+        ),
+    },
     "core.unrolled": {
+        "two groups stay two, under exchanged names": (
+            "roll_up | comparison NotIn: plain.name in moves #1",
+        ),
         _GUESS: (
             "_is_in_place | name all: any #1",
             "_in_equal_steps | constant: 0 #3",

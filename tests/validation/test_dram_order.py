@@ -60,6 +60,17 @@ def test_moves_keep_no_order_of_their_own(program: Program, allowed: bool) -> No
             check_dram_order(program, Solver())
 
 
+@pytest.mark.parametrize("rows", ["other memory", "none"])
+def test_only_rows_of_one_memory_order_moves(rows: str) -> None:
+    """A store of what comes from elsewhere does not wait for a load of the same elements."""
+    program = moves(0, 1)
+    load, store = program.statements
+    reads = (replace(store.reads[0], array=Array("acc", "i32", SPAD.extents)),)
+    other = replace(store, reads=reads if rows == "other memory" else ())
+    program = replace(program, statements=[load, other], local_memories=LOCAL | {"acc"})
+    test_moves_keep_no_order_of_their_own(program, allowed=False)
+
+
 def fenced(program: Program, time: int, *dims: Variable, at: Index | None = None) -> Program:
     """The program with a fence at one point of time, or at ``at`` in the iteration of loops."""
     schedule = (constant_index(time),) if at is None else (constant_index(time), at)
