@@ -64,6 +64,8 @@ def _evaluate(op: Operation, known: dict[SSAValue, Values]) -> Values:
         return _compare_integers(op, *operands)
     if isinstance(op, arith.CmpfOp):
         return _compare_floats(op, *operands)
+    if isinstance(op, arith.ExtUIOp | arith.UIToFPOp):
+        return _convert(_unsigned(operands[0], op), op.results[0].type, op)
     if type(op) not in FORMULAS:
         raise NotElementWiseError(op, "is not a known element-wise operation")
     return _convert(FORMULAS[type(op)](*operands), op.results[0].type, op)

@@ -126,16 +126,20 @@ class DeclarationLowering:
             initializer = initializer.items[0]
         assert not isinstance(initializer, syntax.InitializerList)
         value: Value | None = None
-        if isinstance(declarator.type.base, CAuto) and initializer is not None:
+        declared = declarator
+        if declarator.type.typeof is not None:
+            kind = self._expressions.type_of(declarator.type.typeof)
+            declarator = replace(declarator, type=replace(declarator.type, base=kind))
+        elif isinstance(declarator.type.base, CAuto) and initializer is not None:
             value = self._expressions.value(initializer)
             declarator = replace(declarator, type=replace(declarator.type, base=value.type))
         kind = scalar_type(declarator)
         if initializer is not None and value is None:
             value = self._expressions.converted(initializer, kind)
-        if usage.walks(declarator):
-            return self.walking(declarator, value)
-        if usage.needs_memory(declarator):
-            if value is None and usage.is_set_first(declarator):
+        if usage.walks(declared):
+            return self.walking(declared, value)
+        if usage.needs_memory(declared):
+            if value is None and usage.is_set_first(declared):
                 # Nothing can read this value; with it, both sides of a condition have one.
                 value = self._arithmetic.convert(self._arithmetic.constant(0, INT), kind)
             ssa = self._arithmetic.materialise(value) if value is not None else None

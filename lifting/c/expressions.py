@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from xdsl.dialects import arith, memref, scf
@@ -41,6 +42,8 @@ CallLowering = Callable[[syntax.Call], "Value | None"]
 """Lowers a call; None is the result of a ``void`` function."""
 MethodLowering = Callable[[syntax.MethodCall], "Value | None"]
 """Lowers the call of a method; None is the result of one that returns nothing."""
+BlockLowering = Callable[[syntax.StatementExpression], Value]
+"""Lowers statements that end with a value."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,12 @@ class ExpressionLowering:
     """The accesses of arrays whose extents C does not state."""
 
     def __init__(
-        self, emitter: Emitter, scopes: Scopes, call: CallLowering, method: MethodLowering
+        self,
+        emitter: Emitter,
+        scopes: Scopes,
+        call: CallLowering,
+        method: MethodLowering,
+        block: BlockLowering,
     ) -> None:
         self.scopes = scopes
         self.paths = Paths(emitter)
@@ -74,6 +82,7 @@ class ExpressionLowering:
         self._arithmetic = Arithmetic(emitter)
         self._call = call
         self._method = method
+        self._block = block
 
     # ---- values ---------------------------------------------------------------------------------
     def value(self, expression: syntax.Expression) -> Value:
@@ -155,6 +164,8 @@ class ExpressionLowering:
             case syntax.Comma(first=first, second=second):
                 self.effect(first)
                 return self.value(second)
+            case syntax.StatementExpression():
+                return self._block(expression)
             case syntax.Call(function=name):
                 result = self._call(expression)
                 if result is None:
@@ -217,10 +228,7 @@ class ExpressionLowering:
                 raise Diagnostic("sizeof takes a scalar type here", operand.location)
             return operand.base.bits // 8
         if not self._is_array(operand):
-            with self.paths.branch() as block:  # sizeof does not evaluate its operand
-                size = self.value(operand).type.bits // 8
-            self.paths.discard(block)
-            return size
+            return self.type_of(operand).bits // 8
         array = self.array(operand)
         size = array.element.bits // 8
         for extent in array.extents[len(array.fixed) :]:
@@ -229,6 +237,13 @@ class ExpressionLowering:
                 raise Diagnostic("sizeof needs an array of constant size", operand.location)
             size *= constant
         return size
+
+    def type_of(self, expression: syntax.Expression) -> CScalar:
+        """Return the type of a scalar expression, which is not evaluated."""
+        with self.paths.branch() as block:
+            kind = self.value(expression).type
+        self.paths.discard(block)
+        return kind
 
     # ---- paths that are not always taken --------------------------------------------------------
     def _logical(self, expression: syntax.Binary) -> Value:
@@ -255,18 +270,29 @@ class ExpressionLowering:
 
     def _conditional(self, expression: syntax.Conditional) -> Value:
         condition = self.value(expression.condition)
+        if condition.constant is not None:
+            return self._known_arm(expression, is_true=condition.constant != 0)
         with self.paths.branch(facts=condition.facts.if_true) as then_block:
             then = self.value(expression.then)
         with self.paths.branch(facts=condition.facts.if_false) as else_block:
             otherwise = self.value(expression.otherwise)
         kind = usual_arithmetic_conversions(then.type, otherwise.type)
-        if condition.constant is not None:
-            arms = [(then_block, then), (else_block, otherwise)]
-            taken, skipped = arms if condition.constant != 0 else reversed(arms)
-            self.paths.append(taken[0])
-            self.paths.discard(skipped[0])
-            return self._arithmetic.convert(taken[1], kind)
         return self.choose(condition, (then_block, then), (else_block, otherwise), kind)
+
+    def _known_arm(self, expression: syntax.Conditional, *, is_true: bool) -> Value:
+        """Return the arm that is always taken, in the type that C gives to both of them.
+
+        The other one is not evaluated; what would have no result there, as in macros for any
+        constant, is no error.
+        """
+        taken, skipped = expression.then, expression.otherwise
+        if not is_true:
+            taken, skipped = skipped, taken
+        value = self.value(taken)
+        with suppress(Diagnostic):
+            kind = usual_arithmetic_conversions(value.type, self.type_of(skipped))
+            return self._arithmetic.convert(value, kind)
+        return value
 
     def choose(
         self,

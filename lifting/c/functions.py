@@ -52,7 +52,9 @@ class FunctionLowering:
         self._usages: dict[str, VariableUsage] = {}
         self._inlined = 0
         self._usage = VariableUsage(None)
-        self.expressions = ExpressionLowering(emitter, Scopes(), self.call, self._method)
+        self.expressions = ExpressionLowering(
+            emitter, Scopes(), self.call, self._method, self._statement_expression
+        )
         self.vectors = VectorLowering(emitter, self.expressions, interface)
         self.declarations = DeclarationLowering(emitter, self.expressions, self.vectors)
         self.loops = LoopLowering(emitter, self.expressions, self.statement)
@@ -116,6 +118,24 @@ class FunctionLowering:
                     raise Diagnostic("this loop is not supported", statement.location)
                 case syntax.Return() | syntax.Empty():
                     pass
+
+    def _statement_expression(self, expression: syntax.StatementExpression) -> Value:
+        statements = expression.body.statements
+        last = statements[-1] if statements else expression.body
+        if not isinstance(last, syntax.ExpressionStatement):
+            raise Diagnostic(
+                "mismatched types: these statements end without a value",
+                last.location,
+                hint="end them with an expression",
+            )
+        if any(isinstance(node, syntax.Return) for node in descendants(expression)):
+            raise Diagnostic("a return inside of an expression is not supported", last.location)
+        self.expressions.scopes.push()
+        for statement in statements[:-1]:
+            self.statement(statement)
+        result = self.expressions.value(last.expression)
+        self.expressions.scopes.pop()
+        return result
 
     def _if(self, statement: syntax.If) -> None:
         condition = self.expressions.value(statement.condition)

@@ -148,6 +148,13 @@ class Comma(Node):
     second: Expression
 
 
+@dataclass(frozen=True, eq=False)
+class StatementExpression(Node):
+    """``({ statements; value; })`` of GNU C."""
+
+    body: Compound
+
+
 Expression: TypeAlias = (
     Literal
     | StringLiteral
@@ -165,6 +172,7 @@ Expression: TypeAlias = (
     | Cast
     | SizeOf
     | Comma
+    | StatementExpression
 )
 
 
@@ -209,6 +217,8 @@ class TypeName(Node):
     derivations: tuple[Derivation, ...]
     reference: bool = False
     """Whether it is a C++ reference to such a value."""
+    typeof: Expression | None = None
+    """The expression whose type is the base; ``base`` is ``AUTO`` then."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,6 +71,7 @@ class _Specifiers:
     is_typedef: bool
     is_static: bool
     enumerators: tuple[syntax.Declarator, ...]
+    typeof: syntax.Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -147,11 +148,13 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         words = [child for child in children if isinstance(child, Token)]
         enums = [child for child in children if isinstance(child, tuple)]
         structures = [child for child in children if isinstance(child, CStruct)]
+        types = [child for child in children if isinstance(child, syntax.TypeName)]
         keywords = [str(word) for word in words if word.type == "TYPE_KEYWORD"]
         names = [word for word in words if word.type in ("TYPE_NAME", "VECTOR_TYPE")]
         location = self._at(meta)
         is_auto = any(str(word) == "auto" for word in words)
-        if len(names) + bool(keywords) + len(enums) + len(structures) + is_auto != 1:
+        given = len(names) + len(enums) + len(structures) + len(types)
+        if given + bool(keywords) + is_auto != 1:
             raise Diagnostic(
                 "a declaration needs exactly one type",
                 location,
@@ -160,6 +163,8 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         named = syntax.TypeName(location, INT, False, ())
         if is_auto:
             named = replace(named, base=AUTO)
+        elif types:
+            named = types[0]
         elif structures:
             named = replace(named, base=structures[0])
         elif names and names[0].type == "VECTOR_TYPE":
@@ -176,6 +181,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
             any(str(word) == "typedef" for word in words),
             any(str(word) in ("static", "inline") for word in words),
             cast("tuple[syntax.Declarator, ...]", enums[0]) if enums else (),
+            named.typeof,
         )
 
     def _base_type(self, keywords: list[str], location: SourceLocation) -> CType:
@@ -229,6 +235,12 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def struct_reference(self, meta: Meta, children: list[Any]) -> CStruct:
         return CStruct(str(children[0]))
 
+    def typeof_specifier(self, meta: Meta, children: list[Any]) -> syntax.TypeName:
+        operand = cast("syntax.TypeName | syntax.Expression", children[1])
+        if isinstance(operand, syntax.TypeName):
+            return operand
+        return syntax.TypeName(self._at(meta), AUTO, False, (), typeof=operand)
+
     def enum_specifier(self, meta: Meta, children: list[Any]) -> tuple[syntax.Declarator, ...]:
         enumerators: list[syntax.Declarator] = []
         kind = syntax.TypeName(self._at(meta), INT, True, ())
@@ -278,6 +290,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
             specifiers.const,
             plain,
             reference=len(plain) < len(derivations),
+            typeof=specifiers.typeof,
         )
 
     def init_declarator(self, meta: Meta, children: list[Any]) -> tuple[Any, ...]:
@@ -430,6 +443,9 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def member(self, meta: Meta, children: list[Any]) -> syntax.Member:
         structure, operator, name = children
         return syntax.Member(self._at(meta), structure, str(name), str(operator) == "->")
+
+    def statement_expression(self, meta: Meta, children: list[Any]) -> syntax.StatementExpression:
+        return syntax.StatementExpression(self._at(meta), children[0])
 
     def construct(self, meta: Meta, children: list[Any]) -> syntax.Construct:
         return syntax.Construct(self._at(meta), self._vector_type(children[0]), children[1])

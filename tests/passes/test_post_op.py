@@ -140,6 +140,41 @@ def test_halves_may_be_rounded_away_from_zero(apply: Apply, rounding: str, scale
     assert validate(loops, module).verdict == "proved"
 
 
+GEMMINI_MACROS = """
+#include <limits.h>
+#define ROUND_NEAR_EVEN(x) \\
+  ({ const __typeof__(x) x_ = (x); \\
+     const long long i = x_; \\
+     const long long next = x_ < 0 ? x_ - 1 : x_ + 1; \\
+     __typeof__(x) rem = x_ - i; \\
+     rem = rem < 0 ? -rem : rem; \\
+     __typeof__(x) result = rem < 0.5 ? i : (rem > 0.5 ? next : (i % 2 == 0 ? i : next)); \\
+     result; })
+#define ACC_SCALE(x, scale) \\
+  ({ float y = ROUND_NEAR_EVEN((x) * (scale)); \\
+     y > INT_MAX ? INT_MAX : (y < INT_MIN ? INT_MIN : (int32_t)y); })
+#define ROUNDING_RIGHT_SHIFT(x, shift) \\
+  ((shift) > 0 ? (((x) >> (shift)) + \\
+    (((shift) == 0 ? 0 : (((x) >> ((shift)-1)) & 1)) & \\
+      ((((shift) <= 1 ? 0 : ((x) & ((1 << ((shift)-1)) - 1))) != 0) | (((x) >> (shift)) & 1)))) \\
+    : ((x) << (-(shift))))
+"""
+"""Rounding as ``gemmini_params.h`` spells it."""
+
+
+@pytest.mark.parametrize(
+    "rounding", ["ACC_SCALE(sum + D[j], 0.05f)", "ROUNDING_RIGHT_SHIFT(sum, 6)"]
+)
+def test_macros_of_the_machines_own_headers_are_stores(apply: Apply, rounding: str) -> None:
+    """Statements with a value, dead arms of macros, and biases of any size are proved."""
+    text = GEMMINI_MACROS + ROUNDED.format(rounding=f"int32_t rounded = {rounding};")
+    text = text.replace("int8_t C[8]", "const int32_t D[9], int8_t C[8]")
+    loops = parse_c_kernel(text, "kernel.c")
+    module = apply(str(lift(loops)), "gemmini-lower-linalg")
+    assert store_of(module).scale is not None
+    assert validate(loops, module).verdict == "proved"
+
+
 def test_sums_are_stored_as_they_are(gemm: Any, apply: Apply) -> None:
     """An int32 output needs no scale."""
     store = store_of(apply(gemm(20, 20, 40, wide=True).text(), "gemmini-lower-linalg"))

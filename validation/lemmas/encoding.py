@@ -285,6 +285,8 @@ def _shift(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 def _typed(encoder: _Encoder, value: Term, function: Callable[..., Any], *parts: Any) -> Any:
     """An operation on the low bits of its operands, in the type of the value."""
     bits = 1 if value.type == "i1" else bit_width(value.type)
+    # Where all integers fit fewer bits, so do the operands and the result of this one.
+    bits = min(bits, encoder.width)
     low = [z3.Extract(bits - 1, 0, part) for part in parts]
     return z3.SignExt(encoder.width - bits, function(*low))
 

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..core.smt import Answer
-from ..core.terms import Term
+from ..core.terms import Term, is_float
 from ..core.values import slots_of
 from ..query_log import is_logging
 from .encoding import NoEncoding, equality_query
 from .evaluation import FEW_VALUES, MOST_VALUES, difference
 from .normal_form import NormalForm
-from .ranges import Range
+from .ranges import Range, Ranges
 
 RESOURCE_LIMIT = 4_000_000
 """Z3 resource units for one lemma, some seconds."""
 PRODUCTS = ("mul", "mulf")
+LARGE_SUMS = (1 << 12, 1 << 16, 1 << 20)
+"""From where on sums may be all alike."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,32 @@ def _decide(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> 
     result = _ask(left, right, ranges)
     if result.answer is Answer.UNKNOWN:
         # What the solver does not decide in time, all values of one sum may.
-        return _try(left, right, ranges, MOST_VALUES) or result
+        tried = _try(left, right, ranges, MOST_VALUES) or _try_parts(left, right, dict(ranges))
+        return tried or result
     return result
+
+
+def _try_parts(left: Term, right: Term, ranges: Mapping[Term, Range]) -> LemmaResult | None:
+    """Where the only sum is large, both terms may be the same limit; between, all values are tried.
+
+    So saturation is decided for sums of any size, that of a bias say.
+    """
+    slots = dict.fromkeys([*slots_of(left), *slots_of(right)])
+    if len(slots) != 1 or any(is_float(slot.type) for slot in slots):
+        return None
+    (slot,) = slots
+    low, high = Ranges(ranges).integer(slot)
+    for limit in LARGE_SUMS:
+        outer = [(low, -limit - 1), (limit + 1, high)]
+        if all(a > b or _are_same(left, right, {slot: (a, b)}) for a, b in outer):
+            inner = (slot, (max(low, -limit), min(high, limit)))
+            return _try(left, right, (inner,), MOST_VALUES)
+    return None
+
+
+def _are_same(left: Term, right: Term, ranges: Mapping[Term, Range]) -> bool:
+    form = NormalForm(ranges, shares_slots=True)
+    return form.of(left) is form.of(right)
 
 
 def _have_equal_factors(left: Term, right: Term, ranges: tuple[tuple[Term, Range], ...]) -> bool:

@@ -187,12 +187,24 @@ def _product(value: Term, *parts: Values) -> Values:
     return result
 
 
+def _division(rule: Callable[[Values, Values], Values]) -> Callable[..., Values]:
+    def divide(value: Term, a: Values, b: Values) -> Values:
+        if not np.all(b):
+            raise UnknownOperation(f"{value.operation} by zero")
+        return rule(a, b)
+
+    return divide
+
+
 _RULES: dict[str, Callable[..., Any]] = {
     "add": lambda value, *parts: sum(parts[1:], parts[0]),
     "mul": _product,
     "min": lambda value, a, b: np.minimum(a, b),
     "max": lambda value, a, b: np.maximum(a, b),
     "lt": lambda value, a, b: (a < b).astype(np.int64),
+    "remsi": _division(np.fmod),
+    "divsi": _division(lambda a, b: (a - np.fmod(a, b)) // b),
+    "floordivsi": _division(np.floor_divide),
     "eq": lambda value, a, b: (a == b).astype(np.int64),
     "not": lambda value, a: 1 - a,
     "wrap": _wrap,

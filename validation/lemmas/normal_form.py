@@ -236,10 +236,14 @@ class NormalForm:
         return self.ordered(predicate, "i1", (a, b), None)
 
     def compare_floats(self, old: Term, a: Term, b: Term) -> Term:
-        """A comparison of whole numbers is one of integers."""
+        """A comparison of whole numbers is one of integers, unless ranges decide it."""
         whole = [self.whole(value) for value in (a, b)]
         finite = all(self.ranges.of(value) is not None for value in (a, b))
         predicate = str(old.payload)[1:]
+        if finite and predicate in _ORDER:
+            decided = self.compare(predicate, a, b)
+            if decided.operation == "constant":
+                return decided
         if whole[0] is None or whole[1] is None or not finite or predicate not in _ORDER:
             return term("cmpf", old.type, a, b, payload=old.payload)
         return self.compare(predicate, whole[0], whole[1])

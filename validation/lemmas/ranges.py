@@ -156,6 +156,14 @@ def _whole_float(value: Term, inner: Range) -> Range:
     return (math.floor(inner[0]), math.ceil(inner[1]))
 
 
+def _remainder(value: Term, a: Range, b: Range) -> Range:
+    """C's remainder has the sign of the dividend."""
+    if b[0] <= 0 <= b[1]:
+        return type_range(value.type)
+    most = max(abs(b[0]), abs(b[1])) - 1
+    return (-most if a[0] < 0 else 0, most if a[1] > 0 else 0)
+
+
 def _same(value: Term, inner: Range) -> Range:
     return inner
 
@@ -174,6 +182,7 @@ _RULES: dict[str, Callable[..., Range | None]] = {
     "wrap": _wrap,
     "low_bits": _low_bits,
     "shift": _shift,
+    "remsi": _remainder,
     "nearest_shift": _nearest_shift,
     "to_float": _to_float,
     "mulf": _float_product,

@@ -212,6 +212,19 @@ KERNELS = {
         void k(const int a[8], bool on, int b[8]) {
             for (int i = 0; i < 8; i++) { bool odd = a[i] & 2; if (odd == on) b[i] = odd + on; }
         }""",
+    "statements with a value": """
+        #define NEAREST(x) ({ const __typeof__(x) x_ = (x); \\
+            const long long down = x_; __typeof__(x) rest = x_ - down; \\
+            rest = rest < 0 ? -rest : rest; \\
+            __typeof__(x) result = rest < 0.5 ? down : x_ < 0 ? down - 1 : down + 1; result; })
+        #define SCALED(x, shift) ((shift) > 0 ? (x) >> (shift) : (x) << -(shift))
+        void kernel(const int32_t a[16], int32_t b[16]) {
+            for (int i = 0; i < 16; i++) {
+                auto total = 0;
+                for (int j = 0; j < 3; j++) total += ({ int t = a[i]; t *= j; t; });
+                b[i] = NEAREST(a[i] * 0.3f) + SCALED(a[i], 3) + SCALED(i, -2) + total;
+            }
+        }""",
     "sizeof": """
         void k(const short a[12], long b[2]) {
             int n[7]; b[0] = sizeof(n) / sizeof(n[0]) + sizeof(int) * sizeof(b[0]);
