@@ -220,7 +220,7 @@ KERNELS = {
         #define SCALED(x, shift) ((shift) > 0 ? (x) >> (shift) : (x) << -(shift))
         void kernel(const int32_t a[16], int32_t b[16]) {
             for (int i = 0; i < 16; i++) {
-                auto total = 0;
+                int total = 0;
                 for (int j = 0; j < 3; j++) total += ({ int t = a[i]; t *= j; t; });
                 b[i] = NEAREST(a[i] * 0.3f) + SCALED(a[i], 3) + SCALED(i, -2) + total;
             }
