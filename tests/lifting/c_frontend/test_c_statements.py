@@ -218,7 +218,7 @@ KERNELS = {
             rest = rest < 0 ? -rest : rest; \\
             __typeof__(x) result = rest < 0.5 ? down : x_ < 0 ? down - 1 : down + 1; result; })
         #define SCALED(x, shift) ((shift) > 0 ? (x) >> (shift) : (x) << -(shift))
-        void kernel(const int32_t a[16], int32_t b[16]) {
+        void kernel(const int a[16], int b[16]) {
             for (int i = 0; i < 16; i++) {
                 int total = 0;
                 for (int j = 0; j < 3; j++) total += ({ int t = a[i]; t *= j; t; });
