@@ -12,6 +12,7 @@ from liftproof.validation.core.index import Index, Variable, constant_index
 from liftproof.validation.core.polyhedral import Array, Program, Read, Statement
 from liftproof.validation.core.terms import (
     Term,
+    brief,
     constant,
     constant_value,
     leaves,
@@ -196,3 +197,13 @@ def test_an_array_is_combined_in_one_way() -> None:
                 side.total_kind(user, 0)
         else:
             assert side.total_kind(user, 0) == kind
+
+
+def test_long_values_are_shown_without_their_middle() -> None:
+    """What a person reads names both ends of a value, whatever its length."""
+    value = term("slot", "i32", payload=("input", 0, 0))
+    assert brief(value) == repr(value)
+    for _ in range(40):
+        value = term("add", "int", value, constant(1, "i32"))
+    assert len(brief(value)) < 310 < len(repr(value))
+    assert brief(value)[:9] == repr(value)[:9]

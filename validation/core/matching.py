@@ -31,7 +31,7 @@ from .smt import (
 from .sum_matching import SumMatcher
 from .sum_ranges import sum_range
 from .summands import Valued, sum_of
-from .terms import Term, is_float, substitute, term
+from .terms import Term, brief, is_float, substitute, term
 from .totals import (
     FLOAT_TOTAL,
     align,
@@ -206,7 +206,7 @@ class Matcher:
 
     def _by_lemma(self, context: Context, query: Query, first: Valued, second: Valued) -> None:
         """Different forms: equal for all values of what they have in common."""
-        obligation = f"the value {second.value!r} equals {first.value!r}"
+        obligation = f"the value {brief(second.value)} equals {brief(first.value)}"
         origin = context.final.origin
         answer, model = self.solver.check(query, f"both values occur: {obligation}?", origin)
         if answer is Answer.UNSAT:

@@ -43,6 +43,16 @@ class Term:
         return f"{self.operation}({', '.join(inner)})"
 
 
+LONGEST_TEXT = 300
+
+
+def brief(value: Term) -> str:
+    """A value for a person to read: a long one without its middle."""
+    text = repr(value)
+    half = LONGEST_TEXT // 2
+    return text if len(text) <= LONGEST_TEXT else f"{text[:half]} … {text[-half:]}"
+
+
 _INTERNED: dict[tuple[str, str, tuple[Term, ...], Payload], Term] = {}
 
 
