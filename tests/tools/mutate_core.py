@@ -40,7 +40,7 @@ CORE = (
 TESTS = ("tests/validation",)
 SLOW = 4
 """Seconds after which a test is too slow to be asked about thousands of changes."""
-WORK = 8
+WORK = 20
 """Seconds of tests that a change must survive: as long as they take without it."""
 LIMIT = 20
 """Seconds after which a change counts as noticed: its queries became too hard."""
