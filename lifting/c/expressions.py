@@ -16,12 +16,14 @@ from .bounds import check_access
 from .emitter import Emitter
 from .paths import Paths
 from .places import (
+    cast_pointer,
     known_value,
     memory_subscripts,
     moving_pointer,
     pointed,
     too_many_subscripts,
     walked,
+    without_value,
     write_to_const,
     wrong_subscripts,
 )
@@ -167,35 +169,11 @@ class ExpressionLowering:
             case syntax.StatementExpression():
                 return self._block(expression)
             case syntax.Call(function=name):
-                result = self._call(expression)
-                if result is None:
-                    raise Diagnostic(
-                        f"mismatched types: '{name}' returns nothing, a value is needed here",
-                        expression.location,
-                    )
-                return result
-            case syntax.Member(name=name):
-                raise Diagnostic(
-                    f"the member '{name}' is not one of a structure parameter",
-                    expression.location,
-                    hint="structures may only be parameters",
-                )
+                return _required(self._call(expression), name, expression)
             case syntax.MethodCall(method=name):
-                result = self._method(expression)
-                if result is None:
-                    raise Diagnostic(
-                        f"mismatched types: '{name}' returns nothing, a value is needed here",
-                        expression.location,
-                    )
-                return result
-            case syntax.Construct():
-                raise Diagnostic("a new vector is not supported here", expression.location)
-            case syntax.StringLiteral():
-                raise Diagnostic(
-                    "strings are not supported",
-                    expression.location,
-                    hint="a kernel computes on arrays and scalars; leave printing to its caller",
-                )
+                return _required(self._method(expression), name, expression)
+            case syntax.Member() | syntax.Construct() | syntax.StringLiteral():
+                raise without_value(expression)
 
     def _unary(self, expression: syntax.Unary) -> Value:
         if expression.operator == "&":
@@ -422,7 +400,7 @@ class ExpressionLowering:
             case syntax.Unary(operator="&", operand=operand):
                 return self._address(operand)
             case syntax.Cast(type=type_name, operand=operand) if type_name.derivations:
-                return self._converted_pointer(type_name, operand)
+                return cast_pointer(self.array(operand), type_name)
             case syntax.Binary(operator="+" | "-" as operator, left=left, right=right):
                 if operator == "+" and self._is_array(right):
                     left, right = right, left
@@ -472,19 +450,6 @@ class ExpressionLowering:
             after = pointed(variable, self.array(expression.value), expression.location)
         self.scopes.rebind(after)
         return after
-
-    def _converted_pointer(
-        self, type_name: syntax.TypeName, operand: syntax.Expression
-    ) -> ArrayVariable:
-        array = self.array(operand)
-        if type_name.base != array.element:
-            raise Diagnostic(
-                f"mismatched types: '{array.name}' holds {array.element}, "
-                f"a pointer to {type_name.base} is made of it",
-                type_name.location,
-                hint="declare the parameter with the type that it is used with",
-            )
-        return array
 
     def _address(self, operand: syntax.Expression) -> ArrayVariable:
         if self._is_array(operand):
@@ -622,3 +587,12 @@ class ExpressionLowering:
                 hint="only the loop's step may change it",
             )
         return variable
+
+
+def _required(result: Value | None, name: str, call: syntax.Expression) -> Value:
+    """Return the result of a call. Raises Diagnostic if there is none."""
+    if result is None:
+        raise Diagnostic(
+            f"mismatched types: '{name}' returns nothing, a value is needed here", call.location
+        )
+    return result

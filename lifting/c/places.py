@@ -141,3 +141,31 @@ def known_value(variable: ScalarVariable, location: SourceLocation) -> Value:
             hint="give it a value where it is declared",
         )
     return variable.value
+
+
+def cast_pointer(array: ArrayVariable, type_name: syntax.TypeName) -> ArrayVariable:
+    """Return ``array`` cast to a pointer. Raises Diagnostic if that has another element type."""
+    if type_name.base != array.element:
+        raise Diagnostic(
+            f"mismatched types: '{array.name}' holds {array.element}, "
+            f"a pointer to {type_name.base} is made of it",
+            type_name.location,
+            hint="declare the parameter with the type that it is used with",
+        )
+    return array
+
+
+def without_value(
+    expression: syntax.Member | syntax.Construct | syntax.StringLiteral,
+) -> Diagnostic:
+    """What to say of an expression that no kernel can compute with."""
+    match expression:
+        case syntax.Member(name=name):
+            message = f"the member '{name}' is not one of a structure parameter"
+            hint = "structures may only be parameters"
+        case syntax.Construct():
+            message, hint = "a new vector is not supported here", ""
+        case syntax.StringLiteral():
+            message = "strings are not supported"
+            hint = "a kernel computes on arrays and scalars; leave printing to its caller"
+    return Diagnostic(message, expression.location, hint=hint)
