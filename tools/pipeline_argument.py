@@ -7,7 +7,8 @@ from dataclasses import fields
 from difflib import get_close_matches
 
 from xdsl.passes import ModulePass
-from xdsl.utils.arg_spec import ArgSpec, ArgSpecParseError, parse_pipeline
+from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
+from xdsl.utils.exceptions import ArgSpecParseError
 
 from ..diagnostics import Diagnostic
 

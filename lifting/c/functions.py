@@ -116,6 +116,8 @@ class FunctionLowering:
                     self.loops.lower(statement)
                 case syntax.While() | syntax.Break() | syntax.Continue():
                     raise Diagnostic("this loop is not supported", statement.location)
+                case syntax.Switch() | syntax.Case():
+                    raise Diagnostic("'switch' is not supported", statement.location)
                 case syntax.Return() | syntax.Empty():
                     pass
 

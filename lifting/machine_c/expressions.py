@@ -124,6 +124,12 @@ class Expressions:
                     expression.location,
                     hint="write it as a statement of its own",
                 )
+            case syntax.StatementExpression():
+                raise Diagnostic(
+                    "statements inside an expression are not supported",
+                    expression.location,
+                    hint="write them in front of it",
+                )
             case syntax.StringLiteral():
                 raise Diagnostic("a string has no use here", expression.location)
             case syntax.Member() | syntax.MethodCall() | syntax.Construct():
