@@ -25,6 +25,8 @@ _SORTS: dict[str, Callable[[], Any]] = {
 _NEAREST = z3.RNE
 _CAN_BE_MET = "premises: the values can be in their ranges, and the source defined there"
 """Premises that contradict each other would prove anything."""
+_DECIDED_BY = {"andi": False, "ori": True}
+"""Truth values that decide an operation on truth values, whatever the other operand is."""
 
 
 class NoEncoding(Exception):  # noqa: N818 - it states a property of the input
@@ -150,10 +152,21 @@ class _Encoder:
             if value.operation == "select" and inner:
                 chosen = self.truth(self._done[value.operands[0]])
                 inner = [inner[0], z3.If(chosen, inner[1], inner[2])]
+            elif value.operation in _DECIDED_BY and not all(map(z3.is_true, inner)):
+                inner = [self._unless_decided(value, inner)]
             own = self._own_definedness.get(value)
             parts = [part for part in (own, *inner) if part is not None and not z3.is_true(part)]
             conditions[value] = z3.And(*parts) if parts else z3.BoolVal(True)
         return [] if z3.is_true(conditions[root]) else [conditions[root]]
+
+    def _unless_decided(self, value: Term, inner: Sequence[Any]) -> Any:
+        """When a conjunction or disjunction has a value: C skips what cannot change it."""
+        if value.type != "i1":
+            return z3.And(*inner)
+        truths = [self.truth(self._done[operand]) for operand in value.operands]
+        known = zip(inner, truths, strict=True)
+        decided = [z3.And(part, truth == _DECIDED_BY[value.operation]) for part, truth in known]
+        return z3.Or(z3.And(*inner), *decided)
 
     def where_defined(self, value: Term, condition: Any, result: Any) -> Any:
         """A result that the language leaves open elsewhere."""
