@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.validation.core.certificate import ProofCertificate, SumCertificate
+from liftproof.validation.core.checker import Violation
 from liftproof.validation.core.masked import ADDS_NOTHING
+from liftproof.validation.recheck import check_certificate
 from liftproof.validation.validate import validate
 
 KERNEL = """
@@ -48,3 +54,21 @@ def test_sums_without_masks_assume_no_more() -> None:
     result = validate(source, target)
     assert result.verdict == "proved"
     assert ADDS_NOTHING not in result.assumptions
+
+
+def test_masked_summands_are_no_partners() -> None:
+    """No certificate pairs a summand with one that adds nothing, whose value nobody compares."""
+    masked, like_masked, plain = (
+        parse_c_kernel(KERNEL.format(end="6", weight=weight), "kernel.c")
+        for weight in ("0.0f * p[i][j]", "2.0f * p[i][j]", "p[i][j] * 2.0f")
+    )
+    honest = validate(like_masked, plain).certificate
+    assert isinstance(honest, ProofCertificate)
+    ((question, pairs),) = honest.sums.items()
+    false = SumCertificate(
+        tuple(replace(pair, left=pair.left.replace("2.0", "0.0")) for pair in pairs.forward),
+        tuple(replace(pair, right=pair.right.replace("2.0", "0.0")) for pair in pairs.backward),
+    )
+    certificate = replace(honest, sums={question: false})
+    with pytest.raises(Violation, match="a summand that adds nothing is a partner"):
+        check_certificate(masked, plain, certificate, load_config())

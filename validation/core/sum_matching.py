@@ -75,6 +75,10 @@ class _Direction:
     swapped: bool = False
     """From the target to the source."""
 
+    def needs_none(self, summand: Term) -> bool:
+        """Whether a summand needs no partner; then no value was compared to its own either."""
+        return self.bits == FLOAT_TOTAL and adds_nothing(summand)
+
 
 @dataclass(frozen=True)
 class SumMatcher:
@@ -116,7 +120,7 @@ class SumMatcher:
                 # A claim about one would be taken for one about the other.
                 raise Violation(f"two classes of summands are called {mine.label}", None)
             labels.add(mine.label)
-            if direction.bits == FLOAT_TOTAL and adds_nothing(mine.value.value):
+            if direction.needs_none(mine.value.value):
                 self.assume(ADDS_NOTHING)
                 continue
             here = _Counters(left.side.symbols | dict(direction.context.names) | dict(mine.names))
@@ -173,6 +177,8 @@ class SumMatcher:
         query = premise.copy()
         query.add(holds(pairing.condition, here))
         partner = self._follow(query, here, pairing, direction)
+        if direction.swapped and direction.needs_none(partner.value.value):
+            raise Violation("a summand that adds nothing is a partner", None)
         back: list[str] = []
         if not is_limit(direction.bits):
             back = _leads_back(mine, here, partner, direction.backward, pairing.right)
