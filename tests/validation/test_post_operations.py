@@ -149,7 +149,7 @@ def _near(value: Term, x: int) -> int:
 
 
 def test_evaluation_knows_its_limits() -> None:
-    """Too many values, and conversions that do not fit, are not decided by trying."""
+    """Too many values, and conversions and quotients that do not fit, are not decided."""
     assert difference(X, term("max", "int", X, X), {}, combinations=MOST_VALUES) is None
     large = term("fptosi", "i8", FLOAT)
     wrapped = term("wrap", "int", X, payload=8)
@@ -158,3 +158,7 @@ def test_evaluation_knows_its_limits() -> None:
     found = difference(minus_zero, FLOAT, {X: (0, 0)}, combinations=MOST_VALUES)
     assert found is not None
     assert found[0]
+    overflow = {X: (-128, 127)}
+    for name in ("divsi", "floordivsi"):
+        narrow, wide = (term(name, type, X, integer(-1)) for type in ("i8", "i32"))
+        assert difference(wide, narrow, overflow, combinations=MOST_VALUES) is None

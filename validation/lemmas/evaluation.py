@@ -191,7 +191,11 @@ def _division(rule: Callable[[Values, Values], Values]) -> Callable[..., Values]
     def divide(value: Term, a: Values, b: Values) -> Values:
         if not np.all(b):
             raise UnknownOperation(f"{value.operation} by zero")
-        return rule(a, b)
+        result = rule(a, b)
+        low, high = type_range(value.type)
+        if np.any((result < low) | (result > high)):
+            raise UnknownOperation(f"{value.operation} of the least number by -1")
+        return result
 
     return divide
 
