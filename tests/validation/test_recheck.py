@@ -13,13 +13,18 @@ from typing import Any
 import pytest
 from liftproof.hw.gemmini.config import load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
-from liftproof.validation.core.certificate import InductionCertificate, ProofCertificate
+from liftproof.validation.core.certificate import (
+    FlowCertificate,
+    InductionCertificate,
+    ProofCertificate,
+)
 from liftproof.validation.core.certificate_json import (
     CertificateError,
     certificate_text,
     read_certificate,
 )
 from liftproof.validation.core.checker import Violation
+from liftproof.validation.core.condition import FALSE
 from liftproof.validation.core.polyhedral import Unsupported
 from liftproof.validation.recheck import check_certificate
 from liftproof.validation.trace.api import validate_unrolled
@@ -164,6 +169,16 @@ def test_limits_on_sizes_are_part_of_a_certificate() -> None:
         changed = json.dumps(json.loads(text) | {"precondition": limits})
         with pytest.raises(Violation):
             check_certificate(copy("i"), copy("n - 1 - i"), read_certificate(changed), CONFIG)
+
+
+@pytest.mark.parametrize("parameters", ["const int x[4], int y[4]", "int n, int x[n], int y[n]"])
+def test_premises_that_cannot_be_met_prove_nothing(parameters: str) -> None:
+    """A precondition that is false is refused, for programs without symbolic sizes too."""
+    bodies = (f"void f({parameters}) {{ y[0] = {value}; }}" for value in ("x[0]", "1"))
+    modules = [parse_c_kernel(body, "f.c") for body in bodies]
+    nothing = ProofCertificate(FlowCertificate(), FlowCertificate(), {}, FALSE)
+    with pytest.raises(Violation, match="assumptions on the symbolic sizes can be met"):
+        check_certificate(modules[0], modules[1], nothing, CONFIG)
 
 
 def numbers_in(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from xdsl.ir import Operation
 
 from .certificate import FlowCertificate, Source
+from .condition import TRUE
 from .index import Index
 from .polyhedral import Program, Read, Requirement, Role, Statement
 from .smt import (
@@ -95,8 +96,8 @@ class Checker:
             raise Violation(self.solver.unproved(obligation, answer), None, origin)
 
     def _premises_are_satisfiable(self) -> None:
-        """A proof from contradictory assumptions on the symbols would prove anything."""
-        if not self.program.symbols:
+        """A proof from contradictory assumptions would prove anything."""
+        if not self.program.symbols and self.program.context == TRUE:
             return
         query, _ = self.query()
         premises = "the assumptions on the symbolic sizes can be met"
