@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.validation.extract.structured import single_function
 from liftproof.validation.fuzz import parse_module
 from liftproof.validation.validate import validate
+from xdsl.dialects.builtin import ArrayAttr, StringAttr
 
 LOOPS = """#include <stdint.h>
 void matmul(int m, int n, int k, const int8_t A[m][k], const int8_t B[k][n], int8_t C[m][n]) {
@@ -147,3 +149,21 @@ def test_instructions_that_leave_the_arrays_are_not_excused(kernel) -> None:
     text = padded_instructions(kernel).replace("%M, %c16", "%more_rows, %c16")
     text = text.replace("  %rows =", "  %more_rows = arith.addi %M, %c1 : index\n  %rows =")
     assert validate(parse_c_kernel(PADDED, "k.c"), parse_module(text)).verdict != "proved"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "is_proved"),
+    [(["n - 8"], ["n - 4"], True), ([], ["n - 100"], False), (["n - 100"], ["50 - n"], False)],
+)
+def test_targets_assume_no_more_than_sources(
+    source: list[str], target: list[str], is_proved: bool
+) -> None:
+    """A target may not choose the sizes for which it is right."""
+    modules = [
+        parse_c_kernel(f"void k(int n, const int x[n], int y[n]) {{ y[0] = {value}; }}", "k.c")
+        for value in ("x[0]", "n < 8 ? 1 : x[0]" if is_proved else "n < 50 ? 1 : x[0]")
+    ]
+    for module, facts in zip(modules, (source, target), strict=True):
+        stated = ArrayAttr([StringAttr(fact) for fact in facts])
+        single_function(module).attributes["liftproof.preconditions"] = stated
+    assert (validate(*modules).verdict == "proved") == is_proved

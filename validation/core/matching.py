@@ -26,6 +26,7 @@ from .smt import (
     holds,
     in_domain,
     negation,
+    ranges,
     with_symbols,
 )
 from .sum_matching import SumMatcher
@@ -79,6 +80,7 @@ class Matcher:
     def __post_init__(self) -> None:
         self.assumptions: list[str] = []
         _require_same_inputs(self.source.program, self.target.program)
+        self._require_all_sizes()
         self._sums = SumMatcher(self.solver, self._sums_certificate, self.equal, self._assume)
 
     def output(self, position: int) -> None:
@@ -107,6 +109,21 @@ class Matcher:
                     Valued(self.target, second.shape, second.slots),
                     SAME_ELEMENTS,
                 )
+
+    def _require_all_sizes(self) -> None:
+        """What the target assumes of its parameters must follow from what the source does."""
+        source, target = self.source.program, self.target.program
+        if source.context == target.context:
+            return
+        query, symbols = with_symbols(source)
+        symbols |= query.constants([s for s in target.symbols if s.name not in symbols])
+        # That sizes are at least 1 is listed for both programs.
+        query.add(ranges(target.symbols, symbols))
+        query.add(negation(holds(target.context, symbols)))
+        obligation = "the target assumes no more of its parameters than the source"
+        answer, model = self.solver.check(query, obligation)
+        if answer is not Answer.UNSAT:
+            raise Violation(obligation, model if answer is Answer.SAT else None)
 
     def _is_impossible(self, query: Query, final: Statement) -> bool:
         """Whether two cases never meet, which spares all that would be proved about both."""
