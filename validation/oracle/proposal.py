@@ -45,7 +45,7 @@ class Proposer:
         self._symbols = target.flow.symbols
         self._asked: list[SumQuestion] = []
         self._alone: dict[SumQuestion, SumCertificate | None] = {}
-        self._inner: dict[tuple[TotalName, TotalName, frozenset[str]], _Question] = {}
+        self._inner: dict[tuple[TotalName, TotalName, int, frozenset[str]], _Question] = {}
         """Totals within summands that were paired, with the counters that tell where."""
 
     def certificate(self, asked: SumQuestion) -> SumCertificate:
@@ -93,11 +93,12 @@ class Proposer:
     def _questions(self, asked: SumQuestion) -> Iterator[_Question]:
         known = [
             around
-            for left, right, around in self._inner
-            if (left, right) == (asked.left, asked.right) and around <= set(asked.around)
+            for left, right, depth, around in self._inner
+            if (left, right, depth) == (asked.left, asked.right, asked.depth)
+            and around <= set(asked.around)
         ]
         if known:
-            yield self._inner[asked.left, asked.right, max(known, key=len)]
+            yield self._inner[asked.left, asked.right, asked.depth, max(known, key=len)]
         if asked.depth:
             return
         for mine in self._places(self._source, asked.output, asked.left):
@@ -211,7 +212,8 @@ class Proposer:
                 slots=tuple(pairs.apply_range(slot) for slot in theirs.place.slots),
             )
             here = replace(mine.place, points=points, value=left)
-            key = total_name(left), total_name(right), frozenset(mine.place.names)
+            names = frozenset(mine.place.names)
+            key = total_name(left), total_name(right), mine.place.depth, names
             self._inner.setdefault(key, _Question(here, there))
 
 
