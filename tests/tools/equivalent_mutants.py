@@ -10,7 +10,8 @@ _ALIKE = "both programs are described in the same way"
 EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
     "core.checker": {
         _SHORTCUT: (
-            "Checker._premises_are_satisfiable | condition false: if not self.program.symbols: #1",
+            "Checker._premises_are_satisfiable | condition false: "
+            "if not self.program.symbols and self.program.context == TRUE: #1",
             "Checker._writes_once_per_instruction | condition false: "
             "if _visibly_distinct(statement, [dim.name for dim in own]): #1",
         ),
