@@ -133,7 +133,10 @@ def _accumulator_moves(
     dim = config.dim
     wide = config.max_blocks
     element = config.input_bytes
-    if (funct == Funct.MVIN3 and not loop.low_d) or flags & FULL_WIDTH_BIT:
+    if flags & FULL_WIDTH_BIT:
+        # Moves out of full width carry one block at most, also where a request has room for more.
+        wide, element = 1, config.accumulator_bytes
+    elif funct == Funct.MVIN3 and not loop.low_d:
         wide = max(1, config.max_request_bytes // (dim * config.accumulator_bytes))
         element = config.accumulator_bytes
     j, i = _grid(np.arange(0, loop.j, wide), np.arange(loop.i))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from liftproof.hw.gemmini.config import load_config
+from liftproof.hw.gemmini.config import GemminiConfig, load_config
 from liftproof.hw.gemmini.fields import (
     CONFIG_EX,
     CONFIG_LD,
@@ -64,8 +64,10 @@ def _loop(
     ]
 
 
-def _expand(commands: list[tuple[int, int, int]]) -> list[dict[str, int]]:
-    stream = expand_loops(CommandStream.of(commands), CONFIG)
+def _expand(
+    commands: list[tuple[int, int, int]], config: GemminiConfig = CONFIG
+) -> list[dict[str, int]]:
+    stream = expand_loops(CommandStream.of(commands), config)
     rows: list[dict[str, int]] = []
     for funct, rs1, rs2 in zip(stream.funct, stream.rs1, stream.rs2, strict=True):
         is_pair = funct in (Funct.PRELOAD, Funct.COMPUTE_PRELOADED, Funct.COMPUTE_ACCUMULATED)
@@ -149,6 +151,9 @@ def test_full_width_results_are_stored_tile_by_tile() -> None:
     """Full C leaves as accumulator elements, one tile wide."""
     rows = [row for row in _expand(_loop(1, 2, 1, full_c=1)) if row["funct"] == Funct.MVOUT]
     assert [(row["dram"], row["cols"]) for row in rows] == [(C, 16), (C + 64, 16)]
+    small = _expand(_loop(1, 2, 1, full_c=1), load_config("gemmini-4x4-fp32"))
+    rows = [row for row in small if row["funct"] == Funct.MVOUT]
+    assert [(row["dram"], row["cols"]) for row in rows] == [(C, 4), (C + 16, 4)]
     assert not [row for row in _expand(_loop(c=0)) if row["funct"] == Funct.MVOUT]
 
 
