@@ -35,6 +35,7 @@ from .loop_transforms import tidy
 from .lower_linalg import machine_type
 from .lower_sums import GROUPS, is_sum, post_of_sum
 from .padded import is_zero
+from .pooling.read import is_maximum
 from .post_op import PostOp, recognise_post_op
 from .window_sums_code import Addend, WindowSum, WindowSumsCode
 
@@ -82,7 +83,7 @@ class LowerWindowSumsPass(ModulePass):
 def is_window_sum(function: func.FuncOp) -> bool:
     """Whether the kernel adds up elements of one parameter, without products."""
     try:
-        return len(_arrays(_reduction(function)[0])) == 1
+        return not is_maximum(function) and len(_arrays(_reduction(function)[0])) == 1
     except PassFailedException:
         return False
 
