@@ -47,6 +47,16 @@ def test_masked_summands(weight: str, masked: str, verdict: str) -> None:
     assert (ADDS_NOTHING in result.assumptions) == (verdict == "proved")
 
 
+@pytest.mark.parametrize(
+    "weight", ["0.0f * expf(INFINITY + p[i][j])", "(p[i][j] * 0.0f) * (p[i][j] + INFINITY)"]
+)
+def test_masks_of_what_is_never_finite_are_none(weight: str) -> None:
+    """An assumption that no input meets is not made."""
+    programs = (KERNEL.format(end="6", weight=each) for each in ("0.0f * p[i][j]", weight))
+    source, target = (parse_c_kernel(text, "kernel.c") for text in programs)
+    assert validate(source, target).verdict != "proved"
+
+
 def test_sums_without_masks_assume_no_more() -> None:
     """A sum in another order lists that masked summands are zero only where some are masked."""
     programs = (KERNEL.format(end="6", weight=weight) for weight in ("p[i][j]", "p[i][j]"))

@@ -6,9 +6,10 @@ a sum, unless the other factor is infinite or NaN: that is an assumption, which 
 
 from __future__ import annotations
 
-from math import inf
+from collections.abc import Callable
+from math import inf, isfinite
 
-from .terms import Term, constant_value, is_zero
+from .terms import Term, constant_value, is_zero, subterms
 
 ADDS_NOTHING = (
     "masked summands add nothing: 0·x, 0/y and exp(-inf + x) are 0"
@@ -20,7 +21,7 @@ def adds_nothing(value: Term) -> bool:
     """Whether a float, the summand of a sum, is zero for finite inputs."""
     match value.operation:
         case "mulf":
-            return any(_is_nothing(operand) for operand in value.operands)
+            return _prevails(value, _is_nothing)
         case "divf":
             return _is_nothing(value.operands[0])
         case "exp":
@@ -33,7 +34,15 @@ def _is_nothing(value: Term) -> bool:
     return is_zero(value) or adds_nothing(value)
 
 
+def _prevails(value: Term, masks: Callable[[Term], bool]) -> bool:
+    """Whether an operand masks the others, none of which is seen to be infinite for all inputs."""
+    others = [operand for operand in value.operands if not masks(operand)]
+    numbers = [constant_value(part) for other in others for part in subterms(other)]
+    finite = all(number is None or isfinite(number) for number in numbers)
+    return finite and len(others) < len(value.operands)
+
+
 def _is_minus_infinity(value: Term) -> bool:
     if value.operation == "addf":
-        return any(map(_is_minus_infinity, value.operands))
+        return _prevails(value, _is_minus_infinity)
     return constant_value(value) == -inf
