@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -72,6 +73,10 @@ class WorkerPool(Executor):
             self._start()
         return future
 
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for all tasks, after an exception only for those that run."""
+        self.shutdown(cancel_futures=kind is not None)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         with self._lock:
             if cancel_futures:
@@ -121,14 +126,15 @@ def worker_pool(jobs: int | None = None) -> WorkerPool:
     context.set_forkserver_preload(["liftproof.tools.worker_start"])
     return WorkerPool(
         [
-            ProcessPoolExecutor(1, context, initializer=limit_memory)
+            ProcessPoolExecutor(1, context, initializer=prepare_worker)
             for _ in range(jobs or usable_cores())
         ]
     )
 
 
-def limit_memory() -> None:
-    """Bound this process's address space."""
+def prepare_worker() -> None:
+    """Bound this process's address space; leave an interrupt to the one that it works for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = WORKER_MEMORY if hard == resource.RLIM_INFINITY else min(WORKER_MEMORY, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from liftproof.tools.workers import WorkerPool
+from liftproof.tools.workers import WorkerPool, worker_pool
 
 
 def pool(workers: int) -> WorkerPool:
@@ -60,3 +61,19 @@ def test_shutdown_waits_for_tasks_or_cancels_them() -> None:
     waited.shutdown()
     assert kept.result() == 1
     assert dropped.cancelled()
+
+
+def test_an_interrupt_is_left_to_the_main_process() -> None:
+    """A worker goes on with its task, so that it prints no traceback of its own."""
+    with worker_pool(1) as executor:
+        assert executor.submit(signal.raise_signal, signal.SIGINT).exception(timeout=60) is None
+
+
+def test_after_an_exception_only_running_tasks_end() -> None:
+    """What waits when the pool is left by an exception is not run."""
+    gate, executor = threading.Event(), pool(1)
+    executor.submit(gate.wait, 10)
+    waiting = executor.submit(int, "1")
+    threading.Timer(0.1, gate.set).start()
+    executor.__exit__(KeyboardInterrupt, None, None)
+    assert waiting.cancelled()
