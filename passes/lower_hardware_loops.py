@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.gemmini import ActivationAttr, ActivationKind, ConfigExOp, ConfigLdOp, ConfigStOp
+from ..dialects.gemmini import ActivationAttr, ConfigExOp, ConfigLdOp, ConfigStOp
 from ..dialects.gemmini.loops import LoopWsOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from ..hw.gemmini.library_tiles import choose_tiles, fits_hardware_loop
@@ -242,16 +242,13 @@ class _Code:
         what, dim = self.what, self.config.dim
         insert = tree.index.insert
         insert(ConfigExOp(a_transpose=what.a.transposed, b_transpose=what.b.transposed))
-        scale = 1.0 if self.post.scale is None else self.post.scale
-        insert(ConfigStOp(self.c.stride * self.c.bytes, self._activation(), scale))
+        post = self.post
+        insert(ConfigStOp(self.c.stride * self.c.bytes, post.activation, post.factor))
         insert(ConfigLdOp(self.a.stride * self.a.bytes, dim, channel=0))
         insert(ConfigLdOp(self.b.stride * self.b.bytes, dim, channel=1))
         if self.d is not None:
             stride = 0 if what.init_broadcast else self.d.stride * self.d.bytes
             insert(ConfigLdOp(stride, dim, channel=2))
-
-    def _activation(self) -> ActivationKind:
-        return ActivationKind.RELU if self.post.relu else ActivationKind.NONE
 
     def _sum(self, i: tuple[Form, int], j: tuple[Form, int], *, loads_b: bool = True) -> list[Item]:
         """One block of C: the first part of its sums, equal ones, and the last."""
@@ -312,7 +309,7 @@ class _Code:
                         "bounds": DenseArrayBase.from_list(i64, bounds),
                         "pads": DenseArrayBase.from_list(i64, pads),
                         "strides": DenseArrayBase.from_list(i64, strides),
-                        "activation": ActivationAttr(self._activation()),
+                        "activation": ActivationAttr(self.post.activation),
                         "b_spad_id": IntegerAttr(LAST_HALF if self.stay else 0, i64),
                         **{name: UnitAttr() for name, holds in flags.items() if holds},
                     },

@@ -150,7 +150,7 @@ class _Lowering:
         array = array_type(op.source)
         alloc = _alloc(op.buffer)
         row_bytes = row_stride(array, *op.rows_along)
-        shrunk = space_of_buffer(alloc) == LocalSpace.ACC and _bytes(array) != _bytes(
+        shrunk = space_of_buffer(alloc) == LocalSpace.ACC and element_bytes(array) != element_bytes(
             buffer_type(alloc)
         )
         stride = 0 if op.has_one_row else row_bytes
@@ -279,10 +279,10 @@ def array_type(array: SSAValue) -> MemRefType[Attribute]:
 
 def row_stride(array: MemRefType[Attribute], dimension: int, step: int) -> int:
     """Bytes from one row of a move to the next."""
-    return step * prod(array.get_shape()[dimension + 1 :]) * _bytes(array)
+    return step * prod(array.get_shape()[dimension + 1 :]) * element_bytes(array)
 
 
-def _bytes(type: MemRefType[Attribute]) -> int:
+def element_bytes(type: MemRefType[Attribute]) -> int:
     """Bytes of one element."""
     assert isinstance(type.element_type, FixedBitwidthType)
     return type.element_type.size

@@ -19,6 +19,7 @@ from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
+from ..dialects.gemmini import ActivationKind
 from .evaluate import NotElementWiseError, Values, evaluate_body
 from .kernel import refusal
 
@@ -31,6 +32,16 @@ class PostOp:
 
     relu: bool = False
     scale: float | None = None
+
+    @property
+    def activation(self) -> ActivationKind:
+        """What the store unit is configured to apply first."""
+        return ActivationKind.RELU if self.relu else ActivationKind.NONE
+
+    @property
+    def factor(self) -> float:
+        """The scale that the store unit is configured for; sums in full width ignore it."""
+        return 1.0 if self.scale is None else self.scale
 
 
 def recognise_post_op(

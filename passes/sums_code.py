@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import FixedBitwidthType, MemRefType
 from xdsl.ir import SSAValue
 
 from ..dialects.gemmini import (
     AccOp,
-    ActivationKind,
     ConfigLdOp,
     ConfigStOp,
     MvinOp,
@@ -20,6 +18,7 @@ from ..hw.gemmini.config import GemminiConfig
 from .coalesce import Form
 from .instruction_tree import Item, Need, TreeBuilder, insert_fence
 from .loop_items import Loops, plus
+from .lower_tiles import array_type, element_bytes
 from .post_op import PostOp
 
 
@@ -43,7 +42,7 @@ class SumsCode:
         self.arrays = arrays
         self.loops = Loops()
         widest = max(_bytes(arrays[position]) for position in what.arrays)
-        self.columns = config.dim * max(1, config.max_request_bytes // widest // config.dim)
+        self.columns = config.dim * config.blocks_per_move(widest)
         """Elements side by side in one row of a move."""
         self.move = self.columns * config.dim
         self.half = config.acc_rows // 2
@@ -90,8 +89,6 @@ class SumsCode:
 
     def _stores(self, first: Form, count: int, turn: Form) -> list[Item]:
         out, post, dim = self.arrays[self.what.out], self.what.post, self.config.dim
-        activation = ActivationKind.RELU if post.relu else ActivationKind.NONE
-        scale = 1.0 if post.scale is None else post.scale
 
         def store(place: Form, row: Form, rows: int, cols: int) -> list[Item]:
             def some(column: Form, size: int) -> list[Item]:
@@ -108,7 +105,7 @@ class SumsCode:
             return self.loops.pieces(cols, dim, "column", some)
 
         stride = self.columns * _bytes(out)
-        need = Need("store", stride, lambda: ConfigStOp(stride, activation, scale))
+        need = Need("store", stride, lambda: ConfigStOp(stride, post.activation, post.factor))
         return [need, *self._moves(count, store)]
 
     def _moves(self, count: int, make: Callable[[Form, Form, int, int], list[Item]]) -> list[Item]:
@@ -135,13 +132,8 @@ class SumsCode:
 
 
 def _elements(array: SSAValue) -> int:
-    assert isinstance(array.type, MemRefType)
-    return array.type.get_shape()[0]
+    return array_type(array).get_shape()[0]
 
 
 def _bytes(array: SSAValue) -> int:
-    """Bytes of one element."""
-    assert isinstance(array.type, MemRefType)
-    element = array.type.element_type
-    assert isinstance(element, FixedBitwidthType)
-    return element.size
+    return element_bytes(array_type(array))

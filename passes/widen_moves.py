@@ -7,7 +7,7 @@ from typing import Self
 
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import FixedBitwidthType, MemRefType, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
@@ -24,6 +24,7 @@ from .index_math import (
 )
 from .kernel import accesses, config_of, iv_of, refusal, schedulable_kernel
 from .loop_transforms import index_builder, tidy
+from .lower_tiles import array_type, element_bytes
 from .schedule_space import applicable
 
 
@@ -68,9 +69,8 @@ def _widen(index: IndexBuilder, move: LoadOp | StoreOp, config: GemminiConfig, l
         blocks = min(blocks, limit)
     if blocks < 2 or not _adjacent(move, iv_of(loop), config.dim):
         return False
-    array = move.source if isinstance(move, LoadOp) else move.target
-    assert isinstance(array.type, MemRefType)
-    columns = array.type.get_shape()[-1]
+    array = array_type(move.source if isinstance(move, LoadOp) else move.target)
+    columns = array.get_shape()[-1]
     whole = constant_value(move.cols) == config.dim
     if not whole and not _is_ragged_width(move, columns, config.dim):
         return False
@@ -92,15 +92,12 @@ def carried_blocks(move: LoadOp | StoreOp, config: GemminiConfig) -> int:
 
     A full-width store of the accumulator carries one tile (StoreController.scala:225).
     """
-    array = move.source if isinstance(move, LoadOp) else move.target
-    assert isinstance(array.type, MemRefType)
+    array = array_type(move.source if isinstance(move, LoadOp) else move.target)
     if isinstance(move, LoadOp) and move.diagonal is not None:
         return 1
     if isinstance(move, StoreOp) and move.scale is None and config.is_integer:
         return 1
-    element = array.type.element_type
-    assert isinstance(element, FixedBitwidthType)
-    return max(1, config.max_request_bytes // (config.dim * element.size))
+    return config.blocks_per_move(element_bytes(array))
 
 
 def _adjacent(move: LoadOp | StoreOp, variable: SSAValue, dim: int) -> bool:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import FixedBitwidthType, MemRefType
+from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Operation, SSAValue
 
 from ..dialects.gemmini import (
     AccOp,
-    ActivationKind,
     ConfigLdOp,
     ConfigStOp,
     MvinOp,
@@ -24,6 +23,7 @@ from .coalesce import Form
 from .instruction_tree import Item, Need, TreeBuilder, insert_fence
 from .loop_items import Loops, plus, times
 from .lower_linalg import tile_step
+from .lower_tiles import array_type, element_bytes
 from .post_op import PostOp
 
 CHANNELS = 3
@@ -62,11 +62,11 @@ class WindowSumsCode:
     ) -> None:
         self.what = what
         self.config = config
-        self.arrays = [_type(array) for array in arrays]
+        self.arrays = [array_type(array) for array in arrays]
         self.values = arrays
         self.loops = Loops()
-        widest = max(_bytes(self.arrays[each.array]) for each in what.addends)
-        self.columns = config.dim * max(1, config.max_request_bytes // widest // config.dim)
+        widest = max(element_bytes(self.arrays[each.array]) for each in what.addends)
+        self.columns = config.dim * config.blocks_per_move(widest)
         """Columns of a tile, which takes as many rows of the accumulator."""
         self.half = config.acc_rows // 2
         self.groups = max(1, min(groups, self.half // self.columns))
@@ -148,7 +148,7 @@ class WindowSumsCode:
     def _loads(self, block: _Block, addend: Addend, at: Values, number: int) -> list[Item]:
         array, values = self.arrays[addend.array], {**block.values, **at}
         stride = self._row_bytes(array, addend.subscripts)
-        shrunk = _bytes(array) < self.config.accumulator_bytes
+        shrunk = element_bytes(array) < self.config.accumulator_bytes
         channel = number % CHANNELS
 
         def load(tile: _Tile) -> Item:
@@ -173,8 +173,6 @@ class WindowSumsCode:
         post, out = self.what.post, self.what.out
         forms: list[Form] = [{loop: 1} for loop in self.what.target]
         stride = self._row_bytes(self.arrays[out], forms)
-        activation = ActivationKind.RELU if post.relu else ActivationKind.NONE
-        scale = 1.0 if post.scale is None else post.scale
 
         def store(tile: _Tile) -> Item:
             def build(tree: TreeBuilder) -> None:
@@ -187,7 +185,7 @@ class WindowSumsCode:
 
         # The store unit takes sums as they are from one block of columns only.
         width = self.config.dim if post.scale is None else self.columns
-        need = Need("store", stride, lambda: ConfigStOp(stride, activation, scale))
+        need = Need("store", stride, lambda: ConfigStOp(stride, post.activation, post.factor))
         return [need, *self._tiles(block, width, store)]
 
     def _tiles(self, block: _Block, width: int, make: Callable[[_Tile], Item]) -> list[Item]:
@@ -239,11 +237,11 @@ class WindowSumsCode:
     def _row_bytes(self, array: MemRefType, subscripts: Sequence[Form]) -> int:
         """Bytes from one row of a tile to the next."""
         if self.row is None:
-            return self.columns * _bytes(array)
+            return self.columns * element_bytes(array)
         step = 0
         for extent, form in zip(array.get_shape(), subscripts, strict=True):
             step = step * extent + form.get(self.row, 0)
-        return step * _bytes(array)
+        return step * element_bytes(array)
 
 
 @dataclass(frozen=True)
@@ -276,14 +274,3 @@ def _inserted(form: Form, values: Values) -> Form:
     """A subscript with the loops of the program for those of the sum."""
     terms = (times(values.get(x, {}), factor) for x, factor in form.items() if x is not None)
     return plus(form.get(None, 0), *terms)
-
-
-def _type(array: SSAValue) -> MemRefType:
-    assert isinstance(array.type, MemRefType)
-    return array.type
-
-
-def _bytes(type: MemRefType) -> int:
-    """Bytes of one element."""
-    assert isinstance(type.element_type, FixedBitwidthType)
-    return type.element_type.size

@@ -101,8 +101,12 @@ class GemminiConfig:
 
     @property
     def max_blocks(self) -> int:
-        """Column blocks of ``dim`` elements that one scratchpad move may carry (64 B requests)."""
-        return max(1, self.max_request_bytes // (self.dim * self.input_bytes))
+        """Column blocks that one scratchpad move may carry."""
+        return self.blocks_per_move(self.input_bytes)
+
+    def blocks_per_move(self, element_bytes: int) -> int:
+        """Column blocks of ``dim`` elements that one move may carry (64 B requests)."""
+        return max(1, self.max_request_bytes // (self.dim * element_bytes))
 
     @property
     def loads_in_flight(self) -> int:

@@ -187,9 +187,7 @@ def _read_conv(
         c_start=halves.next_c(parameters["output"] != 0) if halves is not None else 0,
         dim=config.dim,
         blocks=config.max_blocks,
-        accumulator_blocks=max(
-            1, config.max_request_bytes // (config.dim * config.accumulator_bytes)
-        ),
+        accumulator_blocks=config.blocks_per_move(config.accumulator_bytes),
         input_bytes=config.input_bytes,
         accumulator_bytes=config.accumulator_bytes,
     )

@@ -137,8 +137,8 @@ def _accumulator_moves(
         # Moves out of full width carry one block at most, also where a request has room for more.
         wide, element = 1, config.accumulator_bytes
     elif funct == Funct.MVIN3 and not loop.low_d:
-        wide = max(1, config.max_request_bytes // (dim * config.accumulator_bytes))
         element = config.accumulator_bytes
+        wide = config.blocks_per_move(element)
     j, i = _grid(np.arange(0, loop.j, wide), np.arange(loop.i))
     words = encode(
         MOVE,

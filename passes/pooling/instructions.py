@@ -11,7 +11,6 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects.gemmini import (
     AccOp,
-    ActivationKind,
     ConfigLdOp,
     ConfigStOp,
     MvinOp,
@@ -268,12 +267,9 @@ class PoolingCode:
             "left_pad": pads[1],
         }
         stride, post = pixel_bytes(self.out), pooling.post
-        activation = ActivationKind.RELU if post.relu else ActivationKind.NONE
 
         def configure() -> Operation:
-            return ConfigStOp(
-                stride, activation, 1.0 if post.scale is None else post.scale, **fields
-            )
+            return ConfigStOp(stride, post.activation, post.factor, **fields)
 
         return Need("store", tuple(fields.items()), configure)
 

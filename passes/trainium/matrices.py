@@ -12,7 +12,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.utils.exceptions import PassFailedException
 
-from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
+from .leading_dimensions import common_dimensions, leading_size, results_of, with_leading_sizes
 from .tensor_functions import element_type, output_positions, tensor_sizes
 
 
@@ -78,8 +78,8 @@ def product_of(function: func.FuncOp) -> Product:
     """The product that is all of a function; raises ``PassFailedException`` for others."""
     result = _one_result(function)
     operation = _unrounded(result).owner
-    others = [op for op in function.body.block.ops if op not in (operation, result.owner)]
-    others.pop()
+    *operations, _ = function.body.block.ops
+    others = [op for op in operations if op not in (operation, result.owner)]
     if not all(isinstance(op, tensor.EmptyOp | linalg.FillOp | arith.ConstantOp) for op in others):
         raise PassFailedException("trn-lower-matmul needs a product and nothing else")
     if not isinstance(operation, Operation) or len(operation.operands) != 3:
@@ -106,10 +106,10 @@ def product_of(function: func.FuncOp) -> Product:
 
 
 def _one_result(function: func.FuncOp) -> SSAValue:
-    returned = function.body.block.last_op
-    if not isinstance(returned, func.ReturnOp) or len(returned.arguments) != 1:
+    results = results_of(function)
+    if len(results) != 1:
         raise PassFailedException("trn-lower-matmul needs one result")
-    return returned.arguments[0]
+    return results[0]
 
 
 def _unrounded(result: SSAValue) -> SSAValue:
