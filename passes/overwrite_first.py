@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from xdsl.context import Context
-from xdsl.dialects import func, memref, scf
+from xdsl.dialects import memref, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
@@ -39,7 +39,7 @@ class OverwriteFirstPass(ModulePass):
             raise refusal(function, "has no tile.zero")
         index = index_builder(function)
         for zero in zeros:
-            _overwrite(index, function, zero)
+            _overwrite(index, zero)
         tidy(function)
 
     @classmethod
@@ -47,7 +47,7 @@ class OverwriteFirstPass(ModulePass):
         return applicable(ctx, module_op, [cls()])
 
 
-def _overwrite(index: IndexBuilder, function: func.FuncOp, zero: ZeroOp) -> None:
+def _overwrite(index: IndexBuilder, zero: ZeroOp) -> None:
     product = _product_of(zero)
     scope = _common_scope(zero, product)
     if not covers(zero, zero.slot, product, product.c_slot):

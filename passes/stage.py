@@ -9,7 +9,7 @@ from typing import Self
 from xdsl.context import Context
 from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
@@ -131,15 +131,14 @@ class _Staging:
         self.index = index_builder(self.function)
         shape = buffer_type(self.buffer).get_shape()[:-2]
         new = resized(self.buffer, [*extents.values(), *shape])
-        block = self.scope.body.blocks[0]
-        statement = statement_in(block, common[0])
+        statement = statement_in(self.scope.body.block, common[0])
         behind = statement.next_op
         for move in self.moves:
             after = isinstance(move, StoreOp)
             point = behind if after else statement
             assert point is not None
             self.index.at(InsertPoint.before(point))
-            self._rebuild(move, new, common, needed, block)
+            self._rebuild(move, new, common, needed)
         slots = [iv_of(loop) for loop in needed]
         for product in self.products:
             redirect(product, self.buffer.memref, new.memref, lambda old: [*slots, *old])
@@ -210,7 +209,6 @@ class _Staging:
         new: memref.AllocOp,
         common: Sequence[scf.ForOp],
         needed: Sequence[scf.ForOp],
-        block: Block,
     ) -> None:
         index = self.index
         mapping: dict[SSAValue, SSAValue] = {}

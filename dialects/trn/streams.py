@@ -21,8 +21,6 @@ from .instruction import STREAM, EngineInstruction, stream_engine
 from .tensor_engine import NcMatmulOp
 from .types import Engine, EngineAttr, SemaphoreType
 
-DMA_TRIGGERS = (Engine.SP, Engine.ACT, Engine.POOL, Engine.PE, Engine.DVE)
-"""A DMA may be started by any sequencer."""
 _TILE_ONLY = (NcMatmulOp, DmaCopyOp, DmaTransposeOp)
 
 

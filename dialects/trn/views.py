@@ -47,7 +47,7 @@ from .limits import (
     SBUF_FREE_ELEMENTS,
 )
 from .rules import require_partition_start
-from .types import Space, SpaceAttr, ViewType, element_bytes, require_element_type, space_of
+from .types import Space, ViewType, element_bytes, require_element_type, space_of
 
 I64 = IntegerAttr.constr(i64)
 
@@ -381,8 +381,3 @@ def first_partition(buffer: SSAValue) -> int:
     if isinstance(owner, ReshapeOp):
         return first_partition(owner.source)
     return owner.partition.value.data if isinstance(owner, SbufOp | PsumOp) else 0
-
-
-def buffer_space(space: Space) -> SpaceAttr:
-    """The memory space attribute for a buffer type."""
-    return SpaceAttr(space)

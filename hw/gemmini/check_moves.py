@@ -23,7 +23,7 @@ def check_moves_in(findings: Findings, moves: NDArray[Any], config: GemminiConfi
     findings.add(index, (rows < 1) | (rows > dim), "moves {} rows, not 1 to {}", rows, dim)
     findings.add(index, (cols < 1) | (cols > limit), "moves {} columns, not 1 to {}", cols, limit)
     findings.add(index, moves["is_none"] == 1, "moves in to no address")
-    check_address(findings, moves, "", config)
+    check_address(findings, moves, "")
     blocks = -(-cols // dim)
     last = moves["row"] + (blocks - 1) * moves["block_stride"] + rows
     check_end(findings, index, in_acc, last, config)
@@ -64,7 +64,7 @@ def check_moves_out(findings: Findings, moves: NDArray[Any], config: GemminiConf
     wide_full = is_full & (cols > dim)
     findings.add(index, wide_full, "a full-width move out of {} columns, more than {}", cols, dim)
     findings.add(index, moves["is_none"] == 1, "moves out from no address")
-    check_address(findings, moves, "", config, norm_allowed=config.has_normalizations)
+    check_address(findings, moves, "", norm_allowed=config.has_normalizations)
     blocks = -(-cols // dim)
     last = moves["row"] + (blocks - 1) * dim + rows
     pixels = moves["out_rows"] * moves["out_cols"]

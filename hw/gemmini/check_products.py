@@ -33,7 +33,7 @@ def check_products(findings: Findings, products: NDArray[Any], config: GemminiCo
         if name != "c":
             from_acc = exists & (products[f"{name}_in_accumulator"] == 1)
             findings.add(owner, from_acc, f"{title} lies in the accumulator")  # F: assert
-        check_address(findings, products, f"{name}_", config, index=owner, exists=exists)
+        check_address(findings, products, f"{name}_", index=owner, exists=exists)
     _check_operand_ends(findings, products, config, at_preload)
     flips = np.cumsum(products["preloaded"]) > 0
     findings.add(index, ~flips, "uses the operand in the array, but none was loaded")

@@ -45,7 +45,6 @@ def check_address(
     findings: Findings,
     table: NDArray[Any],
     prefix: str,
-    config: GemminiConfig,
     *,
     index: NDArray[np.int64] | None = None,
     exists: Any = True,

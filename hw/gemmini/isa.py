@@ -72,12 +72,8 @@ def is_garbage(local: int) -> bool:
     return (local >> 29) & 7 == 7 and local & 0x7FFF == 0x7FFF
 
 
-def pack_local(local: int, cols: int, rows: int) -> int:
-    """``[31:0] local address, [47:32] cols, [63:48] rows``: the common operand of all moves."""
-    return local | (cols << 32) | (rows << 48)
-
-
 def local_of(operand: int) -> int:
+    """Of the common operand of all moves: ``[31:0] local address, [47:32] cols, [63:48] rows``."""
     return operand & 0xFFFFFFFF
 
 

@@ -90,10 +90,8 @@ class TrainiumConfig:
     """[D] Of a kernel: 8 to 12 µs (v3: 20 µs)."""
 
     # DMA.
-    dma_engines: int = 16
-    """[V] Per core; each takes the rows of 8 partitions."""
     dma_engine_rate: float = 24.6
-    """[D] Bytes per ns of one engine, of which the documentation gives 27.2 in theory."""
+    """[D] Bytes per ns of each engine, of which the documentation gives 27.2 in theory."""
     dma_descriptor_ns: float = 50.0
     """[D] Of each descriptor besides its bytes: 4 KiB take 217 ns (302 GB/s in all; the best
     measured kernel moves 294), rows of 256 B and 512 B those of the measured rope."""
@@ -154,7 +152,6 @@ _POSITIVE = (
     "act_ghz",
     "pool_ghz",
     "load_stationary_speedup",
-    "dma_engines",
     "dma_engine_rate",
     "dma_descriptor_bytes",
     "hbm_rate",

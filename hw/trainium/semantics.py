@@ -121,11 +121,6 @@ class Values(Protocol[Value]):
 # Index maps.
 
 
-def transpose_source(p: Any, f: Any) -> tuple[Any, Any]:
-    """Row and column of the source of element ``(p, f)`` of a transpose."""
-    return f, p
-
-
 def shuffle_source(p: int, mask: Sequence[int]) -> int | None:
     """The partition that a shuffle copies to partition p; None leaves it as it is."""
     entry = mask[p % QUADRANT]

@@ -107,7 +107,7 @@ class LoopLowering:
         step, upward = self._step(header)
         bound = self._expressions.value(header.bound)
         bound = self._converted_bound(header, initial, bound, upward)
-        operator = self._operator(header, kind, upward)
+        operator = _operator(header, upward)
         limit = self._arithmetic.polynomial(bound, variable.name)
         start = self._arithmetic.polynomial(initial, variable.name)
         self._check_termination(header, kind, (start, limit, bound.interval), step, upward)
@@ -189,16 +189,6 @@ class LoopLowering:
         if bound.type.signed and not kind.signed and bound.interval.low < 0 and kind.bits == 64:
             self._assume("the bound of the loop is not negative", location)
         return self._arithmetic.convert(bound, kind)
-
-    def _operator(self, header: LoopHeader, kind: CInteger, upward: bool) -> str:
-        expected = ("<", "<=") if upward else (">", ">=")
-        if header.operator not in (*expected, "!="):
-            raise Diagnostic(
-                f"the loop variable '{header.variable}' moves away from its bound",
-                header.bound.location,
-                hint="check the direction of the step and of the comparison",
-            )
-        return header.operator
 
     def _check_termination(
         self,
@@ -517,3 +507,14 @@ def _endless(header: LoopHeader, reason: str, location: SourceLocation) -> Diagn
         location,
         hint="use a wider or a signed type for the loop variable, or change the bound",
     )
+
+
+def _operator(header: LoopHeader, upward: bool) -> str:
+    expected = ("<", "<=") if upward else (">", ">=")
+    if header.operator not in (*expected, "!="):
+        raise Diagnostic(
+            f"the loop variable '{header.variable}' moves away from its bound",
+            header.bound.location,
+            hint="check the direction of the step and of the comparison",
+        )
+    return header.operator

@@ -172,7 +172,7 @@ class Checker:
         end = range.upper
         if not invariant.holds_early and not self._is_entered(execution, range):
             end = select(compare("sle", range.lower, end), end, range.lower)
-        memory.update(_havoc(memory, arrays) | _only(invariant.at(end), arrays))
+        memory.update(_havoc(arrays) | _only(invariant.at(end), arrays))
         execution.path.extend(invariant.conditions(end, memory))
 
     def _is_entered(self, execution: Execution, range: Range) -> bool:
@@ -211,7 +211,7 @@ class Checker:
         loop: scf.ForOp,
     ) -> None:
         counter = Symbol(INDEX, range.counter.name)
-        body = memory | _havoc(memory, arrays) | _only(invariant.at(counter), arrays)
+        body = memory | _havoc(arrays) | _only(invariant.at(counter), arrays)
         within = (compare("sle", range.lower, counter), compare("slt", counter, range.upper))
         conditions = invariant.conditions(counter, body)
         held = {array: body[array] for array in arrays}
@@ -252,7 +252,7 @@ def _only(memory: Memory, arrays: list[SSAValue]) -> Memory:
     return {array: memory[array] for array in arrays if array in memory}
 
 
-def _havoc(memory: Memory, arrays: list[SSAValue]) -> Memory:
+def _havoc(arrays: list[SSAValue]) -> Memory:
     """Contents of which nothing is known."""
     scope = Symbol(INDEX, "any")
     found: Memory = {}

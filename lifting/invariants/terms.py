@@ -9,7 +9,7 @@ terms are one object.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -257,6 +257,3 @@ def with_children(term: Term, parts: tuple[Term, ...]) -> Term:
             return raw_fold(term.recurrence, term.which, parts[:-1], parts[-1])
         case _:
             return term
-
-
-Substitution = Mapping[Term, Term]

@@ -36,9 +36,6 @@ POINTER_BYTES = 8
 TABLE_LIMIT = 256
 """Elements of a local array that a computed subscript may choose from."""
 
-Typed = tuple[CScalar, tuple[int, ...]]
-"""An element type and the extents of an array of it; () for a scalar."""
-
 
 class Expressions:
     """Evaluates expressions with the variables in ``scopes``; none of it changes them."""

@@ -94,7 +94,7 @@ def _nc_matmul(tiles: Tiles, arguments: Arguments) -> View:
         tiles.accumulate(stationary, moving, dst, arguments.node, given)
         return dst
     dst = tiles.new((free_size(stationary), free_size(moving)), FLOAT32, Space.PSUM)
-    tiles.product(stationary, moving, dst, arguments.node)
+    tiles.product(stationary, moving, dst)
     return dst
 
 

@@ -273,7 +273,7 @@ def _matmul(tiles: Tiles, arguments: Arguments) -> View:
         turned = tiles.transpose(left, None, node)
         left = tiles.to_sbuf(turned, node) if turned.space == Space.PSUM else turned
     dst = tiles.new((free_size(left), free_size(right)), FLOAT32, Space.PSUM)
-    tiles.product(left, right, dst, node)
+    tiles.product(left, right, dst)
     return dst
 
 

@@ -261,14 +261,14 @@ class Tiles:
         flat = self.flat(view)
         if width <= MOVING_COLUMNS:
             product = self.new((count, *view.shape[1:]), FLOAT32, Space.PSUM)
-            self.product(ones, flat, product, node)
+            self.product(ones, flat, product)
             return product
         result = self.new((count, *view.shape[1:]), view.dtype)
         flat_result = self.flat(result)
         for start in range(0, width, MOVING_COLUMNS):
             size = min(MOVING_COLUMNS, width - start)
             product = self.new((count, size), FLOAT32, Space.PSUM)
-            self.product(ones, _columns(flat, start, size), product, node)
+            self.product(ones, _columns(flat, start, size), product)
             self.copy(product, _columns(flat_result, start, size), node)
         return result
 
@@ -473,7 +473,7 @@ class Tiles:
         self.emit(op, dst)
         return dst
 
-    def product(self, stationary: View, moving: View, dst: View, node: ast.AST) -> None:
+    def product(self, stationary: View, moving: View, dst: View) -> None:
         """A matrix product that overwrites."""
         operands = [self.operand(value) for value in (stationary, moving, dst)]
         op = trn.NcMatmulOp(*operands)

@@ -10,7 +10,7 @@ Part of the trusted core: the checker takes these texts at their word.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -327,7 +327,3 @@ def extremum(kind: str, left: Index, right: Index) -> Index:
     if left_is_larger:
         return right if kind == "min" else left
     return Index.of(Extremum(kind, left, right))
-
-
-def smt_tuple(indices: Sequence[Index], names: Mapping[str, str]) -> list[str]:
-    return [index.smt.format_map(names) for index in indices]

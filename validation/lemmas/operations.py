@@ -110,7 +110,7 @@ def _float_difference(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
     return form.ordered("addf", old.type, (a, _float_negation(form, old, b)), None)
 
 
-def _float_limit(kind: str, nan_free: bool) -> Callable[..., Term]:
+def _float_limit(kind: str) -> Callable[..., Term]:
     def rule(form: NormalForm, old: Term, a: Term, b: Term) -> Term:
         finite = form.ranges.of(a) is not None and form.ranges.of(b) is not None
         if not finite or not form.orders_zeros(a, b):
@@ -166,10 +166,10 @@ RULES: dict[str, Callable[..., Term]] = {
     "mulf": lambda form, old, a, b: form.float_product(a, b),
     "negf": _float_negation,
     "subf": _float_difference,
-    "maximumf": _float_limit("maxf", True),
-    "minimumf": _float_limit("minf", True),
-    "maxnumf": _float_limit("maxf", True),
-    "minnumf": _float_limit("minf", True),
+    "maximumf": _float_limit("maxf"),
+    "minimumf": _float_limit("minf"),
+    "maxnumf": _float_limit("maxf"),
+    "minnumf": _float_limit("minf"),
     "roundeven": _whole_float,
     "truncf": _narrowed_float,
     # Terms that are normal already, met again when more is known of the ranges.

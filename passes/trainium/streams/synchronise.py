@@ -79,7 +79,7 @@ def synchronise(
     kept = np.zeros((len(tiles.statements), len(chains)), np.bool_)
     np.logical_or.at(kept, origin, essential)
     is_move = np.array([one.queue is not None for one in chains])
-    counts = _counting(needed * kept[origin], position, chain, origin, len(kept))
+    counts = _counting(needed * kept[origin], chain, origin, len(kept))
     counts |= is_move[np.array(done)]
     counted, before = _counted(counts[origin], chain, len(chains))
     waits = tuple(
@@ -161,7 +161,7 @@ def _reduce(stream: Any, chain: Any, position: Any, needed: Any, essential: Any)
 
 
 def _counting(
-    needed: NDArray[np.int32], position: Column, chain: Column, origin: Column, statements: int
+    needed: NDArray[np.int32], chain: Column, origin: Column, statements: int
 ) -> NDArray[np.bool_]:
     """The statements that a wait is for."""
     counts = np.zeros(statements, np.bool_)

@@ -51,7 +51,7 @@ def test_a_path_is_a_configuration_too(tmp_path: Path) -> None:
         ("sbuf = 3", "unknown key 'sbuf'"),
         ("version = 4", "version must be 2 or 3"),
         ("version = 2.0", "version must be of type int"),
-        ("dma_engines = 0", "dma_engines must be more than 0"),
+        ("dma_descriptor_bytes = 0", "dma_descriptor_bytes must be more than 0"),
         ("hbm_rate = -1.0", "hbm_rate must not be negative"),
         ("hbm_rate = nan", "hbm_rate must not be negative"),
         ('machine = "gemmini"', "a configuration of gemmini"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -156,9 +156,6 @@ class Gemm:
 
     def stream(self) -> CommandStream:
         return as_stream(self.commands())
-
-    def but(self, **changes: Any) -> Gemm:
-        return replace(self, **changes)
 
     def kernel(self) -> ModuleOp:
         """The C kernel that the stream should refine, as loop IR."""
