@@ -22,7 +22,7 @@ from xdsl.parser import Parser
 from ..diagnostics import Diagnostic
 from .anonymize import anonymize
 from .evaluate import Problem, new_context
-from .untrusted_pipeline import read_pipeline
+from .untrusted_pipeline import read_untrusted_pipeline
 
 FORMAT = 1
 SIMILAR = 3
@@ -155,7 +155,7 @@ class Library:
         """An entry; None where its schedule is not one that may be proposed any more."""
         structure, sizes, pipeline, cycles, lower_bound = row
         try:
-            read_pipeline(str(pipeline), config)
+            read_untrusted_pipeline(str(pipeline), config)
             numbers = tuple(int(size) for size in json.loads(str(sizes)))
             counts = int(str(cycles)), int(str(lower_bound))
         except (Diagnostic, ValueError, TypeError):

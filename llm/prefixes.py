@@ -12,11 +12,12 @@ from functools import cache, lru_cache
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
-from xdsl.passes import ModulePass, PassPipeline
-from xdsl.utils.exceptions import ArgSpecParseError, PassFailedException
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.context import new_context, universe
 from ..passes.lower_tiles import LowerTilesPass
+from ..passes.pipeline_text import read_pipeline
 from ..passes.place import PlacePass
 
 MAX_OPERATIONS = 20_000
@@ -41,11 +42,8 @@ def parse(text: str) -> ModuleOp:
 
 @lru_cache(maxsize=4096)
 def parse_pipeline(pipeline: str) -> tuple[ModulePass, ...]:
-    """The passes that a pipeline string names; raises ``ValueError`` where it names none."""
-    try:
-        return PassPipeline.parse_spec(universe().all_passes, pipeline).passes
-    except ArgSpecParseError as error:  # not an Exception, so nobody would catch it
-        raise ValueError(str(error)) from error
+    """The registered passes that a pipeline string names; raises ``Diagnostic`` for other texts."""
+    return read_pipeline(pipeline, universe().all_passes)
 
 
 _prefixes: OrderedDict[tuple[str, tuple[ModulePass, ...]], ModuleOp] = OrderedDict()

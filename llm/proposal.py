@@ -18,7 +18,7 @@ from ..passes.lower_linalg import LowerLinalgPass
 from ..passes.pipelines import TO_INSTRUCTIONS
 from .evaluate import MAX_OPERATIONS, Problem, lower, shared_context
 from .untrusted_ir import adopt_signature, read_ir
-from .untrusted_pipeline import read_pipeline
+from .untrusted_pipeline import read_untrusted_pipeline
 from .untrusted_text import check_text
 
 Kind = Literal["pipeline", "ir", "c", "pattern"]
@@ -59,7 +59,7 @@ def read_proposal(problem: Problem, proposal: Proposal) -> Program:
     is not proven, and may be shared.
     """
     if proposal.kind == "pipeline":
-        passes = read_pipeline(proposal.text, problem.config)
+        passes = read_untrusted_pipeline(proposal.text, problem.config)
         pipeline = ",".join(str(each.spec()) for each in passes)
         return Program(lower(problem.tensor_ir, passes), pipeline)
     if proposal.kind == "pattern":
@@ -71,7 +71,7 @@ def read_proposal(problem: Problem, proposal: Proposal) -> Program:
         module = read_ir(proposal.text, kernel)
         is_tile = any(operation.name.startswith("tile.") for operation in module.walk())
         pipeline = TO_INSTRUCTIONS if is_tile else TIDY
-    return Program(_apply(module, read_pipeline(pipeline, problem.config)), pipeline)
+    return Program(_apply(module, read_untrusted_pipeline(pipeline, problem.config)), pipeline)
 
 
 def _read_c(text: str, kernel: func.FuncOp, problem: Problem) -> ModuleOp:

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 
-from xdsl.passes import ModulePass, PassPipeline
+from xdsl.passes import ModulePass
 from xdsl.universe import XDSL_UNIVERSE
-from xdsl.utils.exceptions import ArgSpecParseError
 
 from ..diagnostics import Diagnostic
 from ..passes.apply_proven_rule import ApplyProvenRulePass
 from ..passes.lower_hardware_loops import LowerHardwareLoopsPass
 from ..passes.lower_linalg import LowerLinalgPass
+from ..passes.pipeline_text import read_pipeline
 from ..passes.pipelines import TO_INSTRUCTIONS
 from ..passes.registry import OF_TRAINIUM
 from .evaluate import universe
@@ -58,16 +58,13 @@ def _readable_passes() -> dict[str, Callable[[], type[ModulePass]]]:
     return {**proposable_passes(), ApplyProvenRulePass.name: lambda: ApplyProvenRulePass}
 
 
-def read_pipeline(text: str, config: str) -> tuple[ModulePass, ...]:
+def read_untrusted_pipeline(text: str, config: str) -> tuple[ModulePass, ...]:
     """The passes that ``text`` names; raises ``Diagnostic`` for any other text.
 
     ``config`` is the only name of a configuration that an option may give.
     """
     check_text(text, "pipeline")
-    try:
-        passes = PassPipeline.parse_spec(_readable_passes(), text.strip()).passes
-    except (ValueError, ArgSpecParseError) as error:
-        raise Diagnostic(f"not a pipeline: {error}") from error
+    passes = read_pipeline(text, _readable_passes())
     if not 0 < len(passes) <= MAX_PASSES:
         raise Diagnostic(f"a pipeline has 1 to {MAX_PASSES} passes, not {len(passes)}")
     for instance in passes:

@@ -6,15 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..diagnostics import Diagnostic
 from ..dialects.context import universe
 from ..hw.machines import TRAINIUM
+from ..passes.pipeline_text import read_pipeline
 from ..passes.statements import SEPARATOR
 from .command_optimize import add_common_arguments, run_one
 from .executors import in_this_process
 from .exit_status import ACCEPTED
 from .machine_choice import choose_machine
 from .optimize import OptimizeOptions
-from .pipeline_argument import read_pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,10 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
         return optimize_trainium(options.kernel, folder, options), ACCEPTED
     for pipeline in options.pipeline.split(SEPARATOR.strip()):
-        read_pipeline(pipeline.strip(), universe().all_passes)
+        if not read_pipeline(pipeline, universe().all_passes):
+            raise Diagnostic(
+                "--pipeline names no pass", hint="`optimize` writes schedule.txt"
+            )
     choices = OptimizeOptions(
         config=options.config,
         level=options.level,

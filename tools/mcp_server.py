@@ -22,7 +22,7 @@ from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG, named_configs
 from ..hw.gemmini.timing import Level
 from ..llm.render import pass_items
-from ..llm.untrusted_pipeline import read_pipeline
+from ..llm.untrusted_pipeline import read_untrusted_pipeline
 
 RUN_TOOL = "import sys; from liftproof.tools.{module} import main; sys.exit(main())"
 LIFT = "lift-loops"
@@ -89,7 +89,7 @@ def admitted(pipeline: str, config: str) -> str:
     if pipeline.strip() == LIFT:
         return pipeline
     try:
-        read_pipeline(rest if first.strip() == LIFT else pipeline, config)
+        read_untrusted_pipeline(rest if first.strip() == LIFT else pipeline, config)
     except Diagnostic as diagnostic:
         raise ToolError(diagnostic.message) from diagnostic
     return pipeline

@@ -19,6 +19,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import DEFAULT_CONFIG, ConfigError
+from ..passes.pipeline_text import read_pipeline
 from .exit_status import EXIT_OF_VERDICT, REJECTED, USAGE
 from .validate_each import EachPass, NotProvedError
 
@@ -78,6 +79,7 @@ class LiftproofOptMain(xDSLOptMain):
         return self.args.input_file or "<stdin>"
 
     def setup_pipeline(self) -> None:
+        read_pipeline(self.args.passes, self.available_passes)  # for its diagnostics
         super().setup_pipeline()
         if not self.args.validate_each:
             return

@@ -32,10 +32,11 @@ from ..hw.trainium.timing import TimingResult, simulate_tiles
 from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..lifting.recurrences import lift_recurrence
+from ..lifting.scalars import with_arrays_only
 from ..passes.emission.emit_nki import emit_nki
+from ..passes.pipeline_text import read_pipeline
 from ..passes.registry import get_trainium_passes
 from ..validation.validate import Validation, validate
-from .pipeline_argument import read_pipeline
 from .read import read_text
 from .terminal import TerminalListener
 from .trainium_streams import Streams, fastest_streams
@@ -65,7 +66,7 @@ def optimize_trainium(kernel: str, folder: Path, options: argparse.Namespace) ->
     started = time.perf_counter()
     config = load_config(options.config)
     with TerminalListener(quiet=options.json) as listener:
-        loops = parse_c_kernel(read_text(kernel), kernel)
+        loops = with_arrays_only(parse_c_kernel(read_text(kernel), kernel))
         lifted = _lifted(loops)
         listener.stage("lift", f"{lifted.summary} {lifted.verdict} {lifted.method}")
         if lifted.verdict != "proved":

@@ -12,7 +12,7 @@ from lark import Lark
 from lark.exceptions import LarkError
 from liftproof.llm.check import Task
 from liftproof.llm.grammar import Option, ebnf, gbnf, pass_forms
-from liftproof.llm.untrusted_pipeline import proposable_passes, read_pipeline
+from liftproof.llm.untrusted_pipeline import proposable_passes, read_untrusted_pipeline
 from liftproof.passes.pipelines import first_pipelines
 from liftproof.tools.cli import main
 
@@ -62,9 +62,9 @@ def passes(draw: st.DrawFn) -> str:
 @given(st.lists(passes(), min_size=1, max_size=4))
 def test_strings_of_the_grammar_parse_as_pipelines(chosen: list[str]) -> None:
     """What the grammar allows, the pipeline parser accepts, and prints back as the same passes."""
-    instances = read_pipeline(",".join(chosen), CONFIG)
+    instances = read_untrusted_pipeline(",".join(chosen), CONFIG)
     again = ",".join(str(instance.spec()) for instance in instances)
-    assert read_pipeline(again, CONFIG) == instances
+    assert read_untrusted_pipeline(again, CONFIG) == instances
 
 
 @given(passes())

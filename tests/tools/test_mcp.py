@@ -106,7 +106,7 @@ def test_agents_cannot_smuggle_options_or_programs() -> None:
         ]
 
     *wrong, right = talk(conversation)
-    reasons = ("no file name", "Unrecognized", "Unrecognized", "config is one of", "at least 1")
+    reasons = ("no file name", "no pass", "no pass", "config is one of", "at least 1")
     for found, reason in zip(wrong, reasons, strict=True):
         assert found.is_error
         assert reason in found.content[0].text

@@ -18,7 +18,7 @@ void relu(const float x[8], float y[8]) {
     [
         ("gemmini", "gemmini-tyle", "did you mean gemmini-tile?"),
         ("gemmini", "gemmini-tile{", "Expected argument name here"),
-        ("gemmini", "gemmini-tile{size=2}", "options of gemmini-tile: i, j, k"),
+        ("gemmini", "gemmini-tile{size=2}", "options: i, j, k"),
         ("gemmini", "gemmini-lower-linalg ; nothing-at-all", "there is no pass nothing-at-all"),
         ("gemmini", "", "names no pass"),
         ("trainium", "trn-lower-row", "did you mean trn-lower-rows?"),

@@ -1,4 +1,4 @@
-"""What a user gives as ``--pipeline``, read before any work is done."""
+"""What a pipeline string names, read in one way for command lines, searches and proposals."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from ..diagnostics import Diagnostic
 def read_pipeline(
     text: str, passes: Mapping[str, Callable[[], type[ModulePass]]]
 ) -> tuple[ModulePass, ...]:
-    """The passes that a pipeline names; raises ``Diagnostic`` where it names none of ``passes``."""
+    """The passes that ``text`` names, perhaps none.
+
+    Raises ``Diagnostic`` where it is no pipeline, or names others than ``passes``.
+    """
     try:
-        specs = list(parse_pipeline(text))
-    except ArgSpecParseError as error:
-        raise Diagnostic(f"--pipeline is no pipeline: {str(error).strip()}") from error
-    if not specs:
-        raise Diagnostic("--pipeline names no pass", hint="schedule.txt of `optimize` holds one")
+        specs = list(parse_pipeline(text.strip()))
+    except ArgSpecParseError as error:  # not an Exception, so nobody would catch it
+        raise Diagnostic(f"not a pipeline: {str(error).strip()}") from error
     return tuple(_instance(spec, passes) for spec in specs)
 
 
@@ -32,11 +33,10 @@ def _instance(spec: ArgSpec, passes: Mapping[str, Callable[[], type[ModulePass]]
         # xDSL's own passes are among them: too many to list.
         listed = "docs/passes.md and docs/trainium.md list the passes"
         hint = f"did you mean {near[0]}?" if near else listed
-        raise Diagnostic(f"--pipeline: there is no pass {spec.name}", hint=hint)
+        raise Diagnostic(f"there is no pass {spec.name}", hint=hint)
     kind = passes[spec.name]()
     try:
         return kind.from_pass_spec(spec)
     except ValueError as error:
         options = ", ".join(field.name for field in fields(kind) if field.init) or "none"
-        hint = f"options of {spec.name}: {options}"
-        raise Diagnostic(f"--pipeline: {spec.name}: {error}", hint=hint) from error
+        raise Diagnostic(f"{spec.name}: {error}", hint=f"options: {options}") from error
