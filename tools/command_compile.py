@@ -33,9 +33,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
         return optimize_trainium(options.kernel, folder, options), ACCEPTED
     for pipeline in options.pipeline.split(SEPARATOR.strip()):
         if not read_pipeline(pipeline, universe().all_passes):
-            raise Diagnostic(
-                "--pipeline names no pass", hint="`optimize` writes schedule.txt"
-            )
+            raise Diagnostic("--pipeline names no pass", hint="`optimize` writes schedule.txt")
     choices = OptimizeOptions(
         config=options.config,
         level=options.level,
