@@ -14,6 +14,7 @@ from ..hw.machines import TRAINIUM, machine_of
 from ..hw.trainium.config import TrainiumConfig
 from ..hw.trainium.config import load_config as load_neuron_config
 from ..lifting.nki import Argument, ArrayShape, array_shape, parameter_names, parse_shapes, read_nki
+from ..lifting.scalars import with_arrays_only
 from .read import read_module, read_text
 
 
@@ -39,7 +40,8 @@ def read_pair(
 ) -> tuple[ModuleOp, ModuleOp]:
     """Both programs. ``shapes`` (``name=128x512:bf16``) are about the parameters of NKI kernels;
 
-    those that are not given are taken from the other program, parameter by parameter.
+    those that are not given are taken from the other program, parameter by parameter. What is
+    compared with a program for Trainium takes scalars as arrays of one element, as that does.
     """
     given = parse_shapes(list(shapes))
     if given and not any(is_nki(path) for path in paths):
@@ -50,8 +52,15 @@ def read_pair(
         if not is_nki(path):
             plain[path] = read_module(path, config, like)
             like = like or plain[path]
+    if len(plain) < len(paths) or any(map(_is_for_trainium, plain.values())):
+        plain = {path: with_arrays_only(module) for path, module in plain.items()}
+        like = like and with_arrays_only(like)
     found = [plain[path] if path in plain else _read_nki(path, given, like) for path in paths]
     return found[0], found[1]
+
+
+def _is_for_trainium(module: ModuleOp) -> bool:
+    return any(operation.dialect_name() == "trn" for operation in module.walk())
 
 
 def _read_nki(path: str, given: dict[str, Argument], like: ModuleOp | None) -> ModuleOp:
