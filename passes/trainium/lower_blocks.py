@@ -19,9 +19,10 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
 from ..schedule_space import applies
-from .blocks.cells import Cells
-from .blocks.emission import BlockCode, Place, spread
+from .blocks.cells import Cells, spread
+from .blocks.emission import BlockCode, Place
 from .blocks.plan import Plan, identity
+from .blocks.turning import store_turned
 from .computations import Computation, computation_of
 from .joined_slices import first_of_covering, insertions
 from .loop_nests import Number, linear, loop
@@ -240,6 +241,9 @@ class BlockLowering:
                 )
         dimension = store.kept[loop]
         lane = Lane(dimension, store.strides[dimension], store.offsets[dimension])
+        whole, dense = value == Cells.whole(value.buffer), set(store.strides) == {1}
+        if dense and whole and store_turned(code, value.buffer, array, lane, target):
+            return
         code.emitter.move(
             code.emitter.view(value), code.in_memory(array, lane, target, store.strides)
         )

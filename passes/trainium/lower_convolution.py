@@ -23,10 +23,11 @@ from ..schedule_space import applies
 from .blocks.cells import BlockEmitter, Cells, shape_of
 from .blocks.emission import BlockCode, Part, Place
 from .blocks.plan import Needed, Plan, identity
+from .blocks.turning import allocated
 from .convolutions import Convolution, convolution_of, needed_columns
 from .loop_nests import Number, loop
 from .lower_blocks import BlockLowering, Store
-from .operand_tiles import allocated, tile_of
+from .operand_tiles import tile_of
 from .spans import Lane, Span, Spans, settled
 from .subscripts import Subscript
 from .tensor_functions import element_type, refusing_illegal_operations, tensor_sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.builder import Builder
 from xdsl.dialects import func
@@ -13,7 +14,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ...dialects.trn.limits import PARTITIONS
 from .leading_dimensions import common_dimensions, leading_size, with_leading_sizes
 from .lower_rows import LowerToRows
-from .rows.buffers import InMemory
+from .rows.buffers import InMemory, shape_of
 from .rows.emission import BlockEmission, Columns, RowPlan
 from .rows.parts import Place, plus
 from .rows.read import read_rows
@@ -42,7 +43,7 @@ class LowerElementsPass(LowerToRows):
         block = parameters_in_memory(function)
         builder = Builder(InsertPoint.at_end(block))
         flat = {
-            index: InMemory(reshaped(builder, array, (total,)))
+            index: InMemory(reshaped(builder, array, (total if prod(shape_of(array)) > 1 else 1,)))
             for index, array in enumerate(block.args)
         }
         width, rest = divmod(total, PARTITIONS)
@@ -75,8 +76,12 @@ class _Elements(BlockEmission):
 
 
 def _dimensions(function: func.FuncOp) -> int:
-    """The dimensions of all tensors; raises ``PassFailedException`` if elements are not alone."""
+    """The dimensions of all tensors; raises ``PassFailedException`` if elements are not alone.
+
+    What has one element is there for all.
+    """
     count = common_dimensions(function)
-    if any(len(tensor_sizes(argument)) != count for argument in function.args):
+    shapes = map(tensor_sizes, function.args)
+    if any(len(shape) != count and prod(shape) > 1 for shape in shapes):
         raise PassFailedException(f"{LowerElementsPass.name} needs elements that are alone")
     return count

@@ -19,8 +19,8 @@ from ...dialects import trn
 from ...dialects.recurrence import LinearOp
 from ...dialects.trn import Operator
 from ..schedule_space import applies
-from .blocks.cells import Cells
-from .blocks.emission import BlockCode, Part, Place, spread
+from .blocks.cells import Cells, spread
+from .blocks.emission import BlockCode, Part, Place
 from .blocks.plan import Needed, Plan, identity, row_of, whole_spans
 from .blocks.scalars import ScalarCode
 from .computations import Computation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import IntegerType, Signedness
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
@@ -28,6 +29,17 @@ _LIMITS = {
 }
 """``ogt``, ``oge``, ``olt`` and ``ole``: the greater or smaller one is chosen if they hold."""
 _OPPOSITE = {Operator.MAXIMUM: Operator.MINIMUM, Operator.MINIMUM: Operator.MAXIMUM}
+COMPARISONS = {
+    1: Operator.EQUAL,
+    2: Operator.GREATER,
+    3: Operator.GREATER_EQUAL,
+    4: Operator.LESS,
+    5: Operator.LESS_EQUAL,
+    13: Operator.NOT_EQUAL,
+}
+"""``oeq``, ``ogt``, ``oge``, ``olt``, ``ole`` and ``une``: what the engines compare with."""
+TRUTH = IntegerType(8, Signedness.UNSIGNED)
+"""The type of conditions in memory."""
 NEUTRAL = {
     Operator.ADD: 0.0,
     Operator.MULTIPLY: 1.0,

@@ -49,6 +49,15 @@ Operand = Cells | float
 """What a scalar of the program is for a block: elements, or a number."""
 
 
+def spread(value: Operand, sizes: tuple[int, ...]) -> Operand:
+    """One number per partition as a row of equal elements."""
+    if not isinstance(value, Cells) or not value.is_row or sizes == (1,):
+        return value
+    along, steps = (0, *([1] * len(sizes))), (1, *([0] * len(sizes)))
+    offsets = value.offsets
+    return Cells(value.buffer, sizes, offsets, along, steps)
+
+
 def shape_of(array: SSAValue) -> tuple[int, ...]:
     assert isinstance(array.type, MemRefType)
     return tuple(array.type.get_shape())
@@ -125,6 +134,32 @@ class BlockEmitter:
                 operator, self.view(wide), given, self.view(result), reverse0=reverse
             )
         )
+        return result
+
+    def choose(
+        self, condition: Cells, then: Operand, otherwise: Operand, element: Attribute
+    ) -> Cells:
+        """``condition ? then : otherwise``, with conditions as integers."""
+        operands = (condition, then, otherwise)
+        wide = (one.sizes for one in operands if isinstance(one, Cells) and not one.is_row)
+        sizes = next(wide, (1,))
+        asked, chosen, other = (spread(one, sizes) for one in operands)
+        assert isinstance(asked, Cells)
+        if isinstance(chosen, Cells) and isinstance(other, Cells):
+            result = self.copy(other, sizes, element)
+            views = self.view(chosen), self.view(asked), self.view(result)
+            self._builder.insert(trn.TensorCopyPredicatedOp(*views))
+            return result
+        reverse = not isinstance(chosen, Cells)
+        data, number = (other, chosen) if reverse else (chosen, other)
+        if not isinstance(data, Cells):
+            data = self.copy(data, sizes, element)
+        assert not isinstance(number, Cells)
+        result = Cells.whole(self.allocate(sizes, element))
+        views = self.view(data), self.view(asked)
+        given = FloatAttr(number, f32)
+        select = trn.SelectReduceOp(*views, given, self.view(result), reverse=reverse)
+        self._builder.insert(select)
         return result
 
     def reduce(self, operator: Operator, value: Cells, axes: int, element: Attribute) -> Cells:

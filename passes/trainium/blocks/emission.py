@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -14,11 +14,12 @@ from ....dialects import trn
 from ....dialects.trn import Operator, ViewOp
 from ..computations import Computation, Reduction
 from ..loop_nests import Number, linear
+from ..rows.parts import plus
 from ..scalar_operations import NEUTRAL
 from ..spans import Lane, Span, Spans, lane_of, settled
 from ..subscripts import Access, Subscript, slice_of
-from ..tensor_functions import element_type
-from .cells import BlockEmitter, Cells, Operand
+from ..tensor_functions import element_type, tensor_sizes
+from .cells import BlockEmitter, Cells, Operand, spread
 from .plan import (
     Instance,
     Needed,
@@ -32,6 +33,7 @@ from .plan import (
     whole_spans,
 )
 from .scalars import ScalarCode
+from .turning import load_turned, row_dimension
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,34 @@ class BlockCode:
     def load_all(self) -> None:
         """Move every part of a parameter that is needed into SBUF."""
         for (value, lane), needed in self.plan.loads.items():
-            sizes = [needed.spans[dimension].size for dimension in _long_dimensions(needed)]
-            buffer = self.emitter.allocate(sizes, element_type(value))
-            source = self.in_memory(self.plan.parameters[value], lane, needed.spans)
-            self.emitter.move(source, self.emitter.view(Cells.whole(buffer)))
-            self.loaded[value, lane] = Part(buffer, needed)
+            self.loaded[value, lane] = self._load(value, needed)
+
+    def _load(self, value: SSAValue, needed: Needed) -> Part:
+        shape, lanes = tensor_sizes(value), self.place.rows
+        rows = row_dimension(shape, needed.lane, lanes, needed.spans)
+        if rows is None:
+            return self.moved(value, needed)
+        part = self._room(value, needed)
+        load_turned(self, value, part, rows)
+        return part
+
+    def _room(self, value: SSAValue, needed: Needed) -> Part:
+        sizes = [needed.spans[dimension].size for dimension in _long_dimensions(needed)]
+        return Part(self.emitter.allocate(sizes, element_type(value)), needed)
+
+    def moved(
+        self, value: SSAValue, needed: Needed, start: Mapping[int, Number] | None = None
+    ) -> Part:
+        """A part of a parameter as it lies in memory, from ``start`` on along some dimensions."""
+        part = self._room(value, needed)
+        array = self.plan.parameters[value]
+        source = self.in_memory(array, needed.lane, needed.spans, start=start)
+        self.emitter.move(source, self.emitter.view(Cells.whole(part.buffer)))
+        return part
+
+    def beside(self, builder: Builder, place: Place) -> BlockCode:
+        """Code of the same program for another place."""
+        return BlockCode(self.plan, builder, place)
 
     def in_memory(
         self,
@@ -85,9 +110,13 @@ class BlockCode:
         lane: Lane | None,
         spans: Sequence[Span],
         steps: Sequence[int] | None = None,
+        start: Mapping[int, Number] | None = None,
     ) -> SSAValue:
-        """A part of an array in HBM, with rows in partitions and ``steps`` between elements."""
-        steps = steps or [1] * len(spans)
+        """A part of an array in HBM, with rows in partitions and ``steps`` between elements.
+
+        Spans count from ``start``, which is 0 along dimensions that it does not have.
+        """
+        steps, start = steps or [1] * len(spans), start or {}
         offsets: list[Number] = []
         along, view_steps, sizes = [0], [0], [self.place.rows]
         for number, (span, step) in enumerate(zip(spans, steps, strict=True)):
@@ -95,7 +124,8 @@ class BlockCode:
                 along[0], view_steps[0] = number, lane.factor
                 offsets.append(linear(self.builder, self.place.row, lane.factor, lane.constant))
                 continue
-            offsets.append(linear(self.builder, self.place.number, span.factor, span.start))
+            at = linear(self.builder, self.place.number, span.factor, span.start)
+            offsets.append(plus(self.builder, at, start.get(number, 0)))
             if span.size > 1:
                 along.append(number)
                 view_steps.append(step)
@@ -416,12 +446,3 @@ def _long_dimensions(needed: Needed) -> list[int]:
 
 def _sizes(needed: Needed) -> tuple[int, ...]:
     return tuple(needed.spans[number].size for number in _long_dimensions(needed)) or (1,)
-
-
-def spread(value: Operand, sizes: tuple[int, ...]) -> Operand:
-    """One number per partition as a row of equal elements."""
-    if not isinstance(value, Cells) or not value.is_row or sizes == (1,):
-        return value
-    along, steps = (0, *([1] * len(sizes))), (1, *([0] * len(sizes)))
-    offsets = value.offsets
-    return Cells(value.buffer, sizes, offsets, along, steps)

@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects.trn import Operator
-from ..scalar_operations import BINARY, FUNCTIONS
+from ..scalar_operations import BINARY, COMPARISONS, FUNCTIONS, TRUTH
 from .cells import BlockEmitter, Cells, Operand
 
 
@@ -91,16 +91,43 @@ class ScalarCode:
             if isinstance(values[0], Cells):
                 return emitter.combine(Operator.MULTIPLY, values[0], -1.0, element)
             return -values[0]
-        operator = BINARY.get(type(operation))
+        if isinstance(operation, arith.SelectOp) and isinstance(values[0], Cells):
+            return emitter.choose(values[0], values[1], values[2], element)
+        if isinstance(operation, arith.MaxnumfOp | arith.MinnumfOp):
+            return self._limited(operation, values, element)
+        operator, function = _operator_of(operation), FUNCTIONS.get(type(operation))
+        if operator is None and function is None:
+            raise PassFailedException(f"`{operation.name}` has no instruction on rows")
+        if not any(isinstance(value, Cells) for value in values):
+            values[0] = emitter.copy(values[0], (1,), operation.operands[0].type)
         if operator is not None:
-            left, right = values
-            if isinstance(left, Cells) or isinstance(right, Cells):
-                return emitter.combine(operator, left, right, element)
-        function = FUNCTIONS.get(type(operation))
-        if function is not None and isinstance(values[0], Cells):
-            scale = self._scales.get(operation.operands[0], 1.0)
-            return emitter.apply(function, values[0], element, scale)
-        raise PassFailedException(f"`{operation.name}` has no instruction on rows")
+            element = TRUTH if operator in COMPARISONS.values() else element
+            return emitter.combine(operator, values[0], values[1], element)
+        assert function is not None
+        assert isinstance(values[0], Cells)
+        scale = self._scales.get(operation.operands[0], 1.0)
+        return emitter.apply(function, values[0], element, scale)
+
+    def _limited(
+        self,
+        operation: arith.MaxnumfOp | arith.MinnumfOp,
+        values: Sequence[Operand],
+        element: Attribute,
+    ) -> Operand:
+        """``fmaxf`` leaves NaN out, as a comparison does; the engines' maximum keeps it."""
+        data, limit = sorted(values, key=lambda one: not isinstance(one, Cells))
+        if isinstance(limit, Cells) or not isinstance(data, Cells):
+            return self._emitter.combine(BINARY[type(operation)], values[0], values[1], element)
+        is_greater = isinstance(operation, arith.MaxnumfOp)
+        comparison = Operator.GREATER if is_greater else Operator.LESS
+        beyond = self._emitter.combine(comparison, data, limit, TRUTH)
+        return self._emitter.choose(beyond, data, limit, element)
+
+
+def _operator_of(operation: Operation) -> Operator | None:
+    if isinstance(operation, arith.CmpfOp):
+        return COMPARISONS.get(operation.predicate.value.data)
+    return BINARY.get(type(operation))
 
 
 def _is_factor(scale: Cells) -> bool:

@@ -6,34 +6,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerType, Signedness
+from xdsl.dialects.builtin import FloatAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects.trn import Operator
 from ..computations import conditions_on_positions, is_about_positions
-from ..scalar_operations import BINARY, FUNCTIONS
+from ..scalar_operations import BINARY, COMPARISONS, FUNCTIONS, TRUTH
 from ..subscripts import Subscript
 from .graph import COPY, ROW, SELECT, Access, Code, Guard, Operand, RowGraph
 from .masks import pointwise
 
-_FOLDED = {
+_FOLDED: dict[Code, np.ufunc] = {
     Operator.ADD: np.add,
     Operator.SUBTRACT: np.subtract,
     Operator.MULTIPLY: np.multiply,
     Operator.DIVIDE: np.divide,
 }
-_COMPARISONS = {
-    1: Operator.EQUAL,
-    2: Operator.GREATER,
-    3: Operator.GREATER_EQUAL,
-    4: Operator.LESS,
-    5: Operator.LESS_EQUAL,
-    13: Operator.NOT_EQUAL,
-}
-"""``oeq``, ``ogt``, ``oge``, ``olt``, ``ole`` and ``une``: what the engines compare with."""
-TRUTH = IntegerType(8, Signedness.UNSIGNED)
-"""The type of conditions in memory."""
 
 
 class RowCode:
@@ -91,7 +80,13 @@ class RowCode:
             operands.append(-1.0)
         numbers = [one for one in operands if isinstance(one, float)]
         if len(numbers) == len(operands):
-            return _folded(code, numbers)
+            if code in _FOLDED:
+                return _folded(_FOLDED[code], numbers)
+            operands[0] = self.copy(operands[0], ROW, operation.operands[0].type)
+            numbers = numbers[1:]
+        if code == SELECT and len(numbers) == 2 and isinstance(operands[0], Access):
+            operands[1] = self.copy(operands[1], operands[0].sizes, operation.results[0].type)
+            numbers = numbers[1:]
         is_wide = any(isinstance(one, Access) and not one.is_row for one in operands)
         is_condition = isinstance(operation, arith.CmpfOp)
         element = TRUTH if is_condition else operation.results[0].type
@@ -129,7 +124,7 @@ def _code_of(operation: Operation) -> Code | None:
     if isinstance(operation, arith.NegfOp):
         return Operator.MULTIPLY
     if isinstance(operation, arith.CmpfOp):
-        return _COMPARISONS.get(operation.predicate.value.data)
+        return COMPARISONS.get(operation.predicate.value.data)
     if isinstance(operation, arith.SelectOp):
         return SELECT
     if isinstance(operation, arith.TruncFOp):
@@ -137,9 +132,6 @@ def _code_of(operation: Operation) -> Code | None:
     return BINARY.get(type(operation)) or FUNCTIONS.get(type(operation))
 
 
-def _folded(code: Code, numbers: Sequence[float]) -> float:
+def _folded(function: np.ufunc, numbers: Sequence[float]) -> float:
     """A constant of float32 arithmetic."""
-    if isinstance(code, Operator) and code in _FOLDED:
-        left, right = (np.float32(number) for number in numbers)
-        return float(_FOLDED[code](left, right))
-    raise PassFailedException(f"{code} of constants")
+    return float(function(*(np.float32(number) for number in numbers)))

@@ -13,6 +13,7 @@ from liftproof.hw.trainium.config import load_config
 from liftproof.hw.trainium.functional import run
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
+from liftproof.lifting.scalars import with_arrays_only
 from liftproof.validation.validate import Validation, validate
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -25,7 +26,7 @@ def lowered() -> Callable[[str, ModulePass], ModuleOp]:
     """Lowers a C kernel by one pass."""
 
     def lower(text: str, instance: ModulePass) -> ModuleOp:
-        module = lift(parse_c_kernel(text, "kernel.c"))
+        module = lift(with_arrays_only(parse_c_kernel(text, "kernel.c")))
         instance.apply(new_context(), module)
         module.verify()
         return module
@@ -49,4 +50,4 @@ def outputs() -> Callable[..., list[np.ndarray]]:
 @pytest.fixture(scope="session")
 def proof() -> Callable[[str, ModuleOp], Validation]:
     """Validates a lowered program against the C kernel."""
-    return lambda text, module: validate(parse_c_kernel(text, "kernel.c"), module)
+    return lambda text, module: validate(with_arrays_only(parse_c_kernel(text, "kernel.c")), module)
