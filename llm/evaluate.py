@@ -24,7 +24,9 @@ from ..hw.gemmini.config import load_config
 from ..hw.gemmini.estimate import estimate_timing, is_long
 from ..hw.gemmini.lower_bound import bound_program
 from ..hw.gemmini.memory import place_arrays
-from ..hw.gemmini.timing import Level, simulate_timing
+from ..hw.gemmini.timing import Level
+from ..hw.gemmini.timing.program import build_program
+from ..hw.gemmini.timing.simulate import simulate_program
 from ..hw.gemmini.unroll import kernel_function, stream_of_module
 from ..hw.stream import StreamError
 from .prefixes import (
@@ -92,6 +94,8 @@ class Outcome:
     """A rewrite rule that was proposed and proved, whatever came of the program."""
     is_estimate: bool = False
     """Whether ``cycles`` is an estimate."""
+    is_least: bool = False
+    """Whether it takes ``cycles`` or more: nobody needed to know how many more."""
 
     @property
     def name(self) -> str:
@@ -102,13 +106,21 @@ class Outcome:
         return f"{self.kind}:{digest}"
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether it took a simulation to know the cycles, as the bound did not say enough."""
+        return self.cycles is not None and not (self.is_least and self.lower_bound >= self.cycles)
+
+    @property
     def cycles_text(self) -> str:
         """The cycles as people read them; an estimate is marked as one."""
         return f"{'≈' if self.is_estimate else ''}{self.cycles:,}"
 
 
-def evaluate(problem: Problem, pipeline: str) -> Outcome:
-    """Lower with ``pipeline`` and simulate the timing; never raises for a fault of the proposal."""
+def evaluate(problem: Problem, pipeline: str, limit: int | None = None) -> Outcome:
+    """Lower with ``pipeline`` and simulate the timing; never raises for a fault of the proposal.
+
+    Of a program that takes ``limit`` cycles or more, this is all that is found out.
+    """
     try:
         passes = parse_pipeline(pipeline)
         schedule = schedule_of(passes)
@@ -116,72 +128,83 @@ def evaluate(problem: Problem, pipeline: str) -> Outcome:
         rest = passes[len(schedule) :]
         key = f"{_digest(tiles)} {','.join(str(each.spec()) for each in rest)}"
         outcome = _outcomes.get((problem, key))
-        if outcome is None:
-            outcome = time_program(problem, finished(tiles, rest) if rest else tiles)
+        if outcome is None or not _says_enough(outcome, limit):
+            outcome = time_program(problem, finished(tiles, rest) if rest else tiles, limit)
     except Rejection as error:
         return Outcome(pipeline, None, diagnostic=str(error))
     _outcomes[problem, key] = outcome
     if len(_outcomes) > OUTCOMES_KEPT:
         _outcomes.popitem(last=False)
-    return replace(outcome, pipeline=pipeline)
+    if limit is None or outcome.is_estimate or (outcome.cycles or 0) < limit:
+        return replace(outcome, pipeline=pipeline)
+    # What is known besides depends on what was evaluated before: the same is said wherever it runs.
+    return replace(outcome, pipeline=pipeline, cycles=limit, is_least=True)
 
 
 _outcomes: OrderedDict[tuple[Problem, str], Outcome] = OrderedDict()
 """What became of tile programs and what follows; many schedules give the same one."""
 
 
-def time_program(problem: Problem, module: ModuleOp) -> Outcome:
-    """Cycles and bound of a lowered program; its pipeline is for the caller to say."""
+def time_program(problem: Problem, module: ModuleOp, limit: int | None = None) -> Outcome:
+    """Cycles and bound of a lowered program; its pipeline is for the caller to say.
+
+    Cycles from ``limit`` on need not be counted.
+    """
     module.verify()
     digest = _digest(module)
-    timing = _timing(problem, module, digest)
-    if timing.cycles < timing.bound and not timing.is_estimate:
+    outcome = _timing(problem, module, digest, limit)
+    is_exact = not (outcome.is_estimate or outcome.is_least)
+    if is_exact and (outcome.cycles or 0) < outcome.lower_bound:
         return Outcome("", None, digest=digest, diagnostic="cycles below the lower bound")
-    return Outcome("", timing.cycles, timing.bound, digest, is_estimate=timing.is_estimate)
+    return outcome
 
 
-@dataclass(frozen=True)
-class _Timing:
-    cycles: int
-    bound: int
-    is_estimate: bool = False
+def _says_enough(outcome: Outcome, limit: int | None) -> bool:
+    """Whether an outcome answers what a search with this limit asks."""
+    known = outcome.cycles or 0
+    return not outcome.is_least or (limit is not None and known >= limit)
 
 
 def _digest(module: ModuleOp) -> str:
     return hashlib.sha256(str(module).encode()).hexdigest()[:16]
 
 
-_timings: OrderedDict[tuple[Problem, str], _Timing] = OrderedDict()
+_timings: OrderedDict[tuple[Problem, str], Outcome] = OrderedDict()
 
 
-def _timing(problem: Problem, module: ModuleOp, digest: str) -> _Timing:
+def _timing(problem: Problem, module: ModuleOp, digest: str, limit: int | None) -> Outcome:
     """Cycles and lower bound of a lowered program; equal programs are simulated once."""
     known = _timings.get((problem, digest))
-    if known is None:
-        known = _timings[problem, digest] = _counted(problem, module)
+    if known is None or not _says_enough(known, limit):
+        known = _timings[problem, digest] = _counted(problem, module, digest, limit)
         if len(_timings) > TIMINGS_KEPT:
             _timings.popitem(last=False)
     return known
 
 
-def _counted(problem: Problem, module: ModuleOp) -> _Timing:
+def _counted(problem: Problem, module: ModuleOp, digest: str, limit: int | None) -> Outcome:
     config = load_config(problem.config)
     options = _Machine(
-        level=problem.level,
-        memory_latency=problem.memory_latency,
-        dram_latency=problem.dram_latency,
-        warm=problem.warm,
+        level=problem.level, memory_latency=problem.memory_latency, warm=problem.warm
     )
+    if problem.dram_latency is not None:
+        config = replace(config, dram_latency=problem.dram_latency)
     if problem.estimates:
         function = kernel_function(module)
         layout = place_arrays(function)
         if is_long(function, config, layout):
             estimate = estimate_timing(function, config, layout, **options)
-            return _Timing(estimate.cycles, estimate.compute_bound, is_estimate=True)
+            return Outcome("", estimate.cycles, estimate.compute_bound, digest, is_estimate=True)
     stream, _ = stream_of_module(module, config)
-    result = simulate_timing(stream, config, **options)
+    program = build_program(stream, config, problem.level, problem.warm)
     cold = problem.level == "soc" and not problem.warm
-    return _Timing(result.cycles, bound_program(result.program, config, cold=cold).cycles)
+    bound = bound_program(program, config, cold=cold).cycles
+    if limit is not None and bound >= limit:
+        return Outcome("", limit, bound, digest, is_least=True)
+    result = simulate_program(program, config, **options, limit=limit)
+    if result is None:
+        return Outcome("", limit, bound, digest, is_least=True)
+    return Outcome("", result.cycles, bound, digest)
 
 
 class _Machine(TypedDict):
@@ -189,7 +212,6 @@ class _Machine(TypedDict):
 
     level: Level
     memory_latency: int
-    dram_latency: int | None
     warm: bool
 
 

@@ -22,6 +22,8 @@ from .moves import PARTS, neighbours
 from .proposal import Proposal
 
 BEAM_WIDTH = 4
+RANKED = 2 * BEAM_WIDTH
+"""Programs that are told apart by their cycles: the beam, and what would replace it."""
 BATCH = 8
 """Proposals evaluated before the beam is formed anew; fixed, so that workers do not matter."""
 REFUSALS = 8
@@ -48,7 +50,7 @@ class SearchState:
 
     best: Outcome | None = None
     evaluated: int = 0
-    """Distinct programs whose cycles were counted: what the budget limits."""
+    """Distinct programs that were simulated: what the budget limits."""
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     rejected: int = 0
     """Proposals refused by a pass, the simulator or the validator."""
@@ -98,15 +100,20 @@ class Search:
         self.queues: dict[str, list[str]] = {}
         self.expansions: dict[str, list[Future[tuple[str, ...]]]] = {}
         self.advised = 0
-        self._evaluate(list(first))
+        self.first = list(dict.fromkeys(first))
         while self._room() > 0:
-            batch = self._next_batch()
+            batch = self._first_batch() or self._next_batch()
             if not batch and not self._advised_room():
                 break
             self._evaluate(batch)
         if self.state.best is None:
             raise NothingProvedError(self.state.outcomes)
         return self.state
+
+    def _first_batch(self) -> list[str]:
+        """The first pipelines that have not had their turn."""
+        batch, self.first = self.first[:BATCH], self.first[BATCH:]
+        return batch
 
     def _next_batch(self) -> list[str]:
         """Unseen neighbours of the beam; of the next best programs, where it has none left."""
@@ -167,15 +174,26 @@ class Search:
         """Evaluate pipelines, and meanwhile ask the advisor."""
         batch = batch[: self._room()]
         self.seen.update(batch)
-        pending = self.executor.map(evaluate, [self.problem] * len(batch), batch)
+        limit = self._limit()
+        calls = [self.executor.submit(evaluate, self.problem, text, limit) for text in batch]
         advised = self._advised()
-        fresh = [outcome for outcome in pending if self._is_new(outcome)]
+        fresh = [outcome for call in calls if self._is_new(outcome := call.result())]
         proven = [outcome for outcome in advised if self._is_new(outcome)]
         self.seen.update(outcome.pipeline for outcome in advised)
         self._extend_beam([*fresh, *proven])
-        if self._room() > 0:
+        if self._room() > 0 and not self.first:
             self._expand()
         self._certify(fresh, proven)
+
+    def _limit(self) -> int | None:
+        """Cycles from which on a program is of no use: it would not be one of the next beam.
+
+        None before anything is proven, as what is refused leaves its place to any other.
+        """
+        known = sorted({_cycles(each) for each in [*self.beam, *self.reserve]})
+        if self.state.best is None or len(known) < RANKED:
+            return None
+        return max(known[RANKED - 1], _cycles(self.state.best))
 
     def _extend_beam(self, outcomes: Sequence[Outcome]) -> None:
         """Keep the fastest in the beam, and one of those that are equally fast.
@@ -196,7 +214,7 @@ class Search:
         state.rejected += outcome.cycles is None
         if is_new:
             self.digests.add(outcome.digest)
-            state.evaluated += 1
+            state.evaluated += outcome.is_simulated
         self.progress(state)
         return is_new
 

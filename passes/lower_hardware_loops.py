@@ -73,7 +73,7 @@ class LowerHardwareLoopsPass(ModulePass):
         function = kernel_of(op)
         config = named_config(function, self.config)
         what = read_product(function, config)
-        chosen = choose_tiles(_sizes(what), config)
+        chosen = choose_tiles(product_sizes(what), config)
         given = (self.i, self.j, self.k)
         tiles = (given[0] or chosen[0], given[1] or chosen[1], given[2] or chosen[2])
         if min(given) < 0 or not fits_hardware_loop(tiles, config):
@@ -113,7 +113,7 @@ def hardware_loop_choices(function: func.FuncOp, config: GemminiConfig) -> list[
     Those whose B stays, those that form whole sums, and those with sums in parts take turns.
     Raises ``PassFailedException`` for kernels that are no product of matrices.
     """
-    sizes = _sizes(read_product(function, config))
+    sizes = product_sizes(read_product(function, config))
     rows, columns, depth = limits = tuple(-(-size // config.dim) for size in sizes)
     most = config.acc_rows // config.dim // 2
 
@@ -147,7 +147,8 @@ def _estimate(limits: Sequence[int], tiles: Tiles, config: GemminiConfig, *, sta
     return prod(limits) * config.dim + LOADS_FELT * loads + first / 2 + stores + prod(steps) * LOOP
 
 
-def _sizes(what: Contraction) -> Tiles:
+def product_sizes(what: Contraction) -> Tiles:
+    """Rows and columns of C, and the terms of a sum."""
     return what.sizes[what.i], what.sizes[what.j], what.sizes[what.k]
 
 
@@ -212,7 +213,7 @@ class _Code:
         return _Matrix(array, len(subscripts), array.type.element_type.size, width)  # pyright: ignore
 
     def all(self) -> list[Item]:
-        rows, columns, _ = _sizes(self.what)
+        rows, columns, _ = product_sizes(self.what)
         if self.stay:
             blocks = self.loops.pieces(columns, self.steps[1], "j", self._beside_one_another)
         else:
@@ -228,7 +229,7 @@ class _Code:
 
     def _beside_one_another(self, j: Form, width: int) -> list[Item]:
         """The blocks of some columns; the first one loads B for all of them."""
-        rows = _sizes(self.what)[0]
+        rows = product_sizes(self.what)[0]
         first = min(rows, self.steps[0])
         others = self.loops.pieces(
             rows - first,
@@ -252,7 +253,7 @@ class _Code:
 
     def _sum(self, i: tuple[Form, int], j: tuple[Form, int], *, loads_b: bool = True) -> list[Item]:
         """One block of C: the first part of its sums, equal ones, and the last."""
-        depth, step = _sizes(self.what)[2], self.steps[2]
+        depth, step = product_sizes(self.what)[2], self.steps[2]
         last = (depth - 1) // step * step
         if not last:
             return [self._loop(i, j, ({}, depth), first=True, last=True, loads_b=loads_b)]

@@ -26,7 +26,12 @@ from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
 from .kernel import config_of, kernel_of, named_loops
-from .lower_hardware_loops import LowerHardwareLoopsPass, hardware_loop_choices
+from .lower_hardware_loops import (
+    LowerHardwareLoopsPass,
+    hardware_loop_choices,
+    product_sizes,
+    read_product,
+)
 from .lower_linalg import LowerLinalgPass
 from .lower_sums import GROUPS, LowerSumsPass, is_sum
 from .lower_window_sums import LowerWindowSumsPass, is_window_sum
@@ -60,7 +65,7 @@ FEW_ROWS = 4
 NARROW = 8
 """Tiles of columns in blocks of such a kernel: with 16, 1 × 2048 × 1000 takes 9 % more cycles."""
 HARDWARE_LOOPS = 10
-"""Choices of hardware loops that they try, half as many for large kernels."""
+"""Choices of hardware loops that they try, half as many for large kernels of ragged sizes."""
 FEW_PRODUCTS = 4096
 """Products of array tiles of a small kernel: 65,536 cycles of the array."""
 RESIDENT_SHAPES = 2
@@ -116,7 +121,7 @@ def first_pipelines(
         return pooling_pipelines(module, config)
     if sums := _sum_pipelines(kernel_of(module), config, separate):
         return sums
-    loops = [] if separate else _hardware_loops(module, config)
+    early, late = ([], []) if separate else _hardware_loops(module, config)
     untuned = baseline_pipeline(config, separate=separate)
     lowering.apply(context, module)
     function = kernel_of(module)
@@ -161,21 +166,28 @@ def first_pipelines(
     for size, plan in choices:
         passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
         found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
-    # The core keeps up with the products of large kernels, and with the loads that a single row of
-    # tiles waits for; hardware loops are for the others.
-    is_small = counts["i"] > 1 and prod(counts.values()) <= FEW_PRODUCTS
-    place, loops = (1, loops) if is_small else (len(found), loops[: HARDWARE_LOOPS // 2])
-    return [*[*found][:place], *loops, *[*found][place:], untuned]
+    return [*[*found][:1], *early, *[*found][1:], *late, untuned]
 
 
-def _hardware_loops(module: ModuleOp, config: str) -> list[str]:
-    """Pipelines that leave the loops to the hardware; none for what is no product of matrices."""
+def _hardware_loops(module: ModuleOp, config: str) -> tuple[list[str], list[str]]:
+    """Pipelines that leave the loops to the hardware: to try early, or behind all others.
+
+    None for what is no product of matrices. The core keeps up with the products of large kernels,
+    unless it has edges to look after, and with the loads that a single row of tiles waits for.
+    """
+    machine = load_config(config)
     try:
-        choices = hardware_loop_choices(kernel_of(module), load_config(config))
+        sizes = product_sizes(read_product(kernel_of(module), machine))
+        choices = hardware_loop_choices(kernel_of(module), machine)
     except PassFailedException:
-        return []
+        return [], []
     chosen = (LowerHardwareLoopsPass(config, *choice) for choice in choices[:HARDWARE_LOOPS])
-    return [f"{_spec(instance)},{CLEAN_UP}" for instance in chosen]
+    found = [f"{_spec(instance)},{CLEAN_UP}" for instance in chosen]
+    rows, *_ = tiles = [-(-size // machine.dim) for size in sizes]
+    if rows > 1 and prod(tiles) <= FEW_PRODUCTS:
+        return found, []
+    is_ragged = any(size % machine.dim for size in sizes)
+    return [], found[: HARDWARE_LOOPS // 2] if is_ragged else []
 
 
 def _fits(loops: str, counts: Mapping[str, int], config: GemminiConfig) -> bool:

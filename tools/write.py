@@ -62,8 +62,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "cycles": outcome.cycles,
         "diagnostic": outcome.diagnostic,
     }
-    if outcome.is_estimate:
-        row["is_estimate"] = True
+    row |= {name: True for name in ("is_estimate", "is_least") if getattr(outcome, name)}
     return row | {"kind": outcome.kind, "text": outcome.text} if outcome.text else row
 
 

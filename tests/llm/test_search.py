@@ -21,7 +21,7 @@ def cycles_of(pipeline: str) -> int:
     return 100 + sum(abs(int(digit) - 7) * (i + 3) for i, digit in enumerate(pipeline))
 
 
-def evaluate(problem: Problem, pipeline: str) -> Outcome:
+def evaluate(problem: Problem, pipeline: str, limit: int | None = None) -> Outcome:
     if pipeline.endswith("9"):
         return Outcome(pipeline, None, diagnostic="refused")
     return Outcome(pipeline, cycles_of(pipeline), 1, digest=pipeline)
@@ -103,7 +103,9 @@ def test_nothing_proved_is_an_error_with_the_first_reason() -> None:
 
 def test_equal_programs_are_certified_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pipelines that lower to the same program cost one validation."""
-    monkeypatch.setattr(search, "evaluate", lambda problem, p: Outcome(p, 100, 1, digest="same"))
+    monkeypatch.setattr(
+        search, "evaluate", lambda problem, p, limit: Outcome(p, 100, 1, digest="same")
+    )
     certified: list[str] = []
 
     def certify(pipeline: str) -> str:
@@ -120,7 +122,7 @@ def test_a_beam_without_neighbours_gives_way_to_the_next_best(
     """Programs at a dead end do not end the search, however fast they are."""
     dead_ends = [f"dead end {number}" for number in range(search.BEAM_WIDTH)]
 
-    def landscape(problem: Problem, pipeline: str) -> Outcome:
+    def landscape(problem: Problem, pipeline: str, limit: int | None = None) -> Outcome:
         if pipeline in dead_ends:
             return Outcome(pipeline, 1 + dead_ends.index(pipeline), 1, digest=pipeline)
         return evaluate(problem, pipeline)
@@ -158,3 +160,42 @@ def test_progress_reports_every_evaluation() -> None:
         )
         beam.run(["0000"])
     assert counts == list(range(1, len(counts) + 1))
+
+
+class Limits(Search):
+    """Records the limits that programs were evaluated with, beside the best known then."""
+
+    def _limit(self) -> int | None:
+        limit = super()._limit()
+        best = self.state.best
+        self.asked = [*getattr(self, "asked", []), (limit, best and best.cycles)]
+        return limit
+
+
+def test_limits_fall_and_are_never_below_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are cut where they can no longer win, and less and less is of interest."""
+
+    def cut(problem: Problem, pipeline: str, limit: int | None = None) -> Outcome:
+        outcome = evaluate(problem, pipeline)
+        if limit is None or outcome.cycles is None or outcome.cycles < limit:
+            return outcome
+        return Outcome(pipeline, limit, 1, digest=pipeline, is_least=True)
+
+    whole = run(64).state
+    monkeypatch.setattr(search, "evaluate", cut)
+    with ThreadPoolExecutor(2) as executor:
+        beam = Limits(PROBLEM, lambda pipeline: "", executor, 64)
+        state = beam.run(["0000"])
+    limits = [(limit, best) for limit, best in beam.asked if limit is not None]
+    assert limits
+    assert all(best is not None and limit >= best for limit, best in limits)
+    assert [limit for limit, _ in limits] == sorted((limit for limit, _ in limits), reverse=True)
+    assert any(outcome.is_least for outcome in state.outcomes)
+    assert state.best == whole.best
+
+
+def test_what_the_bound_rules_out_is_not_counted() -> None:
+    """A program is no evaluation where its lower bound alone says that it is too slow."""
+    assert not Outcome("", 100, 100, is_least=True).is_simulated
+    assert Outcome("", 100, 90, is_least=True).is_simulated
+    assert Outcome("", 100, 100).is_simulated

@@ -18,9 +18,8 @@ from ...stream import CommandStream
 from ..config import GemminiConfig
 from .decode import COMPUTE, CONFIGURE, MOVE, PRELOAD
 from .execute_unit import MINIMUM_ROWS
-from .front_end import IDLE_SEEN
-from .program import Program, build_program
-from .simulate import Level
+from .front_end import COMMAND_STEP, IDLE_SEEN
+from .program import Level, Program, build_program
 from .state import EXECUTE, LOAD, STORE, UNITS, mesh_transit
 
 Columns = dict[str, NDArray[np.int64]]
@@ -127,6 +126,25 @@ def bound_program(program: Program, config: GemminiConfig, *, cold: bool = False
     )
 
 
+def cycles_left(program: Program, config: GemminiConfig) -> NDArray[np.int64]:
+    """For each step, the least cycles from when it is next to be dispatched to the end.
+
+    The array takes in at most one row a cycle, of commands that are all still to come, and the core
+    dispatches one command a cycle besides its own work. Steps that are no commands get 0.
+    """
+    commands, steps = program.commands, program.steps
+    fed = np.zeros(len(commands), np.int64)
+    fed[_works(commands)] = _rows_fed(commands, config)
+    is_command = steps["kind"] == COMMAND_STEP
+    dispatched = is_command + steps["wait"]
+    left = np.maximum(_from_here_on(fed)[steps["command"]], _from_here_on(dispatched) - dispatched)
+    return np.where(is_command, left, 0)
+
+
+def _from_here_on(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.cumsum(values[::-1])[::-1]
+
+
 def _columns(commands: NDArray[Any], where: NDArray[np.bool_], names: tuple[str, ...]) -> Columns:
     """The named columns of some commands (whole records would be copied in full)."""
     positions = np.flatnonzero(where)
@@ -175,17 +193,11 @@ def _macs(commands: NDArray[Any]) -> int:
 
 def _compute(commands: NDArray[Any], config: GemminiConfig) -> int:
     """Rows of all operations of the array, when every compute overlaps the preload behind it."""
-    works = (commands["unit"] == EXECUTE) & (commands["kind"] != CONFIGURE)
-    execute = _columns(commands, works, EXECUTE_COLUMNS)
-    rows = _operation_rows(execute, config)
-    if not len(rows):
+    execute = _columns(commands, _works(commands), ("kind", "second_is_garbage"))
+    fed = np.cumsum(_rows_fed(commands, config))
+    if not len(fed):
         return 0
     is_preload = execute["kind"] == PRELOAD
-    overlaps = np.zeros(len(rows), bool)
-    overlaps[1:] = is_preload[1:] & ~is_preload[:-1]
-    # A preload behind a compute shares its operation, which is as long as the longer of the two.
-    extra = np.where(overlaps, np.maximum(rows - np.roll(rows, 1), 0), rows)
-    fed = np.cumsum(extra)
     start = config.front_end_latency + CYCLES_TO_UNIT
     bound = _after(start, int(fed[-1]))
     with_result = is_preload[:-1] & ~is_preload[1:] & (execute["second_is_garbage"][:-1] == 0)
@@ -194,6 +206,22 @@ def _compute(commands: NDArray[Any], config: GemminiConfig) -> int:
         last = int(np.flatnonzero(with_result)[-1]) + 1
         bound = max(bound, _after(start, int(fed[last]) + mesh_transit(config)))
     return bound
+
+
+def _works(commands: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which commands are operations of the array."""
+    return (commands["unit"] == EXECUTE) & (commands["kind"] != CONFIGURE)
+
+
+def _rows_fed(commands: NDArray[Any], config: GemminiConfig) -> NDArray[np.int64]:
+    """Rows that each operation of the array adds to those before it."""
+    execute = _columns(commands, _works(commands), EXECUTE_COLUMNS)
+    rows = _operation_rows(execute, config)
+    is_preload = execute["kind"] == PRELOAD
+    overlaps = np.zeros(len(rows), bool)
+    overlaps[1:] = is_preload[1:] & ~is_preload[:-1]
+    # A preload behind a compute shares its operation, which is as long as the longer of the two.
+    return np.where(overlaps, np.maximum(rows - np.roll(rows, 1), 0), rows)
 
 
 def _operation_rows(execute: Columns, config: GemminiConfig) -> NDArray[np.int64]:

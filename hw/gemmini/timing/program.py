@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from .loop_stage import GATE, LOOP
 from .state import LOAD, UNITS
 
 INSTRUCTION_BYTES = 4
+
+Level = Literal["accelerator", "soc"]
+"""``accelerator``: a command per cycle, memory of fixed latency. ``soc``: core, L2 and DRAM."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Program:
 
 
 def build_program(
-    stream: CommandStream, config: GemminiConfig, level: str, warm: bool = True
+    stream: CommandStream, config: GemminiConfig, level: Level, warm: bool = True
 ) -> Program:
     """Decode ``stream`` and unroll its loops. Raises ``StreamError`` for a faulty loop or move.
 
@@ -92,7 +95,7 @@ def _check_moves(
 
 
 def _waits(
-    stream: CommandStream, config: GemminiConfig, level: str, warm: bool
+    stream: CommandStream, config: GemminiConfig, level: Level, warm: bool
 ) -> NDArray[np.int64]:
     """Core cycles before each command."""
     if level != "soc":

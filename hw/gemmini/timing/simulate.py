@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...stream import CommandStream, StreamError
 from ..config import GemminiConfig
+from .bound import cycles_left
 from .causes import CAUSE_NAMES, CAUSES, Unit
-from .engine import PROGRESS, run
+from .engine import PAUSED, PROGRESS, run
 from .front_end import MARK_STEP
 from .level2 import LINE, new_lines
-from .program import Program, build_program
-from .state import new_machine
-
-Level = Literal["accelerator", "soc"]
-"""``accelerator``: a command per cycle, memory of fixed latency. ``soc``: core, L2 and DRAM."""
+from .program import Level, Program, build_program
+from .state import NEVER, new_machine
 
 DEFAULT_MEMORY_LATENCY = 6
 """Cycles from a request to its answer at level ``accelerator``: that of a hit in the L2."""
+LOOKS = 64
+"""How often a simulation with a limit looks whether it can still end below it."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,35 @@ def simulate_timing(
         raise ValueError("latencies must be positive")
     if dram_latency is not None:
         config = replace(config, dram_latency=dram_latency)
-    program = build_program(stream, config, level, warm)
+    result = simulate_program(
+        build_program(stream, config, level, warm), config, level, memory_latency, warm
+    )
+    assert result is not None, "without a limit a simulation ends"
+    return result
+
+
+def simulate_program(
+    program: Program,
+    config: GemminiConfig,
+    level: Level,
+    memory_latency: int = DEFAULT_MEMORY_LATENCY,
+    warm: bool = False,
+    limit: int | None = None,
+) -> TimingResult | None:
+    """Count the cycles of a program that was built for ``level`` and ``warm``.
+
+    None where it takes at least ``limit`` cycles: the simulation stops as soon as what is left
+    takes too long for any machine. Raises ``StreamError`` as ``simulate_timing`` does.
+    """
     if level == "accelerator":
-        return _run(program, config, level, memory_latency, np.zeros(1, LINE))
+        return _run(program, config, level, memory_latency, np.zeros(1, LINE), limit)
     lines = new_lines(config)
     if warm:
         _run(program, config, level, memory_latency, lines)
         # The second run starts at time 0: all lines have arrived, their order of use stays.
         lines["ready"] = 0
         lines["used"] -= lines["used"].max() + 1
-    return _run(program, config, level, memory_latency, lines)
+    return _run(program, config, level, memory_latency, lines, limit)
 
 
 def _run(
@@ -101,14 +120,25 @@ def _run(
     level: Level,
     memory_latency: int,
     lines: NDArray[Any],
-) -> TimingResult:
+    limit: int | None = None,
+) -> TimingResult | None:
     machine = new_machine(config, memory_latency, uses_level2=level == "soc")
     steps = program.steps.copy()
     progress = np.full(len(program.commands), -1, PROGRESS)
     tables = (program.commands, progress, program.loops, program.gates, lines)
-    cycles = run(machine, steps, *tables, len(steps) + 1)
+    over = int(NEVER) if limit is None else limit
+    for pause, left in _looks(program, config) if limit is not None else ():
+        cycles = run(machine, steps, *tables, pause)
+        if cycles != PAUSED:
+            break
+        if int(machine["clock"][0]) + left >= over:
+            return None
+    else:
+        cycles = run(machine, steps, *tables, len(steps) + 1)
     if cycles < 0:
         _raise_stuck(program, progress)
+    if cycles >= over:
+        return None
     marks = steps[steps["kind"] == MARK_STEP]
     counters = machine["counters"][0]
     table = counters["cycles"].reshape(len(Unit), CAUSES)
@@ -135,6 +165,13 @@ def _run(
         issued=progress["issued"],
         done=progress["done"],
     )
+
+
+def _looks(program: Program, config: GemminiConfig) -> list[tuple[int, int]]:
+    """Steps before which to look at the clock, and the least cycles from there to the end."""
+    left = cycles_left(program, config)
+    steps = range(0, len(left), max(1, len(left) // LOOKS))
+    return [(step, int(left[step])) for step in steps]
 
 
 def _raise_stuck(program: Program, progress: NDArray[Any]) -> None:

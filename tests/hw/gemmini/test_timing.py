@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from liftproof.hw.gemmini.config import ConfigError, GemminiConfig, load_config
 from liftproof.hw.gemmini.lower_bound import lower_bound
 from liftproof.hw.gemmini.rocc import read_rocc
-from liftproof.hw.gemmini.timing import TimingResult, explain, simulate_timing, traffic
+from liftproof.hw.gemmini.timing import Level, TimingResult, explain, simulate_timing, traffic
 from liftproof.hw.gemmini.timing.causes import Unit
 from liftproof.hw.gemmini.timing.contention import contending_stream
+from liftproof.hw.gemmini.timing.program import build_program
+from liftproof.hw.gemmini.timing.simulate import simulate_program
 from liftproof.hw.stream import CommandStream, StreamError
 
 CONFIG = load_config()
@@ -103,6 +105,22 @@ def test_no_simulation_is_below_the_lower_bound(
     result = simulate_timing(stream, config, level=level, memory_latency=latency)
     bound = lower_bound(stream, config, level, cold=level == "soc")
     assert bound.cycles <= result.cycles
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams, st.sampled_from(["accelerator", "soc"]), st.floats(0.1, 1))
+def test_a_limit_cuts_exactly_what_reaches_it(
+    stream: CommandStream, level: Level, share: float
+) -> None:
+    """A simulation stops without a result where the cycles reach the limit, and only there."""
+    program = build_program(stream, CONFIG, level)
+    result = simulate_program(program, CONFIG, level)
+    assert result is not None
+    within = simulate_program(program, CONFIG, level, limit=result.cycles + 1)
+    assert within is not None
+    assert within.cycles == result.cycles
+    assert within.units == result.units
+    assert simulate_program(program, CONFIG, level, limit=int(share * result.cycles)) is None
 
 
 @settings(max_examples=60, deadline=None)
