@@ -31,7 +31,7 @@ from ...hw.lanes import Scope
 from ...hw.trainium.timing.executions import executions_of
 from ..core.polyhedral import Unsupported
 from .merge_streams import Joined, Step, merge_streams
-from .stream_arrays import share_memory
+from .shared_buffers import shared_memories
 from .stream_cells import Region as CellRegion
 from .stream_events import StreamProgram
 from .streams import array_of
@@ -39,14 +39,17 @@ from .streams import array_of
 _ARRAY_PARTS = ("double_row", "tile_position", "tile_size")
 
 
-def sequential(function: func.FuncOp, program: StreamProgram, order: Sequence[int]) -> func.FuncOp:
+def sequential(
+    function: func.FuncOp, program: StreamProgram | None, order: Sequence[int]
+) -> func.FuncOp:
     """The tile program that does what a verified ISA-level function without hazards does.
 
-    ``program`` and ``order`` are its events and an order in which they can happen, which matter
-    where buffers share memory. Raises
-    ``Unsupported`` where no order with loops is found, or what is read was written otherwise.
+    ``program`` and ``order`` are its events and an order in which they can happen; None if no read
+    sees what was written through another buffer. Raises ``Unsupported`` where no order with loops
+    is found, or what is read was written otherwise.
     """
-    _require_own_contents(function, program, order)
+    if program is not None:
+        require_own_contents(function, program, order)
     block = function.body.block
     streams = [op for op in block.ops if isinstance(op, trn.StreamOp)]
     before = [op for op in block.ops if not isinstance(op, trn.StreamOp | func.ReturnOp)]
@@ -89,14 +92,17 @@ def _is_no_arithmetic(op: Operation) -> bool:
 # Buffers that share cells.
 
 
-def _require_own_contents(
+def require_own_contents(
     function: func.FuncOp, program: StreamProgram, order: Sequence[int]
 ) -> None:
-    """Refuse a read of cells that were last written through another buffer."""
-    if not share_memory(function):
-        return
-    places = [op for op in function.walk() if isinstance(op, trn.SbufOp | trn.PsumOp)]
+    """Refuse a read of cells that were last written through another buffer.
+
+    ``program`` has no hazard, and ``order`` is one in which its events can happen.
+    """
+    places = [op for memory in shared_memories(function) for op in memory]
     numbers: dict[SSAValue, int] = {op.buffer: number for number, op in enumerate(places, 1)}
+    if not numbers:
+        return
     writers: dict[int, NDArray[np.int32]] = {}
     for event in (program.events[number] for number in order):
         if not event.touches:

@@ -1,15 +1,14 @@
 """A quick proof that an ISA-level program has no hazard, for all executions at once.
 
-It covers programs in which one chain counts each semaphore up, each queue is filled by one stream,
-and no two buffers share memory: each wait then needs one event and those before it. What an access
-touches is taken to be the box around it. Where this proves nothing, ``stream_order`` and
-``stream_races`` decide, which also name what is wrong.
+It covers programs in which one chain counts each semaphore up, and each queue is filled by one
+stream: each wait then needs one event and those before it. What an access touches is taken to be
+the box around it, or in memory that buffers share the bytes themselves. Where this proves nothing,
+``stream_order`` and ``stream_races`` decide, which also name what is wrong.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numba
@@ -21,17 +20,25 @@ from xdsl.ir import Operation, SSAValue
 
 from ...diagnostics import Diagnostic
 from ...dialects import trn
-from ...dialects.trn import Instruction, Space, partition_bytes, space_of
-from ...hw.lanes import Scope
+from ...dialects.trn import Instruction, Space, space_of
+from ...hw.lanes import Scope, UnknownValueError
 from ...hw.trainium.timing.allocation import Allocation
-from ...hw.trainium.timing.cells import accesses_of
+from ...hw.trainium.timing.cells import Buffer, accesses_of, is_cut_by_all_bounds
 from ...hw.trainium.timing.dependencies import Accesses
 from ...hw.trainium.timing.executions import Executions, executions_of
 from ...hw.trainium.timing.tile_program import buffers_of
 from ...hw.trainium.timing.views import box_of
+from .shared_buffers import (
+    Place,
+    SharedAccess,
+    reads_own_contents,
+    shared_accesses,
+    shared_memories,
+)
 
 Column = NDArray[np.int64]
 NONE = -1
+_STEPS = (Instruction, trn.WaitOp, trn.IncOp)
 MAX_ENTRIES = 1 << 26
 """Cells times chains: a guard against programs that would take too much memory."""
 _PLACES = (
@@ -41,14 +48,20 @@ _PLACES = (
 
 
 def is_harmless(function: func.FuncOp) -> bool:
-    """Whether a function that the machine accepts is proved to have no hazard."""
-    steps = (Instruction, trn.WaitOp, trn.IncOp)
-    if share_memory(function) or any(map(_lacks_place, function.walk())):
+    """Whether a function that the machine accepts is proved to have no hazard.
+
+    Nor does it then read what was written through another buffer.
+    """
+    if any(map(_lacks_place, function.walk())):
         return False
     try:
-        found, count = executions_of(function.body.block, steps, _is_place)
-    except Diagnostic:
+        found, count = executions_of(function.body.block, _STEPS, _is_place)
+        return _is_harmless(function, found, count)
+    except (Diagnostic, UnknownValueError):
         return False
+
+
+def _is_harmless(function: func.FuncOp, found: list[Executions], count: int) -> bool:
     if any(trn.stream_engine(one.op) is None for one in found):
         return False
     if not all(_is_within_bounds(one) for one in found if isinstance(one.op, Instruction)):
@@ -56,10 +69,12 @@ def is_harmless(function: func.FuncOp) -> bool:
     events = _events(found, count)
     if events is None:
         return False
-    accesses = _accesses(found, events)
-    if accesses.cells * events.chains > MAX_ENTRIES:
+    memories = shared_memories(function)
+    shared, accesses = _accesses(memories, found, events)
+    if accesses is None or accesses.cells * events.chains > MAX_ENTRIES:
         return False
-    return _has_no_race(events, accesses)
+    order = _order_without_race(events, accesses)
+    return order is not None and (not memories or reads_own_contents(order, accesses, shared))
 
 
 def _is_place(op: Operation, scope: Scope) -> bool:
@@ -68,27 +83,6 @@ def _is_place(op: Operation, scope: Scope) -> bool:
 
 def _lacks_place(op: Operation) -> bool:
     return isinstance(op, memref.AllocOp) and space_of(op.memref.type) != Space.HBM
-
-
-def share_memory(function: func.FuncOp) -> bool:
-    """Whether any two buffers with places have cells in common."""
-    places = [op for op in function.walk() if isinstance(op, trn.SbufOp | trn.PsumOp)]
-    return any(_overlap(left, right) for left, right in combinations(places, 2))
-
-
-def _overlap(left: trn.SbufOp | trn.PsumOp, right: trn.SbufOp | trn.PsumOp) -> bool:
-    if type(left) is not type(right):
-        return False
-    pairs = zip(_extent(left), _extent(right), strict=True)
-    return all(one.start < other.stop and other.start < one.stop for one, other in pairs)
-
-
-def _extent(op: trn.SbufOp | trn.PsumOp) -> tuple[range, range]:
-    """The partitions, and the bytes of each."""
-    first = op.partition.value.data
-    start = op.offset.value.data if isinstance(op, trn.SbufOp) else op.byte_offset
-    kind = op.buffer.type
-    return range(first, first + kind.get_shape()[0]), range(start, start + partition_bytes(kind))
 
 
 def _is_within_bounds(execution: Executions) -> bool:
@@ -206,29 +200,48 @@ def _needed(found: list[Executions], first: Column, chain: Column) -> Column | N
     return needed
 
 
-def _accesses(found: list[Executions], events: _Events) -> Accesses:
-    """The cells of all buffers that each event touches."""
+def _accesses(
+    memories: list[list[Place]], found: list[Executions], events: _Events
+) -> tuple[list[SharedAccess], Accesses | None]:
+    """The cells that each event touches, those of shared memories first, and what it does there.
+
+    No cells if those of a shared memory are too many to be told apart.
+    """
     issues: list[Executions] = []
     for one in found:
         if isinstance(one.op, Instruction):
             own = events.first[one.positions] + isinstance(one.op, trn.DmaStartOp)
             issues.append(replace(one, positions=own))
-    return accesses_of(buffers_of(issues, Allocation({})), len(events.chain))
+    shared, buffers, first = list[SharedAccess](), list[Buffer](), 1
+    for memory in memories:
+        every = shared_accesses(memory, first, issues)
+        if not every:
+            continue
+        first += len(memory)
+        shared += every
+        buffers.append(Buffer(1, [one.access for one in every]))
+    if not all(map(is_cut_by_all_bounds, buffers)):
+        return shared, None
+    places: set[SSAValue] = {op.buffer for memory in memories for op in memory}
+    buffers += buffers_of(issues, Allocation({}), without=places)
+    return shared, accesses_of(buffers, len(events.chain))
 
 
-def _has_no_race(events: _Events, accesses: Accesses) -> bool:
+def _order_without_race(events: _Events, accesses: Accesses) -> Column | None:
+    """All events in an order in which they can happen; None if not all can, or two race."""
     columns = (events.chain, events.index, events.previous, events.needed, events.trigger)
-    return bool(
-        _run(
-            *columns,
-            events.chains,
-            events.streams,
-            accesses.begin,
-            accesses.cell,
-            accesses.writes,
-            accesses.cells,
-        )
+    order = np.zeros(len(events.chain), np.int64)
+    ended = _run(
+        *columns,
+        events.chains,
+        events.streams,
+        accesses.begin,
+        accesses.cell,
+        accesses.writes,
+        accesses.cells,
+        order,
     )
+    return order if ended else None
 
 
 @numba.njit(cache=True)
@@ -244,8 +257,9 @@ def _run(
     access_cell: Any,
     access_writes: Any,
     cells: int,
+    order: Any,
 ) -> bool:
-    """Run all events in an order in which they can happen; whether all happen without a race.
+    """Run all events, in an ``order`` in which they can happen; whether all do without a race.
 
     ``clocks`` has how many events of each chain happen before an event, itself included.
     """
@@ -266,6 +280,7 @@ def _run(
                     break
                 head[stream] += 1
                 progress = True
+                order[happened] = event
                 happened += 1
                 done[event] = True
                 clock = clocks[event]

@@ -212,8 +212,7 @@ class _Unroller:
     def _updates(self, op: Instruction, target: SSAValue) -> bool:
         if isinstance(op, trn.MultMovingOp) and op.accumulate is not None:
             return bool(self.interpreter.runtime(op.accumulate))
-        adds = isinstance(op, trn.DmaStartOp) and op.add is not None
-        return adds or isinstance(op, _PARTIAL) or list(op.operands).count(target) > 1
+        return keeps_contents(op, target)
 
     def _region(self, access: Access) -> int:
         # The region keeps its memory alive, so that no other gets the same id.
@@ -223,6 +222,12 @@ class _Unroller:
             self._regions[key] = len(self.program.regions)
             self.program.regions.append(Region(access))
         return self._regions[key]
+
+
+def keeps_contents(op: Instruction, target: SSAValue) -> bool:
+    """Whether a target's old contents matter, for other instructions than products."""
+    adds = isinstance(op, trn.DmaStartOp) and op.add is not None
+    return adds or isinstance(op, _PARTIAL) or list(op.operands).count(target) > 1
 
 
 def _loop_variables(op: Operation) -> tuple[SSAValue, ...]:

@@ -85,10 +85,10 @@ def find_stream_hazard(function: func.FuncOp, config: TrainiumConfig) -> StreamH
 class Harmless:
     """A program without hazards: its events, in an order in which they can happen.
 
-    Programs in which no two buffers share memory may come without events.
+    Without events, no read of it sees what was written through another buffer.
     """
 
-    program: StreamProgram = field(default_factory=StreamProgram)
+    program: StreamProgram | None = None
     order: list[int] = field(default_factory=list[int])
 
 

@@ -43,18 +43,21 @@ class Buffer:
 def accesses_of(buffers: list[Buffer], instructions: int) -> Accesses:
     """The cells that each instruction touches, for all buffers that are written at all."""
     owners, cells, writes = list[Column](), list[Column](), list[NDArray[np.bool_]]()
-    base = 0
+    numbers = list[Column]()
+    base = number = 0
     for buffer in buffers:
+        first, number = number, number + len(buffer.accesses)
         if not any(access.writes for access in buffer.accesses):
             continue
         bounds = _bounds(buffer)
         extents = [max(1, len(own) - 1) for own in bounds]
         per_copy = prod(extents)
-        for access in buffer.accesses:
+        for place, access in enumerate(buffer.accesses, first):
             which, cell = _cells(access, bounds, extents)
             owners.append(access.position[which])
             cells.append(base + access.copy[which] * per_copy + cell)
             writes.append(np.full(len(which), access.writes))
+            numbers.append(np.full(len(which), place))
         base += per_copy * buffer.copies
     if not owners:
         return Accesses(np.zeros(instructions + 1, np.int64), *_nothing(), 1)
@@ -62,29 +65,39 @@ def accesses_of(buffers: list[Buffer], instructions: int) -> Accesses:
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=instructions)
     begin = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return Accesses(begin, cell[order], np.concatenate(writes)[order], base)
+    written, access = np.concatenate(writes)[order], np.concatenate(numbers)[order]
+    return Accesses(begin, cell[order], written, base, access)
 
 
 def _nothing() -> tuple[Column, NDArray[np.bool_]]:
     return np.zeros(0, np.int64), np.zeros(0, np.bool_)
 
 
+def is_cut_by_all_bounds(buffer: Buffer) -> bool:
+    """Whether no access covers a cell of the buffer in part."""
+    return prod(len(own) for own in _all_bounds(buffer)) <= MAX_CELLS
+
+
 def _bounds(buffer: Buffer) -> list[Column]:
     """Per dimension the places where cells begin and end."""
-    rank = len(buffer.accesses[0].low)
-    bounds = [
+    bounds = _all_bounds(buffer)
+    while prod(len(own) for own in bounds) > MAX_CELLS:
+        axis = max(range(len(bounds)), key=lambda axis: len(bounds[axis]))
+        kept = bounds[axis][::2]
+        bounds[axis] = np.unique(np.append(kept, bounds[axis][-1]))
+    return bounds
+
+
+def _all_bounds(buffer: Buffer) -> list[Column]:
+    """Per dimension the places where accesses begin and end."""
+    return [
         np.unique(
             np.concatenate(
                 [end for access in buffer.accesses for end in (access.low[axis], access.high[axis])]
             )
         )
-        for axis in range(rank)
+        for axis in range(len(buffer.accesses[0].low))
     ]
-    while prod(len(own) for own in bounds) > MAX_CELLS:
-        axis = max(range(rank), key=lambda axis: len(bounds[axis]))
-        kept = bounds[axis][::2]
-        bounds[axis] = np.unique(np.append(kept, bounds[axis][-1]))
-    return bounds
 
 
 def _cells(access: BufferAccess, bounds: list[Column], extents: list[int]) -> tuple[Column, Column]:

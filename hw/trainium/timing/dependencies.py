@@ -7,7 +7,7 @@ pieces of a buffer such that every access covers whole cells (see ``cells``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numba
@@ -26,6 +26,8 @@ class Accesses:
     """Whether the cell is written (or both read and written); else it is read."""
     cells: int
     """Number of cells; every entry is below it."""
+    access: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """The number of the access that each entry comes from, where it is known."""
 
 
 @dataclass(frozen=True)

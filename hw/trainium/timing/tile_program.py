@@ -6,7 +6,7 @@ each buffer are chosen as AWS's compiler does for an NKI kernel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -99,9 +99,11 @@ def instruction_of(execution: Executions) -> trn.Instruction:
     return execution.op
 
 
-def buffers_of(issues: list[Executions], allocation: Allocation) -> list[Buffer]:
-    """The accesses of each buffer; buffers that share memory count as one."""
-    return _Uses(allocation, issues).buffers()
+def buffers_of(
+    issues: list[Executions], allocation: Allocation, *, without: Container[SSAValue] = ()
+) -> list[Buffer]:
+    """The accesses of each buffer but some; buffers that share memory count as one."""
+    return _Uses(allocation, issues, without).buffers()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class _Uses:
 
     allocation: Allocation
     issues: list[Executions]
+    without: Container[SSAValue]
 
     def buffers(self) -> list[Buffer]:
         """The accesses of each buffer; buffers that share memory count as one."""
@@ -120,6 +123,8 @@ class _Uses:
             written = op.written
             for view in op.views:
                 root, reshaped = root_of(view)
+                if root in self.without:
+                    continue
                 memory = self.allocation.group.get(root, root)
                 uses.setdefault(memory, []).append((view, issue, view in written))
                 if reshaped or root in self.allocation.group:

@@ -16,6 +16,7 @@ from liftproof.hw.trainium.functional import parameters_of, run
 from liftproof.tools.recheck import recheck
 from liftproof.validation.core.polyhedral import Unsupported
 from liftproof.validation.decide import decide
+from liftproof.validation.hazards.stream_arrays import is_harmless
 from liftproof.validation.limits import ValidationOptions
 from liftproof.validation.streams import HazardError, without_streams
 from numpy.typing import NDArray
@@ -124,6 +125,36 @@ def test_contents_of_another_buffer_are_not_read() -> None:
     assert decide(parse(right), parse(right)).verdict == "proved"
     with pytest.raises(Unsupported, match="written through another buffer"):
         without_streams(parse(wrong))
+
+
+EVERY_OTHER = """
+func.func @f() {
+  %a = trn.sbuf partition 0 offset 0 : memref<32x256xf32, #trn<space sbuf>>
+  %b = trn.sbuf partition 0 offset OFFSET : memref<32x256xf32, #trn<space sbuf>>
+  %av = trn.view %a[0, 0] : memref<32x256xf32, #trn<space sbuf>> to !trn.view<sbuf, 32x256xf32>
+  %bv = trn.view %b[0, 0] : memref<32x256xf32, #trn<space sbuf>> to !trn.view<sbuf, 32x256xf32>
+  %even = trn.view %b[0, 0] {steps = array<i64: 1, STEP>} : memref<32x256xf32, #trn<space sbuf>>
+    to !trn.view<sbuf, 32xSIZExf32>
+  trn.stream dve {
+    trn.memset %av to 0.0 : !trn.view<sbuf, 32x256xf32>
+    trn.memset %even to 1.0 : !trn.view<sbuf, 32xSIZExf32>
+    trn.reciprocal %bv to %bv : !trn.view<sbuf, 32x256xf32>, !trn.view<sbuf, 32x256xf32>
+  }
+  func.return
+}"""
+
+
+@pytest.mark.parametrize(
+    ("offset", "step", "size", "accepted"),
+    [(0, 1, 256, True), (0, 2, 128, False), (512, 2, 128, False), (1024, 2, 128, True)],
+)
+def test_a_write_of_some_elements_leaves_the_others(
+    offset: int, step: int, size: int, accepted: bool
+) -> None:
+    """Which elements of a buffer were written through it is not taken from the box around them."""
+    text = EVERY_OTHER.replace("OFFSET", str(offset)).replace("STEP", str(step))
+    function = function_of(parse(text.replace("SIZE", str(size))))
+    assert is_harmless(function) == accepted
 
 
 def test_a_stationary_operand_stays_in_place(programs: dict[str, str]) -> None:
