@@ -36,6 +36,14 @@ class View:
             for place, form in enumerate(self.subscripts)
         )
 
+    def uses(self, loop: int) -> bool:
+        """Whether ``loop`` walks through the array."""
+        return any(loop in form for form in self.subscripts)
+
+    def rows_along(self, loop: int) -> tuple[int, int]:
+        """The dimension along which ``loop`` walks, and its elements from one iteration on."""
+        return next((d, form[loop]) for d, form in enumerate(self.subscripts) if loop in form)
+
     def crosses_border(self, outer: int, inner: int) -> bool:
         """Whether the dimensions that two loops walk along go beyond the array."""
         places = [d for d, form in enumerate(self.subscripts) if inner in form or outer in form]

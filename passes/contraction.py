@@ -32,7 +32,8 @@ from .coalesce import Form, View, coalesce, view_of
 from .kernel import refusal
 from .padded import is_zero, read_padded
 from .post_op import PostOp
-from .tile_roles import diagonal_roles, find_roles, with_unit_loops, with_unit_row
+from .reshaped import joined_subscripts, split_result, whole_array
+from .tile_roles import Roles, diagonal_roles, find_roles, with_unit_loops, with_unit_row
 
 OUTPUTS = "liftproof.outputs"
 """Attribute of a kernel: the positions of the array parameters that it writes."""
@@ -80,13 +81,12 @@ class Contraction:
     a: Factor
     b: Factor
     out: int
-    out_groups: Groups
-    out_subscripts: tuple[Form, ...]
-    out_row_dimension: int
+    result: View
+    """How the output is written."""
     init: int | None
     """None starts from zero."""
-    init_broadcast: bool
-    """The initial value is one row, the same for each row of the output."""
+    initial: View | None
+    """How the initial value is read: one row for all rows of the output, or each its own."""
     diagonal: bool
     """There is no sum over ``k``: each column of A meets its own element of B's row."""
     generic: GenericOp
@@ -97,6 +97,11 @@ class Contraction:
         """Products in one sum."""
         return prod(self.sizes[loop] for loop in (*self.window, self.k))
 
+    @property
+    def init_broadcast(self) -> bool:
+        """The initial value is one row, the same for each row of the output."""
+        return self.initial is not None and not self.initial.uses(self.i)
+
 
 def read_contraction(function: func.FuncOp, dim: int, *, separate: bool = False) -> Contraction:
     """The contraction that ``function`` computes; refuses other functions.
@@ -104,7 +109,7 @@ def read_contraction(function: func.FuncOp, dim: int, *, separate: bool = False)
     Loops are joined (``coalesce``) for array tiles of ``dim`` rows and columns, or kept separate.
     """
     out = output_position(function)
-    result = returned_tensor(function)
+    result, joins = split_result(returned_tensor(function))
     post = None
     generic = _generic(result, function)
     if IteratorType.REDUCTION not in iterators_of(generic):
@@ -115,7 +120,7 @@ def read_contraction(function: func.FuncOp, dim: int, *, separate: bool = False)
         raise refusal(
             generic, "expected one contraction followed by at most one element-wise operation"
         )
-    return _facts(generic, post, out, dim, separate)
+    return _facts(generic, post, out, joins, dim, separate)
 
 
 def output_position(function: func.FuncOp) -> int:
@@ -178,25 +183,28 @@ def _require_element_wise(post: GenericOp) -> None:
 
 
 def _facts(
-    generic: GenericOp, post: GenericOp | None, out: int, dim: int, separate: bool
+    generic: GenericOp,
+    post: GenericOp | None,
+    out: int,
+    joins: Sequence[tensor.CollapseShapeOp],
+    dim: int,
+    separate: bool,
 ) -> Contraction:
     if len(generic.inputs) != 2 or len(generic.outputs) != 1:
         raise refusal(generic, "expected a contraction of two inputs to one output")
     sizes = _sizes(generic)
     *inputs, target_map = maps_of(generic)
     target = _dims(target_map, generic)
-    padded = [read_padded(value) for value in generic.inputs]
-    require_multiply_add(generic, guarded=any(each.border for each in padded))
-    _require_target(target, generic)
-    views = [
-        view_of(
-            _extents(each.inside),
-            each.subscripts([subscript_form(x, generic) for x in map.results]),
-            each.border,
-        )
-        for each, map in zip(padded, inputs, strict=True)
+    read = [
+        _view(value, [subscript_form(x, generic) for x in map.results], generic)
+        for value, map in zip(generic.inputs, inputs, strict=True)
     ]
-    views.append(view_of(_extents(generic.outputs[0]), [{loop: 1} for loop in target]))
+    require_multiply_add(generic, guarded=any(view.border for _, view in read))
+    _require_target(target, generic)
+    init = _initial_value(generic, target)
+    views = [view for _, view in read]
+    views.append(_written(generic, target, joins))
+    views += [] if init is None else [init[1]]
     sums = [n for n, kind in enumerate(iterators_of(generic)) if kind == IteratorType.REDUCTION]
     joined: list[int] = [*sizes]
     if not separate:
@@ -233,9 +241,9 @@ def _facts(
             " dimension, the other this summed dimension and rows of the output, each with one of"
             " its two as contiguous last dimension",
         )
-    first, second, result = views
-    init, broadcast = _initial_value(generic.outputs[0], generic)
-    positions = [parameter_position(each.inside, generic) for each in padded]
+    first, second, result, *initial = views
+    _require_rows(initial, roles, generic)
+    positions = [position for position, _ in read]
     if roles.swapped:
         first, second = second, first
         positions.reverse()
@@ -249,11 +257,9 @@ def _facts(
         a=Factor(positions[0], first.groups, first.subscripts, *roles.a, bool(first.border)),
         b=Factor(positions[1], second.groups, second.subscripts, *roles.b, bool(second.border)),
         out=out,
-        out_groups=result.groups,
-        out_subscripts=result.subscripts,
-        out_row_dimension=_dimension_of(roles.i, result),
-        init=init,
-        init_broadcast=broadcast,
+        result=result,
+        init=None if init is None else init[0],
+        initial=initial[0] if initial else None,
         diagonal=diagonal,
         generic=generic,
         post=post,
@@ -265,8 +271,23 @@ def _extents(value: SSAValue) -> tuple[int, ...]:
     return value.type.get_shape()
 
 
-def _dimension_of(loop: int, view: View) -> int:
-    return next(place for place, form in enumerate(view.subscripts) if loop in form)
+def _view(value: SSAValue, forms: Sequence[Form], generic: GenericOp) -> tuple[int, View]:
+    """The parameter that is read, which zeros may surround, and how loops walk through it."""
+    padded = read_padded(value)
+    array, found = whole_array(padded.inside, padded.subscripts(forms))
+    if array is not padded.inside and padded.border:
+        raise refusal(generic, "zeros can surround a parameter as it is, but not a view of it")
+    return parameter_position(array, generic), view_of(_extents(array), found, padded.border)
+
+
+def _written(
+    generic: GenericOp, target: Sequence[int], joins: Sequence[tensor.CollapseShapeOp]
+) -> View:
+    """How loops walk through the output, dimensions of which may be split in the kernel."""
+    extents, forms = _extents(generic.outputs[0]), [{loop: 1} for loop in target]
+    for join in joins:
+        extents, forms = _extents(join.result), joined_subscripts(join, forms)
+    return view_of(extents, forms)
 
 
 def _require_target(target: Sequence[int], generic: GenericOp) -> None:
@@ -340,24 +361,35 @@ def _unwidened(value: SSAValue) -> SSAValue:
     return value.owner.input if isinstance(value.owner, arith.ExtSIOp) else value
 
 
-def _initial_value(value: SSAValue, generic: GenericOp) -> tuple[int | None, bool]:
-    """Parameter position of the initial sums (None for zeros), and whether it is one row."""
-    owner = value.owner
-    if not isinstance(owner, Operation):
-        return parameter_position(value, generic), False
+def _initial_value(generic: GenericOp, target: Sequence[int]) -> tuple[int, View] | None:
+    """The parameter that sums start from, and how loops walk through it; None for zeros."""
+    value = generic.outputs[0]
+    owner, forms = value.owner, [{loop: 1} for loop in target]
     if isinstance(owner, FillOp) and is_zero(owner.operands[0]):
-        return None, False
+        return None
     if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
-        source, target = (_dims(map, owner) for map in maps_of(owner))
-        if source == target or source == target[-1:]:
-            return parameter_position(owner.operands[0], owner), source != target
+        source, written = (_dims(map, owner) for map in maps_of(owner))
+        value, forms = owner.inputs[0], [forms[written.index(loop)] for loop in source]
+    elif isinstance(owner, Operation) and not isinstance(owner, tensor.ExpandShapeOp):
         raise refusal(
-            owner, "a bias can be a matrix or one row that repeats; Gemmini has no other form"
+            generic if isinstance(owner, tensor.EmptyOp) else owner,
+            "sums must start from zero (linalg.fill) or from a bias parameter",
         )
-    raise refusal(
-        generic if isinstance(owner, tensor.EmptyOp) else owner,
-        "sums must start from zero (linalg.fill) or from a bias parameter",
-    )
+    return _view(value, forms, generic)
+
+
+def _require_rows(initial: Sequence[View], roles: Roles, generic: GenericOp) -> None:
+    """What sums start from must lie as the rows of the output's tiles do."""
+    for view in initial:
+        *others, last = view.subscripts
+        if last.get(roles.j) != 1 or any(roles.j in form for form in others):
+            raise refusal(
+                generic.outputs[0].owner
+                if isinstance(generic.outputs[0].owner, Operation)
+                else generic,
+                "a bias can be a matrix or one row that repeats; Gemmini"
+                " loads no number to all columns of a row",
+            )
 
 
 def _copies(generic: GenericOp) -> bool:

@@ -8,12 +8,8 @@ a border, or a stride), a tile takes several rows, which are loaded one by one.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
-
-from xdsl.dialects.builtin import TensorType
 
 from ..dialects.tile import Fold
-from .coalesce import View
 from .contraction import Contraction, Factor
 
 
@@ -31,12 +27,14 @@ def _folded(contraction: Contraction, outer: int, dim: int) -> Contraction | Non
     count, width = contraction.sizes[outer], contraction.sizes[inner]
     if min(count, width) < 2 or 2 * width > dim:
         return None
-    result = _output(contraction)
+    written = [contraction.result, *([] if contraction.initial is None else [contraction.initial])]
     a = _folded_factor(contraction.a, outer, inner, width)
     used_by_b = any(outer in form for form in contraction.b.subscripts)
-    if a is None or used_by_b or result.steps(outer) != width * result.steps(inner):
+    if a is None or used_by_b:
         return None
-    result = result.joined(outer, inner, width)
+    if any(view.steps(outer) != width * view.steps(inner) for view in written):
+        return None
+    result, *initial = (view.joined(outer, inner, width) for view in written)
     sizes = [*contraction.sizes]
     sizes[inner], sizes[outer] = count * width, 1
     return replace(
@@ -44,18 +42,9 @@ def _folded(contraction: Contraction, outer: int, dim: int) -> Contraction | Non
         sizes=tuple(sizes),
         outer=tuple(loop for loop in contraction.outer if loop != outer),
         a=a,
-        out_groups=result.groups,
-        out_subscripts=result.subscripts,
-        out_row_dimension=next(d for d, form in enumerate(result.subscripts) if inner in form),
+        result=result,
+        initial=initial[0] if initial else None,
     )
-
-
-def _output(contraction: Contraction) -> View:
-    type = contraction.generic.outputs[0].type
-    assert isinstance(type, TensorType)
-    shape, groups = type.get_shape(), contraction.out_groups
-    extents = tuple(prod(shape[dimension] for dimension in group) for group in groups)
-    return View(extents, contraction.out_subscripts, groups)
 
 
 def _folded_factor(a: Factor, outer: int, inner: int, width: int) -> Factor | None:

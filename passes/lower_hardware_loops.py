@@ -183,13 +183,10 @@ class _Code:
         self.steps = tuple(tile * config.dim for tile in tiles)
         self.loops = Loops()
         self.a, self.b = (self._factor(factor) for factor in (what.a, what.b))
-        out = self._matrix(what.out, what.out_groups, what.out_subscripts)
-        self.c = out
+        self.c = self._matrix(what.out, what.result.groups, what.result.subscripts)
         self.d: _Matrix | None = None
-        if what.init is not None and what.init_broadcast:
-            self.d = self._matrix(what.init, ((0,),), what.out_subscripts[-1:])
-        elif what.init is not None:
-            self.d = self._matrix(what.init, what.out_groups, what.out_subscripts)
+        if what.init is not None and what.initial is not None:
+            self.d = self._matrix(what.init, what.initial.groups, what.initial.subscripts)
 
     def _factor(self, factor: Factor) -> _Matrix:
         return self._matrix(factor.array, factor.groups, factor.subscripts)

@@ -26,7 +26,7 @@ from ..dialects.gemmini import LocalSpace, LocalSpaceAttr
 from ..dialects.tile import LoadOp, MatmulOp, Rows, StoreOp, ZeroOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
 from .begin_function import begin_function
-from .coalesce import Form
+from .coalesce import Form, View
 from .contraction import Contraction, Factor, Groups, read_contraction
 from .fold_rows import fold_rows
 from .index_math import name as set_name
@@ -146,7 +146,7 @@ class _Lowering:
 
     def build(self) -> func.FuncOp:
         facts, index = self.contraction, self.index
-        out = self._array(facts.out, facts.out_groups)
+        out = self._array(facts.out, facts.result.groups)
         for factor in (facts.a, facts.b):
             self._array(factor.array, factor.groups)
         a = self._buffer("a", self.narrow, LocalSpace.SPAD)
@@ -175,8 +175,8 @@ class _Lowering:
             )
         )
         index.at(after)
-        place = _rows(facts.out_row_dimension, 1, len(facts.out_subscripts))
-        at = self._element(facts.out_subscripts)
+        place = _rows_along(facts.i, facts.result)
+        at = self._element(facts.result.subscripts)
         post = self.post
         index.insert(StoreOp(c, (), out, at, m, n, scale=post.scale, relu=post.relu, place=place))
         return self.lowered
@@ -234,16 +234,12 @@ class _Lowering:
 
     def _begin_sum(self, c: SSAValue, m: SSAValue, n: SSAValue) -> None:
         facts = self.contraction
-        if facts.init is None:
+        if facts.init is None or facts.initial is None:
             self.index.insert(ZeroOp(c, (), m, n))
             return
-        groups = () if facts.init_broadcast else facts.out_groups
-        array = self._array(facts.init, groups)
-        subscripts = facts.out_subscripts
-        at = self._element(subscripts[-1:] if facts.init_broadcast else subscripts)
-        place = _rows(facts.out_row_dimension, 1, len(subscripts))
-        if facts.init_broadcast:
-            place = Rows()
+        array = self._array(facts.init, facts.initial.groups)
+        at = self._element(facts.initial.subscripts)
+        place = Rows() if facts.init_broadcast else _rows_along(facts.i, facts.initial)
         load = LoadOp(array, at, c, (), m, n, broadcast=facts.init_broadcast, place=place)
         self.index.insert(load)
 
@@ -278,6 +274,11 @@ def tile_step(size: int, dim: int) -> int:
     least = -(-size // dim)
     most = least + int(least * MORE_TILES)
     return next((size // tiles for tiles in range(least, most + 1) if size % tiles == 0), dim)
+
+
+def _rows_along(loop: int, view: View) -> Rows:
+    """The rows of a move of what ``loop`` walks through."""
+    return _rows(*view.rows_along(loop), len(view.subscripts))
 
 
 def _rows(dimension: int, step: int, rank: int) -> Rows:

@@ -12,7 +12,7 @@ from xdsl.dialects import arith, func
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.dialects.linalg.ops import FillOp, GenericOp
-from xdsl.dialects.tensor import EmptyOp, ExpandShapeOp
+from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
@@ -30,13 +30,13 @@ from .contraction import (
 )
 from .instruction_tree import TreeBuilder, configured, insert_fence
 from .kernel import TARGET, kernel_of, named_config, refusal
-from .loop_items import plus, times
 from .loop_transforms import tidy
 from .lower_linalg import machine_type
 from .lower_sums import GROUPS, is_sum, post_of_sum
 from .padded import is_zero
 from .pooling.read import is_maximum
 from .post_op import PostOp, recognise_post_op
+from .reshaped import whole_array
 from .window_sums_code import Addend, WindowSum, WindowSumsCode
 
 
@@ -143,16 +143,8 @@ def _facts(function: func.FuncOp, generic: GenericOp, post: PostOp) -> WindowSum
 
 def _addend(value: SSAValue, subscripts: Sequence[Form], generic: GenericOp) -> Addend:
     """What is read of a parameter that may be seen with dimensions split."""
-    owner = value.owner
-    if not isinstance(owner, ExpandShapeOp):
-        return Addend(parameter_position(value, generic), tuple(subscripts))
-    joined: list[Form] = []
-    for group in owner.reassociation:
-        form: Form = {}
-        for place in (int(each.value.data) for each in group):
-            form = plus(times(form, owner.result.type.get_shape()[place]), subscripts[place])
-        joined.append(form)
-    return _addend(owner.src, joined, generic)
+    array, forms = whole_array(value, subscripts)
+    return Addend(parameter_position(array, generic), tuple(forms))
 
 
 def _require_plain_sum(generic: GenericOp) -> None:

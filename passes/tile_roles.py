@@ -46,13 +46,10 @@ def with_unit_row(views: Sequence[View], column: int, row: int) -> list[View]:
 
     The left factor is the one without the output's ``column``; last dimensions take the loop.
     """
-    first, second, result = views
+    first, second, *results = views
     return [
-        *(
-            view if uses(view.subscripts, column) else _with_loops(view, {row: 1})
-            for view in (first, second)
-        ),
-        _with_loops(result, {row: 1}),
+        *(view if view.uses(column) else _with_loops(view, {row: 1}) for view in (first, second)),
+        *(_with_loops(view, {row: 1}) for view in results),
     ]
 
 
@@ -68,15 +65,14 @@ def with_unit_loops(
 
     ``column`` takes the place of the tile's columns, ``term`` that of the summed dimension.
     """
-    first, second, result = views
-    is_left = any(
-        uses(first.subscripts, loop) and not uses(second.subscripts, loop) for loop in target
-    )
+    first, second, *results = views
+    is_left = any(first.uses(loop) and not second.uses(loop) for loop in target)
     left, right = {term: 1}, {term: 1, column: 1}
     of_first, of_second = (left, right) if is_left else (right, left)
     return [
-        replace(view, subscripts=(*view.subscripts[:-1], {**view.subscripts[-1], **extra}))
-        for view, extra in ((first, of_first), (second, of_second), (result, {column: 1}))
+        _with_loops(first, of_first),
+        _with_loops(second, of_second),
+        *(_with_loops(view, {column: 1}) for view in results),
     ]
 
 

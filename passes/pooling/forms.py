@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects import tensor
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import SSAValue
 
@@ -42,20 +41,3 @@ def composed(form: Form, inner: dict[int, Form]) -> Form:
     for loop, factor in form.items():
         parts.append(({None: 1} if loop is None else inner.get(loop, {loop: 1}), factor))
     return combined(parts)
-
-
-def whole_array(value: SSAValue, forms: Sequence[Form]) -> tuple[SSAValue, list[Form]]:
-    """An array that was seen with some dimensions split, and the subscripts of the array itself."""
-    owner = value.owner
-    if not isinstance(owner, tensor.ExpandShapeOp):
-        return value, list(forms)
-    extents, found = extents_of(value), list[Form]()
-    for group in owner.reassociation:
-        assert isinstance(group, ArrayAttr)
-        total: Form = {}
-        for number in group:
-            assert isinstance(number, IntegerAttr)
-            place = number.value.data
-            total = combined([(total, extents[place]), (forms[place], 1)])
-        found.append(total)
-    return owner.src, found

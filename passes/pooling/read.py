@@ -25,8 +25,9 @@ from ..evaluate import Values, evaluate_body
 from ..kernel import refusal
 from ..padded import read_padded
 from ..post_op import PostOp, recognise_post_op
+from ..reshaped import whole_array
 from .facts import Convolution, Pooling, Side
-from .forms import extents_of, loop_of, whole_array
+from .forms import extents_of, loop_of
 from .read_sums import read_pooled_sums
 
 LOWEST = -128

@@ -20,8 +20,9 @@ from ..contraction import (
 )
 from ..kernel import refusal
 from ..padded import Padded, read_padded
+from ..reshaped import whole_array
 from .facts import Convolution, Taps
-from .forms import composed, extents_of, loop_of, whole_array
+from .forms import composed, extents_of, loop_of
 
 
 @dataclass(frozen=True)
