@@ -28,7 +28,10 @@ def interface_difference(source: ModuleOp, target: ModuleOp) -> str | None:
 def _kind(type: Attribute) -> str:
     if isinstance(type, MemRefType | TensorType):
         return f"an array of {_element(type.element_type)}"
-    return "a number" if isinstance(type, IntegerType | IndexType) else f"a value of {type}"
+    if isinstance(type, IntegerType | IndexType):
+        # A number of another width is another number where it does not fit, or has no sign.
+        return f"a number of type {type}"
+    return f"a value of {type}"
 
 
 def _element(type: Attribute) -> str:

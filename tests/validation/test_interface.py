@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.validate import validate
+from xdsl.dialects.builtin import ModuleOp
 
 KERNEL = (
     "#include <stdint.h>\nvoid f({x} x[8], {y} y[8]) {{ for (int i = 0; i < 8; i++) y[i] = {v}; }}"
@@ -35,3 +36,18 @@ def test_signs_of_parameters_are_no_difference() -> None:
     source = parse_c_kernel(KERNEL.format(**types), "f.c")
     other = types | {"x": "const uint8_t"}
     assert validate(source, parse_c_kernel(KERNEL.format(**other), "f.c")).verdict == "proved"
+
+
+@pytest.mark.parametrize("other", ["int8_t", "uint8_t", "int64_t"])
+def test_numbers_of_other_widths_are_other_numbers(other: str) -> None:
+    """What does not fit the narrower one is not the same number in both programs."""
+
+    def kernel(type: str) -> ModuleOp:
+        loop = "for (int i = 0; i < 8; i++) y[i] = i < n ? 1 : 0;"
+        return parse_c_kernel(
+            f"#include <stdint.h>\nvoid f({type} n, int y[8]) {{ {loop} }}", "f.c"
+        )
+
+    assert validate(kernel("int"), kernel("int32_t")).verdict == "proved"
+    result = validate(kernel("int"), kernel(other))
+    assert "parameter n: the source takes a number of type i32" in result.reason

@@ -114,6 +114,37 @@ def test_sizes_without_an_operand_still_fit_their_fields(number: str) -> None:
         assert engine(source, target).verdict != "proved", engine
 
 
+BETWEEN = """
+  gemmini.config_ex {{dataflow = #gemmini<dataflow os>}}
+  gemmini.preload %none[%c2, %c5] to %none[%c2, %c5] : !gemmini.local<none>, !gemmini.local<none>
+  gemmini.{compute} %a[%c2, %c2], %b[%c2, %c5] : !gemmini.local<spad>, !gemmini.local<spad>
+  gemmini.config_ex"""
+WITH_KEPT_WEIGHTS = """
+  gemmini.preload %b[%c2, %c5] to %none[%c2, %c5] : !gemmini.local<spad>, !gemmini.local<none>
+  gemmini.compute_preloaded %none[%c2, %c2], %none[%c2, %c5]
+    : !gemmini.local<none>, !gemmini.local<none>
+  {before}
+  %c1 = arith.constant 1 : index
+  scf.for %t = %c0 to %c2 step %c1 {{
+    gemmini.preload %none[%c2, %c5] to %start[%c2, %c5] : !gemmini.local<none>, !gemmini.local<acc>
+    gemmini.compute_accumulated %a[%c2, %c2], %none[%c2, %c5]
+      : !gemmini.local<spad>, !gemmini.local<none>
+    {behind}
+  }}"""
+
+
+@pytest.mark.parametrize("compute", ["compute_preloaded", "compute_accumulated"])
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_output_stationary_sums_replace_weights(place: str, compute: str) -> None:
+    """The array has one place for the operands of both dataflows."""
+    source = parse_module(PRODUCT)
+    for between in ("", BETWEEN.format(compute=compute)):
+        places = {"before": "", "behind": ""} | {place: between}
+        products = WITH_KEPT_WEIGHTS.format(**places)
+        target = parse_module(INSTRUCTIONS.format(products=products))
+        assert (validate(source, target).verdict == "proved") == (not between)
+
+
 HEADER = """#include <math.h>
 #include <stdint.h>
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

@@ -48,7 +48,13 @@ def test_masked_summands(weight: str, masked: str, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "weight", ["0.0f * expf(INFINITY + p[i][j])", "(p[i][j] * 0.0f) * (p[i][j] + INFINITY)"]
+    "weight",
+    [
+        "0.0f * expf(INFINITY + p[i][j])",
+        "(p[i][j] * 0.0f) * (p[i][j] + INFINITY)",
+        "0.0f * p[i][j] / 0.0f",
+        "0.0f * (p[i][j] / 0.0f)",
+    ],
 )
 def test_masks_of_what_is_never_finite_are_none(weight: str) -> None:
     """An assumption that no input meets is not made."""

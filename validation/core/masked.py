@@ -23,7 +23,8 @@ def adds_nothing(value: Term) -> bool:
         case "mulf":
             return _prevails(value, _is_nothing)
         case "divf":
-            return _is_nothing(value.operands[0])
+            masked, divisor = value.operands
+            return _is_nothing(masked) and not _is_nothing(divisor) and _may_be_finite(divisor)
         case "exp":
             return _is_minus_infinity(value.operands[0])
         case _:
@@ -37,9 +38,15 @@ def _is_nothing(value: Term) -> bool:
 def _prevails(value: Term, masks: Callable[[Term], bool]) -> bool:
     """Whether an operand masks the others, none of which is seen to be infinite for all inputs."""
     others = [operand for operand in value.operands if not masks(operand)]
-    numbers = [constant_value(part) for other in others for part in subterms(other)]
-    finite = all(number is None or isfinite(number) for number in numbers)
-    return finite and len(others) < len(value.operands)
+    return len(others) < len(value.operands) and all(map(_may_be_finite, others))
+
+
+def _may_be_finite(value: Term) -> bool:
+    """Whether no number that a value is computed from, nor a division, makes it infinite."""
+    parts = subterms(value)
+    numbers = [number for part in parts if (number := constant_value(part)) is not None]
+    divided_by_zero = any(part.operation == "divf" and is_zero(part.operands[1]) for part in parts)
+    return all(map(isfinite, numbers)) and not divided_by_zero
 
 
 def _is_minus_infinity(value: Term) -> bool:

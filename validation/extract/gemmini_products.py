@@ -40,6 +40,7 @@ def emit_computation(
     assert isinstance(config, ExecuteConfig)
     emitter = _Computation(extractor, operation, config, preload)
     preloaded = isinstance(operation, ComputePreloadedOp)
+    extractor.registers.use_array(config.dataflow, operation, preloaded=preloaded)
     extractor.recorder.computation(config, preload, a, other, operation, preloaded=preloaded)
     if config.dataflow == "ws":
         emitter.weight_stationary(a, other, preloaded)

@@ -12,7 +12,13 @@ from typing import TypeAlias
 
 from xdsl.ir import Operation, Region
 
-from ...dialects.gemmini import ConfigExOp, ConfigLdOp, ConfigStOp, PreloadOp
+from ...dialects.gemmini import (
+    ComputePreloadedOp,
+    ConfigExOp,
+    ConfigLdOp,
+    ConfigStOp,
+    PreloadOp,
+)
 from ..core.condition import Condition
 from ..core.index import Index
 from ..core.polyhedral import Unsupported
@@ -74,8 +80,15 @@ class Ambiguous:
     """More than one value may be in the register here."""
 
 
-Register: TypeAlias = ExecuteConfig | LoadConfig | StoreConfig | Ambiguous
-EXECUTE, STORE = "execute", "store"
+@dataclass(frozen=True)
+class Held:
+    """The dataflows for which the array may hold an operand: it has one place for all of them."""
+
+    dataflows: frozenset[str] = frozenset()
+
+
+Register: TypeAlias = ExecuteConfig | LoadConfig | StoreConfig | Held | Ambiguous
+EXECUTE, STORE, ARRAY = "execute", "store", "array"
 
 
 def load_register(channel: int) -> str:
@@ -119,7 +132,7 @@ class Registers:
     """Register contents at the current point of the walk."""
 
     def __init__(self) -> None:
-        self.contents: dict[str, Register] = {}
+        self.contents: dict[str, Register] = {ARRAY: Held()}
         self.preloads: list[Preload] = []
 
     def configure(self, operation: Operation) -> None:
@@ -134,6 +147,19 @@ class Registers:
             raise Unsupported(f"different configurations of the {name} unit may reach", operation)
         return value
 
+    def use_array(self, dataflow: str, operation: Operation, *, preloaded: bool) -> None:
+        """A computation goes on from what the array holds, unless it is preloaded."""
+        if preloaded:
+            self.contents[ARRAY] = Held(frozenset((dataflow,)))
+        elif not self._held(self.contents) <= {dataflow}:
+            raise Unsupported("the array may hold an operand of the other dataflow", operation)
+
+    @staticmethod
+    def _held(contents: dict[str, Register]) -> frozenset[str]:
+        held = contents[ARRAY]
+        assert isinstance(held, Held)
+        return held.dataflows
+
     def snapshot(self) -> dict[str, Register]:
         return dict(self.contents)
 
@@ -146,14 +172,20 @@ class Registers:
             value = values.pop()
             # A register that only some paths set may hold anything.
             merged[name] = Ambiguous() if values or value is None else value
+        merged[ARRAY] = Held(frozenset[str]().union(*map(self._held, branches)))
         self.contents = merged
 
     def enter_loop(self, body: Region) -> None:
         """At the head of a loop, the registers that the body changes are not known."""
+        values = [self.contents.get(EXECUTE)]
         for operation in _configurations(body):
             name, value = _written(operation, self.contents)
+            values += [value] if name == EXECUTE else []
             if self.contents.get(name) != value:
                 self.contents[name] = Ambiguous()
+        if any(isinstance(operation, ComputePreloadedOp) for operation in body.walk()):
+            found = {value.dataflow for value in values if isinstance(value, ExecuteConfig)}
+            self.contents[ARRAY] = Held(self._held(self.contents) | found)
 
 
 def _configurations(body: Region) -> Iterator[Operation]:
