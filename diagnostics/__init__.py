@@ -57,6 +57,11 @@ class Diagnostic(Exception):  # noqa: N818 - it names what the user reads, as in
         return "\n".join(lines)
 
 
+def describe_os_error(error: OSError) -> str:
+    """What is wrong with which file or folder."""
+    return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
+
+
 def _excerpt(source: str | None, location: SourceLocation | None) -> list[str]:
     """Return the source line and a caret under the column, or nothing if it is not known."""
     if source is None or location is None:

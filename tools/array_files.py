@@ -55,7 +55,8 @@ def write_arrays(arrays: Mapping[str, NDArray[Any]], options: argparse.Namespace
             name: array.astype(np.float32) if _is_extension(array.dtype) else array
             for name, array in arrays.items()
         }
-        np.savez(options.outputs, allow_pickle=False, **stored)
+        with options.outputs.open("wb") as file:  # a path would be given another name
+            np.savez(file, allow_pickle=False, **stored)
 
 
 def digest(array: NDArray[Any]) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..diagnostics import Diagnostic
+from ..diagnostics import Diagnostic, describe_os_error
 from ..hw.gemmini.config import ConfigError
 from .exit_status import REJECTED, USAGE
 
 DESCRIPTION = "Turns a plain C kernel into fast, proven tensor-accelerator code."
+STATUSES = "exit status: 0 accepted or proved, 1 refuted or refused, 2 usage, 3 unknown"
 COMMANDS = {
     "optimize": "turn a C kernel into fast, proven accelerator code",
     "compile": "lower a C kernel with a given pipeline, without search",
@@ -40,7 +41,7 @@ def build_parser(named: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentP
 
     The other commands are known by name only: importing them all would take seconds.
     """
-    parser = argparse.ArgumentParser(prog="liftproof", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="liftproof", description=DESCRIPTION, epilog=STATUSES)
     parser.add_argument("--version", action="version", version=f"liftproof {version('liftproof')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return REJECTED
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            return _fail(f"error: {describe_os_error(error)}", REJECTED)
         if "LIFTPROOF_TRACEBACK" in os.environ:
             raise
         return _fail(

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Measure every row and compare it with its golden count."""
     golden_file: Path = options.golden or options.suite.with_suffix(".golden.json")
-    golden: dict[str, int] = json.loads(golden_file.read_text()) if golden_file.is_file() else {}
+    golden: dict[str, int] = _golden(golden_file) if golden_file.is_file() else {}
     rows = [measure(row, options.suite.parent, golden) for row in read_suite(options.suite)]
     if options.update:
         counts = {row["row"]: row["cycles"] for row in rows}
@@ -69,11 +69,18 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     return {"rows": rows}, ACCEPTED if options.update or not changed else REJECTED
 
 
+def _golden(path: Path) -> dict[str, int]:
+    try:
+        return json.loads(read_text(str(path)))
+    except ValueError as error:
+        raise Diagnostic(f"{path}: no golden counts: {error}") from error
+
+
 def read_suite(path: Path) -> list[Row]:
     """The rows of a suite; raises ``Diagnostic`` for a file that is not one."""
     try:
-        return [Row(**row) for row in tomllib.loads(read_text(str(path)))["row"]]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        return [Row(**row) for row in tomllib.loads(read_text(str(path))).get("row", ())]
+    except (tomllib.TOMLDecodeError, TypeError) as error:
         raise Diagnostic(
             f"{path}: not a suite: {error}", hint='a suite holds [[row]] tables with kernel = "…"'
         ) from error

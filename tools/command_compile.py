@@ -21,7 +21,7 @@ from .optimize import OptimizeOptions
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kernel", help="a C file with one kernel")
     add_common_arguments(parser)
-    parser.add_argument("--pipeline", required=True, help="pass pipeline, as in schedule.txt")
+    parser.add_argument("--pipeline", required=True, help="passes, as in schedule.txt")
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:

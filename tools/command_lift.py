@@ -34,13 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--summary", type=Path, metavar="FILE", help="prove this summary (see docs/summaries.md)"
     )
     parser.add_argument(
-        "--invariants", type=Path, metavar="FILE", help="conditions that hold in its loops"
+        "--invariants",
+        type=Path,
+        metavar="FILE",
+        help="conditions that hold in its loops (with --summary)",
     )
     add_proposer_arguments(parser)
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Lift, print the summary or fill the report."""
+    if options.invariants is not None and options.summary is None:
+        options.usage_error("--invariants goes with --summary")
     module = read_module(options.kernel)
     models = models_of(options)
     asked: dict[str, Any] | None = None

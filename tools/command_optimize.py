@@ -11,7 +11,7 @@ from typing import Any
 from ..diagnostics import Diagnostic
 from ..hw.machines import GEMMINI, TRAINIUM
 from ..llm.session import Session, open_session
-from .arguments import positive
+from .arguments import add_timing_arguments, positive, require_folder
 from .executors import PROCESSES, executor_name, open_executor
 from .exit_status import ACCEPTED
 from .machine_choice import FORMATS, choose_machine
@@ -25,8 +25,17 @@ from .write import write_result
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kernels", nargs="+", metavar="kernel", help="C files with one kernel each")
     add_common_arguments(parser)
-    parser.add_argument("--budget", type=positive, default=64, help="proposals to evaluate")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the search")
+    parser.add_argument(
+        "--budget",
+        type=positive,
+        default=64,
+        metavar="N",
+        help="programs to evaluate (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the search (default: 0)")
+    parser.add_argument(
+        "-j", "--jobs", type=positive, metavar="N", help="worker processes (default: all cores)"
+    )
     parser.add_argument(
         "--library",
         type=Path,
@@ -50,17 +59,19 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[GEMMINI, TRAINIUM],
         help="the accelerator; the configuration says it too (default: gemmini)",
     )
-    parser.add_argument("--config", help="name or TOML file of the machine")
-    parser.add_argument("--level", default="soc", choices=["accelerator", "soc"])
-    parser.add_argument("--dram-latency", type=positive, help="DRAM latency in cycles (soc)")
-    parser.add_argument("--warm", action="store_true", help="all data in the L2 cache at the start")
-    parser.add_argument("--out", type=Path, help="output folder (default: out/KERNEL)")
+    parser.add_argument(
+        "--config", help="name or TOML file of the machine (default: the target's usual one)"
+    )
+    add_timing_arguments(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where results go (default: out/KERNEL)"
+    )
     parser.add_argument(
         "--emit",
         type=formats,
-        help="comma list: mlir, c, rocc; (default: mlir,c); for Trainium mlir, nki, isa (mlir,nki)",
+        metavar="LIST",
+        help="mlir, c, rocc (default: mlir,c); for Trainium mlir, nki, isa (default: mlir,nki)",
     )
-    parser.add_argument("-j", "--jobs", type=positive, help="worker processes (default: all cores)")
 
 
 def formats(text: str) -> tuple[str, ...]:
@@ -123,8 +134,7 @@ def run_one(
     session: Session | None = None,
 ) -> dict[str, Any]:
     """Optimize one kernel, write the files, print the result lines, and return the report."""
-    if folder.exists() and not folder.is_dir():
-        raise Diagnostic(f"{folder}: not a folder", hint="choose another --out")
+    require_folder(folder)
     with TerminalListener(quiet=options.json) as listener:
         result = optimize(kernel, choices, executor, listener, session)
         report = write_result(result, folder, options.emit)

@@ -20,10 +20,11 @@ from ..hw.gemmini.trace import write_trace
 from ..hw.gemmini.unroll import stream_of_module
 from ..hw.machines import TRAINIUM, machine_of
 from ..hw.stream import CommandStream
-from .arguments import positive
+from ..lifting.machine_c import is_machine_c
+from .arguments import add_timing_arguments, positive
 from .array_files import ArrayParameter, digest, initial_arrays, write_arrays
 from .exit_status import ACCEPTED
-from .read import read_module, read_stream
+from .read import C_SUFFIXES, SHAPES_OF_NKI, read_module, read_stream, read_text
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "program", help="ISA IR (.mlir), machine C (.c), commands (.rocc) or NKI (.py)"
     )
-    parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
-    parser.add_argument("--level", default="soc", choices=["accelerator", "soc"])
     parser.add_argument(
-        "--memory-latency", type=positive, default=6, help="cycles (accelerator, default 6)"
+        "--config",
+        default=DEFAULT_CONFIG,
+        help="name or TOML file of the machine (default: %(default)s)",
     )
-    parser.add_argument("--dram-latency", type=positive, help="cycles (soc, default 60)")
-    parser.add_argument("--warm", action="store_true", help="all data in the L2 cache at the start")
-    parser.add_argument("--trace", type=Path, help="write a timeline for Perfetto (JSON)")
-    parser.add_argument("--inputs", type=Path, help="arrays by parameter name (.npz)")
-    parser.add_argument("--outputs", type=Path, help="where to write the arrays afterwards (.npz)")
+    add_timing_arguments(parser)
+    parser.add_argument(
+        "--memory-latency",
+        type=positive,
+        default=6,
+        metavar="CYCLES",
+        help="of the level accelerator (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE.json", help="write a timeline, for ui.perfetto.dev"
+    )
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="FILE.npz",
+        help="arrays by parameter name; others are random",
+    )
+    parser.add_argument(
+        "--outputs", type=Path, metavar="FILE.npz", help="where to write the arrays afterwards"
+    )
     parser.add_argument("--timing-only", action="store_true", help="do not compute any data")
     parser.add_argument(
         "--shape",
@@ -56,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=128x512:bf16",
         help="shape and type of an NKI kernel's parameter",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of random inputs")
+    parser.add_argument("--seed", type=int, default=0, help="seed of random inputs (default: 0)")
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
@@ -65,6 +81,8 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
         from .simulate_trainium import simulate
 
         return simulate(options)
+    if options.shape:
+        raise Diagnostic(SHAPES_OF_NKI)
     started = time.perf_counter()
     config = load_config(options.config)
     program = _load(options.program, config)
@@ -92,7 +110,13 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
 def _load(path: str, config: GemminiConfig) -> Program:
     if Path(path).suffix == ".rocc":
         return Program(read_stream(path, config), None)
-    return Program(*stream_of_module(read_module(path, config), config))
+    module = read_module(path, config)
+    if Path(path).suffix in C_SUFFIXES and not is_machine_c(read_text(path)):
+        raise Diagnostic(
+            f"{path}: a plain C kernel, which calls none of the macros of gemmini.h",
+            hint="`liftproof optimize` makes a program of it",
+        )
+    return Program(*stream_of_module(module, config))
 
 
 def _report(

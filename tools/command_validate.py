@@ -45,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of two programs: prove the pdl.pattern rewrite rules in a file",
     )
     parser.set_defaults(usage_error=parser.error)
-    parser.add_argument("--config", default=DEFAULT_CONFIG, help="name or TOML file of the machine")
+    parser.add_argument(
+        "--config",
+        default=DEFAULT_CONFIG,
+        help="name or TOML file of the machine (default: %(default)s)",
+    )
     parser.add_argument(
         "--rlimit",
         type=positive,

@@ -17,7 +17,7 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from ..diagnostics import Diagnostic
+from ..diagnostics import Diagnostic, describe_os_error
 from ..hw.gemmini.config import DEFAULT_CONFIG, ConfigError
 from ..passes.pipeline_text import read_pipeline
 from .exit_status import EXIT_OF_VERDICT, REJECTED, USAGE
@@ -115,7 +115,11 @@ def main(args: Sequence[str] | None = None, passes: Iterable[type[ModulePass]] =
         sys.exit(_failure(f"error: {failure}", EXIT_OF_VERDICT[failure.verdict]))
     except (ParseError, DiagnosticException, PassFailedException) as error:
         sys.exit(_failure(str(error), REJECTED))
-    except (ConfigError, OSError, ValueError) as error:
+    except OSError as error:
+        sys.exit(_failure(f"error: {describe_os_error(error)}", USAGE))
+    except UnicodeDecodeError as error:
+        sys.exit(_failure(f"error: the input is not a text file: {error}", REJECTED))
+    except (ConfigError, ValueError) as error:
         sys.exit(_failure(f"error: {error}", USAGE))
 
 

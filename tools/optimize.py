@@ -41,7 +41,7 @@ from ..validation.core.polyhedral import Unsupported
 from ..validation.decide import decide
 from ..validation.trace.api import validate_unrolled
 from ..validation.validate import PreparedSource, Validation, prepare
-from .read import read_text
+from .read import read_c
 from .routes import Joined, Part, Route, find_route
 from .rule_report import rules_report
 
@@ -185,7 +185,7 @@ class _Job:
         self.proposer: dict[str, Any] = {"name": "offline"}
 
     def run(self) -> Result:
-        source = read_text(self.path)
+        source = read_c(self.path)
         loops = parse_c_kernel(source, self.path)
         check_affine(loops)
         self._ended("parse", signature(loops))

@@ -37,7 +37,8 @@ from ..passes.emission.emit_nki import emit_nki
 from ..passes.pipeline_text import read_pipeline
 from ..passes.registry import get_trainium_passes
 from ..validation.validate import Validation, validate
-from .read import read_text
+from .arguments import require_folder
+from .read import read_c
 from .terminal import TerminalListener
 from .trainium_streams import Streams, fastest_streams
 from .write import write_files
@@ -64,9 +65,10 @@ def optimize_trainium(kernel: str, folder: Path, options: argparse.Namespace) ->
     Raises ``Diagnostic`` where the kernel cannot be read, lifted, lowered or proved.
     """
     started = time.perf_counter()
+    require_folder(folder)
     config = load_config(options.config)
     with TerminalListener(quiet=options.json) as listener:
-        loops = with_arrays_only(parse_c_kernel(read_text(kernel), kernel))
+        loops = with_arrays_only(parse_c_kernel(read_c(kernel), kernel))
         lifted = _lifted(loops)
         listener.stage("lift", f"{lifted.summary} {lifted.verdict} {lifted.method}")
         if lifted.verdict != "proved":
@@ -216,7 +218,7 @@ def _report(
         "pipeline": best.pipeline,
         "evaluated": len(candidates),
         "rejected": len(candidates) - len(timed),
-        "input_sha256": hashlib.sha256(read_text(kernel).encode()).hexdigest(),
+        "input_sha256": hashlib.sha256(read_c(kernel).encode()).hexdigest(),
         "version": version("liftproof"),
     }
 

@@ -23,9 +23,15 @@ def add_proposer_arguments(parser: argparse.ArgumentParser) -> None:
         help="who proposes besides the search itself (default: nobody, offline)",
     )
     group = parser.add_argument_group("language models (--proposer openai)")
-    group.add_argument("--base-url", help="address of a service that speaks chat completions")
     group.add_argument(
-        "--model", action="append", default=[], help="name of a model; repeat for an ensemble"
+        "--base-url", metavar="URL", help="address of a service that speaks chat completions"
+    )
+    group.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of a model; repeat for an ensemble",
     )
     group.add_argument(
         "--api-key-env",
@@ -36,17 +42,53 @@ def add_proposer_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--transcript", type=Path, metavar="FILE", help="record all answers; resume from them"
     )
-    group.add_argument("--max-tokens", type=positive, help="tokens that may be used in all")
-    group.add_argument("--max-cost", type=amount, help="money that may be spent (see --price)")
+    group.add_argument(
+        "--max-tokens", type=positive, metavar="N", help="tokens that may be used in all"
+    )
+    group.add_argument(
+        "--max-cost", type=amount, metavar="MONEY", help="money that may be spent (see --price)"
+    )
     group.add_argument(
         "--price", type=price, default=FREE, metavar="IN,OUT", help="cost of a million tokens"
     )
-    group.add_argument("--answer-tokens", type=positive, default=8192, help="longest answer")
-    group.add_argument("--temperature", type=float, default=1.0)
-    group.add_argument("--request-timeout", type=amount, default=120.0, metavar="SECONDS")
-    group.add_argument("--request-tries", type=positive, default=4)
-    group.add_argument("--concurrency", type=positive, default=4, help="requests at a time")
-    group.add_argument("--requests-per-minute", type=positive)
+    group.add_argument(
+        "--answer-tokens",
+        type=positive,
+        default=8192,
+        metavar="N",
+        help="tokens of the longest answer (default: %(default)s)",
+    )
+    group.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="how far answers stray (default: %(default)s)",
+    )
+    group.add_argument(
+        "--request-timeout",
+        type=amount,
+        default=120.0,
+        metavar="SECONDS",
+        help="after which a request is given up (default: %(default)s)",
+    )
+    group.add_argument(
+        "--request-tries",
+        type=positive,
+        default=4,
+        metavar="N",
+        help="of each request, if the service fails (default: %(default)s)",
+    )
+    group.add_argument(
+        "--concurrency",
+        type=positive,
+        default=4,
+        metavar="N",
+        help="requests at a time (default: %(default)s)",
+    )
+    group.add_argument(
+        "--requests-per-minute", type=positive, metavar="N", help="at most (default: no limit)"
+    )
     group.add_argument("--stream", action="store_true", help="let answers come in pieces")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,19 +26,21 @@ from ..lifting.machine_c import is_machine_c, read_machine_c
 MAX_BYTES = 64 << 20
 MAX_NESTING = 400
 """Brackets that may be open at once: xDSL's parser is recursive, and so must be bounded."""
+C_SUFFIXES = (".c", ".cc", ".cpp")
 SUPPORTED = (
     "supported: .c (kernel), .mlir (IR of any level), .rocc (command stream), .py (NKI kernel, with"
     " a Trainium configuration)"
 )
+SHAPES_OF_NKI = "--shape is about the parameters of NKI kernels (.py)"
 
 
 def read_text(path: str) -> str:
     """The text of a file; raises ``Diagnostic`` where it is missing, too large, or not text."""
     file = Path(path)
     if not file.exists():
-        raise Diagnostic(f"{path}: no such file", hint=SUPPORTED)
+        raise Diagnostic(f"{path}: no such file")
     if not file.is_file():
-        raise Diagnostic(f"{path}: not a file", hint=SUPPORTED)
+        raise Diagnostic(f"{path}: not a file")
     if file.stat().st_size > MAX_BYTES:
         raise Diagnostic(f"{path}: larger than {MAX_BYTES >> 20} MiB")
     try:
@@ -45,10 +48,17 @@ def read_text(path: str) -> str:
     except OSError as error:
         raise Diagnostic(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Diagnostic(f"{path}: not a text file (byte {error.start})", hint=SUPPORTED) from error
+        raise Diagnostic(f"{path}: not a text file (byte {error.start})") from error
     if "\0" in text:
-        raise Diagnostic(f"{path}: not a text file (it holds a NUL)", hint=SUPPORTED)
+        raise Diagnostic(f"{path}: not a text file (it holds a NUL)")
     return text
+
+
+def read_c(path: str) -> str:
+    """The text of a C file."""
+    if (suffix := Path(path).suffix) not in C_SUFFIXES:
+        raise Diagnostic(f"{path}: a C kernel is needed ({', '.join(C_SUFFIXES)}), not {suffix!r}")
+    return read_text(path)
 
 
 def read_module(
@@ -61,7 +71,7 @@ def read_module(
     """
     text = read_text(path)
     suffix = Path(path).suffix
-    if suffix in (".c", ".cc", ".cpp"):
+    if suffix in C_SUFFIXES:
         if is_machine_c(text):
             return read_machine_c(text, path, config or load_config(), like)
         return parse_c_kernel(text, path)
@@ -90,6 +100,8 @@ class LocatingParser(Parser):
 
 def parse_mlir(text: str, path: str) -> ModuleOp:
     """Parse and verify IR text; raises ``Diagnostic`` with the place of the first fault."""
+    if not text.strip():
+        raise Diagnostic("the file is empty", SourceLocation(path, 1, 1))
     _check_nesting(text, path)
     try:
         module = LocatingParser(new_context(), text, path).parse_module()
@@ -126,5 +138,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError) as error:
-        raise Diagnostic(f"{path}: not an .npz file of arrays: {error}") from error
+    except (ValueError, AttributeError, EOFError, BadZipFile) as error:
+        raise Diagnostic(
+            f"{path}: not an .npz file of arrays", hint="numpy.savez(file, A=…, B=…) writes one"
+        ) from error

@@ -15,7 +15,7 @@ from ..hw.trainium.config import TrainiumConfig
 from ..hw.trainium.config import load_config as load_neuron_config
 from ..lifting.nki import Argument, ArrayShape, array_shape, parameter_names, parse_shapes, read_nki
 from ..lifting.scalars import with_arrays_only
-from .read import read_module, read_text
+from .read import SHAPES_OF_NKI, read_module, read_text
 
 
 def is_nki(path: str) -> bool:
@@ -45,7 +45,7 @@ def read_pair(
     """
     given = parse_shapes(list(shapes))
     if given and not any(is_nki(path) for path in paths):
-        raise Diagnostic("--shape is about the parameters of NKI kernels (.py)")
+        raise Diagnostic(SHAPES_OF_NKI)
     plain: dict[str, ModuleOp] = {}
     like = None
     for path in paths:

@@ -86,6 +86,41 @@ def test_missing_and_binary_files_are_refused(
         assert expected in err
 
 
+BAD_CALLS = {
+    "optimize IR": ("optimize kernel.mlir", 1, "kernel.mlir: a C kernel is needed"),
+    "output below a file": ("compile kernel.c --pipeline cse --out text/out", 1, "not a folder"),
+    "lift nothing": ("lift empty.mlir", 1, "empty.mlir:1:1: error: the file is empty"),
+    "invariants of no summary": ("lift kernel.c --invariants text", 2, "goes with --summary"),
+    "certificate": ("validate kernel.c kernel.c --certificate .", 1, ".: Is a directory"),
+    "replay of no file": ("validate kernel.c kernel.c --replay none.npz", 1, "none.npz: No such"),
+    "replay of text": ("validate kernel.c kernel.c --replay text", 1, "not an .npz file"),
+    "replay of nothing": ("validate kernel.c kernel.c --replay empty.mlir", 1, "not an .npz file"),
+    "simulate no commands": ("simulate kernel.c", 1, "kernel.c: a plain C kernel"),
+    "shape of no parameter": ("simulate kernel.c --shape A=3", 1, "--shape is about"),
+    "suite without rows": ("bench --suite text --golden text", 1, "text: no golden counts"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_a_call_that_makes_no_sense_is_refused(
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each says which argument is at fault, with its status, and writes nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kernel.c").write_text(HEAD + NEST.format(n=4, value="a[i][j]"))
+    for file, text in {"kernel.mlir": "builtin.module {}", "empty.mlir": "", "text": "no"}.items():
+        (tmp_path / file).write_text(text)
+    before = sorted(tmp_path.iterdir())
+    call, status, expected = BAD_CALLS[name]
+    found, out, err = run(capsys, *call.split())
+    assert (found, out) == (status, "")
+    assert expected in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_usage_errors_end_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     """Unknown commands, options and configurations are usage errors."""
     assert run(capsys, "optimise", SMALL)[0] == 2
