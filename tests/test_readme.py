@@ -21,6 +21,11 @@ PROGRAMS = {"liftproof": liftproof, "liftproof-opt": liftproof_opt}
 FILE = re.compile(r"^```\w+ title=(\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+def name_of(document: Path) -> str:
+    """How a test calls a document."""
+    return str(document.relative_to(ROOT))
+
+
 def commands(document: Path) -> list[tuple[str, list[str]]]:
     """Each ``$ command`` of the console blocks, with the output lines shown under it."""
     found: list[tuple[str, list[str]]] = []
@@ -67,7 +72,25 @@ def needs_a_shell(command: str) -> bool:
     return command.split()[0] not in PROGRAMS or re.search(r"[|&;<>$*`]", command) is not None
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def headings(document: Path) -> set[str]:
+    """The names by which links refer to the headings of a document."""
+    found = re.findall(r"^#+ (.*)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=name_of)
+def test_what_the_document_names_exists(document: Path) -> None:
+    """Links lead to files and headings, and files of the repository have the names given."""
+    text = document.read_text(encoding="utf-8")
+    for path, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        target = document.parent / path if path else document
+        assert target.exists(), path
+        assert not heading or heading in headings(target), heading
+    for path in re.findall(r"`((?:\w+/)+[\w*]+\.(?:py|lark|txt|toml))`", text):
+        assert list(ROOT.glob(path)), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_commands_of_the_document_run(
     document: Path,
     tmp_path: Path,

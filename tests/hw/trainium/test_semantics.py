@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from liftproof.dialects import trn
 from liftproof.dialects.context import new_context
-from liftproof.dialects.trn import Function, Instruction, Operator, view_of
+from liftproof.dialects.trn import EngineInstruction, Function, Instruction, Operator, view_of
 from liftproof.hw.trainium.execute import has_meaning
 from liftproof.hw.trainium.semantics import (
     Values,
@@ -21,6 +21,7 @@ from liftproof.hw.trainium.semantics import (
     shuffle_source,
 )
 from liftproof.hw.trainium.tile_values import FUNCTIONS
+from liftproof.hw.trainium.timing.costs import FORMULAS
 from numpy.typing import NDArray
 from xdsl.ir import Attribute, SSAValue
 from xdsl.parser import Parser
@@ -183,6 +184,12 @@ def test_every_instruction_has_a_meaning() -> None:
     instructions = [op for op in trn.TRN.operations if issubclass(op, Instruction)]
     assert len(instructions) > 30
     assert [op.name for op in instructions if not has_meaning(op)] == []
+
+
+def test_every_engine_instruction_has_a_cost() -> None:
+    """The cycle model knows all instructions that run on an engine."""
+    instructions = [op for op in trn.TRN.operations if issubclass(op, EngineInstruction)]
+    assert [op.name for op in instructions if op not in FORMULAS] == []
 
 
 def test_dropout_numbers_are_even() -> None:
