@@ -145,6 +145,58 @@ def test_output_stationary_sums_replace_weights(place: str, compute: str) -> Non
         assert (validate(source, target).verdict == "proved") == (not between)
 
 
+NARROW_SUM = """#include <stdint.h>
+void f(const int8_t X[2][16], const int32_t B[1][16], {result} Y[1][16]) {{
+  for (int j = 0; j < 16; j++) {{
+    {sum} s = 0;
+    for (int k = 0; k < 2; k++) s += X[k][j];
+    Y[0][j] = {value};
+  }}
+}}"""
+WIDE_SUM = """
+func.func @f(%X: memref<2x16xi8>, %B: memref<1x16xi32>, %Y: memref<1x16x{result}>)
+    attributes {{"liftproof.outputs" = array<i64: 2>}} {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c16 = arith.constant 16 : index
+  %on = arith.constant true
+  gemmini.config_ex
+  gemmini.config_ld {{stride = 16 : i64, block_stride = 16 : i64, shrunk}}
+  gemmini.config_ld {{channel = 1 : i64, stride = 64 : i64, block_stride = 16 : i64}}
+  gemmini.config_st {{stride = 64 : i64}}
+  %start = gemmini.acc %c0
+  %sum = gemmini.acc %c0 accumulate %on
+  {bias}
+  gemmini.mvin %X[%c0, %c0] to %sum[%c1, %c16] : memref<2x16xi8>, !gemmini.local<acc>
+  gemmini.fence
+  gemmini.mvin %X[%c1, %c0] to %sum[%c1, %c16] : memref<2x16xi8>, !gemmini.local<acc>
+  %result = gemmini.acc %c0 {full}
+  gemmini.mvout %result[%c1, %c16] to %Y[%c0, %c0]
+    : !gemmini.local<acc>, memref<1x16x{result}>
+  gemmini.fence
+  func.return
+}}"""
+NO_BIAS = "gemmini.mvin_zeros %start[%c1, %c16] {channel = 1 : i64} : !gemmini.local<acc>"
+BIAS = """gemmini.mvin %B[%c0, %c0] to %start[%c1, %c16] {channel = 1 : i64}
+    : memref<1x16xi32>, !gemmini.local<acc>
+  gemmini.fence"""
+
+
+@pytest.mark.parametrize("sum", ["int8_t", "int16_t"])
+@pytest.mark.parametrize(
+    ("result", "value", "bias"),
+    [("int8_t", "s > 127 ? 127 : s < -128 ? -128 : s", NO_BIAS), ("int32_t", "s + B[0][j]", BIAS)],
+    ids=["stored", "with a bias"],
+)
+def test_sums_of_a_narrow_type_wrap_around(sum: str, result: str, value: str, bias: str) -> None:
+    """What wraps around in the source is not what the accumulator holds."""
+    text = NARROW_SUM.format(sum=sum, result=result, value=value)
+    type, full = ("i8", "") if result == "int8_t" else ("i32", "full")
+    target = parse_module(WIDE_SUM.format(result=type, full=full, bias=bias))
+    source = parse_c_kernel(text, "f.c")
+    assert (validate_unrolled(source, target).verdict == "proved") == (sum == "int16_t")
+
+
 HEADER = """#include <math.h>
 #include <stdint.h>
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

@@ -44,7 +44,8 @@ def compare_post_operation(
     """
     applied = " then ".join(str(transform) for transform in chain) or "unchanged"
     total = output.total
-    if total.type not in (accumulator_type, output.type) and not _fits(output, accumulator_type):
+    is_exact = all(map(output.is_exact_in, (total.type, accumulator_type)))
+    if total.type != accumulator_type and not is_exact:
         return PostOperation(Answer.UNKNOWN, f"a sum in {accumulator_type} instead of {total.type}")
     value: Term = total
     if not chain and total.type != output.type and not is_float(total.type):
@@ -61,11 +62,3 @@ def is_zero_at_zero(output: Output) -> bool:
     zero = constant(0.0, output.total.type) if is_float(output.total.type) else integer(0)
     shape = substitute(output.shape, {output.total: zero})
     return equal_for_all(shape, zero, {}).answer is Answer.UNSAT
-
-
-def _fits(output: Output, accumulator_type: str) -> bool:
-    """Whether the exact sum fits both the accumulator and the source's type."""
-    if is_float(output.total.type) or is_float(accumulator_type):
-        return False
-    bits = min(int(accumulator_type[1:]), int(output.total.type[1:]))
-    return output.bound < 1 << (bits - 1)

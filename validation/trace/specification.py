@@ -43,8 +43,13 @@ class Operand:
     element: Form
 
 
-def _magnitude(type: str) -> float:
-    return math.inf if is_float(type) else -type_range(type)[0]
+def _range(type: str) -> Range:
+    return (-math.inf, math.inf) if is_float(type) else type_range(type)
+
+
+def _fits(inner: Range, type: str) -> bool:
+    low, high = _range(type)
+    return low <= inner[0] and inner[1] <= high
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,13 @@ class Family:
         return math.prod(self.extents)
 
     @property
-    def largest(self) -> float:
-        """Largest magnitude of a term."""
-        return math.prod(_magnitude(operand.type) for operand in self.operands)
+    def range(self) -> Range:
+        """The least and greatest exact sum of the terms; not bounded for floats."""
+        low, high = _range(self.operands[0].type)
+        for operand in self.operands[1:]:
+            corners = [a * b for a in (low, high) for b in _range(operand.type)]
+            low, high = min(corners), max(corners)
+        return low * self.volume, high * self.volume
 
 
 @dataclass(frozen=True)
@@ -81,19 +90,25 @@ class Output:
     total: Term
     families: tuple[Family, ...]
 
-    @property
-    def bound(self) -> float:
-        """Largest magnitude of the exact sum of all terms; infinite for floats."""
-        return sum(family.largest * family.volume for family in self.families)
+    def is_exact_in(self, type: str) -> bool:
+        """Whether the sum of an element's terms is the same number in a type, however added."""
+        if is_float(type):
+            return [(len(f.operands), f.volume) for f in self.families] == [(1, 1)]
+        return _fits(_sum_range(self.families), type)
 
     @property
     def ranges(self) -> dict[Term, Range]:
         """The range of ``total``: from its terms if they fit its type, else all of the type."""
-        if is_float(self.total.type):
+        type = self.total.type
+        if is_float(type):
             return {}
-        least, greatest = type_range(self.total.type)
-        fits = self.bound <= greatest
-        return {self.total: (-self.bound, self.bound) if fits else (least, greatest)}
+        return {self.total: _sum_range(self.families) if self.is_exact_in(type) else _range(type)}
+
+
+def _sum_range(families: Sequence[Family]) -> Range:
+    """The least and greatest exact sum of the terms of some families."""
+    ranges = [family.range for family in families]
+    return sum(low for low, _ in ranges), sum(high for _, high in ranges)
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,10 @@ def _output(side: Side, final: Statement, claims: Sequence[SlotClaims], solver: 
     }
     shape = substitute(value.shape, _same_slots(families))
     shape, total, parts = _split_total(shape)
+    for part in parts:
+        # What is reduced to fewer bits before it is added is no sum of terms.
+        if total.type != part.type and not _fits(_sum_range(families[part]), part.type):
+            raise Unsupported(f"a sum that may not fit {part.type}, to which something is added")
     position = final.array.position
     assert position is not None
     terms = tuple(family for part in parts for family in families[part])
@@ -184,7 +203,7 @@ def _with_wrapped_total(
             replacements[wrapped] = narrow
     shape = substitute(shape, replacements)
     if candidate in leaves(shape, "add"):
-        if sum(_magnitude(slot.type) for slot in slots) >= 1 << 31:
+        if sum(-_range(slot.type)[0] for slot in slots) >= 1 << 31:
             raise Unsupported("a sum of more than 32 bits")
         shape = substitute(shape, {candidate: total})  # elements so short need no reduction
     return shape, total, slots
