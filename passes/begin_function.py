@@ -1,15 +1,19 @@
-"""The function that tensor IR is lowered to, before it has a body."""
+"""The function that tensor IR is lowered to: before it has a body, and with one of instructions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xdsl.builder import Builder
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FunctionType, MemRefType, TensorType
+from xdsl.dialects.builtin import FunctionType, MemRefType, ModuleOp, StringAttr, TensorType
 from xdsl.ir import Attribute, Block, Region
 from xdsl.rewriter import InsertPoint
 
 from .index_math import IndexBuilder
-from .kernel import refusal
+from .instruction_tree import Item, TreeBuilder, configured, insert_fence
+from .kernel import TARGET, kernel_of, refusal
+from .loop_transforms import tidy
 
 
 def begin_function(function: func.FuncOp) -> tuple[func.FuncOp, IndexBuilder]:
@@ -25,6 +29,23 @@ def begin_function(function: func.FuncOp) -> tuple[func.FuncOp, IndexBuilder]:
     lowered.attributes.update(function.attributes)
     end = Builder(InsertPoint.at_end(block)).insert(func.ReturnOp())
     return lowered, IndexBuilder(block, InsertPoint.before(end))
+
+
+def lower_to_items(
+    module: ModuleOp, config: str, make: Callable[[func.FuncOp, IndexBuilder], list[Item]]
+) -> None:
+    """Replace the kernel of ``module`` by what ``make`` gives for the function that it becomes.
+
+    Configurations come where they change something, and a fence at the end.
+    """
+    function = kernel_of(module)
+    lowered, index = begin_function(function)
+    lowered.attributes[TARGET] = StringAttr(config)
+    items = [*make(lowered, index), insert_fence]
+    TreeBuilder(index).build(configured(items, {}))
+    tidy(lowered)
+    function.detach()
+    module.body.block.add_op(lowered)
 
 
 def memref_of(type: Attribute, function: func.FuncOp) -> Attribute:

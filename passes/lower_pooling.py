@@ -8,15 +8,14 @@ from typing import Self
 
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr
+from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ..hw.gemmini.config import DEFAULT_CONFIG
-from .begin_function import begin_function, memref_of
-from .instruction_tree import Item, TreeBuilder, configured, insert_fence
-from .kernel import TARGET, kernel_of, named_config, refusal
-from .loop_transforms import tidy
+from .begin_function import lower_to_items, memref_of
+from .instruction_tree import Item
+from .kernel import kernel_of, named_config, refusal
 from .lower_linalg import machine_type
 from .pooling.blocks import Blocks
 from .pooling.facts import Pooling
@@ -54,10 +53,10 @@ class LowerPoolingPass(ModulePass):
         pooling = read_pooling(function)
         _require_types(function, pooling, machine_type(config.input_type))
         plan = self._plan(function, pooling)
-        lowered = _lowered(function, pooling, plan, self.config)
-        tidy(lowered)
-        function.detach()
-        op.body.block.add_op(lowered)
+        code = ProductCode if pooling.convolution is not None else PoolingCode
+        lower_to_items(
+            op, self.config, lambda lowered, _: _blocks(code(pooling, plan, config, lowered.args))
+        )
 
     def _plan(self, function: func.FuncOp, pooling: Pooling) -> Plan:
         config = named_config(function, self.config)
@@ -101,17 +100,7 @@ def _require_types(function: func.FuncOp, pooling: Pooling, narrow: object) -> N
         raise refusal(function, "overwrites the image that it reads")
 
 
-def _lowered(function: func.FuncOp, pooling: Pooling, plan: Plan, config: str) -> func.FuncOp:
-    lowered, index = begin_function(function)
-    lowered.attributes[TARGET] = StringAttr(config)
-    machine = named_config(function, config)
-    code = ProductCode if pooling.convolution is not None else PoolingCode
-    items = _all_blocks(code(pooling, plan, machine, lowered.args))
-    TreeBuilder(index).build(configured([*items, insert_fence], {}))
-    return lowered
-
-
-def _all_blocks(code: PoolingCode) -> list[Item]:
+def _blocks(code: PoolingCode) -> list[Item]:
     return [*code.before(), *_images(code, code.pooling.batch, [])]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr, i32
+from xdsl.dialects.builtin import MemRefType, ModuleOp, i32
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import BlockArgument, SSAValue
@@ -16,12 +17,11 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
-from .begin_function import begin_function, memref_of
+from .begin_function import lower_to_items, memref_of
 from .contraction import iterators_of, maps_of, output_position, returned_tensor
 from .index_math import IndexBuilder
-from .instruction_tree import TreeBuilder, configured, insert_fence
-from .kernel import TARGET, kernel_of, named_config, refusal
-from .loop_transforms import tidy
+from .instruction_tree import Item
+from .kernel import kernel_of, named_config, refusal
 from .lower_linalg import collapsed, machine_type
 from .post_op import PostOp, recognise_post_op
 from .sums_code import ElementSum, SumsCode
@@ -50,20 +50,29 @@ class LowerSumsPass(ModulePass):
         function = kernel_of(op)
         config = named_config(function, self.config)
         what = read_sum(function, config)
-        lowered = _lowered(function, what, config, self)
-        tidy(lowered)
-        function.detach()
-        op.body.block.add_op(lowered)
+
+        def make(lowered: func.FuncOp, index: IndexBuilder) -> list[Item]:
+            arrays = [_flat(index, argument) for argument in lowered.args]
+            return SumsCode(what, config, arrays, self.groups).all()
+
+        lower_to_items(op, self.config, make)
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         """Block sizes, for tensor IR that is such a sum."""
-        try:
-            function = kernel_of(module_op)
-            read_sum(function, named_config(function, DEFAULT_CONFIG))
-        except PassFailedException:
-            return ()
-        return tuple(cls(DEFAULT_CONFIG, groups) for groups in GROUPS)
+        return tuple(cls(groups=groups) for groups in groups_for(module_op, read_sum))
+
+
+def groups_for(
+    module: ModuleOp, read: Callable[[func.FuncOp, GemminiConfig], object]
+) -> tuple[int, ...]:
+    """The block sizes on the menu; none where ``read`` refuses the kernel of ``module``."""
+    try:
+        function = kernel_of(module)
+        read(function, named_config(function, DEFAULT_CONFIG))
+    except PassFailedException:
+        return ()
+    return GROUPS
 
 
 def is_sum(function: func.FuncOp) -> bool:
@@ -134,17 +143,6 @@ def _added(value: SSAValue) -> Counter[SSAValue]:
     if isinstance(owner, arith.AddiOp):
         return _added(owner.lhs) + _added(owner.rhs)
     return Counter([value])
-
-
-def _lowered(
-    function: func.FuncOp, what: ElementSum, config: GemminiConfig, options: LowerSumsPass
-) -> func.FuncOp:
-    lowered, index = begin_function(function)
-    lowered.attributes[TARGET] = StringAttr(options.config)
-    arrays = [_flat(index, argument) for argument in lowered.args]
-    code = SumsCode(what, config, arrays, options.groups)
-    TreeBuilder(index).build(configured([*code.all(), insert_fence], {}))
-    return lowered
 
 
 def _flat(index: IndexBuilder, array: SSAValue) -> SSAValue:

@@ -9,7 +9,7 @@ from typing import Self
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.dialects.linalg.ops import FillOp, GenericOp
 from xdsl.dialects.tensor import EmptyOp
@@ -18,7 +18,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig
-from .begin_function import begin_function
+from .begin_function import lower_to_items
 from .coalesce import Form
 from .contraction import (
     iterators_of,
@@ -28,11 +28,9 @@ from .contraction import (
     returned_tensor,
     subscript_form,
 )
-from .instruction_tree import TreeBuilder, configured, insert_fence
-from .kernel import TARGET, kernel_of, named_config, refusal
-from .loop_transforms import tidy
+from .kernel import kernel_of, named_config, refusal
 from .lower_linalg import machine_type
-from .lower_sums import GROUPS, is_sum, post_of_sum
+from .lower_sums import GROUPS, groups_for, is_sum, post_of_sum
 from .padded import is_zero
 from .pooling.read import is_maximum
 from .post_op import PostOp, recognise_post_op
@@ -61,23 +59,16 @@ class LowerWindowSumsPass(ModulePass):
         function = kernel_of(op)
         config = named_config(function, self.config)
         what = read_window_sum(function, config)
-        lowered, index = begin_function(function)
-        lowered.attributes[TARGET] = StringAttr(self.config)
-        code = WindowSumsCode(what, config, lowered.args, self.groups)
-        TreeBuilder(index).build(configured([*code.all(), insert_fence], {}))
-        tidy(lowered)
-        function.detach()
-        op.body.block.add_op(lowered)
+        lower_to_items(
+            op,
+            self.config,
+            lambda lowered, _: WindowSumsCode(what, config, lowered.args, self.groups).all(),
+        )
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         """Block sizes, for tensor IR that is such a sum."""
-        try:
-            function = kernel_of(module_op)
-            read_window_sum(function, named_config(function, DEFAULT_CONFIG))
-        except PassFailedException:
-            return ()
-        return tuple(cls(DEFAULT_CONFIG, groups) for groups in GROUPS)
+        return tuple(cls(groups=groups) for groups in groups_for(module_op, read_window_sum))
 
 
 def is_window_sum(function: func.FuncOp) -> bool:
