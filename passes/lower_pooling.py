@@ -23,7 +23,7 @@ from .pooling.instructions import PoolingCode
 from .pooling.plan import Plan, plan_of, plans
 from .pooling.products import ProductCode
 from .pooling.read import read_pooling
-from .schedule_space import applies
+from .schedule_space import accepted
 
 INSTANCES = 12
 """Block sizes that are offered to a search."""
@@ -79,7 +79,7 @@ class LowerPoolingPass(ModulePass):
         except PassFailedException:
             return ()
         choices = [cls(DEFAULT_CONFIG, *size) for size in sizes[:INSTANCES]]
-        return tuple(choice for choice in choices if applies(ctx, module_op, choice))
+        return accepted(ctx, module_op, choices)
 
 
 def pooling_sizes(module: ModuleOp, config: str) -> list[tuple[int, int]]:

@@ -40,7 +40,7 @@ from .index_math import IndexBuilder
 from .instruction_tree import Item, LoopOfItems, Need, TreeBuilder, configured
 from .kernel import TARGET, kernel_of, named_config, refusal
 from .loop_transforms import tidy
-from .schedule_space import applies
+from .schedule_space import accepted
 
 SUMS = ("accumulator", "scratchpad", "array")
 FLOAT_BYTES = 4
@@ -98,7 +98,7 @@ class LowerProductsPass(ModulePass):
         ):
             return ()
         choices = [cls(target.data, *choice) for choice in choices_of_products()]
-        return tuple(choice for choice in choices if applies(ctx, module_op, choice))
+        return accepted(ctx, module_op, choices)
 
 
 def choices_of_products() -> tuple[tuple[str, str, bool, bool], ...]:

@@ -33,14 +33,14 @@ def applies(ctx: Context, module: ModuleOp, instance: ModulePass) -> bool:
     return True
 
 
-def applicable(ctx: Context, module: ModuleOp, instances: Iterable[PassT]) -> tuple[PassT, ...]:
-    """Those of ``instances`` that accept ``module``, in the same order.
-
-    Schedule passes work on tile IR: without a tile operation nothing is tried.
-    """
-    if not _has_tiles(module):
-        return ()
+def accepted(ctx: Context, module: ModuleOp, instances: Iterable[PassT]) -> tuple[PassT, ...]:
+    """Those of ``instances`` that accept ``module``, in the same order."""
     return tuple(instance for instance in instances if applies(ctx, module, instance))
+
+
+def applicable(ctx: Context, module: ModuleOp, instances: Iterable[PassT]) -> tuple[PassT, ...]:
+    """``accepted`` for passes that work on tile IR: without a tile operation nothing is tried."""
+    return accepted(ctx, module, instances) if _has_tiles(module) else ()
 
 
 def plannable(module: ModuleOp, instances: Iterable[PlannedT]) -> tuple[PlannedT, ...]:

@@ -18,7 +18,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
-from ..schedule_space import applies
+from ..schedule_space import accepted
 from .blocks.cells import Cells, spread
 from .blocks.emission import BlockCode, Place
 from .blocks.plan import Plan, identity
@@ -30,9 +30,9 @@ from .spans import Lane, Span
 from .subscripts import inserted, slice_of
 from .tensor_functions import (
     element_type,
+    lower_functions,
     output_positions,
     parameters_in_memory,
-    refusing_illegal_operations,
     replace_function,
     tensor_sizes,
 )
@@ -60,17 +60,14 @@ class LowerBlocksPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.loop < 0 or self.size < 0:
             raise PassFailedException(f"{self.name}: loop and size must be at least 0")
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                with refusing_illegal_operations():
-                    BlockLowering(self.loop, self.size, function).run()
+        lower_functions(op, lambda function: BlockLowering(self.loop, self.size, function).run())
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         """Each loop in the partitions, with some sizes of pieces of the next one."""
         sizes = (0, 1, 4, 16, 64, 256, 1024, 4096)
         found = [cls(loop, size) for loop in range(_rank(module_op)) for size in sizes]
-        return tuple(instance for instance in found if applies(ctx, module_op, instance))
+        return accepted(ctx, module_op, found)
 
 
 def _rank(module: ModuleOp) -> int:

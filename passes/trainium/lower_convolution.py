@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ...dialects import trn
 from ...dialects.trn import Operator, Space, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from ..schedule_space import applies
+from ..schedule_space import accepted
 from .blocks.cells import BlockEmitter, Cells, shape_of
 from .blocks.emission import BlockCode, Part, Place
 from .blocks.plan import Needed, Plan, identity
@@ -30,7 +30,7 @@ from .lower_blocks import BlockLowering, Store
 from .operand_tiles import tile_of
 from .spans import Lane, Span, Spans, settled
 from .subscripts import Subscript
-from .tensor_functions import element_type, refusing_illegal_operations, tensor_sizes
+from .tensor_functions import element_type, lower_functions, tensor_sizes
 
 _PIECES = 64
 """Pieces of a result are written out one by one, up to this many."""
@@ -55,15 +55,12 @@ class LowerConvolutionPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.size < 1:
             raise PassFailedException(f"{self.name}: size must be at least 1")
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                with refusing_illegal_operations():
-                    _ConvolutionLowering(self.size, function).run()
+        lower_functions(op, lambda function: _ConvolutionLowering(self.size, function).run())
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         found = [cls(size) for size in (1, 4, 8, 16, 32, 512)]
-        return tuple(instance for instance in found if applies(ctx, module_op, instance))
+        return accepted(ctx, module_op, found)
 
 
 class _ConvolutionPlan(Plan):

@@ -18,15 +18,15 @@ from xdsl.utils.exceptions import PassFailedException
 from ...dialects import trn
 from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS, PSUM_BANKS
-from ..schedule_space import applies
+from ..schedule_space import accepted
 from .left_panel import left_panel
 from .loop_nests import counted_loop
 from .matrices import BatchedProduct, Matrix, batched_product_of
 from .rows.buffers import view
 from .tensor_functions import (
     index_constant,
+    lower_functions,
     parameters_in_memory,
-    refusing_illegal_operations,
     replace_function,
     reshaped,
 )
@@ -68,10 +68,10 @@ class LowerMatmulPass(ModulePass):
                 f"{self.name}: a block of {self.rows} × {self.columns} takes {banks} banks of PSUM,"
                 f" and one is for transposes: at most {PSUM_BANKS - 1}"
             )
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                with refusing_illegal_operations():
-                    _MatmulLowering(self, function, batched_product_of(function)).run()
+        lower_functions(
+            op,
+            lambda function: _MatmulLowering(self, function, batched_product_of(function)).run(),
+        )
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
@@ -89,7 +89,7 @@ class LowerMatmulPass(ModulePass):
             for high, wide in tiles
         ]
         found += [cls(high * PARTITIONS, MOVING_COLUMNS, 1024, hold=True) for high in (2, 3, 4, 6)]
-        return tuple(instance for instance in found if applies(ctx, module_op, instance))
+        return accepted(ctx, module_op, found)
 
 
 class _MatmulLowering:

@@ -31,8 +31,8 @@ from .rows.read import RowProgram, read_rows
 from .rows.schedule import group_steps
 from .rows.selection import select_steps
 from .tensor_functions import (
+    lower_functions,
     parameters_in_memory,
-    refusing_illegal_operations,
     replace_function,
     reshaped,
     tensor_sizes,
@@ -54,10 +54,7 @@ class LowerToRows(ModulePass, ABC):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.columns < 0:
             raise PassFailedException(f"{self.name}: columns must not be negative")
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                with refusing_illegal_operations():
-                    self.lower(function)
+        lower_functions(op, self.lower)
 
     @abstractmethod
     def lower(self, function: func.FuncOp) -> None:

@@ -9,7 +9,6 @@ from typing import Self
 
 from xdsl.builder import Builder
 from xdsl.context import Context
-from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -18,7 +17,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ...dialects import trn
 from ...dialects.recurrence import LinearOp
 from ...dialects.trn import Operator
-from ..schedule_space import applies
+from ..schedule_space import accepted
 from .blocks.cells import Cells, spread
 from .blocks.emission import BlockCode, Part, Place
 from .blocks.plan import Needed, Plan, identity, row_of, whole_spans
@@ -27,7 +26,7 @@ from .computations import Computation
 from .lower_blocks import BlockLowering
 from .spans import Lane, Span
 from .subscripts import Access, Subscript
-from .tensor_functions import element_type, refusing_illegal_operations, tensor_sizes
+from .tensor_functions import element_type, lower_functions, tensor_sizes
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,12 @@ class LowerScanPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not any(isinstance(operation, LinearOp) for operation in op.walk()):
             raise PassFailedException(f"{self.name} needs a recurrence")
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                with refusing_illegal_operations():
-                    _ScanLowering(self.loop, 0, function).run()
+        lower_functions(op, lambda function: _ScanLowering(self.loop, 0, function).run())
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         found = [cls(loop) for loop in range(3)]
-        return tuple(instance for instance in found if applies(ctx, module_op, instance))
+        return accepted(ctx, module_op, found)
 
 
 Loaded = dict[tuple[SSAValue, Lane | None, Needed], Part]

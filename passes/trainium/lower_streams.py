@@ -22,7 +22,7 @@ from .streams.emission import Plan, emit_streams
 from .streams.place_buffers import place_buffers
 from .streams.synchronise import synchronise
 from .streams.write_out_loops import bounds_of, write_out_irregular_loops
-from .tensor_functions import refusing_illegal_operations, replace_function
+from .tensor_functions import lower_functions, replace_function
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,10 @@ class LowerStreamsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.copies < 1:
             raise PassFailedException(f"{self.name}: copies must be at least 1")
-        functions = [one for one in op.ops if isinstance(one, func.FuncOp)]
-        for function in functions:
-            _require_tiles(function)
-            with refusing_illegal_operations():
-                self._lower(function)
+        lower_functions(op, self._lower)
 
     def _lower(self, function: func.FuncOp) -> None:
+        _require_tiles(function)
         config = load_config(self.config)
         write_out_irregular_loops(function)
         hoist_invariants(function)

@@ -19,16 +19,16 @@ from xdsl.utils.exceptions import PassFailedException
 from ...dialects import trn
 from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from ..schedule_space import applies
+from ..schedule_space import accepted
 from .blocks.cells import shape_of
 from .blocks.plan import identity
 from .loop_nests import Number, linear, loop, over_blocks
 from .subscripts import resolved
 from .tensor_functions import (
     element_type,
+    lower_functions,
     output_positions,
     parameters_in_memory,
-    refusing_illegal_operations,
     replace_function,
     tensor_sizes,
 )
@@ -50,15 +50,12 @@ class LowerTransposePass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not 1 <= self.size <= MOVING_COLUMNS:
             raise PassFailedException(f"{self.name}: size must be from 1 to {MOVING_COLUMNS}")
-        for function in list(op.ops):
-            if isinstance(function, func.FuncOp):
-                with refusing_illegal_operations():
-                    _lower(function, permutation_of(function), self.size)
+        lower_functions(op, lambda function: _lower(function, permutation_of(function), self.size))
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         found = [cls(size) for size in (128, 256, 512)]
-        return tuple(instance for instance in found if applies(ctx, module_op, instance))
+        return accepted(ctx, module_op, found)
 
 
 @dataclass(frozen=True)

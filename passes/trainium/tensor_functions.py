@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import DenseArrayBase, IndexType, IntegerType, MemRefType, TensorType
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    IndexType,
+    IntegerType,
+    MemRefType,
+    ModuleOp,
+    TensorType,
+)
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 
@@ -26,13 +32,16 @@ def replace_function(function: func.FuncOp, block: Block) -> None:
     function.erase(safe_erase=False)
 
 
-@contextmanager
-def refusing_illegal_operations() -> Generator[None]:
-    """An instruction that the dialect does not allow means that the pass does not apply."""
-    try:
-        yield
-    except VerifyException as error:
-        raise PassFailedException(f"what would be needed is not allowed: {error}") from error
+def lower_functions(module: ModuleOp, lower: Callable[[func.FuncOp], None]) -> None:
+    """Lower each function in place.
+
+    An instruction that the dialect does not allow means that the pass does not apply.
+    """
+    for function in [op for op in module.ops if isinstance(op, func.FuncOp)]:
+        try:
+            lower(function)
+        except VerifyException as error:
+            raise PassFailedException(f"what would be needed is not allowed: {error}") from error
 
 
 def parameters_in_memory(function: func.FuncOp) -> Block:
