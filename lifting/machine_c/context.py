@@ -59,21 +59,27 @@ class Context:
         """An unknown integer of the region that is being read."""
         return Atom(name, interval, self.level)
 
-    def changed_by_calls(self, node: syntax.Node) -> set[str]:
-        """Names that functions which are called below ``node`` assign, their own and the file's."""
+    def called(self, node: syntax.Node) -> set[str]:
+        """Functions that run where ``node`` does, those that helpers call included."""
         names: set[str] = set()
-        called: set[str] = set()
         pending = [node]
         while pending:
             for found in descendants(pending.pop()):
-                if not isinstance(found, syntax.Call) or found.function in called:
-                    continue
-                called.add(found.function)
-                if found.function in self.functions:
-                    body = self.functions[found.function].body
-                    names |= {name for name, _ in assignments(body)}
-                    pending.append(body)
+                if isinstance(found, syntax.Call) and found.function not in names:
+                    names.add(found.function)
+                    if found.function in self.functions:
+                        pending.append(self.functions[found.function].body)
         return names
+
+    def changed_by_calls(self, node: syntax.Node) -> set[str]:
+        """Names that functions which are called below ``node`` assign, their own and the file's."""
+        bodies = [self.functions[name].body for name in self.called(node) & self.functions.keys()]
+        return {name for body in bodies for name, _ in assignments(body)}
+
+    def acts(self, node: syntax.Node) -> bool:
+        """Whether calls below ``node`` issue instructions or change variables of the file."""
+        instructions = self.called(node) - self.functions.keys() - {"__builtin_expect"}
+        return bool(instructions or self.scopes.cells_of_file(self.changed_by_calls(node)))
 
     def unknown(self, variable: Variable) -> Value | None:
         """Any integer that ``variable`` may hold; None where it holds something else."""

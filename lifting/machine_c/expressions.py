@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from math import prod
@@ -45,6 +46,8 @@ class Expressions:
         self._constants = constants
         self.inline: Callable[[syntax.Call], Value | None] = lambda _: None
         """Runs a helper function and gives its value, None if there is no such helper."""
+        self.acts: Callable[[syntax.Node], bool] = lambda _: False
+        """Whether evaluating an expression does more than giving its value."""
 
     # ---- what statements ask for ----------------------------------------------------------------
     def value(self, expression: syntax.Expression) -> Value:
@@ -81,10 +84,21 @@ class Expressions:
                 first = self.condition(left)
                 if isinstance(first, Truth) and first.holds == (operator == "||"):
                     return first
+                if not isinstance(first, Truth):
+                    self.require_no_effect(right)
                 connective = "and" if operator == "&&" else "or"
                 return connect(connective, first, self.condition(right))
             case _:
                 return arithmetic.truth(self.value(expression), expression.location)
+
+    def require_no_effect(self, part: syntax.Node) -> None:
+        """Refuse effects of what is evaluated once here but never, or again, in the program."""
+        if self.acts(part):
+            raise Diagnostic(
+                "a function that does more than computing is called where C may not call it once",
+                part.location,
+                hint="call it in a statement of its own",
+            )
 
     # ---- expressions ----------------------------------------------------------------------------
     def _evaluate(self, expression: syntax.Expression) -> Value | Place:
@@ -107,6 +121,7 @@ class Expressions:
             case syntax.Cast():
                 return self._cast(expression)
             case syntax.SizeOf(operand=operand):
+                self.require_no_effect(operand)
                 return arithmetic.integer(self._size(operand), UNSIGNED_LONG)
             case syntax.Call(function="__builtin_expect", arguments=(expected, _)):
                 return self._evaluate(expected)
@@ -173,10 +188,15 @@ class Expressions:
                 return arithmetic.unary(operator, operand, expression.location)
 
     def _conditional(self, expression: syntax.Conditional) -> Value:
-        condition = self.condition(expression.condition)
+        condition, sides = (
+            self.condition(expression.condition),
+            [expression.then, expression.otherwise],
+        )
         if isinstance(condition, Truth):
-            return self.value(expression.then if condition.holds else expression.otherwise)
-        then, otherwise = self.value(expression.then), self.value(expression.otherwise)
+            return self._chosen(*(sides if condition.holds else sides[::-1]))
+        for side in sides:
+            self.require_no_effect(side)
+        then, otherwise = (self.value(side) for side in sides)
         if isinstance(then, Number) and isinstance(otherwise, Number):
             kind = arithmetic.common_type("+", then.type, otherwise.type)
             then = arithmetic.convert(then, kind, expression.location)
@@ -185,6 +205,17 @@ class Expressions:
         if joined is None:
             raise Diagnostic("the two sides of this choice differ in type", expression.location)
         return joined
+
+    def _chosen(self, expression: syntax.Expression, other: syntax.Expression) -> Value:
+        """A value in the type that it has beside ``other``, which need not have a value here."""
+        value = self.value(expression)
+        if isinstance(value, Number) and not self.acts(other):
+            with suppress(Diagnostic):
+                beside = self.value(other)
+                if isinstance(beside, Number):
+                    kind = arithmetic.common_type("+", value.type, beside.type)
+                    return arithmetic.convert(value, kind, expression.location)
+        return value
 
     # ---- arrays and addresses -------------------------------------------------------------------
     def _subscript(self, expression: syntax.Subscript) -> Value | Place:

@@ -103,6 +103,9 @@ class _Loop:
 
     # ---- header ---------------------------------------------------------------------------------
     def _header(self) -> CountedLoop:
+        for part in (self._loop.condition, self._loop.step):
+            if part is not None:
+                self._context.expressions.require_no_effect(part)
         counted = counted_loop(self._loop, self._context.expressions)
         self._check_bound(counted)
         declared = counted.header.declared

@@ -28,6 +28,7 @@ class Statements:
         self._loop = loop
         self.declarations = Declarations(context)
         context.expressions.inline = self._call_for_value
+        context.expressions.acts = context.acts
 
     def run(self, statement: syntax.Statement) -> None:
         """Run one statement. Raises Diagnostic for what machine C does not support."""

@@ -177,6 +177,31 @@ def test_random_programs_issue_what_gcc_issues(tmp_path: Path) -> None:
     assert refused <= PROGRAMS // 10
 
 
+LOAD = "static uint32_t load{n}(uint32_t a) {{ mvin(0, a, 16, 1); return a + 1; }}"
+EXPRESSIONS = (
+    "for (int i = 0; i < 2; i++) {{ uint32_t r = i == 0 ? load{n}(5) : 7; mvin(0, r, 16, 1); }}",
+    "for (int i = 0; i < 2; i++) if (i == 0 && load{n}(5)) mvin(0, 20, 16, 1);",
+    "for (int i = 0; i < 2; i++) {{ int b = i == 0 || load{n}(5) == 6; mvin(0, b, 16, 1); }}",
+    "for (uint32_t i = 0; i < load{n}(2); i++) mvin(0, i, 16, 1);",
+    "uint32_t r = 1 ? load{n}(5) : load{n}(7); mvin(0, r, 16, 1);",
+    "mvin(0, ((1 ? -1 : 0u) > 0) + 2 * ((0 ? 0u : -1) > 0), 16, 1);",
+    "mvin(0, (1 ? -1 : 0l) > 0u, 16, 1);",
+    "int t[2] = {{4, 5}}; for (int i = 0; i < 2; i++) mvin(0, i > 0 ? t[i - 1] : 9, 16, 1);",
+)
+"""What is evaluated sometimes, or in the type of what is not."""
+
+
+def test_expressions_do_what_gcc_makes_of_them(tmp_path: Path) -> None:
+    """Helpers that issue instructions are called when C calls them, and choices have one type."""
+    programs: list[str] = []
+    for number, text in enumerate(EXPRESSIONS):
+        body = f"{text} mvout(&C[0][0], 0x80000000, 16, 16); fence();".format(n=number)
+        head = LOAD.format(n=number)
+        programs.append(f"{head}\nvoid kernel{number}(int8_t C[16][16]) {{ {body} }}\n")
+    for program, operands in zip(programs, run_with_gcc(programs, tmp_path), strict=True):
+        assert read_operands(program) == operands, program
+
+
 def _first_difference(found: list[int] | None, expected: list[int]) -> str:
     found = found or []
     for number, (a, b) in enumerate(zip(found, expected, strict=False)):
