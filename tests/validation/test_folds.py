@@ -174,3 +174,52 @@ def test_infinities_never_decide_a_limit(
     masked = MASKED.format(start=infinity, end="6", value=value, order=order)
     programs = (parse_c_kernel(text, "kernel.c") for text in (short, masked))
     assert validate(*programs).verdict == verdict
+
+
+SCALED = """
+#include <math.h>
+void kernel(const float A[5][7], float y[5]) {{
+  for (int i = 0; i < 5; i++) {{
+    float m = {start};
+    for (int j = 0; j < 7; j++) m = {limit}(m, {element});
+    y[i] = {result};
+  }}
+}}
+"""
+MAXIMA, MINIMA = ("-INFINITY", "fmaxf"), ("INFINITY", "fminf")
+
+
+@pytest.mark.parametrize(
+    ("limits", "element", "result", "verdict"),
+    [
+        (MINIMA, "-A[i][j]", "expf(m)", "proved"),
+        (MINIMA, "-0.3f * A[i][j]", "expf(0.3f * m)", "refuted"),
+        (MAXIMA, "-A[i][j]", "expf(m)", "refuted"),
+        (MAXIMA, "A[i][j]", "expf(-1.0f * m)", "proved"),
+    ],
+)
+def test_numbers_go_through_limits(
+    limits: tuple[str, str], element: str, result: str, verdict: str
+) -> None:
+    """Minus a maximum is the least of the negated values, and so for any number but zero."""
+    largest = SCALED.format(start="-INFINITY", limit="fmaxf", element="A[i][j]", result="expf(-m)")
+    other = SCALED.format(start=limits[0], limit=limits[1], element=element, result=result)
+    programs = (parse_c_kernel(text, "kernel.c") for text in (largest, other))
+    assert validate(*programs).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("factor", "limits", "verdict"),
+    [("0.3f", MAXIMA, "proved"), ("-0.3f", MINIMA, "proved"), ("-0.3f", MAXIMA, "refuted")],
+)
+def test_rounding_keeps_the_order_of_a_limit(
+    factor: str, limits: tuple[str, str], verdict: str
+) -> None:
+    """Scores may be scaled before their maximum, or the maximum after it."""
+    after = SCALED.format(
+        start="-INFINITY", limit="fmaxf", element="A[i][j]", result=f"{factor} * m"
+    )
+    element = f"{factor} * A[i][j]"
+    before = SCALED.format(start=limits[0], limit=limits[1], element=element, result="m")
+    programs = (parse_c_kernel(text, "kernel.c") for text in (after, before))
+    assert validate(*programs).verdict == verdict

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from functools import reduce
 from itertools import product
 
+import numpy as np
 import pytest
 from liftproof.validation.core.accumulation import split_accumulation
 from liftproof.validation.core.folds import (
@@ -13,6 +15,7 @@ from liftproof.validation.core.folds import (
     fold_assumption,
     fold_code,
     fold_of,
+    fold_times,
     is_limit,
     is_within_limit,
     limits_of,
@@ -232,3 +235,26 @@ def test_values_beyond_a_limit() -> None:
     assert limits_of(both, most) == [low, element]
     assert limits_of(both, least) == [both]
     assert limits_of(both, 32) == [both]
+
+
+def test_which_numbers_go_through_which_folds() -> None:
+    """Positive ones keep a limit of floats, negative ones swap it; 0, inf and NaN do neither."""
+    assert (fold_times("maxf", 0.5), fold_times("minf", 3.0)) == ("maxf", "minf")
+    assert (fold_times("maxf", -1.0), fold_times("minf", -2.0)) == ("minf", "maxf")
+    for factor in (0.0, -0.0, math.inf, -math.inf, math.nan):
+        assert fold_times("maxf", factor) is None
+    for fold in set(FOLDS) - {"maxf", "minf"}:
+        assert fold_times(fold, 2.0) is None
+
+
+def test_rounding_keeps_the_order_of_products() -> None:
+    """The largest of some rounded products is the product of the largest, with overflows too."""
+    numbers = np.random.default_rng(3)
+    values = np.array([np.inf, -np.inf, 0, 1e-45, 3e38, -3e38], np.float32)
+    values = np.append(values, numbers.standard_normal(200).astype(np.float32))
+    with np.errstate(over="ignore", under="ignore"):
+        for factor in numbers.standard_normal(20).astype(np.float32) * np.float32(1e5) ** 3:
+            for fold, limit in (("maxf", np.max), ("minf", np.min)):
+                kind = fold_times(fold, float(factor))
+                other = {"maxf": np.max, "minf": np.min}[kind or ""]
+                assert other(factor * values) == factor * limit(values)

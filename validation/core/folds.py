@@ -8,7 +8,7 @@ is an assumption, which the proof lists.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf
+from math import inf, isfinite
 
 from ..lemmas.ranges import Ranges
 from .terms import Term, bit_width, constant_value, is_float, leaves, term
@@ -58,6 +58,16 @@ def is_limit(code: int) -> bool:
     There it does not matter how often a value occurs, nor whether values short of it do.
     """
     return code < 0 and fold_of(code) in _LIMITS
+
+
+def fold_times(fold: str, factor: float) -> str | None:
+    """The fold of some floats multiplied by a number, where their fold was multiplied.
+
+    Rounding keeps the order of products with one number, so it does not matter which comes first.
+    """
+    if fold not in ("maxf", "minf") or not isfinite(factor) or factor == 0:
+        return None
+    return fold if factor > 0 else "maxf" if fold == "minf" else "minf"
 
 
 def is_neutral(value: Term, code: int) -> bool:

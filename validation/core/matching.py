@@ -283,7 +283,7 @@ class Matcher:
                 continue
             slot = total
             if total.operation != "slot":
-                kind = f"i{bits}" if bits else total.type
+                kind = f"i{bits}" if bits > 0 else total.type
                 slot = term("slot", kind, payload=("total", structure(total), 0))
                 named[total] = slot
             if not is_float(slot.type):

@@ -3,7 +3,8 @@
 A *total* is a value that is linear in sums: ``bias + Σ a·b``, ``-Σ x``, ``β·Σ x``, or a sum alone.
 Integers wrap around, so modulo 2^w it is the sum of its *parts*: each is a factor times a sum, or
 a single summand. In floating point, parts are added and negated only; that they may be added in
-any order is an assumption which the proof lists.
+any order is an assumption which the proof lists. A minimum or maximum of floats times a number is
+one of their products with it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 
 from ..lemmas.normal_form import NormalForm, integer, number
 from ..lemmas.ranges import Ranges, type_range
-from .folds import FOLDS, fold_code, is_limit, is_neutral, limits_of
+from .folds import FOLDS, fold_code, fold_times, is_limit, is_neutral, limits_of
 from .terms import Term, bit_width, constant_value, is_float, substitute, subterms, term
 from .values import numbered, slot_kind, slots_of
 
@@ -49,6 +50,8 @@ def total_bits(value: Term) -> int | None:
     """
     if is_fold(value):
         return fold_code(slot_kind(value)[0], value.type)
+    if (scaled := _scaled_limit(value)) is not None:
+        return fold_code(scaled[0], value.type)
     if is_sum(value):
         return FLOAT_TOTAL if is_float(value.type) else bit_width(value.type)
     if value.operation == "wrap" and value.operands[0].operation in ("add", "mul"):
@@ -57,6 +60,16 @@ def total_bits(value: Term) -> int | None:
     if value.operation == "addf" and _has_float_sum(value):
         return FLOAT_TOTAL
     return None
+
+
+def _scaled_limit(value: Term) -> tuple[str, Term, Term] | None:
+    """The fold, the factor and the limit of a product that is a limit of products."""
+    if value.operation != "mulf" or not is_fold(value.operands[0]):
+        return None
+    limit, factor = value.operands
+    known = constant_value(factor)
+    fold = None if known is None else fold_times(slot_kind(limit)[0], known)
+    return None if fold is None else (fold, factor, limit)
 
 
 def _has_sum(value: Term, bits: int) -> bool:
@@ -107,6 +120,8 @@ def _fold_part(value: Term, part: Term, bits: int) -> Part:
     """A value that a fold combines, or a total of the same fold."""
     if total_bits(part) != bits:
         return _part(value, part, None)
+    if (scaled := _scaled_limit(part)) is not None:
+        return _part(value, *scaled[1:])
     return _part(value, number(1.0, part.type) if is_float(part.type) else integer(1), part)
 
 
@@ -207,6 +222,9 @@ def align(left: Term, right: Term) -> list[tuple[Term, Term]] | None:
     if left is right and not left.operands and left.operation != "slot":
         return []
     left, right = _as_wide(left, right), _as_wide(right, left)
+    scaled = _scaled_limit(left), _scaled_limit(right)
+    if scaled[0] is not None and scaled[1] is not None and scaled[0][1] is scaled[1][1]:
+        left, right = scaled[0][2], scaled[1][2]
     bits = [total_bits(left), total_bits(right)]
     if any(width is not None and width < 0 for width in bits):
         return [(left, right)] if _same_fold(left, right) else None

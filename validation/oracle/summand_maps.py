@@ -14,13 +14,14 @@ from ..core.terms import Term, substitute, term
 from ..core.totals import (
     FLOAT_TOTAL,
     Part,
+    is_fold,
     is_sum,
     outermost,
     parts_of,
     structure,
     total_bits,
 )
-from ..core.values import Case, numbered, slot_kind, slot_number, slots_of
+from ..core.values import Case, numbered, slot_kind, slot_number
 from .pairing import SummandMaps, ValueCase, normal_value
 
 _IN, _OUT, _SET = isl.dim_type.in_, isl.dim_type.out, isl.dim_type.set
@@ -217,8 +218,5 @@ def _first_term(place: Place) -> isl.Map:
 
 
 def is_lone_sum(total: Term, bits: int) -> bool:
-    """Whether a total is a number times one sum, so that its summands stand for themselves."""
-    parts = parts_of(total, bits)
-    if len(parts) != 1 or parts[0].total is None:
-        return False
-    return not slots_of(parts[0].factor) and (bits <= FLOAT_TOTAL or is_sum(total))
+    """Whether a total is one sum, or other fold, so that its summands stand for themselves."""
+    return is_fold(total) and total_bits(total) == bits if bits < 0 else is_sum(total)
