@@ -20,7 +20,7 @@ from .evaluation import FEW_VALUES, MOST_VALUES, difference
 from .normal_form import NormalForm
 from .ranges import Range, Ranges
 
-RESOURCE_LIMIT = 4_000_000
+RESOURCE_LIMIT = 6_000_000
 """Z3 resource units for one lemma, some seconds."""
 PRODUCTS = ("mul", "mulf")
 LARGE_SUMS = (1 << 12, 1 << 16, 1 << 20)
