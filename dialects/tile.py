@@ -99,6 +99,15 @@ class Fold:
     """Elements of it from one line to the next."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """Columns of a load that go on in the next line of a window, after ``width`` of them."""
+
+    width: int
+    step: int
+    """Elements of the array's last dimension from one line to the next."""
+
+
 def _rows_of(
     array: SSAValue, dimension: IntegerAttr | None, step: IntegerAttr | None
 ) -> tuple[int, int]:
@@ -134,6 +143,9 @@ class LoadOp(IRDLOperation):
     With ``from`` the rows are those of a folded image, from row ``start`` on: row r of the image is
     ``r % fold_width`` rows and ``r // fold_width`` lines behind ``indices``, where lines run along
     ``fold_dimension`` in steps of ``fold_step``.
+    With ``term`` the columns are those of a window of lines, from its column ``term`` on: column c
+    of the window is ``c % term_width`` elements and ``c // term_width`` lines behind ``indices``,
+    where lines are ``term_step`` elements of the last dimension apart.
     """
 
     name = "tile.load"
@@ -145,17 +157,20 @@ class LoadOp(IRDLOperation):
     cols = operand_def(IndexType())
     broadcast = opt_prop_def(UnitAttr)
     start = opt_operand_def(IndexType())
+    term = opt_operand_def(IndexType())
     diagonal = opt_prop_def(UnitAttr)
     border = opt_prop_def(UnitAttr)
     fold_width = opt_prop_def(IntegerAttr)
     fold_dimension = opt_prop_def(IntegerAttr)
     fold_step = opt_prop_def(IntegerAttr)
+    term_width = opt_prop_def(IntegerAttr)
+    term_step = opt_prop_def(IntegerAttr)
     row_dimension = opt_prop_def(IntegerAttr)
     row_step = opt_prop_def(IntegerAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     assembly_format = (
         "$source `[` $indices `]` `to` $buffer `[` $slot `]` `sizes` $rows `,` $cols"
-        " (`from` $start^)? attr-dict `:` type($source) `,` type($buffer)"
+        " (`from` $start^)? (`term` $term^)? attr-dict `:` type($source) `,` type($buffer)"
     )
 
     def __init__(
@@ -173,11 +188,15 @@ class LoadOp(IRDLOperation):
         place: Rows = Rows(),
         start: SSAValue | None = None,
         fold: Fold | None = None,
+        term: SSAValue | None = None,
+        terms: Terms | None = None,
     ) -> None:
         flags = {"broadcast": broadcast, "diagonal": diagonal, "border": border}
         folded = {} if fold is None else {f"fold_{name}": x for name, x in asdict(fold).items()}
+        if terms is not None:
+            folded |= {f"term_{name}": x for name, x in asdict(terms).items()}
         super().__init__(
-            operands=[source, indices, buffer, slot, rows, cols, start],
+            operands=[source, indices, buffer, slot, rows, cols, start, term],
             properties={
                 **place.properties(),
                 **{name: UnitAttr() for name, value in flags.items() if value},
@@ -191,6 +210,13 @@ class LoadOp(IRDLOperation):
         numbers = [self.fold_width, self.fold_dimension, self.fold_step]
         values = [number.value.data for number in numbers if number is not None]
         return Fold(*values) if values else None
+
+    @property
+    def terms(self) -> Terms | None:
+        """How its columns go on in the next line, if they do."""
+        numbers = [self.term_width, self.term_step]
+        values = [number.value.data for number in numbers if number is not None]
+        return Terms(*values) if values else None
 
     @property
     def place(self) -> Rows:
@@ -214,6 +240,7 @@ class LoadOp(IRDLOperation):
         if self.has_one_row and (self.border is not None or self.start is not None):
             raise VerifyException("a border or a folded image needs rows of their own")
         self._verify_fold()
+        self._verify_terms()
         if self.broadcast is not None and self.diagonal is not None:
             raise VerifyException("a load has either one row for all, or a diagonal")
 
@@ -226,6 +253,17 @@ class LoadOp(IRDLOperation):
         _require_rows(self.source, fold.dimension, fold.step)
         if fold.width < 1 or fold.dimension == self.rows_along[0]:
             raise VerifyException("lines of a folded image need rows, and a dimension of their own")
+
+    def _verify_terms(self) -> None:
+        numbers = [self.term, self.term_width, self.term_step]
+        if len({number is None for number in numbers}) > 1:
+            raise VerifyException("a window of lines needs a first term, a width and a step")
+        if (terms := self.terms) is None:
+            return
+        if terms.width < 1 or terms.step < 1:
+            raise VerifyException("lines of a window need columns, and a distance")
+        if self.has_one_row or self.border is not None or self.fold is not None:
+            raise VerifyException("a window of lines needs rows of its own, without border or fold")
 
 
 @irdl_op_definition

@@ -29,8 +29,8 @@ class View:
     border: frozenset[int] = frozenset()
     """Dimensions whose subscripts go beyond the array."""
 
-    def steps(self, loop: int) -> int:
-        """Elements from one iteration of ``loop`` to the next."""
+    def steps(self, loop: int | None) -> int:
+        """Elements from one iteration of ``loop`` to the next; for None, to the first."""
         return sum(
             form.get(loop, 0) * prod(self.extents[place + 1 :])
             for place, form in enumerate(self.subscripts)
@@ -97,7 +97,8 @@ def coalesce(
         joining = False
         for outer, inner in permutations(loops, 2):
             size = sizes[inner]
-            if sizes[outer] < 2 or size < 2 or not _continues(outer, inner, size, views):
+            least = 2 if always else 1  # a window of one channel has terms side by side, too
+            if sizes[outer] < 2 or size < least or not _continues(outer, inner, size, views):
                 continue
             separate = sizes[outer] * -(-size // dim)
             if always or -(-sizes[outer] * size // dim) < separate:

@@ -27,7 +27,7 @@ from xdsl.ir.affine import (
     AffineMap,
 )
 
-from ..dialects.tile import Fold
+from ..dialects.tile import Fold, Terms
 from .coalesce import Form, View, coalesce, view_of
 from .kernel import refusal
 from .padded import is_zero, read_padded
@@ -60,6 +60,8 @@ class Factor:
     """Whether subscripts go beyond the array, where all elements are zero."""
     fold: Fold | None = None
     """How rows of a tile go on in the next line; the subscripts are those of the first pixel."""
+    terms: Terms | None = None
+    """How columns of a tile go on in the next line of a window; the array is seen as one line."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Loads that take several instructions: borders, folded images, and diagonal tiles.
+"""Loads that take several instructions: borders, folded images, windows, and diagonal tiles.
 
 A move-in writes leading columns of consecutive rows, from addresses inside of an array. What lies
 beyond the border is zeroed first. A diagonal is written row by row: the element comes with those to
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import gcd
 
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import MemRefType
@@ -17,8 +18,11 @@ from xdsl.rewriter import InsertPoint
 
 from ..dialects.gemmini import MvinOp, MvinZerosOp
 from ..dialects.tile import LoadOp
-from .index_math import IndexBuilder
+from .index_math import IndexBuilder, linear_form, range_of
 from .nests import insert_if, insert_loop
+
+MOST_CASES = 8
+"""First terms of a load of a window that have code of their own."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,101 @@ def _rows_before(
     """How many of ``rows`` rows, ``step`` apart from ``start`` on, lie before ``limit``."""
     ahead = index.maximum(index.sub(index.constant(limit), start), index.constant(0))
     return index.minimum(index.floordiv(index.add(ahead, step - 1), step), rows)
+
+
+def load_window(
+    index: IndexBuilder, op: LoadOp, target: LoadTarget, dim: int, block_stride: int
+) -> None:
+    """One move for each line of the window that has columns in the tiles, the last line first.
+
+    A move begins at a tile, so it also carries what lies in memory ahead of its line, and the line
+    before it overwrites that. Loads in flight at the same time end in any order, so the rows come
+    in two halves: another load stands between two moves to a row. Where a few first terms are
+    possible, each has code of its own, which spares the core divisions by the width.
+    """
+    assert op.term is not None
+    window = _Window(index, op, target, dim, block_stride)
+    resume = index.builder.insertion_point
+    *others, last = _possible_values(op.term) or [None]
+    for number in others:
+        assert number is not None
+        here, beyond = Block([scf.YieldOp()]), Block([scf.YieldOp()])
+        index.insert(scf.IfOp(index.equal(op.term, number), [], Region(here), Region(beyond)))
+        assert here.first_op is not None
+        assert beyond.first_op is not None
+        index.at(InsertPoint.before(here.first_op))
+        window.load_from(number)
+        index.at(InsertPoint.before(beyond.first_op))
+    if last is None:
+        window.load_from_any(op.term)
+    else:
+        window.load_from(last)
+    index.at(resume)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The parts of a load of a window's lines."""
+
+    index: IndexBuilder
+    op: LoadOp
+    target: LoadTarget
+    dim: int
+    block_stride: int
+
+    def load_from(self, term: int) -> None:
+        """All lines, from a term that is known."""
+        index, terms, cols = self.index, self.op.terms, self.op.cols
+        assert terms is not None
+        within = term % terms.width
+        most = range_of(cols).high or self.dim
+        for line in reversed(range(1, 1 + (within + most - 1) // terms.width)):
+            resume = index.builder.insertion_point
+            insert_if(index, index.less(index.constant(line * terms.width - within), cols))
+            self._load(index.constant(term), index.constant(line))
+            index.at(resume)
+        self._load(index.constant(term), index.constant(0))
+
+    def load_from_any(self, term: SSAValue) -> None:
+        """All lines, from a term that is found out when the program runs."""
+        index, terms = self.index, self.op.terms
+        assert terms is not None
+        within = index.rem(term, terms.width)
+        lines = index.floordiv(index.add(index.add(within, self.op.cols), -1), terms.width)
+        resume = index.builder.insertion_point
+        _, done = insert_loop(index, lines, "line")
+        self._load(term, index.sub(lines, done))
+        index.at(resume)
+        self._load(term, index.constant(0))
+
+    def _load(self, term: SSAValue, line: SSAValue) -> None:
+        """The columns of a line, counted from the one with the first term, and those ahead."""
+        index, op, terms = self.index, self.op, self.op.terms
+        assert terms is not None
+        number, within = index.floordiv(term, terms.width), index.rem(term, terms.width)
+        begin = index.sub(index.mul(line, terms.width), within)
+        column = index.maximum(begin, index.constant(0))
+        end = index.minimum(index.add(begin, terms.width), op.cols)
+        block, ahead = index.floordiv(column, self.dim), index.rem(column, self.dim)
+        cols = index.sub(end, index.mul(block, self.dim))
+        at = index.sub(index.mul(index.add(number, line), terms.step), ahead)
+        at = index.add(index.add(at, index.sub(column, begin)), op.indices[0])
+        row = index.add(self.target.row, index.mul(block, self.block_stride))
+        upper = index.floordiv(index.add(op.rows, 1), 2)
+        _, row_step = op.rows_along
+        for offset, rows in ((index.constant(0), upper), (upper, index.sub(op.rows, upper))):
+            local = self.target.local(index.add(row, offset))
+            start = index.add(at, index.mul(offset, row_step))
+            index.insert(MvinOp(op.source, [start], local, rows, cols, self.target.channel))
+
+
+def _possible_values(value: SSAValue) -> list[int] | None:
+    """The values from 0 on that an index may have; None if they are many or not known."""
+    form, high = linear_form(value), range_of(value).high
+    step = gcd(*(factor for atom, factor in form.items() if atom is not None))
+    if high is None or high // max(1, step) >= MOST_CASES:
+        return None
+    return [*range(form.get(None, 0) % max(1, step), high + 1, max(1, step))]
 
 
 def load_diagonal(index: IndexBuilder, op: LoadOp, target: LoadTarget) -> None:

@@ -29,11 +29,13 @@ from .begin_function import begin_function
 from .coalesce import Form, View
 from .contraction import Contraction, Factor, Groups, read_contraction
 from .fold_rows import fold_rows
+from .fold_terms import fold_terms
 from .index_math import name as set_name
 from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
 from .loop_transforms import tidy
 from .nests import insert_loop
 from .post_op import PostOp, recognise_post_op
+from .tile_roles import tile_step
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,15 @@ class LowerLinalgPass(ModulePass):
     Guarantees the same function over memrefs for any sizes: each tile is loaded where it is used,
     each sum is zeroed or loaded, accumulated in the order of k, and stored. With ``separate``, the
     dimensions of arrays are not joined to fill tiles, as the engine that proves statements which
-    follow one another needs it. Costs: no reuse at all, two loads for each product of tiles.
+    follow one another needs it. With ``fold_terms`` the lines of a window fill array tiles
+    together where that saves some. Costs: no reuse at all, two loads for each product of tiles.
     """
 
     name = "gemmini-lower-linalg"
 
     config: str = DEFAULT_CONFIG
     separate: bool = False
+    fold_terms: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         function = kernel_of(op)
@@ -59,6 +63,8 @@ class LowerLinalgPass(ModulePass):
         contraction = read_contraction(function, config.dim, separate=self.separate)
         if not self.separate:
             contraction = fold_rows(contraction, config.dim)
+        if self.fold_terms:
+            contraction = fold_terms(contraction, config)
         post = post_op_of(contraction, config)
         require_types(contraction, config)
         lowered = _Lowering(function, contraction, post, config).build()
@@ -117,10 +123,6 @@ OUTER_NAMES = "hgfedcb"
 """Names of the loops around ``i`` that repeat tiles, from the inside out."""
 WINDOW_NAMES = "rstuvw"
 """Names of the loops around ``k`` that add tiles, from the outside in."""
-
-
-MORE_TILES = 0.15
-"""Share of tiles more than needed that is acceptable for tiles of equal length."""
 
 
 class _Lowering:
@@ -260,20 +262,22 @@ class _Lowering:
         place = _rows(factor.row_dimension, factor.row_step, len(factor.subscripts))
         flags = {"diagonal": diagonal, "border": factor.border}
         start = None if factor.fold is None else self.firsts[self.contraction.i]
+        term = None if factor.terms is None else self.firsts[self.contraction.k]
         load = LoadOp(
-            source, at, buffer, (), rows, cols, place=place, start=start, fold=factor.fold, **flags
+            source,
+            at,
+            buffer,
+            (),
+            rows,
+            cols,
+            place=place,
+            start=start,
+            fold=factor.fold,
+            term=term,
+            terms=factor.terms,
+            **flags,
         )
         self.index.insert(load)
-
-
-def tile_step(size: int, dim: int) -> int:
-    """Rows of a tile: so many of at most ``dim`` that all tiles are equal; ``dim`` if none are.
-
-    A few more tiles cost the core little, and the array nothing while weights stay in it.
-    """
-    least = -(-size // dim)
-    most = least + int(least * MORE_TILES)
-    return next((size // tiles for tiles in range(least, most + 1) if size % tiles == 0), dim)
 
 
 def _rows_along(loop: int, view: View) -> Rows:

@@ -39,7 +39,7 @@ from ..dialects.gemmini import (
     SpadOp,
 )
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
-from .expand_loads import LoadTarget, load_diagonal, load_lines
+from .expand_loads import LoadTarget, load_diagonal, load_lines, load_window
 from .index_math import IndexBuilder, constant_value, loop_depth, merged_digits
 from .kernel import (
     UNROLLED,
@@ -165,6 +165,10 @@ class _Lowering:
             return
         if op.fold is not None:
             load_lines(self.index, op, self._target(op, channel, channel))
+            return
+        if op.terms is not None:
+            target = self._target(op, channel, channel)
+            load_window(self.index, op, target, self.config.dim, block_stride)
             return
         target = self._address(op.buffer, op.slot)
         self.index.insert(MvinOp(op.source, op.indices, target, op.rows, op.cols, channel))

@@ -91,6 +91,8 @@ def with_slot(
                 place=op.place,
                 start=None if op.start is None else copy(op.start),
                 fold=op.fold,
+                term=None if op.term is None else copy(op.term),
+                terms=op.terms,
             )
         case ZeroOp():
             return ZeroOp(buffer, slot, copy(op.rows), copy(op.cols))

@@ -7,7 +7,7 @@ stored, chunks of A and B in two phases, moves spread between the products.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -20,12 +20,19 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE, LoadOp
-from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
+from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
 from .block_sizes import block_sizes, misaligned_operands
 from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
-from .kernel import config_of, kernel_of, named_loops
+from .kernel import (
+    config_of,
+    enclosing_loops,
+    kernel_of,
+    named_loops,
+    operand_buffer,
+    users,
+)
 from .lower_hardware_loops import (
     LowerHardwareLoopsPass,
     hardware_loop_choices,
@@ -35,7 +42,7 @@ from .lower_hardware_loops import (
 from .lower_linalg import LowerLinalgPass
 from .lower_sums import GROUPS, LowerSumsPass, is_sum
 from .lower_window_sums import LowerWindowSumsPass, is_window_sum
-from .nests import trip_count
+from .nests import loops_it_needs, trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
 from .pooling.pipelines import CLEAN_UP, pooling_baseline, pooling_pipelines
@@ -122,6 +129,8 @@ def first_pipelines(
     if sums := _sum_pipelines(kernel_of(module), config, separate):
         return sums
     early, late = ([], []) if separate else _hardware_loops(module, config)
+    if not separate:
+        early += _folded_pipelines(context, module.clone(), config)
     untuned = baseline_pipeline(config, separate=separate)
     lowering.apply(context, module)
     function = kernel_of(module)
@@ -138,11 +147,11 @@ def first_pipelines(
     unroll = 0 < tile_height(function) < config_of(function).dim
     choices = [(size, Plan(unroll=unroll)) for size in sizes[:BLOCK_SHAPES]]
     # Where one operand stays, the other's moves need all the room between the products.
-    if _fits("jk", counts, config_of(function)):
+    if _fits(function, "b"):
         stay = Plan(weights="", jam=True, wait=False)
         small = [size for size in sizes if size["i"] * size["j"] < SMALL_BLOCK]
         choices += [(size, stay) for size in [*sizes[:RESIDENT_SHAPES], *small[:1]]]
-    if _fits("hik", counts, config_of(function)):
+    if _fits(function, "a"):
         stay = Plan(inputs="", jam=True, wait=False)
         if few:
             # The weights are what there is to load, and each of their rows takes many moves.
@@ -164,9 +173,48 @@ def first_pipelines(
         choices = [(size, plan) for size in sizes[:BLOCK_SHAPES]]
     found: dict[str, None] = {}
     for size, plan in choices:
-        passes = _applied(context, module.clone(), _schedule(list(counts), size, plan))
-        found[",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])] = None
+        found[_spelled(context, module, lowering, list(counts), size, plan)] = None
     return [*[*found][:1], *early, *[*found][1:], *late, untuned]
+
+
+def _folded_pipelines(context: Context, module: ModuleOp, config: str) -> list[str]:
+    """Schedules for a convolution of few channels, whose tiles take several lines of a window.
+
+    Each load of A is a move for every line, so that few fit in the queues: blocks of one tile of
+    rows have the most products between two loads. For the core, long rows of products are cheaper.
+    """
+    lowering = LowerLinalgPass(config, fold_terms=True)
+    lowering.apply(context, module)
+    function = kernel_of(module)
+    if not any(isinstance(op, LoadOp) and op.terms is not None for op in function.walk()):
+        return []
+    counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
+    machine, terms = config_of(function), counts["k"]
+    sizes = [
+        size
+        for size in block_sizes(counts, machine, tile_height(function))
+        if size.get("h", 1) == 1 and size["j"] == min(counts["j"], NARROW)
+    ]
+    weights = "" if _fits(function, "b") else None
+    low = [x for x in sizes if x["i"] == 1 and x["k"] == -(-terms // min(terms, 2))]
+    long = [x for x in sizes if x["i"] == counts["i"] and x["k"] == terms]
+    plans = [(x, Plan(weights=weights, spread=True)) for x in low[:1]]
+    stay = Plan(weights=weights, spread=True, wait=False, unroll=True)
+    plans += [(x, stay) for x in long[:1]]
+    return [_spelled(context, module, lowering, list(counts), *each) for each in plans]
+
+
+def _spelled(
+    context: Context,
+    module: ModuleOp,
+    lowering: LowerLinalgPass,
+    loops: Sequence[str],
+    size: dict[str, int],
+    plan: Plan,
+) -> str:
+    """The pipeline of ``plan`` for the lowered ``module``, as far as it applies."""
+    passes = _applied(context, module.clone(), _schedule(loops, size, plan))
+    return ",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])
 
 
 def _hardware_loops(module: ModuleOp, config: str) -> tuple[list[str], list[str]]:
@@ -190,11 +238,18 @@ def _hardware_loops(module: ModuleOp, config: str) -> tuple[list[str], list[str]
     return [], found[: HARDWARE_LOOPS // 2] if is_ragged else []
 
 
-def _fits(loops: str, counts: Mapping[str, int], config: GemminiConfig) -> bool:
-    """Whether a matrix fits a quarter of the scratchpad, beside two phases of the other one."""
-    is_matrix = set(counts) <= set("hijk")
-    tiles = prod(counts.get(name, 1) for name in loops)
-    return is_matrix and tiles * config.dim <= config.spad_rows // 4
+def _fits(function: func.FuncOp, operand: str) -> bool:
+    """Whether all of an operand fits a quarter of the scratchpad, beside two phases of the other.
+
+    Tiles count as often as loops over windows load them.
+    """
+    config, tiles = config_of(function), 0
+    for load in users(operand_buffer(function, operand)):
+        if isinstance(load, LoadOp):
+            places = [*load.indices, *(x for x in (load.start, load.term) if x is not None)]
+            loops = loops_it_needs(places, enclosing_loops(load, function))
+            tiles = max(tiles, prod(trip_count(loop) or 1 for loop in loops))
+    return tiles * config.dim <= config.spad_rows // 4
 
 
 def _spec(instance: ModulePass) -> str:
@@ -242,6 +297,8 @@ class Plan:
     """The products with one tile of weights in a row, without a loop."""
     jam: bool = False
     """Several tiles of weights in a row: fewer loops and guards for the core, a longer program."""
+    spread: bool = False
+    """Moves of C over all chunks of a block, where they else come with the first chunk."""
 
 
 def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[ModulePass]:
@@ -262,7 +319,7 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
         InterchangePass((*chunks, *inside)),
         *([StagePass("a", plan.inputs)] if plan.inputs is not None else []),
         *([StagePass("b", plan.weights)] if plan.weights is not None else []),
-        *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices()),
+        *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices(plan.spread)),
         InterleavePass("j", plan.wait),
         PeelPass("i", first=True),
         ReuseWeightsPass(apart=True),
@@ -271,14 +328,17 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
     ]
 
 
-def _moves_of_matrices() -> list[ModulePass]:
-    """All moves are issued between the products of a chunk; those of C in the first chunk."""
+def _moves_of_matrices(spread: bool) -> list[ModulePass]:
+    """All moves are issued between the products of a chunk; those of C in the first chunk.
+
+    With ``spread`` those of C are issued between chunks.
+    """
     return [
         StagePass("a", "ko"),
         StagePass("b", "ko"),
         WidenMovesPass(),
         DoubleBufferPass("c"),
-        SinkPass("ko"),
+        InterleavePass("ko") if spread else SinkPass("ko"),
         DoubleBufferPass("a"),
         DoubleBufferPass("b"),
     ]

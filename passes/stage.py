@@ -165,6 +165,9 @@ class _Staging:
                 columns.append(move.indices[-1])
             if isinstance(move, LoadOp) and move.start is not None:
                 values.append(move.start)
+            if isinstance(move, LoadOp) and move.term is not None:
+                values.append(move.term)
+                columns[-1] = move.term
             values += [move.rows, move.cols]
             values += [loop.ub for loop in enclosing_loops(move, common[-1])]
         needed = loops_it_needs(values, common)

@@ -111,3 +111,17 @@ def diagonal_roles(
             if of_a is not None and not of_a[0]:
                 return Roles(i, j, term, swapped, of_a, (False, max(0, len(b) - 2), 1))
     return None
+
+
+MORE_TILES = 0.15
+"""Share of tiles more than needed that is acceptable for tiles of equal length."""
+
+
+def tile_step(size: int, dim: int) -> int:
+    """Rows of a tile: so many of at most ``dim`` that all tiles are equal; ``dim`` if none are.
+
+    A few more tiles cost the core little, and the array nothing while weights stay in it.
+    """
+    least = -(-size // dim)
+    most = least + int(least * MORE_TILES)
+    return next((size // tiles for tiles in range(least, most + 1) if size % tiles == 0), dim)

@@ -14,14 +14,7 @@ from xdsl.rewriter import InsertPoint
 
 from ..dialects.tile import LoadOp, StoreOp
 from ..hw.gemmini.config import GemminiConfig
-from .index_math import (
-    IndexBuilder,
-    combine,
-    constant_value,
-    depends_on,
-    linear_form,
-    slope,
-)
+from .index_math import IndexBuilder, constant_value, depends_on, slope
 from .kernel import accesses, config_of, iv_of, refusal, schedulable_kernel
 from .loop_transforms import index_builder, tidy
 from .lower_tiles import array_type, element_bytes
@@ -69,21 +62,18 @@ def _widen(index: IndexBuilder, move: LoadOp | StoreOp, config: GemminiConfig, l
         blocks = min(blocks, limit)
     if blocks < 2 or not _adjacent(move, iv_of(loop), config.dim):
         return False
-    array = array_type(move.source if isinstance(move, LoadOp) else move.target)
-    columns = array.get_shape()[-1]
-    whole = constant_value(move.cols) == config.dim
-    if not whole and not _is_ragged_width(move, columns, config.dim):
+    rest = _rest(move, iv_of(loop), config.dim)
+    if rest is None and constant_value(move.cols) != config.dim:
         return False
     index.at(InsertPoint.before(move))
     # Tiles left in this nest, and elements left in the row of the array.
     left = index.mul(index.sub(loop.ub, iv_of(loop)), config.dim)
     loop.operands[2] = index.constant(blocks)
     cols = index.minimum(index.constant(blocks * config.dim), left)
-    if not whole:
-        rest = index.sub(index.constant(columns), move.indices[-1])
+    if rest is not None:
         cols = index.minimum(cols, rest)
-    behind = int(isinstance(move, LoadOp) and move.start is not None)
-    move.operands[len(move.operands) - 1 - behind] = cols
+    # In loads and stores: the array, its indices, the buffer, its slot, the rows, the columns.
+    move.operands[3 + len(move.indices) + len(move.slot)] = cols
     return True
 
 
@@ -105,18 +95,20 @@ def _adjacent(move: LoadOp | StoreOp, variable: SSAValue, dim: int) -> bool:
     *rows, column = move.indices
     if isinstance(move, LoadOp) and move.start is not None:
         rows.append(move.start)
+    if isinstance(move, LoadOp) and move.term is not None:
+        rows, column = [*rows, column], move.term
     if not move.slot or any(depends_on(v, variable) for v in (*rows, *move.slot[:-1], move.rows)):
         return False
     return slope(move.slot[-1], variable) == 1 and slope(column, variable) == dim
 
 
-def _is_ragged_width(move: LoadOp | StoreOp, columns: int, dim: int) -> bool:
-    """Whether ``cols`` is ``min(dim, columns - first column)``."""
+def _rest(move: LoadOp | StoreOp, variable: SSAValue, dim: int) -> SSAValue | None:
+    """The columns that are left from the first one on, if ``cols`` is their minimum with ``dim``
+    and each iteration takes ``dim`` of them."""
     owner = move.cols.owner
     if not isinstance(owner, arith.MinSIOp):
-        return False
+        return None
     for limit, rest in ((owner.lhs, owner.rhs), (owner.rhs, owner.lhs)):
-        expected = combine({None: columns}, linear_form(move.indices[-1]), -1)
-        if constant_value(limit) == dim and linear_form(rest) == expected:
-            return True
-    return False
+        if constant_value(limit) == dim and slope(rest, variable) == -dim:
+            return rest
+    return None

@@ -22,9 +22,9 @@ from ..hw.gemmini.config import GemminiConfig
 from .coalesce import Form
 from .instruction_tree import Item, Need, TreeBuilder, insert_fence
 from .loop_items import Loops, plus, times
-from .lower_linalg import tile_step
 from .lower_tiles import array_type, element_bytes
 from .post_op import PostOp
+from .tile_roles import tile_step
 
 CHANNELS = 3
 """Load channels, each with a stride of its own."""

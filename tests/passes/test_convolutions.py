@@ -14,6 +14,8 @@ from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
+from liftproof.passes.kernel import kernel_of, named_loop, named_loops
+from liftproof.passes.nests import trip_count
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from liftproof.tools.read import read_module
 from liftproof.validation.execution.execute import execute
@@ -145,6 +147,8 @@ def computes(kernel: Convolution, program: ModuleOp) -> bool:
     return np.array_equal(result, kernel.expected(arrays))
 
 
+FOLD = "gemmini-lower-linalg{fold_terms=true}"
+"""Tiles take terms of several lines of a window."""
 KERNELS = [
     Convolution(),
     Convolution(images=2, width=17, inputs=20, outputs=33, relu=True),
@@ -168,7 +172,9 @@ def test_the_untuned_convolution_is_right(apply: Apply, kernel: Convolution) -> 
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
 def test_the_first_schedules_of_a_convolution_are_right(apply: Apply, kernel: Convolution) -> None:
     """No schedule that the search starts from changes the result."""
-    for pipeline in first_pipelines(kernel.text())[:3]:
+    pipelines = first_pipelines(kernel.text())
+    folded = [pipeline for pipeline in pipelines if FOLD in pipeline]
+    for pipeline in dict.fromkeys([*pipelines[:3], *folded]):
         assert computes(kernel, apply(kernel.text(), pipeline)), pipeline
 
 
@@ -300,6 +306,92 @@ def test_lines_need_all_their_numbers(apply: Apply) -> None:
     """A load from a row of an image without the image's width is no operation."""
     with pytest.raises(VerifyException, match="a start, a width"):
         apply(LINES.replace("fold_width = 2 : i64, ", ""))
+
+
+FOLDED = [
+    Convolution(height=2, width=18, inputs=3, outputs=20, kernel=7, stride=2),
+    Convolution(height=3, width=9, inputs=1, kernel=5, relu=True),
+    Convolution(images=2, height=2, inputs=2, kernel=3, weights="KRSC"),
+]
+
+
+@pytest.mark.parametrize("kernel", FOLDED, ids=str)
+def test_lines_of_a_window_share_tiles(apply: Apply, kernel: Convolution) -> None:
+    """Tiles that take terms of several lines are as few as there can be, and right."""
+    text, config = kernel.text(), load_config()
+    tiles = apply(text, FOLD)
+    terms = kernel.kernel**2 * kernel.inputs
+    assert trip_count(named_loop(kernel_of(tiles), "k")) == -(-terms // config.dim)
+    assert not set("rs") & set(named_loops(kernel_of(tiles)))
+    program = apply(text, baseline_pipeline().replace("gemmini-lower-linalg", FOLD))
+    assert validate_unrolled(apply(text), program, config).verdict == "proved"
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        Convolution(),
+        Convolution(height=4, width=9, inputs=3, kernel=5, padding=2),
+        Convolution(height=2, width=17, inputs=3),
+        Convolution(inputs=3, kernel=1),
+    ],
+    ids=["full tiles", "border", "one row in the last tile", "no window"],
+)
+def test_other_windows_stay_as_they_are(apply: Apply, kernel: Convolution) -> None:
+    """Where folding saves nothing, or a load would have to begin outside, it changes nothing."""
+    text = kernel.text()
+    assert str(apply(text, FOLD)) == str(apply(text, "gemmini-lower-linalg"))
+
+
+WINDOW_C = """#include <stdint.h>
+void window(const int8_t x[24], int8_t y[3][20]) {
+  for (int r = 0; r < 3; r++)
+    for (int c = 0; c < 20; c++)
+      y[r][c] = x[r + (c + 1) / 9 * 6 + (c + 1) % 9];
+}
+"""
+WINDOW = """func.func @window(%x: memref<24xi8>, %y: memref<3x20xi8>)
+    attributes {liftproof.outputs = array<i64: 1>, liftproof.target = "gemmini-16x16-int8"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %c20 = arith.constant 20 : index
+  %b = memref.alloc() : memref<2x16x16xi8, #gemmini<space spad>>
+  tile.load %x[%c0] to %b[%c0] sizes %c3, %c20 term %c1
+      {row_dimension = 0 : i64, term_width = 9 : i64, term_step = 6 : i64}
+      : memref<24xi8>, memref<2x16x16xi8, #gemmini<space spad>>
+  tile.store %b[%c0] to %y[%c0, %c0] sizes %c3, %c20
+      : memref<2x16x16xi8, #gemmini<space spad>>, memref<3x20xi8>
+  func.return
+}
+"""
+
+
+def test_columns_go_on_in_the_next_line(apply: Apply, tmp_path: Path) -> None:
+    """A load across the ends of a window's lines takes what the C kernel takes."""
+    path = tmp_path / "window.c"
+    path.write_text(WINDOW_C)
+    source = read_module(str(path))
+    assert validate(source, apply(WINDOW)).verdict == "proved"
+    assert validate(source, apply(WINDOW.replace("h = 9", "h = 8"))).verdict == "refuted"
+    x = np.arange(24, dtype=np.int8)
+    result = execute(apply(WINDOW), [x, np.full((3, 20), 9, np.int8)], load_config())[-1]
+    place = np.arange(1, 21)
+    assert np.array_equal(result, [x[r + place // 9 * 6 + place % 9] for r in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("term_width = 9 : i64, ", "", "a first term, a width"),
+        ("term_step = 6", "term_step = 0", "columns, and a distance"),
+        ("{row_dimension", "{border, row_dimension", "without border"),
+    ],
+)
+def test_windows_of_lines_are_verified(apply: Apply, old: str, new: str, reason: str) -> None:
+    """A load of a window without its numbers, or with a border, is no operation."""
+    with pytest.raises(VerifyException, match=reason):
+        apply(WINDOW.replace(old, new))
 
 
 @pytest.mark.parametrize("pattern", ["surrounded with zeros only", "not taken in pieces"])

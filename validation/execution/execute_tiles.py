@@ -133,10 +133,22 @@ class TileExecutor(LoopExecutor):
         return found
 
     def _loaded(self, indices: list[int], rows: int, cols: int, operation: LoadOp) -> NDArray[Any]:
+        """The elements of the array that a move takes from ``indices`` on; zeros for a border."""
         source = self.array(operation.source, operation)
-        if operation.border is not None:
-            source, indices = _with_border(source, indices, (rows, cols), operation)
-        return self._window(source, indices, rows, cols, operation)
+        dimension, step = operation.rows_along
+        col = np.arange(cols)
+        if (terms := operation.terms) is not None and operation.term is not None:
+            line, col = np.divmod(col + self.number(operation.term), terms.width)
+            col = col + line * terms.step
+        at = [np.full((rows, cols), index) for index in indices]
+        at[dimension] += np.arange(rows)[:, None] * step
+        at[-1] += col
+        inside = np.ones((rows, cols), np.bool_)
+        for place, extent in zip(at, source.shape, strict=True):
+            inside &= (place >= 0) & (place < extent)
+        if operation.border is None and not inside.all():
+            raise ExecutionFault(f"tile out of bounds in `{operation}`")
+        return np.where(inside, source[tuple(np.where(inside, place, 0) for place in at)], 0)
 
     def _tile_zero(self, operation: ZeroOp) -> None:
         rows, cols = self._numbers([operation.rows, operation.cols])
@@ -212,22 +224,6 @@ class TileExecutor(LoopExecutor):
             written = self._written(buffer, slot, column, operation)
             self._require_written(written[:rows, :width], operation)
             window[:, column : column + width] = _stored(operation, tile)
-
-
-def _with_border(
-    array: NDArray[Any], indices: list[int], tile: tuple[int, int], operation: LoadOp
-) -> tuple[NDArray[Any], list[int]]:
-    """The array with the zeros around it that a move reaches, and the place of the move in it."""
-    dimension, step = operation.rows_along
-    reach = [1] * array.ndim
-    reach[dimension] += (tile[0] - 1) * step
-    reach[-1] += tile[1] - 1
-    widths = [
-        (max(0, -index), max(0, index + length - extent))
-        for index, length, extent in zip(indices, reach, array.shape, strict=True)
-    ]
-    moved = [index + low for index, (low, _) in zip(indices, widths, strict=True)]
-    return np.pad(array, widths), moved
 
 
 def _stored(operation: StoreOp, tile: NDArray[Any]) -> NDArray[Any]:

@@ -68,8 +68,12 @@ class TileExtractor(Extractor):
     ) -> tuple[Index, ...]:
         """The element of the array in row ``row`` and column ``col`` of a move."""
         moved = [*self.indices(operation.indices, operation)]
+        if isinstance(operation, LoadOp) and (terms := operation.terms) is not None:
+            assert operation.term is not None
+            col = self.index(operation.term, operation) + col
+            col = col % terms.width + col // terms.width * terms.step
         moved[-1] = moved[-1] + col
-        if len(moved) > 1 and not one_row:
+        if (len(moved) > 1 or operation.row_dimension is not None) and not one_row:
             dimension, step = operation.rows_along
             if isinstance(operation, LoadOp) and (fold := operation.fold) is not None:
                 assert operation.start is not None
@@ -94,7 +98,8 @@ class TileExtractor(Extractor):
         source = self.array(operation.source, operation)
         buffer = self.array(operation.buffer, operation)
         dims, conditions, (row, col) = self._counters(operation, r=operation.rows, c=operation.cols)
-        if len(operation.indices) < 2 and not operation.has_one_row:
+        has_rows = len(operation.indices) > 1 or operation.row_dimension is not None
+        if not has_rows and not operation.has_one_row:
             raise Unsupported("a load of rows of an array of rank 1", operation)
         element = self._element(operation, row, col, operation.has_one_row)
         slot = self.indices(operation.slot, operation)
