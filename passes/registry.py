@@ -40,6 +40,7 @@ PASSES = {
 TRAINIUM_PASSES = {
     "trn-lower-rows": ("trainium.lower_rows", "LowerRowsPass"),
     "trn-lower-elements": ("trainium.lower_elements", "LowerElementsPass"),
+    "trn-lower-totals": ("trainium.lower_totals", "LowerTotalsPass"),
     "trn-lower-matmul": ("trainium.lower_matmul", "LowerMatmulPass"),
     "trn-lower-blocks": ("trainium.lower_blocks", "LowerBlocksPass"),
     "trn-lower-convolution": ("trainium.lower_convolution", "LowerConvolutionPass"),

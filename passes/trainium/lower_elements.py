@@ -52,12 +52,12 @@ class LowerElementsPass(LowerToRows):
             if size:
                 share = with_leading_sizes(function, count, (rows, size))
                 plan = self.plan(read_rows(share), builder, flat)
-                _Elements(plan, rows, size, first).run()
+                Shares(plan, rows, size, first).run()
         builder.insert(func.ReturnOp())
         replace_function(function, block)
 
 
-class _Elements(BlockEmission):
+class Shares(BlockEmission):
     """Instructions on ``rows`` times ``width`` neighbouring elements of flat arrays."""
 
     def __init__(self, plan: RowPlan, rows: int, width: int, first: int) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Self
 
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
@@ -30,6 +31,7 @@ from .rows.parts import Place, over_range
 from .rows.read import RowProgram, read_rows
 from .rows.schedule import group_steps
 from .rows.selection import select_steps
+from .rows.sharing import in_passes
 from .tensor_functions import (
     lower_functions,
     parameters_in_memory,
@@ -38,6 +40,9 @@ from .tensor_functions import (
     tensor_sizes,
 )
 
+STREAMED = 8192
+"""Rows of more elements may be too many for SBUF beside what is computed from them."""
+
 
 @dataclass(frozen=True)
 class LowerToRows(ModulePass, ABC):
@@ -45,15 +50,19 @@ class LowerToRows(ModulePass, ABC):
 
     With ``columns``, what needs no whole rows is computed on so many columns at a time. With
     ``at_once``, vector engine and GpSimd get work as if both could reach SBUF at the same time,
-    which those of NeuronCore-v3 can.
+    which those of NeuronCore-v3 can. With ``stream``, rows are not kept: each pass over them loads
+    the columns that it needs.
     """
 
     columns: int = 0
     at_once: bool = False
+    stream: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.columns < 0:
             raise PassFailedException(f"{self.name}: columns must not be negative")
+        if self.stream and not self.columns:
+            raise PassFailedException(f"{self.name}: streams need a number of columns")
         lower_functions(op, self.lower)
 
     @abstractmethod
@@ -62,22 +71,28 @@ class LowerToRows(ModulePass, ABC):
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        """Whole rows or some widths of parts, and both ways to share the work."""
+        """Whole rows or some widths of parts, both ways to share the work, and streams."""
         programs: dict[str, Self] = {}
-        for columns, at_once in product((0, 4096, 2048, 1024, 512), (False, True)):
-            lowered, instance = module_op.clone(), cls(columns, at_once)
+        for setting in cls.settings(_longest(module_op)):
+            lowered, instance = module_op.clone(), cls(*setting)
             with suppress(PassFailedException):
                 instance.apply(ctx, lowered)
                 programs.setdefault(str(lowered), instance)
         return tuple(programs.values())
+
+    @classmethod
+    def settings(cls, longest: int) -> Iterator[tuple[int, bool, bool]]:
+        """Columns, whether engines work at once, and whether rows of at most so many stream."""
+        yield from product((0, 4096, 2048, 1024, 512), (False, True), (False,))
 
     def plan(
         self, program: RowProgram, builder: Builder, arrays: Mapping[int, InMemory]
     ) -> RowPlan:
         """What the blocks of a program's rows share; ``arrays`` are its parameters in memory."""
         accesses = [access for access, _ in program.outputs]
-        groups = group_steps(select_steps(program.graph, accesses, self.at_once), accesses)
-        return RowPlan(builder, arrays, groups, program.outputs, self.columns)
+        steps = select_steps(program.graph, accesses, self.at_once)
+        groups = group_steps(steps, accesses, self.stream)
+        return RowPlan(builder, arrays, groups, program.outputs, self.columns, self.stream)
 
 
 @dataclass(frozen=True)
@@ -91,8 +106,16 @@ class LowerRowsPass(LowerToRows):
 
     name = "trn-lower-rows"
 
+    @classmethod
+    def settings(cls, longest: int) -> Iterator[tuple[int, bool, bool]]:
+        yield from super().settings(longest)
+        if longest > STREAMED:
+            yield from product((8192, 4096, 2048), (False, True), (True,))
+
     def lower(self, function: func.FuncOp) -> None:
         outer, inner, program = _with_rows(function)
+        if self.stream:
+            program = program.of(in_passes([access for access, _ in program.outputs]))
         block = parameters_in_memory(function)
         builder = Builder(InsertPoint.at_end(block))
         shapes = [tensor_sizes(argument) for argument in inner.args]
@@ -111,6 +134,14 @@ class LowerRowsPass(LowerToRows):
         rows(builder, ())
         builder.insert(func.ReturnOp())
         replace_function(function, block)
+
+
+def _longest(module: ModuleOp) -> int:
+    """Elements of the longest row of a parameter."""
+    functions = [function for function in module.ops if isinstance(function, func.FuncOp)]
+    types = [argument.type for function in functions for argument in function.args]
+    shapes = [type.get_shape() for type in types if isinstance(type, TensorType)]
+    return max((prod(shape[1:]) for shape in shapes), default=0)
 
 
 def _with_rows(function: func.FuncOp) -> tuple[tuple[int, ...], func.FuncOp, RowProgram]:

@@ -28,7 +28,7 @@ def tile_of(
 ) -> Part:
     """Load ``count`` places of the summed dimension, from ``start`` on, into partitions."""
     lane = Lane(operand.summed, 1, 0)
-    loads = {(operand.value, lane): Needed(lane, operand.spans)}
-    code = BlockCode(Plan(plan.parameters, {}, loads=loads), builder, Place(start, count, number))
+    alone = Plan(plan.parameters, {}, loads={(operand.value, lane): Needed(lane, operand.spans)})
+    code = BlockCode(alone, builder, Place(start, count, number))
     code.load_all()
     return code.loaded[operand.value, lane]

@@ -14,13 +14,27 @@ from ....dialects import trn
 from ....dialects.trn import Engine
 from ....dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
 from .buffers import Columns, InMemory, Stored, access_view, allocate, view
-from .graph import ROW, Access, Load, Node, Operand, Product, Weight
+from .gathering import gather, ones
+from .graph import ROW, Access, Load, Node, Operand, Product, Repeated, Weight
 from .hiding import hide
 from .matrices import LeftOperand, Matrices
+from .partial import Partial, combined_in, totals_of
 from .parts import Place, Size, Tiles, over_columns, over_growing_blocks, over_parts, plus
 from .reach import Guards, depth_reach, needed_elements
 from .schedule import Group, local_nodes
-from .steps import Activate, Choose, Combine, Fill, Hide, Move, Multiply, Pair, Scalars, Step
+from .steps import (
+    Activate,
+    Choose,
+    Combine,
+    Fill,
+    Gather,
+    Hide,
+    Move,
+    Multiply,
+    Pair,
+    Scalars,
+    Step,
+)
 
 
 @dataclass
@@ -34,6 +48,8 @@ class RowPlan:
     outputs: Sequence[tuple[Access, int]]
     columns: int
     """At most so many elements of a row at a time; 0 for all."""
+    in_parts: bool = False
+    """Whether no group needs rows as a whole: what it combines are first parts, then these."""
     weights: dict[Node, Stored] = field(default_factory=dict[Node, Stored])
     """What is the same for all blocks, and what nothing reads."""
 
@@ -49,20 +65,26 @@ class RowPlan:
         self.needed: dict[Node, Guards] = needed_elements([access for access, _ in self.outputs])
         self.matrices = Matrices(self.builder, self.arrays)
         steps = [step for group in self.groups for step in group.steps]
+        self.ones = ones(self.builder) if any(isinstance(s, Gather) for s in steps) else None
         self.matrices.load([step.node for step in steps if isinstance(step.node, Product)])
         read = {access.node for access, _ in self.outputs}
         read |= {access.node for step in steps for access in step.reads}
         for step in steps:
             for access in step.reads:
                 self._load(access.node)
-            if step.node not in read:
+            if step.node not in read and not self.in_parts:
                 self._make_scratch(step.node)
-            if isinstance(step, Combine) and step.start is not None:
-                self._lead(step.data.node, step.start)
+        for group in self.groups:
+            self._lead_whole_rows(group)
 
-    def _lead(self, node: Node, start: float) -> None:
-        if self.starts.setdefault(node, start) != start:
-            raise PassFailedException("limits of the same row from different starts")
+    def _lead_whole_rows(self, group: Group) -> None:
+        if self.in_parts and self.part_size(group) < group.space[0]:
+            return
+        for step in group.steps:
+            if not isinstance(step, Combine) or step.start is None:
+                continue
+            if self.starts.setdefault(step.data.node, step.start) != step.start:
+                raise PassFailedException("limits of the same row from different starts")
 
     def _make_scratch(self, node: Node) -> None:
         if node.free not in self.scratch:
@@ -88,7 +110,7 @@ class RowPlan:
         width = group.space[0]
         if group.has_products:
             return min(width, MOVING_COLUMNS)
-        return width if group.combines else min(width, self.columns or width)
+        return width if group.combines and not self.in_parts else min(width, self.columns or width)
 
 
 class BlockEmission:
@@ -110,6 +132,8 @@ class BlockEmission:
         self.visible = visible
         self.stored = dict(plan.weights)
         """Where each node lies, for later groups."""
+        self.partial: dict[Node, Partial] = {}
+        """Where results of parts go, before these are combined."""
 
     def run(self) -> None:
         for group in self.plan.groups:
@@ -126,7 +150,15 @@ class BlockEmission:
         def part(inner: Builder, start: Place, count: Size, number: Place) -> None:
             _PartEmission(self, inner, group, Columns(start, count, number, width), left).run()
 
+        is_partial = self.plan.in_parts and size < width
+        combined = list(combined_in(group)) if is_partial else []
+        for one in combined:
+            parts = -(-width // size)
+            self.partial[one.node] = Partial.room(self.builder, one, self.rows, parts)
         over_columns(self.builder, extent, size, part)
+        for node in (one.node for one in combined):
+            target = access_view(self.builder, self.stored[node], Access.whole(node), self.rows)
+            self.partial[node].combine(self.builder, target)
 
     def _extent(self, width: int, reach: int | None) -> Size:
         return width if reach is None or self.visible is None else self.visible
@@ -162,9 +194,25 @@ class BlockEmission:
         builder.insert(trn.MemsetOp(first, start))
         self.stored[node] = Stored(buffer, lead=1)
 
-    def load(self, builder: Builder, node: Load, to: Stored, columns: Columns | None) -> None:
+    def load(
+        self, builder: Builder, node: Load | Repeated, to: Stored, columns: Columns | None
+    ) -> None:
         target = access_view(builder, to, Access.whole(node), self.rows, columns)
-        source = self.memory(builder, node.position, columns)
+        if isinstance(node, Repeated):
+            start, count = (columns.start, columns.count) if columns else (0, node.free[0])
+            sizes = (self.rows, count)
+            array = self.plan.arrays[node.position]
+            source = array.view(builder, [start], sizes, (0, 0), (0, 1))
+        else:
+            source = self.memory(builder, node.position, columns)
+        builder.insert(trn.DmaCopyOp(source, target))
+
+    def save(
+        self, builder: Builder, stored: Stored, access: Access, to: int, columns: Columns | None
+    ) -> None:
+        """Store what an output gets, or some columns of it."""
+        target = self.memory(builder, to, columns)
+        source = access_view(builder, stored, access, self.rows, columns)
         builder.insert(trn.DmaCopyOp(source, target))
 
     def memory(self, builder: Builder, position: int, columns: Columns | None) -> SSAValue:
@@ -235,10 +283,9 @@ class _PartEmission:
         where = self.own.get(access.node)
         if where is not None and where.in_psum:
             where = self._copied(access)
+        found = where or self.block.stored[access.node]
         columns = None if access.is_row else self.columns
-        target = self.block.memory(self.builder, position, columns)
-        source = self._view(access, where)
-        self.builder.insert(trn.DmaCopyOp(source, target))
+        self.block.save(self.builder, found, access, position, columns)
 
     # Places.
 
@@ -262,6 +309,8 @@ class _PartEmission:
     def _target(self, node: Node) -> SSAValue:
         """Where a node's elements at these columns go."""
         block = self.block
+        if node in block.partial:
+            return block.partial[node].place(self.builder, self.columns.number)
         if node in block.plan.weights:
             return self._view(Access.whole(node))
         if node not in block.stored or node in block.plan.local:
@@ -301,9 +350,12 @@ class _PartEmission:
                 hide(self.block, self.builder, step, self.columns)
             case Combine(node=node, data=data, operator=operator, axes=axes):
                 source = self._view(data)
-                if step.start is not None:
+                if step.start is not None and node not in self.block.partial:
                     source = view(self.builder, self.block.stored[data.node].buffer)
                 insert(trn.TensorReduceOp(operator, source, self._target(node), axes))
+            case Gather():
+                assert self.block.plan.ones is not None
+                gather(self.block, self.builder, step, self.block.plan.ones)
             case Fill(node=node, source=float(number)):
                 insert(trn.MemsetOp(self._target(node), number))
             case Fill(node=node, source=Access() as source):
@@ -312,7 +364,7 @@ class _PartEmission:
                 raise AssertionError(step)
 
     def _move(self, node: Node) -> None:
-        assert isinstance(node, Load)
+        assert isinstance(node, Load | Repeated)
         if node in self.block.stored and node not in self.block.plan.local:
             return
         self._target(node)
@@ -397,11 +449,6 @@ class _PartEmission:
         dst = self._target(step.node)
         insert(trn.TensorCopyOp(self._wide(otherwise), dst))
         insert(trn.TensorCopyPredicatedOp(self._wide(then), condition, dst))
-
-
-def totals_of(step: Step) -> tuple[Node, ...]:
-    """What a step computes besides its node."""
-    return (step.total,) if isinstance(step, Activate) and step.total is not None else ()
 
 
 def _is_scalar(operand: Operand) -> bool:

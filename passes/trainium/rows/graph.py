@@ -44,6 +44,13 @@ class Weight(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Repeated(Node):
+    """A parameter without rows, some columns of which are repeated in all partitions."""
+
+    position: int
+
+
+@dataclass(frozen=True, eq=False)
 class Pointwise(Node):
     """One operation for each element; operands of one element are repeated."""
 
@@ -60,6 +67,14 @@ class Reduce(Node):
     axes: int
     start: float | None = None
     """A number that takes part."""
+
+
+@dataclass(frozen=True, eq=False)
+class Total(Node):
+    """What all partitions have of a row together, in each of them."""
+
+    operator: Operator
+    operand: Access
 
 
 @dataclass(frozen=True, eq=False)

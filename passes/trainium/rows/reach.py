@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ....dialects.trn import Operator
 from ..scalar_operations import NEUTRAL
-from .graph import Access, Guard, Masked, Node, Pointwise, Product, Reduce
+from .graph import Access, Guard, Masked, Node, Pointwise, Product, Reduce, Total
 from .steps import Activate, Combine, Multiply, Step, accesses_of
 
 Guards = frozenset[Guard]
@@ -64,6 +64,8 @@ def _reads(node: Node, needed: Guards) -> Iterator[tuple[Access, Guards]]:
                 yield access, needed if access.is_whole and access.sizes == node.free else _ALL
         case Reduce(operand=operand, operator=operator):
             yield operand, visible(operand, operator)
+        case Total(operand=operand):
+            yield operand, _ALL
         case Product(left=left):
             yield left, visible(left, Operator.ADD)
         case _:

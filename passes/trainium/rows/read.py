@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -39,6 +39,11 @@ class RowProgram:
     graph: RowGraph
     rows: int
     outputs: tuple[tuple[Access, int], ...]
+
+    def of(self, accesses: Iterable[Access]) -> RowProgram:
+        """The program with other nodes for its outputs."""
+        places = (place for _, place in self.outputs)
+        return replace(self, outputs=tuple(zip(accesses, places, strict=True)))
 
 
 def read_rows(function: func.FuncOp) -> RowProgram:

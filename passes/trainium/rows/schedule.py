@@ -32,8 +32,10 @@ class Group:
         return any(isinstance(step, Multiply) for step in self.steps)
 
 
-def group_steps(steps: Mapping[Node, Step], outputs: Iterable[Access]) -> list[Group]:
-    """The groups in the order in which they run."""
+def group_steps(
+    steps: Mapping[Node, Step], outputs: Iterable[Access], in_parts: bool = False
+) -> list[Group]:
+    """The groups in the order in which they run; with ``in_parts`` none takes rows as a whole."""
     results = {access.node for access in outputs}
     ordered = _in_order(steps, outputs)
     phases = _phases(ordered, steps)
@@ -43,7 +45,8 @@ def group_steps(steps: Mapping[Node, Step], outputs: Iterable[Access]) -> list[G
     for step in ordered:
         is_wide = step.space != ROW
         limit = reach(step, needed) if is_wide else None
-        key = (phases[step], is_wide, is_wide and _takes_whole_rows(step), limit, step.space)
+        whole = is_wide and not in_parts and _takes_whole_rows(step)
+        key = (phases[step], is_wide, whole, limit, step.space)
         groups.setdefault(key, []).append(step)
     return [Group(*key[2:], tuple(groups[key])) for key in sorted(groups, key=_order)]
 

@@ -26,10 +26,24 @@ from .graph import (
     Pointwise,
     Product,
     Reduce,
+    Repeated,
     RowGraph,
+    Total,
     Weight,
 )
-from .steps import Activate, Choose, Combine, Fill, Hide, Move, Multiply, Pair, Scalars, Step
+from .steps import (
+    Activate,
+    Choose,
+    Combine,
+    Fill,
+    Gather,
+    Hide,
+    Move,
+    Multiply,
+    Pair,
+    Scalars,
+    Step,
+)
 
 _SPEED = {Engine.DVE: 1.12, Engine.ACT: 1.4, Engine.POOL: 1.4}
 """Elements per ns and partition: the clocks of NeuronCore-v2; those of v3 have the same ratios."""
@@ -143,8 +157,10 @@ class _Selection:
     def _choices(self, node: Node) -> list[Step]:
         """The instructions that compute a node, the usual one first."""
         match node:
-            case Load():
+            case Load() | Repeated():
                 return [Move(node)]
+            case Total(operand=operand, operator=operator):
+                return [Gather(node, operand, operator)]
             case Product(left=left):
                 return [Multiply(node, left)]
             case Reduce(operator=operator, operand=operand, axes=axes, start=start):

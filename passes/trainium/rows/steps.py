@@ -161,6 +161,22 @@ class Combine(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class Gather(Step):
+    """One element of each partition, combined, for all of them."""
+
+    data: Access
+    operator: Operator
+
+    @property
+    def reads(self) -> Iterable[Access]:
+        return (self.data,)
+
+    @property
+    def engine(self) -> Engine | None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
 class Hide(Step):
     """The mask of ``node``, a ``Masked``, on its data."""
 
