@@ -16,6 +16,8 @@ from pathlib import Path
 
 INTEGERS = "QF_LIA"
 """Linear integer arithmetic, with divisions by numbers: all obligations about programs."""
+QUANTIFIED = "LIA"
+"""The same, about all values of some variables."""
 BIT_VECTORS = "QF_BV"
 BIT_VECTORS_AND_FLOATS = "QF_BVFP"
 ANYTHING = "ALL"

@@ -8,7 +8,7 @@ do is semantics, and needs no claims.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -41,6 +41,7 @@ from .extract.extraction import extract
 from .hazards.dram_order import check_dram_order
 from .hazards.row_order import check_row_order
 from .interface import interface_difference
+from .left_out_sizes import require_all_defined_sizes
 from .lemmas.equality import equal_for_all
 from .limits import ValidationOptions
 from .query_log import begin_part
@@ -99,11 +100,13 @@ def _check(
     # The source's requirements are proved under it, and that some sizes meet it.
     limits = proof.precondition
     programs = [extract(module, config) for module in (source, target)]
+    unlimited = replace(programs[0])
     for program in programs:
         program.context = all_of([program.context, limits])
     if by_induction:
         programs = _cut(source, programs, certificate, solver)
     assumed = _equal(programs, proof, solver)
+    require_all_defined_sizes(unlimited, limits, solver)
     assumptions = (
         *ASSUMPTIONS,
         *assumed,

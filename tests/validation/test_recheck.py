@@ -151,7 +151,7 @@ def test_checking_needs_no_isl(kernel, tmp_path: Path) -> None:
 
 
 def test_limits_on_sizes_are_part_of_a_certificate() -> None:
-    """What is proved for some sizes only is checked for these, and for no others."""
+    """A limited proof is checked for all sizes for which the source is defined, and no others."""
 
     def copy(place: str) -> ModuleOp:
         head = "void copy(int n, const int8_t a[16], int8_t c[16])"
@@ -165,7 +165,12 @@ def test_limits_on_sizes_are_part_of_a_certificate() -> None:
     found = check_certificate(copy("i"), copy("n - 1 - i"), read_certificate(text), CONFIG)
     assert "sizes for which" in found.assumptions[-1]
     assert found.assumptions == first.assumptions
-    for limits in ({"and": []}, {"zero": [1]}, {"zero": [-17, [1, "n0"]]}):
+    for limits in (
+        {"and": []},
+        {"zero": [1]},
+        {"zero": [-17, [1, "n0"]]},
+        {"zero": [-5, [1, "n0"]]},
+    ):
         changed = json.dumps(json.loads(text) | {"precondition": limits})
         with pytest.raises(Violation):
             check_certificate(copy("i"), copy("n - 1 - i"), read_certificate(changed), CONFIG)
