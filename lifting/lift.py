@@ -93,7 +93,7 @@ def _lift(
     for old, new in zip(source.body.block.args, block.args, strict=True):
         new.name_hint = names.get(old)
         parameters[old] = new
-    emitter = TensorEmitter(block, parameters, extents)
+    emitter = TensorEmitter(block, parameters, evaluator.extents, evaluator.stages)
     results: list[SSAValue] = []
     for position in output_positions(source):
         array = source.body.block.args[position]

@@ -172,6 +172,14 @@ def _dims(map: AffineMap, generic: GenericOp) -> tuple[int, ...]:
     return tuple(dims)
 
 
+def is_element_wise(generic: GenericOp) -> bool:
+    """Whether each element of one tensor becomes an element of another, in the same place."""
+    if len(generic.inputs) != 1 or IteratorType.REDUCTION in iterators_of(generic):
+        return False
+    same = AffineMap.identity(len(generic.iterator_types)).results
+    return all(map.results == same for map in maps_of(generic))
+
+
 def _require_element_wise(post: GenericOp) -> None:
     rank = len(post.iterator_types)
     if any(_dims(map, post) != tuple(range(rank)) for map in maps_of(post)):

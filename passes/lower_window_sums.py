@@ -161,7 +161,8 @@ def _post_of_window(generic: GenericOp, post: GenericOp | None, config: GemminiC
     ranges, kinds = generic.get_static_loop_ranges(), iterators_of(generic)
     terms = prod(n for n, kind in zip(ranges, kinds, strict=True) if kind == IteratorType.REDUCTION)
     narrow = generic.inputs[0].type.get_element_type() == machine_type(config.input_type)  # pyright: ignore
-    return recognise_post_op(post, terms << (8 * config.input_bytes - 1) if narrow else 1 << 31)
+    largest = (1 << (8 * config.input_bytes - 1)) - 1
+    return recognise_post_op(post, terms * largest if narrow else 1 << 31)
 
 
 def _require_columns(what: WindowSum, generic: GenericOp) -> None:

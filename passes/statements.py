@@ -26,6 +26,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from ..dialects.gemmini import FenceOp
 from .contraction import OUTPUTS
 from .kernel import kernel_of, refusal
+from .pooling.read import pooling_of, takes_maximum
 from .split_narrowed import split_narrowed_sums
 
 SEPARATOR = " ; "
@@ -132,8 +133,7 @@ def _places(function: func.FuncOp) -> dict[SSAValue, int]:
     returned = dict(zip(last.arguments, map(int, outputs.get_values()), strict=True))
     places: dict[SSAValue, int] = {}
     next_place = len(function.args)
-    needed = {value for op in function.walk() if _is_contraction(op) for value in _factors(op)}
-    needed |= {value for op in function.walk() for value in _narrowed(op)}
+    needed = _stored(function, set(returned))
     for operation in function.body.block.ops:
         for value in operation.results:
             if value in returned:
@@ -148,6 +148,31 @@ def _is_contraction(operation: Operation | Block) -> TypeGuard[GenericOp]:
     return isinstance(operation, GenericOp) and IteratorType.REDUCTION in (
         kind.data for kind in operation.iterator_types
     )
+
+
+def _stored(function: func.FuncOp, returned: set[SSAValue]) -> set[SSAValue]:
+    """The arrays that lie in memory between statements: factors, and what was narrowed.
+
+    A maximum over windows stays together with the convolution below it.
+    """
+    reductions = [op for op in function.body.block.ops if _is_contraction(op)]
+    maxima = [op for op in reductions if takes_maximum(op)]
+    factors = {v for op in reductions if op not in maxima for v in _factors(op)}
+    together: set[Operation] = set()
+    for maximum in maxima:
+        value, arrays = maximum.results[0], returned | factors
+        if _is_pooling(function, value, arrays):
+            together |= _operations_behind(value, arrays)
+    others = [op for op in function.body.block.ops if op not in together]
+    factors |= {v for op in others if op in maxima for v in _factors(op)}
+    return factors | {v for op in others for v in _narrowed(op)}
+
+
+def _is_pooling(function: func.FuncOp, value: SSAValue, arrays: set[SSAValue]) -> bool:
+    """Whether ``value`` is a maximum over windows as the store unit takes it."""
+    places = {x: len(function.args) + n for n, x in enumerate([*(arrays - {value}), value])}
+    kernel = _statement(function, value, places, _operations_behind(value, places)).kernel
+    return pooling_of(kernel_of(kernel)) is not None
 
 
 def _factors(contraction: GenericOp) -> Iterator[SSAValue]:

@@ -67,11 +67,10 @@ def with_unit_loops(
     """
     first, second, *results = views
     is_left = any(first.uses(loop) and not second.uses(loop) for loop in target)
-    left, right = {term: 1}, {term: 1, column: 1}
-    of_first, of_second = (left, right) if is_left else (right, left)
+    left, right = (_with_loops(view, {term: 1}) for view in (first, second))
     return [
-        _with_loops(first, of_first),
-        _with_loops(second, of_second),
+        left if is_left else _with_loops(left, {column: 1}),
+        _with_loops(right, {column: 1}) if is_left else right,
         *(_with_loops(view, {column: 1}) for view in results),
     ]
 

@@ -32,6 +32,7 @@ from .rolled_updates import join_continued, rolled
 from .simplify import apply
 from .solve import Subscripts
 from .split import is_awkward, pieces, thresholds
+from .stages import Stage, stage_of
 from .state import ArrayState, Update, clobber
 from .terms import (
     Apply,
@@ -89,7 +90,9 @@ class Evaluator:
         default_factory=dict[tuple[IndexExpression, int], Quotient]
     )
     extents: dict[SSAValue, Subscripts] = field(default_factory=dict[SSAValue, Subscripts])
-    """The extents of the array parameters."""
+    """The extents of the array parameters, and of stages."""
+    stages: dict[SSAValue, Stage] = field(default_factory=dict[SSAValue, Stage])
+    """What the content of arrays that stay is (see ``stages``)."""
     values: dict[SSAValue, Term] = field(default_factory=dict[SSAValue, Term])
     variables: dict[tuple[Operation, IndexExpression, Subscripts], LoopVariable] = field(
         default_factory=dict[tuple[Operation, IndexExpression, Subscripts], LoopVariable]
@@ -126,6 +129,7 @@ class Evaluator:
                 self._store(op, state)
             case scf.ForOp():
                 self._for(op, state)
+                self._keep_stages(op, state)
             case scf.IfOp():
                 self._if(op, state)
             case scf.YieldOp() | func.ReturnOp() | memref.DeallocOp():
@@ -279,6 +283,19 @@ class Evaluator:
         for array in {update.array: None for update in updates}:
             join_continued(state, array)
 
+    def _keep_stages(self, op: scf.ForOp, state: ArrayState) -> None:
+        """Let arrays that a nest of the function has computed from sums stay for other nests."""
+        for array in _written_arrays(op) if state.depth == 0 else ():
+            loads = [
+                use.operation for use in array.uses if isinstance(use.operation, memref.LoadOp)
+            ]
+            if all(op.is_ancestor(load) for load in loads):
+                continue
+            if (stage := stage_of(state, array)) is not None:
+                state.stages[array] = stage.array
+                self.stages[stage.array] = stage
+                self.extents[stage.array] = stage.extents
+
     def _counted(self, op: scf.ForOp) -> tuple[LoopVariable, IndexExpression] | str:
         """Return the loop variable and, in terms of it, the value of the induction variable."""
         name = self.names.get(op.body.block.args[0]) or op.body.block.args[0].name_hint or "i"
@@ -405,7 +422,7 @@ class Evaluator:
         self._iterate_pieces(op, trial, variable, parts, counter)
         if any(_is_open(trial.updates.get(a, [])) for a in _written_arrays(op)):
             return False
-        state.updates = trial.updates
+        state.updates, state.stages = trial.updates, trial.stages
         return True
 
     def _must_split(self, updates: list[Update], variable: LoopVariable) -> bool:

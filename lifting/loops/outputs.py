@@ -11,10 +11,10 @@ from ..tensors.slices import Slice, insert_slice
 from .index import IndexExpression, LoopVariable, reversals
 from .normalise import normalise
 from .solve import Subscripts
+from .stages import loops_over
 from .state import ArrayState, Update
 from .terms import Term, Unliftable, walk
 
-_LOOP_NAMES = "ijlmnpqr"
 _HINT = "supported are element-wise maps and reductions with affine subscripts"
 
 
@@ -28,7 +28,7 @@ def emit_output(state: ArrayState, array: SSAValue, emitter: TensorEmitter) -> S
     location = updates[-1].location if updates else None
     try:
         layouts = _output_layouts(updates, emitter.extents[array])
-        loops = _loops_over(tuple(extent for layout in layouts for extent in layout.shape))
+        loops = loops_over(tuple(extent for layout in layouts for extent in layout.shape))
         value = normalise(state.read(array, _cell(layouts, loops)))
         if _unliftable(value) is None:
             tensor = emitter.emit(value, loops)
@@ -79,14 +79,6 @@ def _slice_of(update: Update) -> Slice | None:
     """Return the slice that an update fills, or ``None`` if its cells are no slice."""
     assert update.indices is not None
     return Slice.of(update.variables, update.indices, update.value)
-
-
-def _loops_over(extents: Subscripts) -> tuple[LoopVariable, ...]:
-    zero = IndexExpression.of(0)
-    return tuple(
-        LoopVariable(_LOOP_NAMES[d % len(_LOOP_NAMES)], zero, (extent,))
-        for d, extent in enumerate(extents)
-    )
 
 
 def _output_layouts(updates: list[Update], extents: Subscripts) -> tuple[LinearLayout, ...]:

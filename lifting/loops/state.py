@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import SSAValue
 
 from ...diagnostics import SourceLocation
-from .index import LoopVariable
+from .index import IndexExpression, LoopVariable
 from .index_tests import compared
 from .rewrite import rename, replace_reads, substitute
 from .simplify import apply
@@ -54,6 +54,8 @@ class ArrayState:
     """Whether a read may depend on where in the array it is, as after writes to a triangle."""
     locals: set[SSAValue] = field(default_factory=set[SSAValue])
     """Arrays that begin in this scope, with undefined content."""
+    stages: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
+    """What stands for the content of arrays that stay (see ``stages``), until they are written."""
 
     def inner(self) -> ArrayState:
         """Return the empty state of a scope inside this one."""
@@ -62,7 +64,7 @@ class ArrayState:
     def clone(self) -> ArrayState:
         """Return a copy that can be changed independently."""
         copied = {array: list(updates) for array, updates in self.updates.items()}
-        return ArrayState(self.depth, self.names, copied, self.conditional, set(self.locals))
+        return replace(self, updates=copied, locals=set(self.locals), stages=dict(self.stages))
 
     def declare(self, array: SSAValue) -> None:
         """Begin the life of a local array."""
@@ -71,6 +73,8 @@ class ArrayState:
 
     def read(self, array: SSAValue, indices: Subscripts) -> Term:
         """Return what ``array[indices]`` holds now."""
+        if array in self.stages and any(_is_moved(index) for index in indices):
+            return read(self.stages[array], indices, self.depth, element_type(array))
         return self._read_before(array, indices, len(self.updates.get(array, ())))
 
     def _read_before(self, array: SSAValue, indices: Subscripts, count: int) -> Term:
@@ -129,6 +133,7 @@ class ArrayState:
 
     def write(self, update: Update) -> None:
         """Record an update whose value refers to the start of this scope."""
+        self.stages.pop(update.array, None)
         previous = self.updates.get(update.array, [])
         kept = [old for old in previous if not _covers(update, old)]
         self.updates[update.array] = [*kept, update]
@@ -155,6 +160,11 @@ class ArrayState:
     def cell(self, array: SSAValue, indices: Subscripts) -> str:
         """Return a cell as C writes it."""
         return self.name(array) + "".join(f"[{index}]" for index in indices)
+
+
+def _is_moved(index: IndexExpression) -> bool:
+    """Return whether a subscript depends on loops, but is none of them by itself."""
+    return bool(index.variables) and index.single_variable is None
 
 
 def _apart(

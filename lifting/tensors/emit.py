@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -37,6 +37,7 @@ from ..loops.recurrence import sum_addend, uses_accumulator
 from ..loops.rewrite import substitute
 from ..loops.simplify import apply
 from ..loops.solve import Subscripts
+from ..loops.stages import Stage
 from ..loops.terms import (
     Apply,
     Constant,
@@ -75,12 +76,13 @@ class TensorEmitter:
     """Appends the operations that compute terms to ``block``.
 
     ``parameters`` maps the parameters of the source function to those of the new one; ``extents``
-    gives the extents of every source array.
+    gives the extents of every source array, and ``stages`` arrays that are computed in between.
     """
 
     block: Block
     parameters: dict[SSAValue, SSAValue]
     extents: dict[SSAValue, tuple[IndexExpression, ...]]
+    stages: Mapping[SSAValue, Stage]
     done: dict[tuple[Term, Loops], SSAValue] = field(
         default_factory=dict[tuple[Term, Loops], SSAValue]
     )
@@ -122,8 +124,15 @@ class TensorEmitter:
             value = self._writer().value(term)
             return self.insert(linalg.FillOp((value,), (empty,), (empty.type,)))
         if isinstance(term, Read) and self._is_whole(term, loops):
-            return self.parameters[term.array]
+            return self._array(term.array)
         return self._generic(term, loops, (), None)
+
+    def _array(self, array: SSAValue) -> SSAValue:
+        """Return the tensor of a parameter, or of a stage, which is computed once."""
+        if array not in self.parameters:
+            stage = self.stages[array]
+            self.parameters[array] = self.emit(stage.value, stage.loops)
+        return self.parameters[array]
 
     def _is_whole(self, term: Read, loops: Loops) -> bool:
         """Return whether the read over all loops is the array itself."""
@@ -210,7 +219,7 @@ class TensorEmitter:
 
         ``linalg`` has no subscripts such as ``n - 1 - i``. The subscripts are those of the result.
         """
-        value, extents = self.parameters[leaf.array], self.extents[leaf.array]
+        value, extents = self._array(leaf.array), self.extents[leaf.array]
         turned = [_is_backwards(index) for index in leaf.indices]
         if not any(turned):
             return value, leaf.indices
@@ -236,7 +245,7 @@ class TensorEmitter:
 
     def _padded_operand(self, leaf: Read, dimensions: Loops) -> Operand:
         """Return the array with zeros around it, as far as the subscripts of ``leaf`` reach."""
-        value = self.parameters[leaf.array]
+        value = self._array(leaf.array)
         extents = self.extents[leaf.array]
         margins = [_margins(i, e) for i, e in zip(leaf.indices, extents, strict=True)]
         known = [margin for margin in margins if margin is not None]

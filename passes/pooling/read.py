@@ -14,6 +14,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..coalesce import Form
 from ..contraction import (
+    is_element_wise,
     iterators_of,
     maps_of,
     output_position,
@@ -37,9 +38,12 @@ LOWEST = -128
 def is_maximum(function: func.FuncOp) -> bool:
     """Whether ``function`` ends with a minimum or maximum over something."""
     generic = _maximum(function)[0]
-    if generic is None:
-        return False
-    last = generic.body.block.last_op
+    return generic is not None and takes_maximum(generic)
+
+
+def takes_maximum(reduction: GenericOp) -> bool:
+    """Whether a reduction chooses one of the values that it combines."""
+    last = reduction.body.block.last_op
     return last is not None and isinstance(
         last.operands[0].owner, arith.MaxSIOp | arith.MinSIOp | arith.SelectOp
     )
@@ -88,6 +92,8 @@ class _Reader:
             raise refusal(generic, "is no maximum of one array over windows of rows and columns")
         forms = [subscript_form(x, generic) for x in inputs[0].results]
         self.array, self.forms = whole_array(generic.inputs[0], forms)
+        self.before: GenericOp | None = None
+        """What is done to each pixel before the maximum is taken."""
         self.guard = [op for op in block.ops if isinstance(op, IndexOp)]
 
     def read(self) -> Pooling:
@@ -118,6 +124,9 @@ class _Reader:
         """Subscripts and extents of what is pooled, the parameter behind it, and a convolution."""
         padded = read_padded(self.array)
         forms, inner = padded.subscripts(self.forms), padded.inside
+        if isinstance(inner.owner, GenericOp) and is_element_wise(inner.owner):
+            self.before = inner.owner
+            inner = self.before.inputs[0]
         if isinstance(inner.owner, GenericOp):
             sums = read_pooled_sums(inner.owner, forms, self.window)
             return sums.forms, sums.extents, sums.source, sums.convolution
@@ -142,6 +151,10 @@ class _Reader:
             known[op.result] = np.array(inside, np.int64)
 
         def compute(pixels: Values) -> Values:
+            if self.before is not None:
+                pixels = evaluate_body(
+                    self.before.body.block, {self.before.body.block.args[0]: pixels}
+                )[0]
             best = evaluate_body(block, {**known, block.args[0]: pixels})[0]
             if self.after is None:
                 return best
@@ -149,8 +162,8 @@ class _Reader:
             return evaluate_body(inner, {inner.args[0]: best})[0]
 
         largest = 1 << 31 if has_sum else -LOWEST - 1
-        result = None if self.after is None else self.after.results[0]
-        return recognise_post_op(self.generic, largest, compute, result)
+        last = self.after or self.generic
+        return recognise_post_op(self.before or self.generic, largest, compute, last.results[0])
 
     def _start(self) -> int:
         """What the maximum starts from; an element of the window is beyond none of the others."""
