@@ -128,8 +128,16 @@ def _is_extension_of(term: Term, cell: Read) -> bool:
 
 def _folded(value: Term, cell: Read, variable: LoopVariable) -> Term | None:
     """Return the reduction whose body is ``value`` itself, in the order of the program."""
-    body = guarded_by_neutral(_with_accumulator(value, cell, {}))
+    body = guarded_by_neutral(_with_accumulator(_as_addition(value, cell), cell, {}))
     return None if cell in walk(body) else reduction((variable,), body, cell)
+
+
+def _as_addition(value: Term, cell: Read) -> Term:
+    """Return ``cell - x`` of floats as ``cell + -x``, which is the same number."""
+    if isinstance(value, Apply) and value.operation is arith.SubfOp and value.operands[0] is cell:
+        added = cell, apply(arith.NegfOp, value.operands[1:], value.type)
+        return apply(arith.AddfOp, added, value.type, value.properties)
+    return value
 
 
 def guarded_by_neutral(body: Term) -> Term:

@@ -111,6 +111,7 @@ NO_SUMS = {
     "under a condition on it": select(compare("slt", CELL, X), apply("addi", CELL, X), CELL),
     "sum of halves": narrow(wide(X)),
     "other bits": apply("trunci", apply("addi", wide(CELL), wide(X), type="i32"), type="i16"),
+    "float subtracted": apply("subf", FLOAT, FLOAT_CELL, type="f32"),
     "float, where": select(compare("olt", FLOAT, FLOAT), FLOAT_CELL, FLOAT_CELL),
 }
 
@@ -123,6 +124,13 @@ def test_what_is_added_to_a_cell(name: str) -> None:
     for cells in points():
         total = cells["cell"] + sum(meaning(summand, cells) for summand in summands)
         assert wrapped(total, 8) == meaning(SUMS[name], cells)
+
+
+def test_a_difference_of_floats_adds_the_negated_operand() -> None:
+    """``cell - x`` adds ``x · -1``, and nothing else."""
+    value = apply("subf", FLOAT_CELL, FLOAT, type="f32")
+    (summand,) = split_accumulation(value, [FLOAT_CELL], reads_cell) or ()
+    assert summand is term("mulf", "f32", FLOAT, constant(-1.0, "f32"))
 
 
 @pytest.mark.parametrize("name", NO_SUMS)

@@ -34,12 +34,13 @@ def _without(value: Term, cell: Term) -> list[Term] | None:
         return _without_widened(value.operands[0], cell)
     if value.operation == "select":
         return _guarded(value, cell)
-    if value.operation == "subi":
+    if value.operation in ("subi", "subf"):
         rest = _without(value.operands[0], cell)
         if rest is None:
             return None
-        minus_one = constant(-1, value.type)
-        return [*rest, term("muli", value.type, value.operands[1], minus_one)]
+        # A difference of floats is exactly the sum with the negated operand.
+        times, one = ("mulf", 1.0) if value.operation == "subf" else ("muli", 1)
+        return [*rest, term(times, value.type, value.operands[1], constant(-one, value.type))]
     if value.operation not in ("addi", "addf"):
         return None
     left, right = value.operands
