@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 FENCE = 255
 """Value of ``funct`` in a row that waits until the accelerator is idle (no machine command)."""
+
+
+COLUMNS = ("funct", "rs1", "rs2", "issue_cycles", "origin")
 
 
 class StreamError(Exception):
@@ -50,3 +54,16 @@ class CommandStream:
             np.zeros(count, np.uint16),
             np.arange(count, dtype=np.int32),
         )
+
+    def between(self, start: int, stop: int) -> CommandStream:
+        """The commands from ``start`` to before ``stop``, without marks."""
+        return CommandStream(*(getattr(self, name)[start:stop] for name in COLUMNS))
+
+    @staticmethod
+    def joined(parts: Sequence[CommandStream]) -> CommandStream:
+        """Streams without marks, one after the other."""
+        streams = (CommandStream.of([]), *parts)
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(each, name) for each in streams]) for name in COLUMNS
+        }
+        return CommandStream(**columns)

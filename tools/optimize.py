@@ -13,18 +13,18 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from xdsl.dialects.builtin import ModuleOp
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
 from ..hw.gemmini.estimate import is_long
+from ..hw.gemmini.long_timing import can_be_long, simulate_long
 from ..hw.gemmini.lower_bound import bound_program
 from ..hw.gemmini.memory import place_arrays
-from ..hw.gemmini.timing import Level, TimingResult, explain, simulate_timing
-from ..hw.gemmini.unroll import kernel_function, stream_of_module
-from ..hw.stream import CommandStream
+from ..hw.gemmini.timing import Level, Totals, explain, explain_totals, simulate_timing
+from ..hw.gemmini.unroll import kernel_function, unroll
 from ..lifting.c.affine import check_affine
 from ..lifting.c.frontend import parse_c_kernel
 from ..lifting.prove import LiftResult
@@ -85,8 +85,9 @@ class Result:
     options: OptimizeOptions
     lifted: LiftResult
     program: ModuleOp
-    stream: CommandStream
-    timing: TimingResult
+    timing: Totals
+    commands: int
+    """Commands that the core sends, fences among them."""
     best: Outcome
     """The whole program; where it has several parts, the pipelines of all of them."""
     proposals: tuple[Outcome, ...]
@@ -127,7 +128,7 @@ class Result:
             "lower_bound_cycles": self.best.lower_bound,
             "utilization": round(self.utilization, 4),
             "speedup": round(self.baseline_cycles / self.timing.cycles, 3),
-            "commands": len(self.stream),
+            "commands": self.commands,
             "pipeline": self.best.pipeline,
             "patterns": rules_report(self.best.pipeline, self.options.config),
             "evaluated": self.evaluated,
@@ -163,6 +164,22 @@ def optimize(
     if session is None and options.models is not None:
         session = open_session(options.models)
     return _Job(path, options, executor, listener or Listener(), session).run()
+
+
+class _Machine(TypedDict):
+    """How a simulation is set up."""
+
+    level: Level
+    dram_latency: int | None
+    warm: bool
+
+
+@dataclass(frozen=True)
+class _Measured:
+    timing: Totals
+    commands: int
+    lower_bound: int
+    explanation: str
 
 
 class _Job:
@@ -218,15 +235,11 @@ class _Job:
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
-        stream, layout = stream_of_module(program, self.config)
-        timing = simulate_timing(
-            stream,
-            self.config,
-            level=self.options.level,
-            dram_latency=self.options.dram_latency,
-            warm=self.options.warm,
-        )
-        best = self._counted(joined.outcome, timing)
+        measured = self._measured(program)
+        best = joined.outcome
+        if best.is_estimate:
+            cycles, bound = measured.timing.cycles, measured.lower_bound
+            best = replace(best, cycles=cycles, lower_bound=bound, is_estimate=False)
         for part, outcome in zip(route.parts, found, strict=True):
             self._keep(part.problem, outcome if route.statements else best)
         return Result(
@@ -235,8 +248,8 @@ class _Job:
             options=self.options,
             lifted=route.lifted,
             program=program,
-            stream=stream,
-            timing=timing,
+            timing=measured.timing,
+            commands=measured.commands,
             best=best,
             proposals=tuple(best for best in found if best.text),
             baseline_cycles=route.baseline.cycles or 0,
@@ -247,7 +260,7 @@ class _Job:
             validation=validation,
             ideal_cycles=route.multiplications / self.config.dim**2,
             seconds=time.perf_counter() - self.started,
-            explanation=explain(timing, stream, self.config, layout),
+            explanation=measured.explanation,
             stage_seconds=self.stage_seconds,
             proposer=self.proposer,
         )
@@ -256,13 +269,25 @@ class _Job:
         function = kernel_function(program)
         return is_long(function, self.config, place_arrays(function))
 
-    def _counted(self, best: Outcome, timing: TimingResult) -> Outcome:
-        """The result with the cycles of a full simulation, where the search had an estimate."""
-        if not best.is_estimate:
-            return best
-        cold = self.options.level == "soc" and not self.options.warm
-        bound = bound_program(timing.program, self.config, cold=cold)
-        return replace(best, cycles=timing.cycles, lower_bound=bound.cycles, is_estimate=False)
+    def _measured(self, program: ModuleOp) -> _Measured:
+        """The program's cycles, simulated in full."""
+        function, config, options = kernel_function(program), self.config, self.options
+        layout = place_arrays(function)
+        machine = _Machine(
+            level=options.level, dram_latency=options.dram_latency, warm=options.warm
+        )
+        if can_be_long(function) and is_long(function, config, layout):
+            long = simulate_long(function, config, layout, **machine)
+            # The traffic over the memory bus is explained by the cache's misses.
+            bound = replace(long.bound, dram=0)
+            text = explain_totals(long, bound, long.traffic, config)
+            return _Measured(long, long.sent, long.bound.cycles, text)
+        stream = unroll(function, config, layout)
+        timing = simulate_timing(stream, config, **machine)
+        cold = options.level == "soc" and not options.warm
+        bound = bound_program(timing.program, config, cold=cold)
+        text = explain(timing, stream, config, layout)
+        return _Measured(timing, len(stream), bound.cycles, text)
 
     def _join(self, route: Route, problem: Problem, found: Sequence[Outcome]) -> Joined:
         """The program of the kernel from what was found for its parts."""

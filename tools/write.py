@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..diagnostics import Diagnostic
+from ..hw.gemmini.config import load_config
 from ..hw.gemmini.rocc import write_rocc
+from ..hw.gemmini.unroll import stream_of_module
 from ..llm.evaluate import Outcome
 from ..passes.emission.emit_c import emit_c
 from .optimize import Result
@@ -33,7 +35,8 @@ def write_result(result: Result, directory: Path, formats: tuple[str, ...]) -> d
     if "c" in formats:
         texts["kernel.c"] = emit_c(result.program, "\n".join(provenance))
     if "rocc" in formats:
-        texts["kernel.rocc"] = write_rocc(result.stream)
+        stream, _ = stream_of_module(result.program, load_config(result.options.config))
+        texts["kernel.rocc"] = write_rocc(stream)
     for number, best in enumerate(result.proposals):
         name = f"proposal_{number + 1}" if len(result.proposals) > 1 else "proposal"
         texts[f"{name}.{'c' if best.kind == 'c' else 'mlir'}"] = best.text

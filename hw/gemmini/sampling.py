@@ -109,18 +109,23 @@ def sample(
 
     Raises what ``unroll`` raises.
     """
-    probe: dict[scf.ForOp, int] = {}
-    unroll(function, config, layout, walk=partial(_Probe, trips=probe))
-    cuts = _chosen(function, probe, budget)
+    cuts = _chosen(function, trip_counts(function, config, layout), budget)
     stream = unroll(function, config, layout, walk=partial(_SampledWalk, cuts=cuts))
     return _without_marks(stream, list(cuts.values()))
 
 
 def commands_at_most(function: func.FuncOp, config: GemminiConfig, layout: MemoryLayout) -> int:
     """About how many commands ``function`` issues if each branch is taken, without unrolling it."""
+    return count_commands(function.body.block, trip_counts(function, config, layout))
+
+
+def trip_counts(
+    function: func.FuncOp, config: GemminiConfig, layout: MemoryLayout
+) -> dict[scf.ForOp, int]:
+    """How often each loop runs, at most."""
     probe: dict[scf.ForOp, int] = {}
     unroll(function, config, layout, walk=partial(_Probe, trips=probe))
-    return _count(function.body.block, probe)
+    return probe
 
 
 class _Probe(Walk):
@@ -208,7 +213,7 @@ def _chosen(
     block = function.body.block
     runs = dict(trips)
     cuts: dict[scf.ForOp, int] = {}
-    while _count(block, runs) > budget:
+    while count_commands(block, runs) > budget:
         totals = _totals(block, 1, runs)
         costs = {op: total for op, total in totals if op not in cuts and _can_be_cut(op, trips)}
         if not costs:
@@ -229,7 +234,7 @@ def _longest(
     found = runs[op], every
     for kept in range(every, trips - 1, every):
         count = _runs(trips, kept)
-        if found[0] < count < trips and _count(block, {**runs, op: count}) <= budget:
+        if found[0] < count < trips and count_commands(block, {**runs, op: count}) <= budget:
             found = count, kept
     return found
 
@@ -278,11 +283,13 @@ def _constant(value: SSAValue) -> int | None:
     return None
 
 
-def _count(block: Block, trips: Mapping[scf.ForOp, int]) -> int:
+def count_commands(block: Block, trips: Mapping[scf.ForOp, int]) -> int:
     """Commands of a block if each branch is taken and each loop runs as often as ``trips`` says."""
     count = 0
     for op in block.ops:
-        inside = sum(_count(inner, trips) for region in op.regions for inner in region.blocks)
+        inside = sum(
+            count_commands(inner, trips) for region in op.regions for inner in region.blocks
+        )
         count += inside * (trips.get(op, 0) if isinstance(op, scf.ForOp) else 1)
         count += _issued(op)
     return count
@@ -307,7 +314,7 @@ def _totals(
         inner = times
         if isinstance(op, scf.ForOp):
             inner = times * trips.get(op, 0)
-            yield op, inner * _count(op.body.block, trips)
+            yield op, inner * count_commands(op.body.block, trips)
         for region in op.regions:
             for body in region.blocks:
                 yield from _totals(body, inner, trips)

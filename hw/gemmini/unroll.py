@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ from .commands import (
 )
 from .config import GemminiConfig
 from .memory import MemoryLayout, PlacedArray, own_arrays, place_arrays
+
+W = TypeVar("W", bound="Walk")
 
 MAX_COMMANDS = 1 << 26
 """Programs with more commands (or loop iterations at one place) are refused, not run for hours."""
@@ -113,16 +116,27 @@ def unroll(
     ``max_commands`` commands.
     """
     layout = place_arrays(function) if layout is None else layout
+    trace = Trace(Scope(1))
+    if function.body.blocks:
+        walked = new_walk(function, config, layout, max_commands, Walk if walk is None else walk)
+        walked.block(function.body.block, trace)
+    stream, _ = stream_of(trace, max_commands)
+    return stream
+
+
+def new_walk(
+    function: func.FuncOp,
+    config: GemminiConfig,
+    layout: MemoryLayout,
+    max_commands: int,
+    make: Callable[..., W],
+) -> W:
+    """A walk through ``function`` with its arrays at the addresses of ``layout``."""
     arrays: dict[SSAValue, PlacedArray] = dict(
         zip([*function.args, *own_arrays(function)], layout.all_arrays, strict=True)
     )
     origins = {op: number for number, op in enumerate(instructions(function))}
-    scope = Scope(1)
-    trace = Trace(scope)
-    if function.body.blocks:
-        make = Walk if walk is None else walk
-        make(arrays, origins, config, max_commands).block(function.body.block, trace)
-    return _stream_of(trace, max_commands)
+    return make(arrays, origins, config, max_commands)
 
 
 def stream_of_module(
@@ -173,13 +187,16 @@ class Walk:
 
     def block(self, block: Block, trace: Trace, record: bool = True) -> None:
         for op in block.ops:
-            try:
-                self._operation(op, trace, record)
-            except UnknownValueError as error:
-                reason = f"the value {error} is not known here"
-                raise _refused(op, reason, NotUnrollableError) from error
-            except (ValueError, ZeroDivisionError) as error:
-                raise _refused(op, str(error)) from error
+            self.operation(op, trace, record)
+
+    def operation(self, op: Operation, trace: Trace, record: bool = True) -> None:
+        try:
+            self._operation(op, trace, record)
+        except UnknownValueError as error:
+            reason = f"the value {error} is not known here"
+            raise _refused(op, reason, NotUnrollableError) from error
+        except (ValueError, ZeroDivisionError) as error:
+            raise _refused(op, str(error)) from error
 
     def _operation(self, op: Operation, trace: Trace, record: bool) -> None:
         scope = trace.scope
@@ -214,13 +231,9 @@ class Walk:
 
     def _loop(self, op: scf.ForOp, trace: Trace, record: bool) -> None:
         scope = trace.scope
-        lower, upper, step = (scope.get(bound) for bound in (op.lb, op.ub, op.step))
-        if np.any(np.less_equal(step, 0)):
-            raise ValueError("the step of a loop must be positive")
-        trips = np.maximum(scope.column(ceiling_quotient(upper - lower, step)), 0)
+        trips = self.runs(op, scope)
         body, iteration = self.iterations(op, scope, trips)
-        induction = op.body.block.args[0]
-        body.values[induction] = body.widen(lower) + iteration * body.widen(step)
+        self.count_up(op, body, iteration)
         if op.iter_args:
             self._carry(op, scope, body)
         trace.spend(core.LOOP_ENTRY)
@@ -230,6 +243,18 @@ class Walk:
         inner.spend(core.LOOP_ITERATION)
         trace.nest(inner)
         self.leave(op, trace)
+
+    def runs(self, op: scf.ForOp, scope: Scope) -> NDArray[np.int64]:
+        """How often the loop runs, in each lane of ``scope``."""
+        lower, upper, step = (scope.get(bound) for bound in (op.lb, op.ub, op.step))
+        if np.any(np.less_equal(step, 0)):
+            raise ValueError("the step of a loop must be positive")
+        return np.maximum(scope.column(ceiling_quotient(upper - lower, step)), 0)
+
+    def count_up(self, op: scf.ForOp, body: Scope, iteration: NDArray[np.int64]) -> None:
+        """Give the loop's variable its value in each of the given iterations."""
+        lower, step = body.get(op.lb), body.get(op.step)
+        body.values[op.body.block.args[0]] = lower + iteration * step
 
     def iterations(
         self, op: scf.ForOp, scope: Scope, trips: NDArray[np.int64]
@@ -328,7 +353,11 @@ def _refused(op: Operation, reason: str, kind: type[UnrollError] = UnrollError) 
     return kind(f"{op.name}: {reason}, in {text[:160]!r}")
 
 
-def _stream_of(trace: Trace, max_commands: int) -> CommandStream:
+def stream_of(trace: Trace, max_commands: int, waited: int = 0) -> tuple[CommandStream, int]:
+    """The commands of a trace of one lane, and the core cycles behind the last one.
+
+    The core has spent ``waited`` cycles before.
+    """
     count = int(np.sum(trace.scope.column(trace.commands)))
     if count > max_commands:
         raise NotUnrollableError(f"the program issues {count} commands, more than {max_commands}")
@@ -339,16 +368,18 @@ def _stream_of(trace: Trace, max_commands: int) -> CommandStream:
         np.zeros(count, np.int64),
         np.zeros(count, np.int32),
     )
-    columns.place(trace, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    columns.place(trace, np.zeros(1, np.int64), np.full(1, waited))
     issue_cycles = np.diff(columns.issue_time, prepend=0)
     limit = np.iinfo(np.uint16).max
-    return CommandStream(
+    stream = CommandStream(
         columns.funct,
         columns.rs1,
         columns.rs2,
         np.minimum(issue_cycles, limit).astype(np.uint16),
         columns.origin,
     )
+    spent = waited + int(np.sum(trace.scope.column(trace.cycles)))
+    return stream, spent - int(columns.issue_time[-1] if count else 0)
 
 
 @dataclass

@@ -1,7 +1,14 @@
 """Gemmini's cycle model: when each command issues and completes, and where the cycles went."""
 
-from .explain import explain
-from .simulate import DEFAULT_MEMORY_LATENCY, Level, Segment, TimingResult, simulate_timing
+from .explain import explain, explain_totals
+from .simulate import (
+    DEFAULT_MEMORY_LATENCY,
+    Level,
+    Segment,
+    TimingResult,
+    Totals,
+    simulate_timing,
+)
 from .traffic import ArrayTraffic, traffic
 
 __all__ = [
@@ -10,7 +17,9 @@ __all__ = [
     "Level",
     "Segment",
     "TimingResult",
+    "Totals",
     "explain",
+    "explain_totals",
     "simulate_timing",
     "traffic",
 ]

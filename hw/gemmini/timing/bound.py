@@ -101,28 +101,116 @@ def lower_bound(
 
 def bound_program(program: Program, config: GemminiConfig, *, cold: bool = False) -> Bound:
     """The bound of a decoded stream."""
-    commands = program.commands
+    return amounts_of(program, config, lines=cold).bound(config)
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """What a program asks of each resource; those of its parts add up to those of the whole."""
+
+    fed: int
+    """Rows that the array takes in, …"""
+    fed_to_result: int
+    """… up to the last that gives a result (0 if none does)."""
+    first_rows: int
+    """Rows of the first operation of the array, if it would overlap with one before it."""
+    last_rows: int
+    """Rows of the last one, if one behind it would overlap with it."""
+    fetched_rows: int
+    zeroed_rows: int
+    read_beats: int
+    write_beats: int
+    reads: int
+    writes: int
+    pieces: int
+    """Pieces of rows that the store unit reads, …"""
+    scaled: int
+    """… those of them that it scales, …"""
+    writer: int
+    """… and cycles of the unit that writes them."""
+    first_wait: int
+    """Core cycles before the first command, …"""
+    dispatched: int
+    """… and commands, with the core cycles before each."""
+    emitted: int
+    """Commands of the hardware's own loops."""
+    macs: int
+    read_bytes: int
+    written_bytes: int
+    lines: NDArray[np.int64]
+    """Distinct cache lines that the moves touch."""
+
+    def __add__(self, later: Amounts) -> Amounts:
+        """Those of a program that goes on as ``later`` does, which begins with no compute."""
+        sums = {
+            name: getattr(self, name) + getattr(later, name)
+            for name in self.__dataclass_fields__
+            if name != "lines"
+        }
+        before = self.fed - min(self.last_rows, later.first_rows)
+        reached = before + later.fed_to_result if later.fed_to_result else self.fed_to_result
+        special = {
+            "fed": before + later.fed,
+            "fed_to_result": reached,
+            "first_rows": (self if self.fed else later).first_rows,
+            "last_rows": (later if later.fed else self).last_rows,
+            "first_wait": self.first_wait,
+        }
+        return Amounts(**sums | special, lines=np.union1d(self.lines, later.lines))
+
+    def bound(self, config: GemminiConfig) -> Bound:
+        start = config.front_end_latency + CYCLES_TO_UNIT
+        # The result of a compute leaves the array only after its last row has gone in.
+        result = self.fed_to_result + mesh_transit(config) if self.fed_to_result else 0
+        at_once = config.spad_read_delay + 1
+        scaling = max(0, self.scaled - 1) // at_once * config.scale_latency
+        loading = max(self.read_beats, self.fetched_rows + self.zeroed_rows)
+        through_port = max(self.read_beats + self.writes, self.write_beats + self.reads)
+        return Bound(
+            compute=_after(start, max(self.fed, result)),
+            load=_after(start, loading),
+            store=_after(start, max(self.pieces, self.writer, scaling)),
+            port=_after(start, through_port),
+            dispatch=max(
+                _after(0, self.dispatched - self.first_wait),
+                _after(config.front_end_latency, self.emitted),
+            ),
+            dram=len(self.lines) * config.dram_fill_cycles,
+            macs=self.macs,
+            read_bytes=self.read_bytes,
+            written_bytes=self.written_bytes,
+        )
+
+
+def amounts_of(program: Program, config: GemminiConfig, *, lines: bool) -> Amounts:
+    """The amounts of a program, or of a part of one; ``lines`` counts those of the cache too."""
+    commands, steps = program.commands, program.steps
     is_load = (commands["unit"] == LOAD) & (commands["kind"] == MOVE)
     is_zero = commands["dram"] == 0
     fetched = _columns(commands, is_load & ~is_zero, MOVE_COLUMNS)
     zeros = _columns(commands, is_load & is_zero, MOVE_COLUMNS)
     is_store = (commands["unit"] == STORE) & (commands["kind"] == MOVE)
     stores = _columns(commands, is_store, MOVE_COLUMNS)
-    start = config.front_end_latency + CYCLES_TO_UNIT
-    read_beats = _sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.bus_bytes))
-    write_beats = _sum(stores["rows"] * _ceil(stores["row_bytes"], config.bus_bytes))
-    reads = _sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.max_request_bytes))
-    writes = _sum(stores["rows"] * _ceil(stores["row_bytes"], config.max_request_bytes))
-    return Bound(
-        compute=_compute(commands, config),
-        load=_after(start, max(read_beats, _sum(fetched["rows"]) + _sum(zeros["rows"]))),
-        store=_after(start, _store(stores, config)),
-        port=_after(start, max(read_beats + writes, write_beats + reads)),
-        dispatch=_dispatch(program, config),
-        dram=_lines(fetched, stores, config) * config.dram_fill_cycles if cold else 0,
+    pieces = stores["rows"] * stores["blocks"] * stores["row_reads"]
+    beats = _ceil(stores["row_bytes"], config.bus_bytes)
+    return Amounts(
+        **_fed(commands, config),
+        fetched_rows=_sum(fetched["rows"]),
+        zeroed_rows=_sum(zeros["rows"]),
+        read_beats=_sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.bus_bytes)),
+        write_beats=_sum(stores["rows"] * beats),
+        reads=_sum(fetched["rows"] * _ceil(fetched["row_bytes"], config.max_request_bytes)),
+        writes=_sum(stores["rows"] * _ceil(stores["row_bytes"], config.max_request_bytes)),
+        pieces=_sum(pieces),
+        scaled=_sum(pieces[stores["in_accumulator"] == 1]),
+        writer=_sum(stores["rows"] * (stores["blocks"] * stores["row_reads"] - 1 + beats)),
+        first_wait=_sum(steps["wait"][:1]),
+        dispatched=_sum(steps["kind"] == COMMAND_STEP) + _sum(steps["wait"]),
+        emitted=_sum((commands["unit"] < UNITS)[_is_emitted(program)]),
         macs=_macs(commands),
         read_bytes=_sum(fetched["rows"] * fetched["row_bytes"]),
         written_bytes=_sum(stores["rows"] * stores["row_bytes"]),
+        lines=_lines(fetched, stores, config) if lines else np.zeros(0, np.int64),
     )
 
 
@@ -164,14 +252,6 @@ def _after(start: int, work: int) -> int:
     return start + work + IDLE_SEEN - 1 if work else 0
 
 
-def _dispatch(program: Program, config: GemminiConfig) -> int:
-    steps = program.steps
-    dispatched = _sum(steps["kind"] == 0)
-    waits = _sum(steps["wait"][1:])
-    emitted = _sum((program.commands["unit"] < UNITS)[_is_emitted(program)])
-    return max(_after(0, dispatched + waits), _after(config.front_end_latency, emitted))
-
-
 def _is_emitted(program: Program) -> NDArray[np.bool_]:
     """Which commands the hardware's loops emit: those that are not at the head of their place."""
     first = np.ones(len(program.origin), bool)
@@ -191,21 +271,21 @@ def _macs(commands: NDArray[Any]) -> int:
     return _sum(counts[is_garbage == 0])
 
 
-def _compute(commands: NDArray[Any], config: GemminiConfig) -> int:
+def _fed(commands: NDArray[Any], config: GemminiConfig) -> dict[str, int]:
     """Rows of all operations of the array, when every compute overlaps the preload behind it."""
-    execute = _columns(commands, _works(commands), ("kind", "second_is_garbage"))
-    fed = np.cumsum(_rows_fed(commands, config))
-    if not len(fed):
-        return 0
+    rows = _rows_fed(commands, config)
+    names = ("fed", "fed_to_result", "first_rows", "last_rows")
+    if not len(rows):
+        return dict.fromkeys(names, 0)
+    fed = np.cumsum(rows)
+    execute = _columns(commands, _works(commands), EXECUTE_COLUMNS)
     is_preload = execute["kind"] == PRELOAD
-    start = config.front_end_latency + CYCLES_TO_UNIT
-    bound = _after(start, int(fed[-1]))
     with_result = is_preload[:-1] & ~is_preload[1:] & (execute["second_is_garbage"][:-1] == 0)
-    if with_result.any():
-        # The result of a compute leaves the array only after its last row has gone in.
-        last = int(np.flatnonzero(with_result)[-1]) + 1
-        bound = max(bound, _after(start, int(fed[last]) + mesh_transit(config)))
-    return bound
+    results = np.flatnonzero(with_result) + 1
+    whole = _operation_rows(execute, config)
+    first, last = whole[0] * is_preload[0], whole[-1] * ~is_preload[-1]
+    values = (fed[-1], fed[results[-1]] if len(results) else 0, first, last)
+    return dict(zip(names, map(int, values), strict=True))
 
 
 def _works(commands: NDArray[Any]) -> NDArray[np.bool_]:
@@ -239,24 +319,13 @@ def _operation_rows(execute: Columns, config: GemminiConfig) -> NDArray[np.int64
     return np.where(is_long, config.dim, rows)
 
 
-def _store(stores: Columns, config: GemminiConfig) -> int:
-    """Cycles of the writer, and of the scale unit, whose queue holds a row for its latency."""
-    pieces = stores["rows"] * stores["blocks"] * stores["row_reads"]
-    beats = _ceil(stores["row_bytes"], config.bus_bytes)
-    per_row = stores["blocks"] * stores["row_reads"] - 1 + beats
-    scaled = _sum(pieces[stores["in_accumulator"] == 1])
-    at_once = config.spad_read_delay + 1
-    scaling = max(0, scaled - 1) // at_once * config.scale_latency
-    return max(_sum(pieces), _sum(stores["rows"] * per_row), scaling)
-
-
-def _lines(loads: Columns, stores: Columns, config: GemminiConfig) -> int:
+def _lines(loads: Columns, stores: Columns, config: GemminiConfig) -> NDArray[np.int64]:
     """Distinct cache lines that the moves touch (a lower count: whole rows of aligned lines)."""
     touched: list[NDArray[np.int64]] = []
     for moves in (loads, stores):
         if len(moves["rows"]):
             touched.extend(_line_numbers(moves, config.l2_line_bytes))
-    return len(np.unique(np.concatenate(touched))) if touched else 0
+    return np.unique(np.concatenate(touched)) if touched else np.zeros(0, np.int64)
 
 
 def _line_numbers(moves: Columns, line_bytes: int) -> list[NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from ..config import GemminiConfig
 from ..memory import MemoryLayout
 from .bound import Bound, bound_program
 from .causes import CAUSE_WORDS
-from .simulate import TimingResult
+from .simulate import TimingResult, Totals
 from .traffic import ELSEWHERE, ArrayTraffic, traffic
 
 WORTH_NAMING = 0.005
@@ -40,9 +40,16 @@ def explain(
     ``layout`` gives the arrays names and sizes; without it only total traffic is reported.
     """
     del stream  # the decoded program in the result holds all of it
-    bound = bound_program(result.program, config)
+    moved = traffic(result.program, layout)
+    return explain_totals(result, bound_program(result.program, config), moved, config)
+
+
+def explain_totals(
+    result: Totals, bound: Bound, moved: tuple[ArrayTraffic, ...], config: GemminiConfig
+) -> str:
+    """The same of a simulation whose commands are not kept."""
     sentences = [_headline(result, bound, config), *_stalls(result), _others(result)]
-    sentences.append(_moved(traffic(result.program, layout), bound))
+    sentences.append(_moved(moved, bound))
     if result.level == "soc" and result.cache["misses"]:
         sentences.append(
             f"Of {result.cache['accesses']:,} requests {result.cache['misses']:,} missed the L2"
@@ -51,7 +58,7 @@ def explain(
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _headline(result: TimingResult, bound: Bound, config: GemminiConfig) -> str:
+def _headline(result: Totals, bound: Bound, config: GemminiConfig) -> str:
     cycles = max(1, result.cycles)
     used = bound.macs / config.dim**2 / cycles
     work = (
@@ -64,7 +71,7 @@ def _headline(result: TimingResult, bound: Bound, config: GemminiConfig) -> str:
     )
 
 
-def _stalls(result: TimingResult) -> list[str]:
+def _stalls(result: Totals) -> list[str]:
     """The array's stalls, longest first, each with what could be done about it."""
     execute = result.units["execute"]
     total = max(1, result.cycles)
@@ -85,7 +92,7 @@ def _stalls(result: TimingResult) -> list[str]:
     return sentences
 
 
-def _others(result: TimingResult) -> str:
+def _others(result: Totals) -> str:
     total = max(1, result.cycles)
     parts: list[str] = []
     for unit in ("load", "store"):

@@ -101,22 +101,34 @@ def _waits(
     if level != "soc":
         return np.zeros(len(stream), np.int64)
     waits = stream.issue_cycles.astype(np.int64)
-    return waits if warm else waits + _fetch_cycles(stream, config)
+    return waits if warm else waits + fetch_cycles(stream, config, FetchedCode())
 
 
-def _fetch_cycles(stream: CommandStream, config: GemminiConfig) -> NDArray[np.int64]:
-    """Cycles to fetch code on its first execution.
+@dataclass
+class FetchedCode:
+    """How far the core has come in the program's text."""
+
+    highest: int = -1
+    """The highest origin of a command so far."""
+    instructions: int = 0
+
+
+def fetch_cycles(
+    stream: CommandStream, config: GemminiConfig, code: FetchedCode
+) -> NDArray[np.int64]:
+    """Cycles to fetch code on its first execution; ``code`` goes on behind ``stream``.
 
     A command whose origin is the highest so far runs for the first time; its instructions (one
     per cycle of core work, and its own) follow those of the command before. Each line of them
     comes from DRAM (measured: 32 unrolled commands, two lines, take 90 cycles more when cold).
     """
     origin = stream.origin.astype(np.int64)
-    highest = np.maximum.accumulate(np.concatenate([[-1], origin]))
+    highest = np.maximum.accumulate(np.concatenate([[code.highest], origin]))
     is_new = origin > highest[:-1]
     instructions = np.where(is_new, stream.issue_cycles.astype(np.int64) + 1, 0)
-    end = np.cumsum(instructions) * INSTRUCTION_BYTES // config.instruction_line_bytes
-    lines = np.diff(end, prepend=0)
+    executed = code.instructions + np.cumsum(np.concatenate([[0], instructions]))
+    lines = np.diff(executed * INSTRUCTION_BYTES // config.instruction_line_bytes)
+    code.highest, code.instructions = int(highest[-1]), int(executed[-1])
     miss = config.l2_miss_request + config.dram_latency + config.l2_miss_response
     return lines * miss
 

@@ -33,29 +33,32 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class TimingResult:
-    """What a simulation measured. All times are in cycles since the first command."""
+class Totals:
+    """What a simulation counted."""
 
     cycles: int
     """From the first command until the accelerator is idle again."""
     level: Level
-    program: Program
-    segments: tuple[Segment, ...]
+    commands: int
+    """Commands that the units executed, after the hardware's own loops were unrolled."""
     units: dict[str, dict[str, int]]
     """For each unit, the cycles it was busy, idle, or stood still for each cause."""
     conflicts: dict[str, int]
     """Cycles lost to a bank that was taken: of operand reads, load writes and store reads."""
     cache: dict[str, int]
     """Accesses, misses and write-backs of the L2 (zero at level ``accelerator``)."""
+
+
+@dataclass(frozen=True)
+class TimingResult(Totals):
+    """What a simulation measured. All times are in cycles since the first command."""
+
+    program: Program
+    segments: tuple[Segment, ...]
     allocated: NDArray[np.int64]
     """For each command of ``program``: when it entered the reservation station, −1 if never."""
     issued: NDArray[np.int64]
     done: NDArray[np.int64]
-
-    @property
-    def commands(self) -> int:
-        """Commands that the units executed, after the hardware's own loops were unrolled."""
-        return int(np.count_nonzero(self.allocated >= 0))
 
     @property
     def segment_cycles(self) -> dict[str, int]:
@@ -140,31 +143,39 @@ def _run(
     if cycles >= over:
         return None
     marks = steps[steps["kind"] == MARK_STEP]
-    counters = machine["counters"][0]
-    table = counters["cycles"].reshape(len(Unit), CAUSES)
-    level2 = machine["level2"][0]
+    allocated = progress["allocated"]
     return TimingResult(
-        cycles=int(cycles),
-        level=level,
+        **totals(machine, int(cycles), level, int(np.count_nonzero(allocated >= 0))),
         program=program,
         segments=tuple(
             Segment(name, int(mark["done"] - mark["start"]))
             for name, mark in zip(program.mark_names, marks, strict=True)
         ),
-        units={
+        allocated=allocated,
+        issued=progress["issued"],
+        done=progress["done"],
+    )
+
+
+def totals(machine: NDArray[Any], cycles: int, level: Level, commands: int) -> dict[str, Any]:
+    """The fields of ``Totals``, as a machine counted them."""
+    counters, level2 = machine["counters"][0], machine["level2"][0]
+    table = counters["cycles"].reshape(len(Unit), CAUSES)
+    return {
+        "cycles": cycles,
+        "level": level,
+        "commands": commands,
+        "units": {
             unit.name.lower(): dict(zip(CAUSE_NAMES, map(int, table[unit]), strict=True))
             for unit in Unit
         },
-        conflicts={
+        "conflicts": {
             "operand_reads": int(counters["operand_conflicts"]),
             "load_writes": int(counters["write_conflicts"]),
             "store_reads": int(counters["read_conflicts"]),
         },
-        cache={name: int(level2[name]) for name in ("accesses", "misses", "write_backs")},
-        allocated=progress["allocated"],
-        issued=progress["issued"],
-        done=progress["done"],
-    )
+        "cache": {name: int(level2[name]) for name in ("accesses", "misses", "write_backs")},
+    }
 
 
 def _looks(program: Program, config: GemminiConfig) -> list[tuple[int, int]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,19 @@ def traffic(program: Program, layout: MemoryLayout | None = None) -> tuple[Array
     if left.any():
         rows.append(_row(ELSEWHERE, 0, moved, loads & left, stores & left))
     return tuple(rows)
+
+
+def add_traffic(parts: Sequence[tuple[ArrayTraffic, ...]]) -> tuple[ArrayTraffic, ...]:
+    """The traffic of a program from that of its parts."""
+    rows: dict[str, ArrayTraffic] = {}
+    for row in (row for part in parts for row in part):
+        before = rows.get(row.name, replace(row, read_bytes=0, written_bytes=0))
+        rows[row.name] = replace(
+            row,
+            read_bytes=before.read_bytes + row.read_bytes,
+            written_bytes=before.written_bytes + row.written_bytes,
+        )
+    return tuple(rows.values())
 
 
 def _row(
