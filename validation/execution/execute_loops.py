@@ -8,6 +8,7 @@ loops run one iteration after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class LoopExecutor:
     def block(self, block: Block) -> None:
         for operation in block.ops:
             self._steps += 1
-            self._work += int(np.prod(self.axes)) if self.axes else 1
+            self._work += prod(self.axes)
             if self._steps > MAX_STEPS or self._work > MAX_WORK:
                 raise TooExpensive(f"more than {self._steps} steps")
             handler = self.handlers.get(type(operation))

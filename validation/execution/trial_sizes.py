@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
+from math import prod
 
 from xdsl.dialects.builtin import ArrayAttr, MemRefType, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
@@ -70,12 +71,12 @@ def shapes_at(
 
 
 def trials(positions: tuple[int, ...], suspected: Sizes) -> Iterator[Sizes]:
-    """Sizes to try: the suspected ones, then from small to large."""
+    """Sizes to try: the suspected ones, then from few elements to many, be it in one dimension."""
     if all(0 < suspected.get(position, 0) <= MAX_SIZE for position in positions):
         yield {position: suspected[position] for position in positions}
     tried = 0
     for values in (SMALL, LARGER):
-        for chosen in sorted(product(values, repeat=len(positions)), key=sum):
+        for chosen in sorted(product(values, repeat=len(positions)), key=prod):
             tried += 1
             if tried > MAX_TRIALS:
                 return

@@ -8,6 +8,7 @@ their range provably fits the type.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from xdsl.dialects import arith, math
@@ -86,6 +87,7 @@ def evaluate(
     return _data(operation, [as_term(operand) for operand in operands], result_type)
 
 
+@lru_cache(maxsize=4096)
 def type_name(type: Attribute) -> str:
     return "index" if isinstance(type, IndexType) else str(type)
 

@@ -562,7 +562,7 @@ def element_type(type: MemRefType[Attribute]) -> str:
 
 def single_function(module: ModuleOp) -> FuncOp:
     """The one function of a module."""
-    functions = [op for op in module.walk() if isinstance(op, FuncOp) and op.body.blocks]
+    functions = [op for op in module.ops if isinstance(op, FuncOp) and op.body.blocks]
     if len(functions) != 1:
         raise Unsupported(f"expected one function with a body, found {len(functions)}")
     return functions[0]
