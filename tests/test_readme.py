@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROGRAMS = {"liftproof": liftproof, "liftproof-opt": liftproof_opt}
+MAY_FAIL = " || true"
+"""Behind commands whose exit status says that a program was refuted."""
 FILE = re.compile(r"^```\w+ title=(\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -99,7 +101,7 @@ def test_commands_of_the_document_run(
 ) -> None:
     """Every command of the document exits with 0 and prints the lines that are shown.
 
-    The first one is a process of its own, as are all that need a shell.
+    The README's first one is a process of its own, as are all that need a shell.
     """
     monkeypatch.chdir(tmp_path)
     for name in ("examples", "benchmarks"):
@@ -109,10 +111,11 @@ def test_commands_of_the_document_run(
     for number, (command, shown) in enumerate(commands(document)):
         if shlex.split(command)[0] in ("git", "cd", "make"):
             continue  # what `make demo` and `make test` do is what runs here
-        if number == 0 or needs_a_shell(command):
+        plain = command.removesuffix(MAY_FAIL)
+        if (document, number) == (DOCUMENTS[0], 0) or needs_a_shell(plain):
             status, output = run_in_a_shell(command, tmp_path)
         else:
-            status, output = run_here(command, capsys)
-        assert status == 0, f"{command}\n{output}"
+            status, output = run_here(plain, capsys)
+        assert status == 0 or plain != command, f"{command}\n{output}"
         for line in shown:
             assert re.search(pattern_of(line), output), f"{command}\nmissing: {line}\n{output}"
