@@ -246,3 +246,27 @@ def test_a_sum_is_restarted_by_a_condition() -> None:
     assert validate(module(plain), module(CARRIED)).verdict == "proved"
     never = CARRIED.replace("j == 0 ? 0 : s", "i == 0 ? 0 : s")
     assert validate(module(plain), module(never)).verdict != "proved"
+
+
+COPIES = "void k(const int8_t A[N], int32_t y[M]) {{ for (int o = 0; o < M; o++) {{ {sum} }} }}"
+ADD = "s += A[i];"
+SUM = "int32_t s = 0; {loops} y[o] = s;"
+
+
+@pytest.mark.parametrize(
+    ("loops", "others", "verdict"),
+    [
+        ("i=0;i<N j=0;j<4", "j=0;j<4 i=0;i<N", "proved"),
+        ("i=0;i<N j=0;j<4 k=0;k<4", "k=0;k<4 i=0;i<N j=0;j<4", "proved"),
+        ("i=0;i<N j=0;j<=i", "j=0;j<N i=j;i<N", "proved"),
+        ("i=0;i<N j=0;j<4", "j=0;j<5 i=0;i<N", "refuted"),
+    ],
+)
+def test_summands_that_occur_once_in_each_iteration(loops: str, others: str, verdict: str) -> None:
+    """Where a counter says nothing of a summand, copies have partners with the same counter."""
+    programs: list[str] = []
+    for nest in (loops, others):
+        heads = [f"for (int {head}; {head[0]}++)" for head in nest.split()]
+        programs.append(HEAD + COPIES.format(sum=SUM.format(loops=" ".join([*heads, ADD]))))
+    source, target = (parse_c_kernel(text, "k.c") for text in programs)
+    assert validate(source, target).verdict == verdict

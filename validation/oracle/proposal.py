@@ -171,7 +171,7 @@ class Proposer:
                 if not pairs.is_single_valued():
                     if unique:
                         return None
-                    pairs = pairs.lexmin()
+                    pairs = _with_equal_counters(pairs, rank).lexmin()
                 self._note_inner(mine, theirs, pairs)
                 found += self._pieces(mine, theirs, pairs, rank)
         return unconditional(found)
@@ -229,6 +229,32 @@ def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandC
         return same
     inputs = [slot.payload for slot in slots_of(form)]
     return [other for other in others if [s.payload for s in slots_of(other.form())] == inputs]
+
+
+def _with_equal_counters(pairs: isl.Map, rank: int) -> isl.Map:
+    """Pairs of equal summands with equal counters, where these say nothing of the summand.
+
+    So summands that occur several times, once in each iteration of a loop, have partners of their
+    own.
+    """
+    left = _free(pairs.reverse(), rank)
+    for place in _free(pairs, rank):
+        for counter in left:
+            closer = pairs.equate(_IN, counter, _OUT, place)
+            if closer.domain().is_equal(pairs.domain()):
+                pairs = closer
+                left.remove(counter)
+                break
+    return pairs
+
+
+def _free(pairs: isl.Map, rank: int) -> list[int]:
+    """The coordinates of right points that have several values for a left one."""
+    count = pairs.dim(_OUT)
+    alone = (
+        pairs.project_out(_OUT, n + 1, count - n - 1).project_out(_OUT, 0, n) for n in range(count)
+    )
+    return [n for n, only in enumerate(alone) if n >= rank and not only.is_single_valued()]
 
 
 def _at_same_places(mine: Term, theirs: Term) -> Sequence[tuple[Term, Term]]:
