@@ -15,7 +15,7 @@ from liftproof.validation.fuzz import parse_module
 from liftproof.validation.hazards.check import find_hazard
 from liftproof.validation.hazards.row_order import check_row_order
 
-NUMBERS = (0, 1, 2, 4, 8, 12, 16, 24, 32, 40, 64)
+NUMBERS = (0, 1, 2, 4, 8, 12, 16, 17, 24, 32, 40, 64)
 BODY = """
 func.func @f(%A: memref<64x16x{input}>, %B: memref<64x16x{input}>, %C: memref<64x16x{sum}>,
     %D: memref<64x16x{input}>) attributes {{"liftproof.outputs" = array<i64: 3>}} {{
@@ -79,6 +79,7 @@ def is_kept(text: str, machine: str = "gemmini-16x16-int8") -> bool:
         (load("A", "c0") + store("c32") + load("B", "c0") + store("c0"), False),
         (load("A", "c0") + "\n  gemmini.fence" + load("B", "c0") + store("c0"), True),
         (load("A", "c0") + load("B", "c12") + store("c0"), False),
+        (load("A", "c0", size="17") + load("B", "c16"), False),
     ],
     ids=[
         "a store needs what was loaded",
@@ -90,11 +91,18 @@ def is_kept(text: str, machine: str = "gemmini-16x16-int8") -> bool:
         "a store of other rows in between",
         "a fence in between",
         "some rows in common",
+        "one column in a second block",
     ],
 )
 def test_loads_in_flight_end_in_any_order(body: str, kept: bool) -> None:
     """Two loads of a row need a load, a fence or a command of that row in between, in loops too."""
     assert is_kept(program(loop(body))) == kept
+
+
+def test_loads_of_a_loop_lie_in_between() -> None:
+    """A loop that surely runs loads something between the loads before and behind it."""
+    others = loop(load("B", "c32"))
+    assert is_kept(program(load("A", "c0") + others + load("B", "c0")))
 
 
 ADDED = """
@@ -153,16 +161,38 @@ def test_a_result_in_flight_is_seen_by_its_first_row(first: str, between: str, k
 
 
 @pytest.mark.parametrize(
-    ("loads", "kept"),
+    ("old", "new", "execute", "result", "before"),
     [
-        (load("B", "c32"), True),
-        (load("B", "c32", rows="8") + load("B", "c40", rows="8"), False),
-        (load("B", "c32", rows="8") + load("B", "c40", rows="8") + "\n  gemmini.fence", True),
+        ("%none[%c8, %c16]", "%bias[%c8, %c4]", "{b_transpose}", "c8", "c4"),
+        ("%a_acc[%c8, %c16]", "%bias[%c8, %c16]", "{a_stride = 2 : i64}", "c24", "c12"),
+    ],
+    ids=["rows of a bias", "rows of A, of which every second one counts"],
+)
+def test_all_rows_of_an_operand_count(
+    old: str, new: str, execute: str, result: str, before: str
+) -> None:
+    """An operand that reaches into a result in flight, from rows before it, needs it finished."""
+    second = product("c64", "acc", "c64").replace(old, new)
+    if "%none" not in second:
+        second = second.replace("<none>", "<spad>")
+    for first, kept in ((before, False), ("c40", True)):
+        operand = f"\n  %bias = gemmini.spad %{first}"
+        body = product("c64", result, "c64") + operand + second
+        assert is_kept(program(body, execute=execute)) == kept
+
+
+@pytest.mark.parametrize(
+    ("loads", "rows", "kept"),
+    [
+        (load("B", "c32"), 8, True),
+        (load("B", "c32"), 1, True),
+        (load("B", "c32", rows="8") + load("B", "c40", rows="8"), 8, False),
+        (load("B", "c32", rows="8") + load("B", "c40", rows="8") + "\n  gemmini.fence", 8, True),
     ],
 )
-def test_a_transposed_operand_is_tracked_by_rows(loads: str, kept: bool) -> None:
+def test_a_transposed_operand_is_tracked_by_rows(loads: str, rows: int, kept: bool) -> None:
     """Of 8 × 16 elements read by columns, rows 9 to 16 are tracked only with those before."""
-    body = load("A", "c0") + loads + product("c32", "acc", "c0", rows=8)
+    body = load("A", "c0") + loads + product("c32", "acc", "c0", rows=rows)
     assert is_kept(program(body, execute="{b_transpose}")) == kept
 
 
