@@ -35,6 +35,8 @@ from .post_op import PostOp
 from .reshaped import joined_subscripts, split_result, whole_array
 from .tile_roles import Roles, diagonal_roles, find_roles, with_unit_loops, with_unit_row
 
+PER_CHANNEL = "a store has one scale for all elements: scales of channels belong into the weights"
+"""What to do about arrays that are read behind a sum."""
 OUTPUTS = "liftproof.outputs"
 """Attribute of a kernel: the positions of the array parameters that it writes."""
 
@@ -184,10 +186,13 @@ def _require_element_wise(post: GenericOp) -> None:
     rank = len(post.iterator_types)
     if any(_dims(map, post) != tuple(range(rank)) for map in maps_of(post)):
         raise refusal(
-            post, "the operation after the contraction must be element-wise (identity maps)"
+            post,
+            "the operation after the contraction must be element-wise (identity maps)",
+            PER_CHANNEL,
         )
     if len(post.inputs) != 1 or len(post.outputs) != 1:
-        raise refusal(post, "the operation after the contraction must read the sum only")
+        reason = "the operation after the contraction must read the sum only"
+        raise refusal(post, reason, PER_CHANNEL)
     if post.body.block.args[1].first_use is not None:
         raise refusal(post, "the operation after the contraction must not read the old output")
 
@@ -294,7 +299,8 @@ def _written(
     generic: GenericOp, target: Sequence[int], joins: Sequence[tensor.CollapseShapeOp]
 ) -> View:
     """How loops walk through the output, dimensions of which may be split in the kernel."""
-    extents, forms = _extents(generic.outputs[0]), [{loop: 1} for loop in target]
+    extents = _extents(generic.outputs[0])
+    forms: list[Form] = [{loop: 1} for loop in target]
     for join in joins:
         extents, forms = _extents(join.result), joined_subscripts(join, forms)
     return view_of(extents, forms)
@@ -358,7 +364,12 @@ def require_multiply_add(generic: GenericOp, *, guarded: bool) -> None:
         raise refusal(generic, "the body of a contraction must add one product to the sum")
     factors = {_unwidened(operand) for operand in terms[0].owner.operands}
     if factors != {block.args[0], block.args[1]}:
-        raise refusal(generic, "the body must multiply an element of each input, sign-extended")
+        raise refusal(
+            generic,
+            "the body must multiply an element of each input, sign-extended",
+            "inputs are int8: a zero point belongs into the bias, b[j] - z * (sum of w[k][j]),"
+            " and uint8 less 128 is int8",
+        )
 
 
 def _chosen(value: SSAValue) -> SSAValue:
@@ -374,7 +385,8 @@ def _unwidened(value: SSAValue) -> SSAValue:
 def _initial_value(generic: GenericOp, target: Sequence[int]) -> tuple[int, View] | None:
     """The parameter that sums start from, and how loops walk through it; None for zeros."""
     value = generic.outputs[0]
-    owner, forms = value.owner, [{loop: 1} for loop in target]
+    owner = value.owner
+    forms: list[Form] = [{loop: 1} for loop in target]
     if isinstance(owner, FillOp) and is_zero(owner.operands[0]):
         return None
     if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
@@ -399,6 +411,7 @@ def _require_rows(initial: Sequence[View], roles: Roles, generic: GenericOp) -> 
                 else generic,
                 "a bias can be a matrix or one row that repeats; Gemmini"
                 " loads no number to all columns of a row",
+                "channels last (NHWC) have one bias for each column; else make the bias a matrix",
             )
 
 

@@ -25,9 +25,17 @@ Move = LoadOp | ZeroOp | StoreOp
 Access = LoadOp | ZeroOp | StoreOp | MatmulOp
 
 
-def refusal(op: Operation, reason: str) -> PassFailedException:
+class Refusal(PassFailedException):
+    """A pass does not apply; ``hint`` says what of the kernel could be written otherwise."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def refusal(op: Operation, reason: str, hint: str = "") -> Refusal:
     """The diagnostic of a pass that does not apply; it names the operation."""
-    return PassFailedException(f"{_describe(op)}: {reason}")
+    return Refusal(f"{_describe(op)}: {reason}", hint)
 
 
 def _describe(op: Operation) -> str:

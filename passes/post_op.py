@@ -17,11 +17,10 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
 from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Operation, SSAValue
-from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import ActivationKind
 from .evaluate import NotElementWiseError, Values, evaluate_body
-from .kernel import refusal
+from .kernel import Refusal, refusal
 
 RANDOM_VALUES = 4096
 
@@ -81,7 +80,7 @@ def recognise_post_op(
 
 def _closest(
     body: GenericOp, sums: Values, wanted: Values, at: int, closest: PostOp, bits: int
-) -> PassFailedException:
+) -> Refusal:
     assert closest.scale is not None
     got = stored(sums, closest.relu, closest.scale, bits)[at]
     relu = "ReLU, " if closest.relu else ""
@@ -90,6 +89,9 @@ def _closest(
         f"Gemmini's store computes saturate(round_half_even(sum · scale)) with optional ReLU;"
         f" the kernel makes {wanted[at]} of the sum {sums[at]}, and the closest store"
         f" ({relu}scale {closest.scale:g}) makes {got}",
+        "rintf(sum * scale) within -128 … 127 is stored as it is, also behind a ReLU; so are"
+        " roundf(sum * scale) and, behind a ReLU, (sum + (1 << (n - 1))) >> n for a power of two."
+        " A shift alone rounds down, which no store does",
     )
 
 

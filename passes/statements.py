@@ -163,8 +163,8 @@ def _stored(function: func.FuncOp, returned: set[SSAValue]) -> set[SSAValue]:
         value, arrays = maximum.results[0], returned | factors
         if _is_pooling(function, value, arrays):
             together |= _operations_behind(value, arrays)
-    others = [op for op in function.body.block.ops if op not in together]
-    factors |= {v for op in others if op in maxima for v in _factors(op)}
+    factors |= {v for op in maxima if op not in together for v in _factors(op)}
+    others = (op for op in function.body.block.ops if op not in together)
     return factors | {v for op in others for v in _narrowed(op)}
 
 

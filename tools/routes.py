@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects import memref
+from xdsl.dialects.builtin import DenseArrayBase, MemRefType, ModuleOp, TensorType
+from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ..diagnostics import Diagnostic
 from ..hw.gemmini.config import load_config
+from ..lifting.loops.evaluate import location_of
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..llm.evaluate import Outcome, Problem, evaluate, lower, parse_pipeline, time_program
 from ..llm.work import multiply_accumulates
@@ -24,7 +27,8 @@ from ..passes.chains.pipelines import (
     product_multiplications,
     product_pipelines,
 )
-from ..passes.kernel import kernel_of
+from ..passes.contraction import OUTPUTS
+from ..passes.kernel import Refusal, kernel_of
 from ..passes.pipelines import first_pipelines, untuned_pipeline
 from ..passes.pooling.read import pooling_of
 from ..passes.statements import SEPARATOR, Statement, join_programs, split_statements
@@ -107,13 +111,13 @@ def _as_tensors(path: str, loops: ModuleOp, problem: Problem) -> Route:
         is_pooled = pooling_of(kernel_of(lifted.module)) is not None
         statements = () if is_pooled else split_statements(lifted.module)
     except PassFailedException as error:
-        raise Diagnostic(f"{path}: cannot be lowered: {error}") from error
+        raise _refused(loops, lifted.module, error) from error
     multiplications = multiply_accumulates(lifted.module)
     if len(statements) <= 1:
-        part = _part(path, problem, loops, lifted.module)
+        part = _part(problem, loops, loops, lifted.module)
         return Route(lifted, (part,), part.baseline, multiplications)
     parts = tuple(
-        _part(path, problem, each.kernel, each.kernel, separate=True) for each in statements
+        _part(problem, loops, each.kernel, each.kernel, separate=True) for each in statements
     )
     route = Route(lifted, parts, parts[0].baseline, multiplications, statements)
     baselines = [part.baseline for part in parts]
@@ -122,18 +126,48 @@ def _as_tensors(path: str, loops: ModuleOp, problem: Problem) -> Route:
 
 
 def _part(
-    path: str, problem: Problem, source: ModuleOp, kernel: ModuleOp, *, separate: bool = False
+    problem: Problem,
+    loops: ModuleOp,
+    source: ModuleOp,
+    kernel: ModuleOp,
+    *,
+    separate: bool = False,
 ) -> Part:
     problem = _with_kernel(problem, kernel)
     try:
         untuned = untuned_pipeline(problem.tensor_ir, problem.config, separate=separate)
+        baseline = evaluate(problem, untuned)
+        if baseline.cycles is None:
+            lower(problem.tensor_ir, parse_pipeline(untuned))
+            raise PassFailedException(baseline.diagnostic)
     except PassFailedException as reason:
-        raise Diagnostic(f"{path}: cannot be lowered: {reason}") from reason
-    baseline = evaluate(problem, untuned)
-    if baseline.cycles is None:
-        raise Diagnostic(f"{path}: cannot be lowered: {baseline.diagnostic}")
+        raise _refused(loops, kernel, reason) from reason
     first = first_pipelines(problem.tensor_ir, problem.config, separate=separate)
     return Part(source, problem, baseline, tuple(first))
+
+
+def _refused(loops: ModuleOp, kernel: ModuleOp, reason: PassFailedException) -> Diagnostic:
+    """Why a statement cannot be lowered, at the last place that writes what it computes."""
+    function, statement = kernel_of(loops), kernel_of(kernel)
+    outputs = statement.attributes.get(OUTPUTS)
+    written = outputs.get_values() if isinstance(outputs, DenseArrayBase) else ()
+    arrays = {function.args[int(place)] for place in written if place < len(function.args)}
+    (*_, kind) = statement.function_type.outputs
+    stores = [op for op in function.walk() if isinstance(op, memref.StoreOp)]
+    places = [
+        op for op in stores if op.memref in arrays or (not arrays and _holds(op.memref, kind))
+    ]
+    location = location_of(places[-1]) if places else None
+    hint = reason.hint if isinstance(reason, Refusal) else ""
+    return Diagnostic(f"cannot be lowered: {reason}", location, hint)
+
+
+def _holds(array: SSAValue, kind: Attribute) -> bool:
+    """Whether an array of the function's own can be what is a tensor of this type."""
+    if not (isinstance(array.type, MemRefType) and isinstance(kind, TensorType)):
+        return False
+    mine, wanted = array.type, kind
+    return (mine.get_shape(), mine.element_type) == (wanted.get_shape(), wanted.element_type)
 
 
 def _as_products(loops: ModuleOp, problem: Problem) -> Route:

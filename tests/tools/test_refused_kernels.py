@@ -1,0 +1,61 @@
+"""What a kernel that the machine cannot compute is told."""
+
+from __future__ import annotations
+
+import pytest
+from liftproof.diagnostics import Diagnostic
+from liftproof.hw.gemmini.config import DEFAULT_CONFIG
+from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.llm.evaluate import Problem
+from liftproof.tools.routes import find_route
+
+SUM = """int32_t s = 0;
+      for (int k = 0; k < 4; k++) s += a[i][k] * b[k][j];"""
+LAYER = """#include <stdint.h>
+#include <math.h>
+void f(const int8_t a[3][4], const int8_t b[4][5], PARAMETERS) {
+  LOCALS
+  for (int i = 0; i < 3; i++)
+    for (int j = 0; j < 5; j++) {
+      SUM
+      STORE
+    }
+REST
+}""".replace("SUM", SUM)
+
+
+@pytest.mark.parametrize(
+    ("parts", "line", "hint"),
+    [
+        (("int8_t c[3][5]", "", "c[i][j] = s >> 9 > 127 ? 127 : s >> 9;", ""), 9, "rounds down"),
+        (
+            ("const float g[5], int8_t c[3][5]", "", "c[i][j] = rintf(s * g[j] * 1e-9f);", ""),
+            9,
+            "belongs into the weights",
+        ),
+        (
+            (
+                "const int8_t w[5][6], int32_t c[3][6]",
+                "int8_t t[3][5];",
+                "t[i][j] = s / 512;",
+                "  for (int i = 0; i < 3; i++) for (int j = 0; j < 6; j++) { int32_t s = 0;\n"
+                "    for (int k = 0; k < 5; k++) s += t[i][k] * w[k][j];\n    c[i][j] = s; }",
+            ),
+            9,
+            "rounds down",
+        ),
+    ],
+)
+def test_refusals_name_the_place_that_writes_the_result(
+    parts: tuple[str, str, str, str], line: int, hint: str
+) -> None:
+    """The line is that of the array which the refused layer writes, also one of the function."""
+    text = LAYER
+    for name, part in zip(("PARAMETERS", "LOCALS", "STORE", "REST"), parts, strict=True):
+        text = text.replace(name, part)
+    with pytest.raises(Diagnostic, match="cannot be lowered") as refused:
+        find_route("f.c", parse_c_kernel(text, "f.c"), Problem("", DEFAULT_CONFIG))
+    location = refused.value.location
+    assert location is not None
+    assert (location.file, location.line) == ("f.c", line)
+    assert hint in refused.value.hint
