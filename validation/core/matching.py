@@ -187,9 +187,11 @@ class Matcher:
             )
 
     def _equal_totals(self, context: Context, query: Query, first: Valued, second: Valued) -> None:
+        narrow = self._without_low_bits(first, second), self._without_low_bits(second, first)
+        first, second = narrow[0] or first, narrow[1] or second
         widths = [total_bits(value.value) for value in (first, second)]
         known = [width for width in widths if width is not None]
-        if len(set(known)) > 1:
+        if len(set(known)) > 1 and narrow == (None, None):
             if min(known) < 0:
                 raise Violation("totals of different kinds", None)
             self._fits(first if widths[0] == max(known) else second, min(known))
@@ -210,6 +212,19 @@ class Matcher:
     def _assume(self, assumption: str) -> None:
         if assumption not in self.assumptions:
             self.assumptions.append(assumption)
+
+    def _without_low_bits(self, value: Valued, other: Valued) -> Valued | None:
+        """The total behind ``low_bits``, where it is enough that ``other`` is equal modulo 2^bits.
+
+        Both are then numbers without a sign that fit the bits.
+        """
+        total = value.value.operands[0] if value.value.operation == "low_bits" else None
+        bits = value.value.payload
+        if total is None or not isinstance(bits, int) or total_bits(total) != bits:
+            return None
+        wide = total_bits(other.value)
+        low, high = self._range(other) if wide is not None and wide >= bits else (-1, 0)
+        return replace(value, value=total) if low >= 0 and high < 1 << bits else None
 
     def _fits(self, total: Valued, bits: int) -> None:
         """The wider of two totals is equal if it is so modulo the narrower one's 2^bits, and fits.
