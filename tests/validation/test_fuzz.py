@@ -22,9 +22,9 @@ def test_verdicts_on_mutants_are_what_running_them_says(kernel, level: str, coun
 
 def test_lemmas_on_random_terms_are_what_their_values_say() -> None:
     """Terms said to be equal agree at random points; those said to differ do so at the witness."""
-    report = fuzz_lemmas(80, seed=5)
+    report = fuzz_lemmas(40, seed=5)
     assert report.answers["equal"] >= 8
-    assert report.answers["different"] >= 30
+    assert report.answers["different"] >= 15
     assert not report.wrong, report.wrong
 
 
