@@ -113,7 +113,7 @@ class LowerRowsPass(LowerToRows):
             yield from product((8192, 4096, 2048), (False, True), (True,))
 
     def lower(self, function: func.FuncOp) -> None:
-        outer, inner, program = _with_rows(function)
+        outer, inner, program = rows_of(function)
         if self.stream:
             program = program.of(in_passes([access for access, _ in program.outputs]))
         block = parameters_in_memory(function)
@@ -144,7 +144,7 @@ def _longest(module: ModuleOp) -> int:
     return max((prod(shape[1:]) for shape in shapes), default=0)
 
 
-def _with_rows(function: func.FuncOp) -> tuple[tuple[int, ...], func.FuncOp, RowProgram]:
+def rows_of(function: func.FuncOp) -> tuple[tuple[int, ...], func.FuncOp, RowProgram]:
     """Sizes of outer dimensions that are looped over, and what is computed at a place in them.
 
     As few as leave rows, and the most products for the tensor engine.

@@ -43,6 +43,7 @@ def test_report_and_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
         "proved",
     )
     assert report["lower_bound_cycles"] <= report["best_cycles"] <= report["baseline_cycles"]
+    assert 0 < report["kernel_bound_cycles"] <= report["lower_bound_cycles"]
     assert all((folder / name).is_file() for name in report["files"])
     assert main(["validate", "matmul.c", "out/matmul/kernel.py"]) == 0
     simulate = ["simulate", "--config", "trainium1", "--timing-only", "--json"]
