@@ -92,16 +92,23 @@ BREAKAGES: list[Callable[[ModuleOp], None]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def proved() -> tuple[ModuleOp, ModuleOp]:
+    """The kernel, and a scheduled program that is proved to be right."""
+    loops = parse_c_kernel(SOURCE, "matmul.c")
+    tensor_ir = str(lift(loops))
+    program = lower(tensor_ir, parse_pipeline(first_pipelines(tensor_ir)[0]))
+    assert decide(loops, program, config=load_config()).verdict == "proved"
+    return loops, program
+
+
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda function: function.__name__)
 def test_broken_program_is_refuted_and_the_simulator_agrees(
-    breakage: Callable[[ModuleOp], None],
+    breakage: Callable[[ModuleOp], None], proved: tuple[ModuleOp, ModuleOp]
 ) -> None:
     """The verdict is refuted, and the counterexample's arrays give a wrong result or a fault."""
     config = load_config()
-    loops = parse_c_kernel(SOURCE, "matmul.c")
-    tensor_ir = str(lift(loops))
-    program = lower(tensor_ir, parse_pipeline(first_pipelines(tensor_ir)[0])).clone()
-    assert decide(loops, program, config=config).verdict == "proved"
+    loops, program = proved[0], proved[1].clone()
     breakage(program)
     validation = decide(loops, program, config=config)
     assert validation.verdict == "refuted", validation.reason
