@@ -15,6 +15,11 @@ def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
 
         return GEMMINI
 
+    def recurrence() -> Dialect:
+        from .recurrence import RECURRENCE
+
+        return RECURRENCE
+
     def tile() -> Dialect:
         from .tile import TILE
 
@@ -25,4 +30,4 @@ def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
 
         return TRN
 
-    return {"gemmini": gemmini, "tile": tile, "trn": trn}
+    return {"gemmini": gemmini, "recurrence": recurrence, "tile": tile, "trn": trn}

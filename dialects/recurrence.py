@@ -8,6 +8,8 @@ from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
+    opt_prop_def,
     prop_def,
     result_def,
 )
@@ -18,24 +20,30 @@ from xdsl.utils.exceptions import VerifyException
 class LinearOp(IRDLOperation):
     """``h[…, t, …] = factors[…, t, …] · h[…, t - 1, …] + summands[…, t, …]`` along one dimension.
 
-    Before its first element there is the number ``start``.
+    Before its first element there is the number ``start``, or an element of ``initial``, which
+    lacks that dimension.
     """
 
     name = "recurrence.linear"
     factors = operand_def(TensorType)
     summands = operand_def(TensorType)
+    initial = opt_operand_def(TensorType)
     along = prop_def(IntegerAttr)
-    start = prop_def(FloatAttr)
+    start = opt_prop_def(FloatAttr)
     result = result_def(TensorType)
 
-    def __init__(self, factors: SSAValue, summands: SSAValue, along: int, start: float) -> None:
+    def __init__(
+        self, factors: SSAValue, summands: SSAValue, along: int, start: float | SSAValue
+    ) -> None:
         assert isinstance(factors.type, TensorType)
+        initial = number = None
+        if isinstance(start, SSAValue):
+            initial = start
+        else:
+            number = FloatAttr(start, factors.type.element_type)
         super().__init__(
-            operands=[factors, summands],
-            properties={
-                "along": IntegerAttr(along, i64),
-                "start": FloatAttr(start, factors.type.element_type),
-            },
+            operands=[factors, summands, initial],
+            properties={"along": IntegerAttr(along, i64), "start": number},
             result_types=[factors.type],
         )
 
@@ -49,6 +57,16 @@ class LinearOp(IRDLOperation):
         assert isinstance(self.result.type, TensorType)
         if not 0 <= self.dimension < self.result.type.get_num_dims():
             raise VerifyException(f"a tensor of type {self.result.type} has no such dimension")
+        if (self.initial is None) == (self.start is None):
+            raise VerifyException("a recurrence starts from a number or from a tensor")
+        if self.initial is None:
+            return
+        assert isinstance(self.initial.type, TensorType)
+        shape = list(self.result.type.get_shape())
+        del shape[self.dimension]
+        expected = TensorType(self.result.type.element_type, shape)
+        if self.initial.type != expected:
+            raise VerifyException(f"the recurrence starts from a tensor of type {expected}")
 
 
 RECURRENCE = Dialect("recurrence", [LinearOp])

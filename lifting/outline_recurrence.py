@@ -31,14 +31,17 @@ class Outlined:
     """The parts of a program around one linear recurrence."""
 
     inputs: ModuleOp
-    """Computes the factors and summands, its last two parameters, from the others."""
+    """Computes the factors and summands, its last parameters, from the others.
+
+    What the recurrence starts from comes behind them if it is no number.
+    """
     rest: ModuleOp
     """Computes the outputs; its last parameter holds the values of the recurrence."""
     sizes: tuple[int, ...]
     """The extents of the loops around each step: those of the three arrays."""
     along: int
     """The loop from whose iterations each step goes on to the next."""
-    start: float
+    start: float | None
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,19 @@ def outlined(module: ModuleOp) -> Outlined:
     ]
     if len(waiting) != 1:
         raise Diagnostic("a recurrence that does not go on along one loop")
-    number = initial.value.owner
-    if not isinstance(number, arith.ConstantOp) or not isinstance(number.value, FloatAttr):
-        raise Diagnostic("a recurrence that does not start from a constant")
+    start, along = _start(initial), waiting[0]
+    if start is None and own != {loop for loop in step.loops if loop is not step.loops[along]}:
+        raise Diagnostic("a recurrence that starts from values of other loops")
     sizes = tuple(_extent(loop) for loop in step.loops)
-    return Outlined(
-        _inputs(module, sizes), _rest(module, sizes), sizes, waiting[0], number.value.value.data
-    )
+    return Outlined(_inputs(module, sizes, along), _rest(module, sizes), sizes, along, start)
+
+
+def _start(initial: memref.StoreOp) -> float | None:
+    """The number that a recurrence starts from; ``None`` for other values."""
+    number = initial.value.owner
+    if isinstance(number, arith.ConstantOp) and isinstance(number.value, FloatAttr):
+        return number.value.value.data
+    return None
 
 
 def _only_step(module: ModuleOp) -> _Step:
@@ -182,7 +191,7 @@ def _extent(loop: scf.ForOp) -> int:
 # The parts, as copies of the program.
 
 
-def _inputs(module: ModuleOp, sizes: tuple[int, ...]) -> ModuleOp:
+def _inputs(module: ModuleOp, sizes: tuple[int, ...], along: int) -> ModuleOp:
     """The program that stores factors and summands, and nothing else."""
     copy = module.clone()
     step = _only_step(copy)
@@ -196,10 +205,17 @@ def _inputs(module: ModuleOp, sizes: tuple[int, ...]) -> ModuleOp:
             _insert_before(step.store, constant)
             value = constant.result
         _insert_before(step.store, memref.StoreOp.get(value, array, counters))
-    kept = set(arrays)
-    _remove_stores(function, {step.store.memref} | _outputs(function), kept)
-    count = len(function.args)
-    function.attributes["liftproof.outputs"] = DenseArrayBase.from_list(i64, [count - 2, count - 1])
+    initial = _initial(step)
+    if _start(initial) is None:
+        others = sizes[:along] + sizes[along + 1 :]
+        arrays.append(_parameter(function, "initial", others, element))
+        store = memref.StoreOp.get(
+            initial.value, arrays[-1], counters[:along] + counters[along + 1 :]
+        )
+        _insert_before(initial, store)
+    _remove_stores(function, step.store.memref, _outputs(function), set(arrays))
+    places = range(len(function.args) - len(arrays), len(function.args))
+    function.attributes["liftproof.outputs"] = DenseArrayBase.from_list(i64, list(places))
     return copy
 
 
@@ -231,7 +247,7 @@ def _rest(module: ModuleOp, sizes: tuple[int, ...]) -> ModuleOp:
         _insert_before(load, found)
         load.res.replace_all_uses_with(found.res)
         Rewriter.erase_op(load)
-    _remove_stores(function, {cell}, set())
+    _remove_stores(function, cell, set(), set())
     return copy
 
 
@@ -289,21 +305,30 @@ def _outputs(function: func.FuncOp) -> set[SSAValue]:
     return {function.args[int(position)] for position in attribute.get_values()}
 
 
-def _remove_stores(function: func.FuncOp, removed: set[SSAValue], kept: set[SSAValue]) -> None:
-    """Drop all stores to some arrays, and to those that are computed from them."""
-    removed = set(removed)
+def _remove_stores(
+    function: func.FuncOp, cell: SSAValue, outputs: set[SSAValue], kept: set[SSAValue]
+) -> None:
+    """Drop all stores to a cell, to outputs, and to what is computed from them.
+
+    Outputs to which nothing but the recurrence is written may be read: they still have what they
+    had before.
+    """
+    removed = {cell} | outputs
+    stores = [op for op in function.walk() if isinstance(op, memref.StoreOp)]
+    readable = outputs - {one.memref for one in stores if not _reads(one.value, {cell})}
+    removed -= readable
     while True:
         stores = [op for op in function.walk() if isinstance(op, memref.StoreOp)]
         tainted = {
             store.memref
             for store in stores
-            if store.memref not in removed | kept and _reads(store.value, removed)
+            if store.memref not in removed | kept | readable and _reads(store.value, removed)
         }
         if not tainted:
             break
         removed |= tainted
     for store in [op for op in function.walk() if isinstance(op, memref.StoreOp)]:
-        if store.memref in removed:
+        if store.memref in removed | readable:
             Rewriter.erase_op(store)
         elif _reads(store.value, removed):
             raise Diagnostic("steps of a recurrence that depend on it in other ways")

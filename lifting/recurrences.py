@@ -10,16 +10,18 @@ from xdsl.rewriter import InsertPoint
 
 from ..dialects.recurrence import LinearOp
 from .lift import lift
+from .local_recurrence import with_local_recurrences
 from .outline_recurrence import outlined
 from .prove import LiftResult, prove_lift
 
 
 def lift_recurrence(module: ModuleOp) -> LiftResult:
-    """Lift loops with one linear recurrence in a local variable, ``h = a · h + b``, with its proof.
+    """Lift loops with one linear recurrence, ``h = a · h + b``, with its proof.
 
+    It is in a local variable, or goes from one element of an array to the next.
     Raises :class:`Diagnostic` for other programs, and where what is around it cannot be lifted.
     """
-    parts = outlined(module)
+    parts = outlined(with_local_recurrences(module))
     inputs, rest = _function(lift(parts.inputs)), _function(lift(parts.rest))
     types = [argument.type for argument in rest.args][:-1]
     block = Block(arg_types=types)
@@ -32,8 +34,9 @@ def lift_recurrence(module: ModuleOp) -> LiftResult:
         else:
             assert isinstance(old.type, TensorType)
             known[old] = builder.insert(tensor.EmptyOp([], old.type)).tensor
-    factors, summands = _copied(inputs, builder, known)
-    states = builder.insert(LinearOp(factors, summands, parts.along, parts.start)).result
+    factors, summands, *initial = _copied(inputs, builder, known)
+    start = initial[0] if parts.start is None else parts.start
+    states = builder.insert(LinearOp(factors, summands, parts.along, start)).result
     known = dict(zip(rest.args, [*block.args, states], strict=True))
     results = _copied(rest, builder, known)
     builder.insert(func.ReturnOp(*results))

@@ -5,6 +5,7 @@ What is proposed here is not trusted: ``recurrences.cut`` demands what makes it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
@@ -19,7 +20,7 @@ from .core.certificate import (
     ProofCertificate,
 )
 from .core.checker import Violation
-from .core.index import Index
+from .core.index import Index, Variable
 from .core.polyhedral import Program, Role, Statement, Unsupported
 from .engine import Analysed, Run, analyse, prove
 from .extract.from_trn import SCANNED
@@ -29,6 +30,8 @@ _ATTEMPTS = 4
 """Ways to pair the steps of both programs that are tried."""
 _VISITED = 500
 """Statements through which the inputs of a step are looked for."""
+_POINTS = 2
+"""At how many of its points each: a first step may read one for its start and its summand."""
 
 
 def prove_by_induction(
@@ -119,7 +122,7 @@ def _group(program: Program, statement: Statement) -> list[Statement]:
 
 def _steps(
     origin: Statement,
-    places: dict[str, list[tuple[int, int]]],
+    places: dict[str, list[_Place]],
     target: Analysed,
     group: Sequence[Statement],
 ) -> Iterator[list[tuple[str, tuple[Index, ...]]]]:
@@ -130,7 +133,7 @@ def _steps(
             return
         read = _inputs(target.program, target.certificate, statement)
         options = [
-            list(dict.fromkeys(at[slot] for p, slot in places[dim.name] for at in read.get(p, [])))
+            [step for step in dict.fromkeys(_counted(places[dim.name], read)) if _may_be(step, dim)]
             for dim in origin.dims
         ]
         choices.append(list(product(*options)))
@@ -138,17 +141,34 @@ def _steps(
         yield [(one.name, step) for one, step in zip(group, choice, strict=True)]
 
 
+_Place = tuple[int, int, int]
+"""Where a counter plus a constant is a subscript: the parameter, the dimension, the constant."""
+
+
+def _counted(places: Sequence[_Place], read: dict[int, list[tuple[Index, ...]]]) -> Iterator[Index]:
+    """What a counter may be where these elements of inputs are read."""
+    for position, slot, constant in places:
+        yield from (indices[slot] - constant for indices in read.get(position, []))
+
+
+def _may_be(step: Index, counter: Variable) -> bool:
+    """Whether a number is within the limits of a counter; other steps always may be."""
+    under = counter.low is not None and step.constant < counter.low
+    beyond = counter.high is not None and step.constant > counter.high
+    return bool(step.variables) or not (under or beyond)
+
+
 def _places(
     program: Program, certificate: FlowCertificate, origin: Statement
-) -> dict[str, list[tuple[int, int]]]:
-    """Where each counter is a subscript of an input: the parameter, and the dimension."""
-    found: dict[str, list[tuple[int, int]]] = {dim.name: [] for dim in origin.dims}
+) -> dict[str, list[_Place]]:
+    """Where each counter is a subscript of an input, perhaps with a constant added."""
+    found: dict[str, list[_Place]] = {dim.name: [] for dim in origin.dims}
     for position, reads in _inputs(program, certificate, origin).items():
         for indices in reads:
             for slot, index in enumerate(indices):
                 for dim in origin.dims:
-                    if index == Index.of(dim):
-                        found[dim.name].append((position, slot))
+                    if not (rest := index - Index.of(dim)).variables:
+                        found[dim.name].append((position, slot, rest.constant))
     return {name: list(dict.fromkeys(places)) for name, places in found.items()}
 
 
@@ -159,7 +179,7 @@ def _inputs(
     statements = {statement.name: statement for statement in program.readers()}
     found: dict[int, list[tuple[Index, ...]]] = {}
     waiting = [(root, {dim.name: Index.of(dim) for dim in root.dims})]
-    seen = {root.name}
+    seen = Counter([root.name] * _POINTS)
     while waiting and len(seen) < _VISITED:
         statement, values = waiting.pop(0)
         for number, read in enumerate(statement.reads):
@@ -169,8 +189,8 @@ def _inputs(
                 continue
             for source in certificate.sources.get((statement.name, number), ()):
                 writer = statements[source.writer]
-                if writer.name not in seen:
-                    seen.add(writer.name)
+                if seen[writer.name] < _POINTS:
+                    seen[writer.name] += 1
                     point = [index.replace(values) for index in source.point]
                     names = [dim.name for dim in writer.dims]
                     waiting.append((writer, dict(zip(names, point, strict=True))))

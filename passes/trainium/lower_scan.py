@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Self
@@ -92,8 +92,22 @@ class _ScanPlan(Plan):
         spans[along] = Span(0, tensor_sizes(operation.result)[along])
         self.needed[operation.result] = replace(part, spans=tuple(spans))
         row = None if part.lane is None else part.lane.dimension
-        for operand in operation.operands:
+        for operand in (operation.factors, operation.summands):
             self.need(identity(operand), row, dict(enumerate(spans)))
+        if operation.initial is not None:
+            self.need(identity(operation.initial), *_before(operation, row, enumerate(spans)))
+
+
+def _before(
+    operation: LinearOp, row: int | None, spans: Iterable[tuple[int, Span]]
+) -> tuple[int | None, dict[int, Span]]:
+    """The row and the spans of what a recurrence starts from, which lacks one dimension."""
+
+    def moved(dimension: int) -> int:
+        return dimension - (dimension > operation.dimension)
+
+    kept = {moved(number): span for number, span in spans if number != operation.dimension}
+    return None if row is None else moved(row), kept
 
 
 def sums_states(computation: Computation) -> bool:
@@ -160,7 +174,7 @@ class _ScanCode(BlockCode):
                 spans[number] = replace(spans[number], start=spans[number].start + at, size=1)
             views = [
                 self.emitter.view(self._along(operand, row, spans, along))
-                for operand in operation.operands
+                for operand in (operation.factors, operation.summands)
             ]
             target = self.emitter.view(self._cells(part, subscripts, spans, [along]))
             self.builder.insert(
@@ -169,11 +183,23 @@ class _ScanCode(BlockCode):
                     Operator.ADD,
                     views[0],
                     views[1],
-                    float(operation.start.value.data),
+                    self._initial(operation, row, spans),
                     target,
                 )
             )
         self.parts[operation.result] = part
+
+    def _initial(
+        self, operation: LinearOp, row: int | None, spans: Mapping[int, Span]
+    ) -> SSAValue | float:
+        if operation.initial is None:
+            assert operation.start is not None
+            return float(operation.start.value.data)
+        place = _before(operation, row, spans.items())
+        value = self.read(identity(operation.initial), *place, [])
+        if value is None:
+            raise PassFailedException("a recurrence that starts from unknown contents")
+        return self.emitter.view(value) if isinstance(value, Cells) else value
 
     def _along(
         self, operand: SSAValue, row: int | None, spans: Mapping[int, Span], along: int

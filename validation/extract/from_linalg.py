@@ -182,7 +182,7 @@ class TensorExtractor(Extractor):
 
     def _recurrence(self, operation: LinearOp) -> None:
         """The elements along one dimension after each other."""
-        factors, summands = (self.array(value, operation) for value in operation.operands)
+        factors, summands, *initial = (self.array(one, operation) for one in operation.operands)
         array = self._new(operation.result, operation)
         along = operation.dimension
         dims = self.counters(array.extents)
@@ -194,8 +194,12 @@ class TensorExtractor(Extractor):
         kind = array.element_type
         with self.counted(dims[along]):
             for is_first, condition in ((True, equal(now, 0)), (False, at_least(now, 1))):
-                start = constant(float(operation.start.value.data), kind)
-                old = start if is_first else self.read_element(array, before)
+                if not is_first:
+                    old = self.read_element(array, before)
+                elif operation.start is not None:
+                    old = constant(float(operation.start.value.data), kind)
+                else:
+                    old = self.read_element(initial[0], tuple(map(Index.of, others)))
                 product = term("mulf", kind, self.read_element(factors, here), old)
                 value = term("addf", kind, product, self.read_element(summands, here))
                 self.emit(

@@ -69,6 +69,30 @@ void states(const float a[R][3][9], const float b[R][3][9], const float c[3][9],
     }
 }"""
 
+NEIGHBOURS = """
+void neighbours(const float x[R][9], float y[R][9]) {
+  for (int i = 0; i < R; i++) {
+    y[i][0] = x[i][0];
+    for (int t = 1; t < 9; t++) y[i][t] = 0.5f * y[i][t - 1] + x[i][t];
+  }
+}"""
+FIRST = """
+void first(const float x[R][9], float y[R][9]) {
+  for (int i = 0; i < R; i++) {
+    float h = x[i][0];
+    y[i][0] = h;
+    for (int t = 1; t < 9; t++) {
+      h = h * 0.5f + x[i][t];
+      y[i][t] = h;
+    }
+  }
+}"""
+IN_PLACE = """
+void in_place(float x[R][9]) {
+  for (int i = 0; i < R; i++)
+    for (int t = 1; t < 9; t++) x[i][t] += x[i][t - 1];
+}"""
+
 
 def cumulative(x: np.ndarray) -> np.ndarray:
     return 0.5 * np.cumsum(x, axis=1)
@@ -76,6 +100,10 @@ def cumulative(x: np.ndarray) -> np.ndarray:
 
 def smoothed(x: np.ndarray) -> np.ndarray:
     return scanned(np.full_like(x, 0.75), 0.25 * x, 1.0)
+
+
+def halved(x: np.ndarray) -> np.ndarray:
+    return scanned(np.full_like(x, 0.5), x, 0.0)
 
 
 def selective(
@@ -102,6 +130,8 @@ def scanned(factors: np.ndarray, summands: np.ndarray, start: float) -> np.ndarr
 KERNELS: dict[str, tuple[str, Callable[..., np.ndarray], str]] = {
     "cumulative": (CUMULATIVE, cumulative, "Rx9"),
     "smoothed": (SMOOTHED, smoothed, "Rx9"),
+    "neighbours": (NEIGHBOURS, halved, "Rx9"),
+    "first": (FIRST, halved, "Rx9"),
     "selective": (SELECTIVE, selective, "Rx9 Rx9 Rx3 3x9 3x9"),
     "states": (STATE_AFTER_STATE, states, "Rx3x9 Rx3x9 3x9"),
 }
@@ -143,7 +173,6 @@ def test_scans_are_proved_and_numpys(name: str, rows: int, outputs: Outputs, pro
     ("change", "said"),
     [
         (("h = a[i][n][t] * h", "h = a[i][n][t] * h * h"), "depend on it in other ways"),
-        (("float h = 0.0f;", "float h = b[i][n][0];"), "start from a constant"),
         (
             ("h = a[i][n][t] * h + b[i][n][t];", "if (t > 1) h = a[i][n][t] * h + 1.0f;"),
             "condition",
@@ -151,11 +180,26 @@ def test_scans_are_proved_and_numpys(name: str, rows: int, outputs: Outputs, pro
     ],
 )
 def test_other_recurrences_are_refused(change: tuple[str, str], said: str) -> None:
-    """What is not linear, starts from data, or goes on under a condition."""
+    """What is not linear, or goes on under a condition."""
     text = at(STATE_AFTER_STATE, 4)
     assert change[0] in text
     with pytest.raises(Diagnostic, match=said):
         lift_recurrence(parse_c_kernel(text.replace(*change), "kernel.c"))
+
+
+def test_sums_in_place(outputs: Outputs, proof: Proof) -> None:
+    """An array of which each element is added to the next one is proved, and NumPy's sums."""
+    module = lowered(at(IN_PLACE, 4), LowerScanPass())
+    assert proof(at(IN_PLACE, 4), module).verdict == "proved"
+    x = np.random.default_rng(3).normal(size=(4, 9)).astype(np.float32)
+    np.testing.assert_allclose(outputs(module, x)[-1], np.cumsum(x, 1), rtol=1e-5, atol=1e-6)
+
+
+def test_a_start_of_other_loops_is_refused() -> None:
+    """A recurrence that starts from data needs the loops around its start to be its own."""
+    text = SELECTIVE.replace("h[n] = 0.0f", "h[n] = A[c][n]")
+    with pytest.raises(Diagnostic, match="starts from values of other loops"):
+        lift_recurrence(parse_c_kernel(at(text, 4), "kernel.c"))
 
 
 def test_a_recurrence_between_partitions_is_refused() -> None:
