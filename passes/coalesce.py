@@ -36,6 +36,12 @@ class View:
             for place, form in enumerate(self.subscripts)
         )
 
+    def flat(self) -> View:
+        """The same array, seen as one line."""
+        form = {loop: self.steps(loop) for form in self.subscripts for loop in form}
+        whole = tuple(d for group in self.groups for d in group)
+        return View((prod(self.extents),), (form,), (whole,))
+
     def uses(self, loop: int) -> bool:
         """Whether ``loop`` walks through the array."""
         return any(loop in form for form in self.subscripts)

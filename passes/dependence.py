@@ -102,7 +102,8 @@ def covers(
     variables = {iv_of(loop): loop for loop in own}
     for written, wanted in zip(write_slot, read_slot, strict=True):
         if written in variables:
-            if not _same_bound(variables.pop(written), wanted):
+            loop = variables.pop(written)
+            if not _same_bound(loop, wanted) and not _within(loop, wanted):
                 return False
         elif constant_difference(written, wanted) != 0:
             return False
@@ -123,6 +124,14 @@ def _loops_before(first: Operation, second: Operation) -> list[scf.ForOp] | None
         own.append(parent)
         op = parent
     return None
+
+
+def _within(loop: scf.ForOp, slot: SSAValue) -> bool:
+    """Whether ``slot`` is always one of those that a loop from 0 goes through."""
+    count, wanted = constant_value(loop.ub), range_of(slot)
+    if count is None or wanted.low is None or wanted.high is None:
+        return False
+    return wanted.low >= 0 and wanted.high < count
 
 
 def _same_bound(loop: scf.ForOp, slot: SSAValue) -> bool:

@@ -35,7 +35,7 @@ def _folded(contraction: Contraction, line: int, config: GemminiConfig) -> Contr
     widest = config.max_blocks * dim - (dim - 1)
     if width > widest or -(-count * width // dim) >= count * -(-width // dim):
         return None
-    weights = _view(contraction, contraction.b)
+    weights = view_of_factor(contraction, contraction.b)
     a = _folded_factor(contraction, line, dim)
     if a is None or weights.steps(line) != width * weights.steps(terms):
         return None
@@ -56,27 +56,28 @@ def _folded(contraction: Contraction, line: int, config: GemminiConfig) -> Contr
 
 def _folded_factor(contraction: Contraction, line: int, dim: int) -> Factor | None:
     """The image seen as one line; None if lines of windows lie otherwise, or are too close."""
-    a, image = contraction.a, _view(contraction, contraction.a)
+    a, image = contraction.a, view_of_factor(contraction, contraction.a)
     width, rows = contraction.sizes[contraction.k], contraction.sizes[contraction.i]
     if a.transposed or a.border or a.fold is not None or contraction.diagonal:
         return None
     # A load with a single row could not be cut in two, and what lies ahead of a line must be there.
     if rows % tile_step(rows, dim) == 1 or rows == 1 or image.steps(line) < width:
         return None
-    whole = tuple(d for group in image.groups for d in group)
-    loops = {loop for form in image.subscripts for loop in form}
-    flat = {loop: image.steps(loop) for loop in loops - {line, contraction.k}}
+    flat = image.flat()
+    (form,) = flat.subscripts
+    form = {loop: step for loop, step in form.items() if loop not in (line, contraction.k)}
     return replace(
         a,
-        groups=(whole,),
-        subscripts=(flat,),
+        groups=flat.groups,
+        subscripts=(form,),
         row_dimension=0,
         row_step=image.steps(contraction.i),
         terms=Terms(width, image.steps(line)),
     )
 
 
-def _view(contraction: Contraction, factor: Factor) -> View:
+def view_of_factor(contraction: Contraction, factor: Factor) -> View:
+    """How an input is read."""
     block = contraction.generic.parent
     assert block is not None
     type = block.args[factor.array].type

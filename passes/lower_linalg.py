@@ -35,6 +35,7 @@ from .kernel import TARGET, kernel_of, named_config, refusal, set_loop_name
 from .loop_transforms import tidy
 from .nests import insert_loop
 from .post_op import PostOp, recognise_post_op
+from .side_by_side import rows_side_by_side
 from .tile_roles import tile_step
 
 
@@ -65,6 +66,8 @@ class LowerLinalgPass(ModulePass):
             contraction = fold_rows(contraction, config.dim)
         if self.fold_terms:
             contraction = fold_terms(contraction, config)
+        if not self.separate:
+            contraction = rows_side_by_side(contraction, config)
         post = post_op_of(contraction, config)
         require_types(contraction, config)
         lowered = _Lowering(function, contraction, post, config).build()

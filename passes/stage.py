@@ -16,7 +16,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.tile import LoadOp, MatmulOp, StoreOp
 from .dependence import require_private
-from .index_math import constant_value, depends_on
+from .index_math import constant_value, depends_on, slope
 from .kernel import (
     OPERANDS,
     Move,
@@ -156,7 +156,10 @@ class _Staging:
         ]
 
     def _needed(self, common: Sequence[scf.ForOp]) -> list[scf.ForOp]:
-        """The common loops that tell tiles apart: if it can be, those of rows before columns."""
+        """The common loops that tell tiles apart.
+
+        If it can be, those of rows come before those of columns, and of these the long steps first.
+        """
         values: list[SSAValue] = []
         columns: list[SSAValue] = []
         for move in self.moves:
@@ -174,6 +177,7 @@ class _Staging:
         by_column = [
             loop for loop in needed if any(depends_on(column, iv_of(loop)) for column in columns)
         ]
+        by_column.sort(key=lambda loop: -max(slope(x, iv_of(loop)) or 0 for x in columns))
         order = [loop for loop in needed if loop not in by_column] + by_column
         return order if _bounds_come_first(order) else needed
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from xdsl.context import Context
-from xdsl.dialects import arith, scf
+from xdsl.dialects import arith, memref, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
-from ..dialects.tile import LoadOp, StoreOp
+from ..dialects.tile import LoadOp, MatmulOp, StoreOp, ZeroOp
 from ..hw.gemmini.config import GemminiConfig
 from .index_math import IndexBuilder, constant_value, depends_on, slope
-from .kernel import accesses, config_of, iv_of, refusal, schedulable_kernel
+from .kernel import (
+    Move,
+    accesses,
+    buffer_type,
+    config_of,
+    iv_of,
+    refusal,
+    schedulable_kernel,
+    users,
+)
 from .loop_transforms import index_builder, tidy
 from .lower_tiles import array_type, element_bytes
+from .nests import erase, perfectly_nested, redirect, resized, trip_count, with_slot
 from .schedule_space import applicable
 
 
@@ -39,6 +50,8 @@ class WidenMovesPass(ModulePass):
         function = schedulable_kernel(op)
         config = config_of(function)
         index = index_builder(function)
+        for buffer in [op for op in function.walk() if isinstance(op, memref.AllocOp)]:
+            _join_slots(index, buffer, config)
         widened = [
             _widen(index, move, config, self.blocks)
             for move in list(accesses(function))
@@ -51,6 +64,58 @@ class WidenMovesPass(ModulePass):
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
         return applicable(ctx, module_op, [cls(), cls(2)])
+
+
+def _join_slots(index: IndexBuilder, buffer: memref.AllocOp, config: GemminiConfig) -> None:
+    """Let the last two slot dimensions of a buffer be one, where moves go through both as one.
+
+    Tiles of neighbouring rows of an array lie side by side where a row is a few tiles wide.
+    """
+    *_, outer, inner = (1, 1, *buffer_type(buffer).get_shape()[:-2])
+    moves = [op for op in users(buffer) if not isinstance(op, MatmulOp)]
+    if outer < 2 or inner < 2 or not all(_goes_on(op, outer, inner, config) for op in moves):
+        return
+    new = resized(buffer, [*buffer_type(buffer).get_shape()[:-4], outer * inner])
+
+    def joined(slot: Sequence[SSAValue]) -> list[SSAValue]:
+        return [*slot[:-2], index.add(index.mul(slot[-2], inner), slot[-1])]
+
+    for op in users(buffer):
+        index.at(InsertPoint.before(op))
+        if isinstance(op, MatmulOp):
+            redirect(op, buffer.memref, new.memref, joined)
+            continue
+        loop = op.parent_op()
+        assert isinstance(loop, scf.ForOp)
+        around = loop.parent_op()
+        assert isinstance(around, scf.ForOp)
+        # The inner loop goes on where the outer one would begin anew.
+        loop.operands[1] = index.constant(outer * inner)
+        around.operands[1] = index.constant(1)
+        index.insert(with_slot(op, new.memref, [*op.slot[:-2], iv_of(loop)], lambda value: value))
+        erase(op)
+    erase(buffer)
+
+
+def _goes_on(op: Move, outer: int, inner: int, config: GemminiConfig) -> bool:
+    """Whether ``op`` stands in a loop over ``inner`` tiles, which that of ``outer`` continues."""
+    loop = op.parent_op()
+    around = loop.parent_op() if loop is not None else None
+    if isinstance(op, ZeroOp) or constant_value(op.cols) != config.dim:
+        return False
+    if not isinstance(loop, scf.ForOp) or not isinstance(around, scf.ForOp):
+        return False
+    if perfectly_nested(around) is not loop:
+        return False
+    values = (*op.indices[:-1], op.rows, *op.slot[:-2])
+    return (
+        inner < carried_blocks(op, config)
+        and (trip_count(around), trip_count(loop)) == (outer, inner)
+        and (op.slot[-2], op.slot[-1]) == (iv_of(around), iv_of(loop))
+        and slope(op.indices[-1], iv_of(loop)) == config.dim
+        and slope(op.indices[-1], iv_of(around)) == inner * config.dim
+        and not any(depends_on(x, iv_of(each)) for x in values for each in (around, loop))
+    )
 
 
 def _widen(index: IndexBuilder, move: LoadOp | StoreOp, config: GemminiConfig, limit: int) -> bool:

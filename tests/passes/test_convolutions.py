@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from liftproof.dialects.gemmini import MvinZerosOp
+from liftproof.dialects.gemmini import MvinZerosOp, MvoutOp
+from liftproof.dialects.tile import LoadOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
+from liftproof.passes.index_math import constant_value, range_of
 from liftproof.passes.kernel import kernel_of, named_loop, named_loops
 from liftproof.passes.nests import trip_count
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
@@ -341,6 +343,25 @@ def test_other_windows_stay_as_they_are(apply: Apply, kernel: Convolution) -> No
     """Where folding saves nothing, or a load would have to begin outside, it changes nothing."""
     text = kernel.text()
     assert str(apply(text, FOLD)) == str(apply(text, "gemmini-lower-linalg"))
+
+
+NARROW = [
+    Convolution(height=8, width=16, inputs=32, kernel=1),
+    Convolution(height=1, width=64, inputs=16, kernel=3, relu=True),
+]
+
+
+@pytest.mark.parametrize("kernel", NARROW, ids=str)
+def test_narrow_rows_lie_side_by_side(apply: Apply, kernel: Convolution) -> None:
+    """Stores of an output of 16 columns carry four rows, and compute what they shall."""
+    text = kernel.text()
+    tiles = apply(text, "gemmini-lower-linalg")
+    expected = kernel.expected(kernel.arrays())
+    assert np.array_equal(execute(tiles, kernel.arrays(), load_config())[-1], expected)
+    program = apply(text, first_pipelines(text)[0])
+    widths = [constant_value(op.cols) for op in program.walk() if isinstance(op, MvoutOp)]
+    assert set(widths) == {64}
+    assert validate_unrolled(apply(text), program, load_config()).verdict == "proved"
 
 
 WINDOW_C = """#include <stdint.h>

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from xdsl.dialects import memref
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Operation, SSAValue
 
@@ -24,11 +25,18 @@ class TileExecutor(LoopExecutor):
         super().__init__(strict=strict)
         self._masks: dict[int, tuple[NDArray[Any], NDArray[np.bool_]]] = {}
         self.handlers |= {
+            memref.CollapseShapeOp: self._collapse,
             LoadOp: self._tile_load,
             ZeroOp: self._tile_zero,
             MatmulOp: self._tile_matmul,
             StoreOp: self._tile_store,
         }
+
+    def _collapse(self, operation: memref.CollapseShapeOp) -> None:
+        """See an array with fewer dimensions, as the same elements in memory."""
+        assert isinstance(operation.result.type, MemRefType)
+        array = self.array(operation.operands[0], operation)
+        self.arrays[operation.result] = array.reshape(operation.result.type.get_shape())
 
     def _numbers(self, values: Sequence[SSAValue]) -> list[int]:
         return [self.number(value) for value in values]
@@ -66,28 +74,20 @@ class TileExecutor(LoopExecutor):
     def _pieces(self, buffer: NDArray[Any], cols: int) -> range:
         return range(0, cols, buffer.shape[-1])
 
-    def _window(
-        self,
-        array: NDArray[Any],
-        indices: list[int],
-        rows: int,
-        cols: int,
-        operation: LoadOp | StoreOp,
-    ) -> NDArray[Any]:
-        """The ``rows`` × ``cols`` elements of a DRAM array that a move begins at ``indices``."""
+    def _elements(
+        self, indices: list[int], rows: int, cols: int, operation: LoadOp | StoreOp
+    ) -> list[NDArray[np.intp]]:
+        """The subscripts of ``rows`` × ``cols`` elements of an array, from ``indices`` on."""
         dimension, step = operation.rows_along
-        if len(indices) == 1:
-            array, indices = array.reshape(1, -1), [0, *indices]
-        last = [*indices]
-        last[dimension] += (rows - 1) * step
-        last[-1] += cols - 1
-        pairs = zip(indices, last, array.shape, strict=True)
-        if not all(low >= 0 and high < extent for low, high, extent in pairs):
-            raise ExecutionFault(f"tile out of bounds in `{operation}`")
-        place: list[int | slice] = [*indices]
-        place[dimension] = slice(indices[dimension], last[dimension] + 1, step)
-        place[-1] = slice(indices[-1], last[-1] + 1)
-        return array[tuple(place)]
+        row, col = np.arange(rows)[:, None], np.arange(cols)
+        if isinstance(operation, LoadOp) and (terms := operation.terms) is not None:
+            assert operation.term is not None
+            line, col = np.divmod(col + self.number(operation.term), terms.width)
+            col = col + line * terms.step
+        places = [np.full((rows, cols), index) for index in indices]
+        places[dimension] += row * step
+        places[-1] += col
+        return places
 
     def _check_rows(self, buffer: NDArray[Any], rows: int, operation: Operation) -> None:
         if rows > buffer.shape[-2]:
@@ -135,20 +135,11 @@ class TileExecutor(LoopExecutor):
     def _loaded(self, indices: list[int], rows: int, cols: int, operation: LoadOp) -> NDArray[Any]:
         """The elements of the array that a move takes from ``indices`` on; zeros for a border."""
         source = self.array(operation.source, operation)
-        dimension, step = operation.rows_along
-        col = np.arange(cols)
-        if (terms := operation.terms) is not None and operation.term is not None:
-            line, col = np.divmod(col + self.number(operation.term), terms.width)
-            col = col + line * terms.step
-        at = [np.full((rows, cols), index) for index in indices]
-        at[dimension] += np.arange(rows)[:, None] * step
-        at[-1] += col
-        inside = np.ones((rows, cols), np.bool_)
-        for place, extent in zip(at, source.shape, strict=True):
-            inside &= (place >= 0) & (place < extent)
+        places = self._elements(indices, rows, cols, operation)
+        inside = _inside(places, source)
         if operation.border is None and not inside.all():
             raise ExecutionFault(f"tile out of bounds in `{operation}`")
-        return np.where(inside, source[tuple(np.where(inside, place, 0) for place in at)], 0)
+        return np.where(inside, source[tuple(np.where(inside, place, 0) for place in places)], 0)
 
     def _tile_zero(self, operation: ZeroOp) -> None:
         rows, cols = self._numbers([operation.rows, operation.cols])
@@ -216,14 +207,25 @@ class TileExecutor(LoopExecutor):
         self._check_rows(buffer, rows, operation)
         indices = self._numbers(operation.indices)
         target = self.array(operation.target, operation)
-        window = self._window(target, indices, rows, cols, operation)
+        places = self._elements(indices, rows, cols, operation)
+        if not _inside(places, target).all():
+            raise ExecutionFault(f"tile out of bounds in `{operation}`")
         slot = self._numbers(operation.slot)
         for column in self._pieces(buffer, cols):
             width = min(buffer.shape[-1], cols - column)
             tile = self._tile(buffer, slot, column, operation)[:rows, :width]
             written = self._written(buffer, slot, column, operation)
             self._require_written(written[:rows, :width], operation)
-            window[:, column : column + width] = _stored(operation, tile)
+            part = tuple(place[:, column : column + width] for place in places)
+            target[part] = _stored(operation, tile)
+
+
+def _inside(places: list[NDArray[np.intp]], array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of the places are elements of the array."""
+    inside = np.ones(places[0].shape, np.bool_)
+    for place, extent in zip(places, array.shape, strict=True):
+        inside &= (place >= 0) & (place < extent)
+    return inside
 
 
 def _stored(operation: StoreOp, tile: NDArray[Any]) -> NDArray[Any]:
