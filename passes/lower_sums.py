@@ -12,7 +12,7 @@ from xdsl.dialects import arith, func
 from xdsl.dialects.builtin import MemRefType, ModuleOp, i32
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.dialects.linalg.ops import GenericOp
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
@@ -78,10 +78,11 @@ def groups_for(
 def is_sum(function: func.FuncOp) -> bool:
     """Whether the kernel is one operation without reductions on its parameters."""
     try:
-        generic = returned_tensor(function).owner
+        value = returned_tensor(function)
     except PassFailedException:
         return False
-    return (
+    generic = value.owner
+    return isinstance(value, BlockArgument) or (
         isinstance(generic, GenericOp)
         and IteratorType.REDUCTION not in iterators_of(generic)
         and all(isinstance(value, BlockArgument) for value in generic.inputs)
@@ -90,24 +91,38 @@ def is_sum(function: func.FuncOp) -> bool:
 
 def read_sum(function: func.FuncOp, config: GemminiConfig) -> ElementSum:
     """The sum that ``function`` computes; refuses other functions."""
-    generic = returned_tensor(function).owner
-    if not is_sum(function) or not isinstance(generic, GenericOp):
+    if not is_sum(function):
         raise refusal(function, "is no element-wise operation on its parameters")
     if not config.is_integer:
-        raise refusal(generic, "sums of arrays are supported for integer machines only")
-    rank = len(generic.iterator_types)
-    if any(map.results != map.identity(rank).results for map in maps_of(generic)):
+        raise refusal(function, "sums of arrays are supported for integer machines only")
+    result = returned_tensor(function)
+    generic = result.owner
+    if isinstance(generic, GenericOp) and not keeps_places(generic):
         raise refusal(generic, "must read and write each array element by element")
     out = output_position(function)
-    arrays = [value.index for value in generic.inputs if isinstance(value, BlockArgument)]
+    inputs = generic.inputs if isinstance(generic, GenericOp) else [result]
+    arrays = [value.index for value in inputs if isinstance(value, BlockArgument)]
     if out in arrays:
-        raise refusal(generic, "overwrites an array that it reads")
+        raise refusal(function, "overwrites an array that it reads")
     for position in (out, *arrays):
         type = memref_of(function.args[position].type, function)
         wanted = (machine_type(config.input_type), machine_type(config.accumulator_type))
         if not isinstance(type, MemRefType) or type.element_type not in wanted:
-            raise refusal(generic, f"adds {type}; loads extend {wanted[0]}, or keep {wanted[1]}")
-    return ElementSum(tuple(arrays), out, post_of_sum(generic, config))
+            raise refusal(function, f"adds {type}; loads extend {wanted[0]}, or keep {wanted[1]}")
+    if isinstance(generic, GenericOp):
+        return ElementSum(tuple(arrays), out, post_of_sum(generic, config))
+    return ElementSum(tuple(arrays), out, copy_of(result.type.get_element_type()))  # pyright: ignore
+
+
+def keeps_places(generic: GenericOp) -> bool:
+    """Whether all arrays are read and written at the same subscripts, the loops."""
+    rank = len(generic.iterator_types)
+    return all(map.results == map.identity(rank).results for map in maps_of(generic))
+
+
+def copy_of(element: Attribute) -> PostOp:
+    """The store of an element as it was loaded."""
+    return PostOp(scale=None if element == i32 else 1.0)
 
 
 def post_of_sum(generic: GenericOp, config: GemminiConfig) -> PostOp:
@@ -118,6 +133,8 @@ def post_of_sum(generic: GenericOp, config: GemminiConfig) -> PostOp:
     sums = [op.results[0] for op in block.ops if isinstance(op, arith.AddiOp | arith.ExtSIOp)]
     total = next((x for x in [*sums, *inputs] if _added(x) == Counter(inputs)), None)
     last = block.last_op
+    if last is not None and last.operands[0] in inputs:
+        return copy_of(last.operands[0].type)
     if total is None or total.type != i32 or last is None:
         raise refusal(generic, "is no sum in which each array is added once, in 32 bits")
     if last.operands[0] is total:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Self
 
@@ -43,8 +43,9 @@ class LowerWindowSumsPass(ModulePass):
     """Lower sums of elements, and what the store unit does to them, to moves alone.
 
     Needs tensor IR: the sum over a window of one parameter (average pooling, the sum of all
-    pixels), whose last dimension is the output's, with an element-wise operation behind it; or an
-    element-wise sum of parameters. The first element is loaded to the accumulator, the others are
+    pixels), with an element-wise operation behind it; or a sum of parameters, in which each may be
+    transposed or repeated. Where the last dimension of an array is not the output's, a move takes
+    16 elements of one column. The first element is loaded to the accumulator, the others are
     added to it by their loads, and stores apply ReLU, scale and saturation. Arrays keep their
     dimensions. ``groups`` loads make a block; two blocks take turns. Guarantees the same function
     for any sizes.
@@ -83,15 +84,13 @@ def read_window_sum(function: func.FuncOp, config: GemminiConfig) -> WindowSum:
     """The sum that ``function`` computes; refuses other functions."""
     if not config.is_integer:
         raise refusal(function, "sums of arrays are supported for integer machines only")
-    if is_sum(function):
-        generic = returned_tensor(function).owner
-        assert isinstance(generic, GenericOp)
+    generic = returned_tensor(function).owner
+    if is_sum(function) and isinstance(generic, GenericOp):
         what = _facts(function, generic, post_of_sum(generic, config))
     else:
         generic, post = _reduction(function)
         _require_plain_sum(generic)
         what = _facts(function, generic, _post_of_window(generic, post, config))
-    _require_columns(what, generic)
     _require_types(generic, config)
     return what
 
@@ -129,7 +128,9 @@ def _facts(function: func.FuncOp, generic: GenericOp, post: PostOp) -> WindowSum
         raise refusal(generic, "overwrites an array that it reads")
     window = tuple(n for n in range(len(kinds)) if n not in parallel)
     sizes = tuple(generic.get_static_loop_ranges())
-    return WindowSum(sizes, parallel, window, addends, out, post)
+    written = tuple({loop: 1} for loop in parallel)
+    what = WindowSum(sizes, parallel, window, addends, out, written, post)
+    return what if _has_columns(what) else _in_single_columns(what)
 
 
 def _addend(value: SSAValue, subscripts: Sequence[Form], generic: GenericOp) -> Addend:
@@ -165,17 +166,33 @@ def _post_of_window(generic: GenericOp, post: GenericOp | None, config: GemminiC
     return recognise_post_op(post, terms * largest if narrow else 1 << 31)
 
 
-def _require_columns(what: WindowSum, generic: GenericOp) -> None:
-    """Elements side by side in the output must be so in all arrays, and rows a step apart."""
+def _has_columns(what: WindowSum) -> bool:
+    """Whether elements side by side in the output are so in all arrays, and rows a step apart."""
     column = what.target[-1]
-    for addend in what.addends:
-        *others, last = addend.subscripts
-        if last.get(column) != 1 or any(column in form for form in others):
-            raise refusal(
-                generic,
-                "the last dimension of the output must be that of each array: a load adds elements"
-                " side by side to elements side by side",
-            )
+    return all(
+        each.subscripts[-1].get(column) == 1
+        and not any(column in form for form in each.subscripts[:-1])
+        for each in what.addends
+    )
+
+
+def _in_single_columns(what: WindowSum) -> WindowSum:
+    """The sum with a loop of one iteration for columns: tiles are one element wide.
+
+    So a move has the elements of a transposed or repeated array below one another.
+    """
+    column = len(what.sizes)
+
+    def wider(forms: tuple[Form, ...]) -> tuple[Form, ...]:
+        return (*forms[:-1], {**forms[-1], column: 1})
+
+    return replace(
+        what,
+        sizes=(*what.sizes, 1),
+        target=(*what.target, column),
+        addends=tuple(replace(x, subscripts=wider(x.subscripts)) for x in what.addends),
+        written=wider(what.written),
+    )
 
 
 def _require_types(generic: GenericOp, config: GemminiConfig) -> None:

@@ -14,6 +14,7 @@ from math import prod
 from xdsl.context import Context
 from xdsl.dialects import func, get_all_dialects
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
@@ -22,6 +23,7 @@ from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE, LoadOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
 from .block_sizes import block_sizes, misaligned_operands
+from .contraction import returned_tensor
 from .double_buffer import DoubleBufferPass
 from .interchange import InterchangePass
 from .interleave import InterleavePass
@@ -40,7 +42,7 @@ from .lower_hardware_loops import (
     read_product,
 )
 from .lower_linalg import LowerLinalgPass
-from .lower_sums import GROUPS, LowerSumsPass, is_sum
+from .lower_sums import GROUPS, LowerSumsPass, is_sum, keeps_places
 from .lower_window_sums import LowerWindowSumsPass, is_window_sum
 from .nests import loops_it_needs, trip_count
 from .overwrite_first import OverwriteFirstPass
@@ -105,11 +107,12 @@ def untuned_pipeline(
 
 def _sum_pipelines(function: func.FuncOp, config: str, separate: bool) -> list[str]:
     """Schedules for a sum without products, best guess first; none for other kernels."""
-    lowering = LowerWindowSumsPass if separate else LowerSumsPass
-    if not is_sum(function):
-        lowering = LowerWindowSumsPass
-        if not is_window_sum(function):
-            return []
+    if not is_sum(function) and not is_window_sum(function):
+        return []
+    generic = returned_tensor(function).owner
+    has_places = not isinstance(generic, GenericOp) or keeps_places(generic)
+    is_flat = is_sum(function) and has_places and not separate
+    lowering = LowerSumsPass if is_flat else LowerWindowSumsPass
     return [f"{_spec(lowering(config, groups))},{CLEAN_UP}" for groups in (*GROUPS, 1)]
 
 

@@ -24,7 +24,7 @@ from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from ..dialects.gemmini import FenceOp
-from .contraction import OUTPUTS
+from .contraction import OUTPUTS, maps_of
 from .kernel import kernel_of, refusal
 from .pooling.read import pooling_of, takes_maximum
 from .split_narrowed import split_narrowed_sums
@@ -157,7 +157,10 @@ def _stored(function: func.FuncOp, returned: set[SSAValue]) -> set[SSAValue]:
     """
     reductions = [op for op in function.body.block.ops if _is_contraction(op)]
     maxima = [op for op in reductions if takes_maximum(op)]
-    factors = {v for op in reductions if op not in maxima for v in _factors(op)}
+    products = [op for op in reductions if op not in maxima]
+    factors = {v for op in products for v in _factors(op)} | {
+        op.outputs[0] for op in products if _starts_rows(op.outputs[0].owner)
+    }
     together: set[Operation] = set()
     for maximum in maxima:
         value, arrays = maximum.results[0], returned | factors
@@ -166,6 +169,14 @@ def _stored(function: func.FuncOp, returned: set[SSAValue]) -> set[SSAValue]:
     factors |= {v for op in maxima if op not in together for v in _factors(op)}
     others = (op for op in function.body.block.ops if op not in together)
     return factors | {v for op in others for v in _narrowed(op)}
+
+
+def _starts_rows(start: Operation | Block) -> bool:
+    """Whether sums start from numbers that repeat in each row: no load brings them there."""
+    if not isinstance(start, GenericOp) or len(start.inputs) != 1 or _is_contraction(start):
+        return False
+    source, target = maps_of(start)
+    return target.results[-1] not in source.results
 
 
 def _is_pooling(function: func.FuncOp, value: SSAValue, arrays: set[SSAValue]) -> bool:

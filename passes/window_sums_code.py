@@ -42,15 +42,17 @@ class Addend:
 
 @dataclass(frozen=True)
 class WindowSum:
-    """``out[target] = post(Σ over window and addends of array[subscripts])``."""
+    """``out[written] = post(Σ over window and addends of array[subscripts])``."""
 
     sizes: tuple[int, ...]
     """Iterations of each loop."""
     target: tuple[int, ...]
-    """The loops that are the subscripts of the output."""
+    """The loops over elements of the output; the last one runs along columns of tiles."""
     window: tuple[int, ...]
     addends: tuple[Addend, ...]
     out: int
+    written: tuple[Form, ...]
+    """The subscripts of the output."""
     post: PostOp
 
 
@@ -70,8 +72,9 @@ class WindowSumsCode:
         """Columns of a tile, which takes as many rows of the accumulator."""
         self.half = config.acc_rows // 2
         self.groups = max(1, min(groups, self.half // self.columns))
-        self.apart = config.loads_in_flight
-        """Loads after which one has ended that came before them."""
+        adds = len(what.addends) > 1 or bool(what.window)
+        self.apart = config.loads_in_flight if adds else 1
+        """Loads after which one has ended that came before them, if both go to the same rows."""
         *self.outer, self.column = what.target
         pieces = what.sizes[self.column] // self.columns
         has_more = self.outer and what.sizes[self.outer[-1]] > max(1, pieces)
@@ -170,8 +173,7 @@ class WindowSumsCode:
         return [need, *self._tiles(block, self.columns, load)]
 
     def _stores(self, block: _Block) -> list[Item]:
-        post, out = self.what.post, self.what.out
-        forms: list[Form] = [{loop: 1} for loop in self.what.target]
+        post, out, forms = self.what.post, self.what.out, self.what.written
         stride = self._row_bytes(self.arrays[out], forms)
 
         def store(tile: _Tile) -> Item:

@@ -31,7 +31,7 @@ REST
         (
             ("const float g[5], int8_t c[3][5]", "", "c[i][j] = rintf(s * g[j] * 1e-9f);", ""),
             9,
-            "belongs into the weights",
+            "scales of channels",
         ),
         (
             (
