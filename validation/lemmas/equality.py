@@ -42,6 +42,8 @@ def equal_for_all(left: Term, right: Term, ranges: Mapping[Term, Range]) -> Lemm
     left, right = form.of(left), form.of(right)
     if left is right:
         return LemmaResult(Answer.UNSAT)
+    # Solvers may decide one order of the two only, so it does not depend on who asks.
+    left, right = sorted((left, right), key=lambda side: (-len(_subterms(side)), repr(side)))
     # A log of queries is complete only if no lemma comes from the cache.
     decide = _decide.__wrapped__ if is_logging() else _decide
     return decide(left, right, tuple(sorted(known.items(), key=lambda item: repr(item[0]))))
