@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.fuzz import parse_module
+from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import validate
 from xdsl.dialects.builtin import ModuleOp
 
@@ -125,9 +126,10 @@ def test_padding_counts_as_zero(start: int) -> None:
 def test_padding_with_zeros_is_not_padding_with_the_lowest_number() -> None:
     """Without ReLU a window of negative numbers at the border tells them apart."""
     pool = Pool(5, 3, 2, 1)
-    result = validate(pool.kernel(GUARDED), pool.instructions())
-    assert result.verdict == "refuted"
-    assert result.counterexample is not None
+    for decide in (validate, validate_unrolled):
+        result = decide(pool.kernel(GUARDED), pool.instructions())
+        assert result.verdict == "refuted"
+        assert result.counterexample is not None
 
 
 def test_the_maximum_is_formed_of_what_the_store_makes_of_each_element() -> None:
@@ -149,9 +151,10 @@ def test_every_wrong_field_is_refuted(field: str) -> None:
     pool = Pool(7, 2, 2)
     change = -2 if field == "out_rows" else 1
     wrong = pool.instructions("spad", "", **{field: pool.fields()[field] + change})
-    result = validate(pool.kernel(MAXIMUM), wrong)
-    assert result.verdict == "refuted"
-    assert result.counterexample is not None
+    for decide in (validate, validate_unrolled):
+        result = decide(pool.kernel(MAXIMUM), wrong)
+        assert result.verdict == "refuted"
+        assert result.counterexample is not None
 
 
 def test_a_missing_row_of_the_image_is_refuted() -> None:
@@ -270,4 +273,7 @@ def test_products_pooled_otherwise_are_refuted() -> None:
 
 
 def _verdict(source: ModuleOp, target: ModuleOp) -> str:
-    return validate(source, target).verdict
+    """The verdict for loops; executing all instructions proves the same programs, and no others."""
+    verdict = validate(source, target).verdict
+    assert (validate_unrolled(source, target).verdict == "proved") == (verdict == "proved")
+    return verdict

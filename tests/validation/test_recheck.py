@@ -234,8 +234,8 @@ def test_certificate_without_pairings_is_rejected(kernel) -> None:
         "[]",
         "{}",
         "[" * 100_000,
-        '{"format": "liftproof-certificate", "version": 3}',
-        '{"format": "liftproof-certificate", "version": 3, "source": [], "target": 3, "sums": []}',
+        '{"format": "liftproof-certificate", "version": 4}',
+        '{"format": "liftproof-certificate", "version": 4, "source": [], "target": 3, "sums": []}',
     ],
     ids=["empty", "list", "object", "deep", "version", "shape"],
 )
@@ -245,7 +245,7 @@ def test_other_texts_are_no_certificates(text: str) -> None:
         read_certificate(text)
 
 
-def text_with(condition: Any, version: int = 3) -> str:
+def text_with(condition: Any, version: int = 4) -> str:
     """A certificate that claims one source, under a condition."""
     source = {"writer": "S", "condition": condition, "point": [], "accumulated": True}
     claims = {"source": [{"read": ["S", 0], "sources": [source]}], "target": [], "sums": []}

@@ -92,13 +92,13 @@ Row = tuple[int, ...]
 
 @dataclass(frozen=True)
 class TermClaim:
-    """Terms of an output element: one for each point where all rows hold.
+    """Terms of a value: one for each point where all rows hold.
 
-    Rows are over the output's subscripts and the counters of the adding statement.
+    Rows are over the variables of the value's claim and the counters of the adding statement.
     """
 
     statement: str
-    """The adding statement; empty if the term is what the element reads itself."""
+    """The adding statement; empty if the term is what the value reads itself."""
     shape: str
     """The term as ``totals.structure`` writes it; its slots are elements of input arrays."""
     equalities: tuple[Row, ...]
@@ -112,19 +112,53 @@ class TermClaim:
 
 
 SlotClaims = tuple[TermClaim, ...]
-"""All terms of one slot of an output's value."""
+"""All terms of one slot of a value."""
+
+
+@dataclass(frozen=True)
+class ValueClaim:
+    """Values that a limit is formed of, or the value of an output element itself.
+
+    There is one at each point where all rows hold. Rows are over the ``counters`` and the output's
+    subscripts, in this order; those of ``slots`` go on with the counters of adding statements.
+    """
+
+    statement: str
+    """The statement whose values the limit combines; empty for the element itself."""
+    shape: str
+    """The value as ``totals.structure`` writes it."""
+    counters: tuple[int, ...]
+    """The dimensions of the statement that rows are over."""
+    point: tuple[Row, ...]
+    """All dimensions of the statement."""
+    equalities: tuple[Row, ...]
+    inequalities: tuple[Row, ...]
+    box: tuple[tuple[int, int], ...]
+    """Least and greatest value of each of the ``counters``."""
+    slots: tuple[SlotClaims, ...]
+
+
+@dataclass(frozen=True)
+class KindClaim:
+    """The output elements whose subscripts meet all rows have values of one shape."""
+
+    shape: str
+    equalities: tuple[Row, ...]
+    inequalities: tuple[Row, ...]
+    values: tuple[ValueClaim, ...]
+    """The value itself or, if it is a maximum, the values that it is the greatest of."""
 
 
 @dataclass(frozen=True)
 class SizeCertificate:
     """What the oracle contributed to a proof at a program's sizes (``trace``).
 
-    ``outputs`` says of each output parameter what the slots of its value are sums of. The target
-    needs no claims: its instructions are executed.
+    ``outputs`` says of each output parameter which kinds of elements it has, and what the slots of
+    their values are sums of. The target needs no claims: its instructions are executed.
     """
 
     source: FlowCertificate
-    outputs: dict[int, tuple[SlotClaims, ...]]
+    outputs: dict[int, tuple[KindClaim, ...]]
 
 
 @dataclass(frozen=True)

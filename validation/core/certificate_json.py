@@ -18,6 +18,7 @@ from .certificate import (
     ChainCertificate,
     FlowCertificate,
     InductionCertificate,
+    KindClaim,
     Pairing,
     ProofCertificate,
     Row,
@@ -26,6 +27,7 @@ from .certificate import (
     SumCertificate,
     SumQuestion,
     TermClaim,
+    ValueClaim,
 )
 from .condition import Comparison, Condition, Connective
 from .index import Atom, Extremum, FloorDivision, Index, Variable
@@ -36,7 +38,7 @@ FORMATS: dict[str, type[Certificate]] = {
     "liftproof-certificate-by-induction": InductionCertificate,
     "liftproof-certificate-of-chain": ChainCertificate,
 }
-VERSION = 3
+VERSION = 4
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -95,8 +97,8 @@ def _claims(certificate: Certificate) -> dict[str, Any]:
 
 def _at_size(certificate: SizeCertificate) -> dict[str, Any]:
     outputs = [
-        {"output": position, "slots": [[asdict(claim) for claim in slot] for slot in slots]}
-        for position, slots in certificate.outputs.items()
+        {"output": position, "kinds": [asdict(kind) for kind in kinds]}
+        for position, kinds in certificate.outputs.items()
     ]
     return {"source": _flow(certificate.source), "outputs": outputs}
 
@@ -176,7 +178,7 @@ def _read_proof(document: Any) -> ProofCertificate:
 
 def _read_at_size(document: Any) -> SizeCertificate:
     outputs = {
-        int(entry["output"]): tuple(tuple(map(_read_claim, slot)) for slot in entry["slots"])
+        int(entry["output"]): tuple(map(_read_kind, entry["kinds"]))
         for entry in document["outputs"]
     }
     return SizeCertificate(_read_flow(document["source"]), outputs)
@@ -199,15 +201,41 @@ _READERS: dict[type[Certificate], Callable[[Any], Certificate]] = {
 }
 
 
-def _read_claim(entry: Any) -> TermClaim:
+def _read_kind(entry: Any) -> KindClaim:
+    return KindClaim(
+        str(entry["shape"]),
+        _read_rows(entry["equalities"]),
+        _read_rows(entry["inequalities"]),
+        tuple(map(_read_value, entry["values"])),
+    )
+
+
+def _read_value(entry: Any) -> ValueClaim:
+    return ValueClaim(
+        str(entry["statement"]),
+        str(entry["shape"]),
+        tuple(int(counter) for counter in entry["counters"]),
+        _read_rows(entry["point"]),
+        _read_rows(entry["equalities"]),
+        _read_rows(entry["inequalities"]),
+        _read_box(entry["box"]),
+        tuple(tuple(map(_read_term, slot)) for slot in entry["slots"]),
+    )
+
+
+def _read_term(entry: Any) -> TermClaim:
     return TermClaim(
         str(entry["statement"]),
         str(entry["shape"]),
         _read_rows(entry["equalities"]),
         _read_rows(entry["inequalities"]),
         _read_rows(entry["elements"]),
-        tuple((int(low), int(high)) for low, high in entry["box"]),
+        _read_box(entry["box"]),
     )
+
+
+def _read_box(entry: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((int(low), int(high)) for low, high in entry)
 
 
 def _read_rows(rows: Sequence[Any]) -> tuple[Row, ...]:

@@ -79,7 +79,7 @@ def find_hazard(
 ) -> Hazard | None:
     """The first command that breaks a rule.
 
-    ``program`` is the checked, resolved ``stream``, without hardware loops and pooling stores.
+    ``program`` is the checked, resolved ``stream``, without hardware loops.
     """
     fences = np.flatnonzero(stream.funct == FENCE)
     state = _order(stream, program, layout, config, fences)

@@ -28,6 +28,7 @@ _MASK_BITS = 62
 
 _dram_offset = inner(semantics.dram_offset)
 _c_target = inner(semantics.c_target)
+_pool_offset = inner(semantics.pool_offset)
 
 
 def _record(*names: str) -> np.dtype[Any]:
@@ -239,6 +240,8 @@ def _store(state: Order, number: int) -> bool:
     move, unit, sizes = state.moves_out[number], state.unit[0], state.sizes[0]
     first = move.row + (sizes.spad_rows if move.in_accumulator == 1 else 0)
     last = first + (move.cols - 1) // sizes.dim * sizes.dim + move.rows
+    if move.pool_stride > 0:
+        last = first + move.out_rows * move.out_cols
     for row in range(first, last):
         _learn(state.known[_STORE], state.rows[row].load_bound, state.rows[row].load_mask)
         done = state.rows[row].result_of
@@ -263,8 +266,12 @@ def _check_stored_bytes(state: Order, number: int) -> bool:
     if array < 0:
         return True
     place = state.arrays[array].first + move.dram - state.arrays[array].base
-    for line in range(move.rows):
+    lines = move.pool_rows * move.pool_cols if move.pool_stride > 0 else move.rows
+    for line in range(lines):
         start = place + _dram_offset(line, 0, move.stride, width)
+        if move.pool_stride > 0:
+            row, col = line // move.pool_cols, line % move.pool_cols
+            start = place + _pool_offset(row, col, 0, move.pool_out_dim, move.stride, width)
         for at in range(start, start + move.cols * width):
             for which in range(2):
                 by = state.bytes[at].loaded_by if which == 0 else state.bytes[at].loaded_before

@@ -138,25 +138,30 @@ class SummandMaps:
 
     def summands(self, final: Statement, reader: str, number: int) -> list[Summands]:
         """The summands of a sum, keyed by output element and subscripts."""
-        outputs = self.reached(final, reader)
-        if outputs is None:
-            return []
-        outputs = outputs.reset_tuple_id(_IN)
         found: list[Summands] = []
-        starts = [(w, f) for w, f, accumulated in self.flow.sources[reader, number] if accumulated]
-        for writer, function in [*starts, *self.flow.additions[reader, number]]:
-            points = outputs.apply_range(function)
-            if points.is_empty():
-                continue
-            statement = self.flow.statements[writer]
+        for statement, points in self.contributions(final, reader, number):
             for case in self.value(statement):
                 if is_zero(case.shape):
                     continue
                 inner = points.range_map().apply_range(case.flat())
                 keys = points.domain_map().flat_range_product(inner)
                 if not keys.is_empty():
-                    found.append(Summands(writer, statement.dims, case.shape, keys))
+                    found.append(Summands(statement.name, statement.dims, case.shape, keys))
         return found
+
+    def contributions(
+        self, final: Statement, reader: str, number: int
+    ) -> Iterator[tuple[Statement, isl.Map]]:
+        """From output elements to the points of each statement that adds to the sum at a read."""
+        outputs = self.reached(final, reader)
+        if outputs is None:
+            return
+        outputs = outputs.reset_tuple_id(_IN)
+        starts = [(w, f) for w, f, accumulated in self.flow.sources[reader, number] if accumulated]
+        for writer, function in [*starts, *self.flow.additions[reader, number]]:
+            points = outputs.apply_range(function)
+            if not points.is_empty():
+                yield self.flow.statements[writer], points
 
     def of_first_element(
         self, final: Statement, reader: str, number: int, most: int = 4096

@@ -11,9 +11,11 @@ from .state import (
     COLUMN_SHIFT,
     COPY,
     ELEMENT_TAG,
+    POOL_TAG,
     TAG_SHIFT,
     WIDTH_SHIFT,
     ZERO,
+    Machine,
 )
 
 CHAIN_MASK = CHAIN_LIMIT - 1
@@ -44,6 +46,15 @@ def column_of(cell: int) -> int:
 def without_chain(cell: int) -> int:
     """The element or sum before any transform."""
     return cell & ~(CHAIN_MASK << CHAIN_SHIFT)
+
+
+def candidates_of(machine: Machine, number: int) -> list[int]:
+    """The cells that element ``number`` of DRAM is the greatest of; most are their own only one."""
+    cell = int(machine.dram[number])
+    if tag_of(cell) != POOL_TAG:
+        return [cell]
+    rows = machine.windows[machine.pools[head_of(cell)] : machine.pools[head_of(cell) + 1]]
+    return [int(machine.rows[row, column_of(cell)]) for row in rows]
 
 
 def sum_bound(nodes: Any, rows: Any, head: int) -> float:

@@ -11,6 +11,7 @@ from .state import (
     CHAIN_SHIFT,
     COLUMN_SHIFT,
     OPAQUE_TAG,
+    POOL_TAG,
     SUM_TAG,
     TAG_SHIFT,
     UNDEFINED,
@@ -37,6 +38,11 @@ def sum_cell(column: int, head: int) -> int:
 
 
 @inner
+def pool_cell(column: int, pool: int) -> int:
+    return (POOL_TAG << TAG_SHIFT) | (column << COLUMN_SHIFT) | pool
+
+
+@inner
 def opaque_cell(unit: Record) -> int:
     """A value of which nothing is known; it equals no other value."""
     unit.opaque_count += 1
@@ -48,7 +54,7 @@ def transformed(unit: Record, chains: Record, compose: Any, cell: int, transform
     """The cell after ``transform``. Every transform maps 0 to 0."""
     if transform == 0 or cell in (ZERO, UNDEFINED):
         return cell
-    if tag_of(cell) == OPAQUE_TAG:
+    if tag_of(cell) in (OPAQUE_TAG, POOL_TAG):
         return opaque_cell(unit)
     chain = chain_of(cell)
     composed = compose[chain, transform] + 0

@@ -1,28 +1,32 @@
 """Z3 checks what a certificate says of the source at its sizes (trusted core).
 
-The terms of an output were read off isl relations, which are proposals only. For an arbitrary
+What an output element is, was read off isl relations, which are proposals only. For an arbitrary
 output element Z3 proves here
 
-V   all elements have the same shape, and a slot that is no sum is the claimed input element;
-E   an execution of an adding statement is a non-zero summand of the sum exactly where one of the
+K   it is of a claimed kind, and then its value has the claimed shape;
+L   if that is a maximum: the values it is formed of are those of the claims;
+V   a slot that is no sum is the claimed input element;
+E   an execution of an adding statement is a non-zero summand of a sum exactly where one of the
     statement's claims holds, and no two claims hold at once;
 T   the summand is then the claimed product of the claimed input elements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..core.certificate import Row, SlotClaims, TermClaim
+from ..core.certificate import KindClaim, Row, SlotClaims, TermClaim, ValueClaim
 from ..core.checker import Violation
 from ..core.polyhedral import Program, Statement, Unsupported
 from ..core.smt import (
     Answer,
+    Names,
     Query,
     Solver,
     conjunction,
     disjunction,
+    equalities,
     in_domain,
     negation,
     smt_integer,
@@ -30,7 +34,10 @@ from ..core.smt import (
 )
 from ..core.terms import Term, is_zero
 from ..core.totals import structure
-from ..core.values import Case, Side, Slot, Sum, slot_kind, slots_of
+from ..core.values import Case, Family, Side, Slot, Sum, slot_kind, slots_of
+
+MAXIMUM = "max signed"
+"""The fold of a pooling store, the one limit that an instruction forms (see ``core.folds``)."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +56,32 @@ class Terms:
 
 @dataclass(frozen=True)
 class Value:
-    """What every element of an output is: a shape, whose slots are input elements or sums."""
+    """A value that its claim describes: a shape, whose slots are input elements or sums."""
 
+    claim: ValueClaim
     shape: Term
     slots: dict[Term, tuple[Terms, ...]]
 
 
-def certify(side: Side, final: Statement, claims: Sequence[SlotClaims], solver: Solver) -> Value:
-    """Prove the claims about an output, one group for each slot of its value.
+@dataclass(frozen=True)
+class Kind:
+    """Elements of one shape; ``values`` is one value, or what the shape's slot is a maximum of."""
+
+    claim: KindClaim
+    shape: Term
+    is_maximum: bool
+    values: tuple[Value, ...]
+
+
+def certify(
+    side: Side, final: Statement, claims: Sequence[KindClaim], solver: Solver
+) -> tuple[Kind, ...]:
+    """Prove the claims about an output.
 
     Raises ``Violation`` if one does not hold or is not decided, and ``Unsupported`` for values that
     are no function of input elements and sums of products of two.
     """
-    return _Certification(side, final, claims, solver).run()
+    return tuple(_Certification(side, final, claims, solver).run())
 
 
 def position_of(slot: Term) -> int:
@@ -72,38 +92,33 @@ def position_of(slot: Term) -> int:
     return position
 
 
+def maximum_in(shape: Term) -> Term | None:
+    """The slot that is a maximum, if the value is nothing but it in a type that it may not fit."""
+    slot = shape.operands[0] if shape.operation == "wrap" else shape
+    is_maximum = slot.operation == "slot" and slot_kind(slot)[0] == MAXIMUM
+    return slot if is_maximum else None
+
+
 @dataclass
 class _Certification:
     side: Side
     final: Statement
-    claims: Sequence[SlotClaims]
+    claims: Sequence[KindClaim]
     solver: Solver
 
-    def run(self) -> Value:
+    def run(self) -> Iterator[Kind]:
         query, symbols = with_symbols(self.side.program)
         self.side.symbols = symbols
         element = query.constants(self.final.dims)
         query.add(in_domain(self.final, symbols | element))
-        self.element = list(element.values())
+        at = list(element.values())
+        holds = [_holds(claim, at) for claim in self.claims]
+        self._prove(query, negation(disjunction(holds)), "each output element is of a claimed kind")
         cases = self.side.value(query, self.final, symbols | element)
-        cases = [case for case in cases if self._is_reachable(query, case)]
-        if len(cases) != 1:
-            raise Violation("all elements of an output have the same shape", None)
-        # The case covers all elements: the certificate's check proved that reads have sources.
-        query.add(cases[0].guard)
-        slots = slots_of(cases[0].shape)
-        if len(slots) != len(self.claims):
-            raise Violation("each slot of an output's value has its claims", None)
-        parts = zip(slots, cases[0].slots, self.claims, strict=True)
-        return Value(
-            cases[0].shape,
-            {slot: self._slot(query, slot, place, claims) for slot, place, claims in parts},
-        )
-
-    def _is_reachable(self, query: Query, case: Case) -> bool:
-        query = query.copy()
-        query.add(case.guard)
-        return self.solver.check(query, "an output element has this case?")[0] is not Answer.UNSAT
+        for claim, here in zip(self.claims, holds, strict=True):
+            inside = query.copy()
+            inside.add(here)
+            yield self._kind(inside, at, cases, claim)
 
     def _prove(self, query: Query, negated: str, obligation: str) -> None:
         query = query.copy()
@@ -117,13 +132,118 @@ class _Certification:
             for other in holds[:number]:
                 self._prove(query, conjunction([here, other]), "no summand is claimed twice")
 
-    def _slot(self, query: Query, slot: Term, place: Slot, claims: SlotClaims) -> tuple[Terms, ...]:
-        kind, key = slot_kind(slot)
+    def _case(self, query: Query, cases: Sequence[Case], shape: str) -> Case:
+        """The case with the claimed shape, which holds for all points; the query learns it.
+
+        One of the cases does: the certificate's check proved that reads have sources.
+        """
+        chosen = next((case for case in cases if structure(case.shape) == shape), None)
+        if chosen is None:
+            raise Violation("a value has the claimed shape", None)
+        for case in cases:
+            if case is not chosen:
+                self._prove(query, case.guard, "all values of a claim have its shape")
+        query.add(chosen.guard)
+        return chosen
+
+    def _kind(
+        self, query: Query, at: Sequence[str], cases: Sequence[Case], claim: KindClaim
+    ) -> Kind:
+        case = self._case(query, cases, claim.shape)
+        slot = maximum_in(case.shape)
+        if slot is not None:
+            values = self._limit(query, at, _sum_at(slot, case.slots[0]), claim.values)
+            return Kind(claim, case.shape, True, tuple(values))
+        if len(claim.values) != 1 or claim.values[0].statement or claim.values[0].counters:
+            raise Violation("an element that is no maximum has one value", None)
+        (value,) = claim.values
+        if _holds(value, at) != "true":
+            raise Violation("a kind says of which elements the value is", None)
+        return Kind(claim, case.shape, False, (self._value(query, at, case, value),))
+
+    def _value(self, query: Query, at: Sequence[str], case: Case, claim: ValueClaim) -> Value:
+        """What the slots of a value are, at the point ``at`` of its claim."""
+        slots = slots_of(case.shape)
+        if len(slots) != len(claim.slots):
+            raise Violation("each slot of a value has its claims", None)
+        parts = zip(slots, case.slots, claim.slots, strict=True)
+        found = {slot: self._slot(query, at, slot, place, claims) for slot, place, claims in parts}
+        return Value(claim, case.shape, found)
+
+    # Maxima.
+
+    def _limit(
+        self, query: Query, element: Sequence[str], total: Sum, claims: Sequence[ValueClaim]
+    ) -> Iterator[Value]:
+        """The values that a maximum is formed of; one that is claimed twice changes nothing."""
+        families: dict[str, list[Family]] = {}
+        for family in self.side.families(total):
+            families.setdefault(family.statement.name, []).append(family)
+        if not families.keys() >= {claim.statement for claim in claims}:
+            raise Violation("the claims name statements that the maximum is formed of", None)
+        for name, mine in families.items():
+            own = [claim for claim in claims if claim.statement == name]
+            self._prove_all_claimed(query, element, total, mine, own)
+            for claim in own:
+                yield self._member(query, element, total, mine, claim)
+
+    def _prove_all_claimed(
+        self,
+        query: Query,
+        element: Sequence[str],
+        total: Sum,
+        families: Sequence[Family],
+        claims: Sequence[ValueClaim],
+    ) -> None:
+        query, statement = query.copy(), families[0].statement
+        names = self.side.constants(query, statement)
+        query.add(self._contributes(total, families, names))
+        here = [names[dim.name] for dim in statement.dims]
+        for case in self.side.value(query, statement, names):
+            claimed: list[str] = []
+            for claim in claims:
+                if claim.shape == structure(case.shape):
+                    at = [*(here[counter] for counter in _counters(claim, here)), *element]
+                    point = [form_text(row, at) for row in claim.point]
+                    claimed.append(conjunction([equalities(here, point), _holds(claim, at)]))
+            missing = conjunction([case.guard, negation(disjunction(claimed))])
+            self._prove(query, missing, "each value that a maximum is formed of is claimed")
+
+    def _member(
+        self,
+        query: Query,
+        element: Sequence[str],
+        total: Sum,
+        families: Sequence[Family],
+        claim: ValueClaim,
+    ) -> Value:
+        query, dims = query.copy(), families[0].statement.dims
+        own = query.constants([dims[counter] for counter in _counters(claim, dims)])
+        at = [*own.values(), *element]
+        query.add(_holds(claim, at))
+        point = zip(dims, claim.point, strict=True)
+        names = self.side.symbols | {
+            dim.name: query.define(dim.name, form_text(row, at)) for dim, row in point
+        }
+        outside = negation(self._contributes(total, families, names))
+        self._prove(query, outside, "a maximum is formed of each claimed value")
+        cases = self.side.value(query, families[0].statement, names)
+        return self._value(query, at, self._case(query, cases, claim.shape), claim)
+
+    def _contributes(self, total: Sum, families: Sequence[Family], names: Names) -> str:
+        return disjunction(self.side.contributes(total, family, names) for family in families)
+
+    # Slots.
+
+    def _slot(
+        self, query: Query, at: Sequence[str], slot: Term, place: Slot, claims: SlotClaims
+    ) -> tuple[Terms, ...]:
+        kind, _ = slot_kind(slot)
         if kind == "input":
-            return self._input(query, slot, place, claims)
-        if kind != "sum" or not isinstance(key, tuple):
-            raise Unsupported("an output that depends on a loop counter")
-        total = Sum(key[0], key[1], place)
+            return self._input(query, at, slot, place, claims)
+        if kind != "sum":
+            raise Unsupported(f"an output element that depends on {slot!r}")
+        total = _sum_at(slot, place)
         families = self.side.families(total)
         statements = {family.statement.name: family.statement for family in families}
         if not statements.keys() >= {claim.statement for claim in claims}:
@@ -131,35 +251,37 @@ class _Certification:
         found: list[Terms] = []
         for statement in statements.values():
             mine = [claim for claim in claims if claim.statement == statement.name]
-            found += self._statement(query, total, statement, mine)
+            found += self._statement(query, at, total, statement, mine)
         return tuple(found)
 
     def _input(
-        self, query: Query, slot: Term, place: Slot, claims: SlotClaims
+        self, query: Query, at: Sequence[str], slot: Term, place: Slot, claims: SlotClaims
     ) -> tuple[Terms, ...]:
         """The slot is one input element, the claimed one."""
         found = tuple(_terms(claim, [slot]) for claim in claims)
-        holds = [_holds(claim, self.element) for claim in claims]
+        holds = [_holds(claim, at) for claim in claims]
         self._prove(query, negation(disjunction(holds)), "each element has a value")
         self._prove_disjoint(query, holds)
         for terms, here in zip(found, holds, strict=True):
-            same = self._same_elements(terms, [place], self.element)
+            same = self._same_elements(terms, [place], at)
             self._prove(
                 query, conjunction([here, negation(same)]), "the element is the claimed one"
             )
         return found
 
     def _statement(
-        self, query: Query, total: Sum, statement: Statement, claims: Sequence[TermClaim]
+        self,
+        query: Query,
+        at: Sequence[str],
+        total: Sum,
+        statement: Statement,
+        claims: Sequence[TermClaim],
     ) -> tuple[Terms, ...]:
         query = query.copy()
         names = self.side.constants(query, statement)
-        at = [*self.element, *(names[dim.name] for dim in statement.dims)]
-        contributes = disjunction(
-            self.side.contributes(total, family, names)
-            for family in self.side.families(total)
-            if family.statement.name == statement.name
-        )
+        at = [*at, *(names[dim.name] for dim in statement.dims)]
+        families = [f for f in self.side.families(total) if f.statement.name == statement.name]
+        contributes = self._contributes(total, families, names)
         cases = self.side.value(query, statement, names)
         nonzero = [case for case in cases if not is_zero(case.shape)]
         # A guard may choose constants of its own; without zeros among the cases it is not needed.
@@ -218,7 +340,21 @@ def extents_of(program: Program, position: int) -> tuple[int, ...]:
     raise Unsupported(f"parameter {position} is never read")
 
 
-def _holds(claim: TermClaim, at: Sequence[str]) -> str:
+def _sum_at(slot: Term, place: Slot) -> Sum:
+    """The sum or maximum that a slot stands for."""
+    key = slot_kind(slot)[1]
+    assert isinstance(key, tuple)
+    return Sum(key[0], key[1], place)
+
+
+def _counters(claim: ValueClaim, dims: Sequence[object]) -> tuple[int, ...]:
+    """Which dimensions a claim's rows are over; raises ``Violation`` for such as do not exist."""
+    if any(not 0 <= counter < len(dims) for counter in claim.counters):
+        raise Violation("the counters of a claim are dimensions of its statement", None)
+    return claim.counters
+
+
+def _holds(claim: KindClaim | ValueClaim | TermClaim, at: Sequence[str]) -> str:
     equal = (f"(= {form_text(row, at)} 0)" for row in claim.equalities)
     return conjunction([*equal, *(f"(>= {form_text(row, at)} 0)" for row in claim.inequalities)])
 

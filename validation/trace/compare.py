@@ -4,6 +4,9 @@ Outputs are compared in *groups*: neighbours in the last dimension that are neig
 one sum. The terms of a group are walked once, each is looked up, and the look-up is verified for
 every member: right elements, constraints satisfied, no term twice, none missing. What is not
 verified here is not thereby wrong: ``difference`` then decides, element by element.
+
+What a pooling store leaves is the greatest of some *candidates*; any other cell is its own only
+candidate. Each value of the source is looked for among them, and those that were found are noted.
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ from ..compiled import entry, inner, source_digest
 from . import cell_form
 from .cells import chain_of, column_of, element_of, head_of, tag_of
 from .state import (
+    CHAIN_LIMIT,
     CHAIN_SHIFT,
     COLUMN_SHIFT,
     COPY,
     ELEMENT_TAG,
+    POOL_TAG,
     SUM_TAG,
     ZERO,
     ZERO_ROW,
@@ -49,16 +54,17 @@ WALK = np.dtype(
 class Scratch(NamedTuple):
     """Room to work in."""
 
-    at: Numbers  # [rank] subscripts of an output element
+    at: Numbers  # [rank] the point of a value
     base: Numbers  # [families, 2] what they add to element numbers
     marks: Numbers  # [codes] the group in which a term was last met
     stack: Numbers  # [STACK, 2] sums to open and their columns
     walk: Numbers  # one WALK record
     clip_limit: Numbers  # per chain: magnitudes up to which it changes nothing, −1 if none
+    seen: Numbers  # per chain of transforms: whether it was met; last, whether zeros were
 
 
 def new_scratch(table: TermTable, clip_limit: NDArray[np.float64]) -> Scratch:
-    """Scratch for one output; terms are marked with output numbers, so it can be used on.
+    """Scratch for one value, which can be used on.
 
     ``clip_limit`` says for each chain of transforms up to which magnitude it changes nothing.
     """
@@ -69,6 +75,7 @@ def new_scratch(table: TermTable, clip_limit: NDArray[np.float64]) -> Scratch:
         np.zeros((STACK, 2), np.int64),
         np.zeros(1, WALK),
         clip_limit,
+        np.zeros(CHAIN_LIMIT + 1, np.bool_),
     )
 
 
@@ -249,16 +256,12 @@ def _check_copies(
 
 
 @inner
-def _check_sum(
-    machine: Machine, table: TermTable, scratch: Scratch, cell: int, count: int, stamp: int
-) -> bool:
-    """Whether a sum has the terms of ``count`` output elements from ``scratch.at`` on.
-
-    Terms that were met are marked with ``stamp``.
-    """
+def _check_sum(machine: Machine, table: TermTable, scratch: Scratch, cell: int, count: int) -> bool:
+    """Whether a sum has the terms of ``count`` output elements from ``scratch.at`` on."""
     _bases(table, scratch.at, scratch.base)
     walk, stack = scratch.walk[0], scratch.stack
-    walk.met, walk.depth, walk.count, walk.stamp = 0, 1, count, stamp
+    walk.met, walk.depth, walk.count = 0, 1, count
+    walk.stamp += 1
     stack[0, 0], stack[0, 1] = head_of(cell), column_of(cell)
     while walk.depth > 0:
         walk.depth -= 1
@@ -277,24 +280,9 @@ def _check_sum(
 
 
 @inner
-def _group(cells: Numbers, start: int, limit: int) -> int:
-    """How many cells from ``start`` on are neighbouring columns of one sum, through one chain."""
-    count = 1
-    while count < limit and cells[start + count] == cells[start] + (count << COLUMN_SHIFT):
-        count += 1
-    return count
-
-
-@inner
-def _subscripts(table: TermTable, number: int, at: Numbers) -> None:
-    for place in range(len(at) - 1, -1, -1):
-        at[place] = number % table.extents[place]
-        number //= table.extents[place]
-
-
-@inner
-def _check_alone(table: TermTable, base: Numbers, at: Numbers, cell: int) -> bool:
-    """Whether an output cell that is no sum has the terms of the output element ``at``."""
+def _check_alone(table: TermTable, scratch: Scratch, cell: int) -> bool:
+    """Whether a cell that is no sum has the terms of the value at ``scratch.at``."""
+    at = scratch.at
     if cell == ZERO:
         return count_terms(table, at) == 0
     if tag_of(cell) != ELEMENT_TAG or count_terms(table, at) != 1:
@@ -302,58 +290,172 @@ def _check_alone(table: TermTable, base: Numbers, at: Numbers, cell: int) -> boo
     code = table.code_of[element_of(cell)]
     if code < 0 or table.operands[table.family[code]] != 1 or not _satisfied(table, code, at):
         return False
-    _bases(table, at, base)
-    return table.value[code, 0] + base[table.family[code], 0] == element_of(cell)
+    _bases(table, at, scratch.base)
+    return table.value[code, 0] + scratch.base[table.family[code], 0] == element_of(cell)
 
 
-def _build_check(digest: int) -> Callable[..., tuple[int, int]]:
+@inner
+def _check_cells(
+    machine: Machine, table: TermTable, scratch: Scratch, cells: Numbers, column: int, count: int
+) -> bool:
+    """Whether ``count`` cells from ``column`` on have the terms of values at ``scratch.at`` on."""
+    last, place = len(scratch.at) - 1, 0
+    step = count if _are_columns(cells, column, count) else 1
+    while place < count:
+        cell = cells[column + place]
+        if tag_of(cell) == SUM_TAG:
+            fine = _check_sum(machine, table, scratch, cell, step)
+        else:
+            fine = step == 1 and _check_alone(table, scratch, cell)
+        if not fine and step == 1:
+            break
+        # Columns of a diagonal have nothing in common: each may be right by itself.
+        step = step if fine else 1
+        place += step if fine else 0
+        scratch.at[last] += step if fine else 0
+    scratch.at[last] -= place
+    return place == count
+
+
+@inner
+def _candidates(machine: Machine, cell: int) -> int:
+    """How many cells ``cell`` is the greatest of."""
+    if tag_of(cell) != POOL_TAG:
+        return 1
+    return machine.pools[head_of(cell) + 1] - machine.pools[head_of(cell)]
+
+
+@inner
+def _find(
+    machine: Machine,
+    table: TermTable,
+    scratch: Scratch,
+    group: tuple[Numbers, int, int, int],
+    found: Numbers,
+) -> bool:
+    """Whether the value at ``scratch.at`` is a candidate of the group; notes which one it is.
+
+    The group are the output cells, its first, how many they are, and where to look first.
+    """
+    outputs, start, count, guess = group
+    cells, column = outputs, start
+    candidates = _candidates(machine, outputs[start])
+    for step in range(candidates):
+        number = (guess + step) % candidates
+        if tag_of(outputs[start]) == POOL_TAG:
+            row = machine.windows[machine.pools[head_of(outputs[start])] + number]
+            cells, column = machine.rows[row], column_of(outputs[start])
+        if _check_cells(machine, table, scratch, cells, column, count):
+            for place in range(count):
+                found[start + place, number] = True
+                cell = cells[column + place]
+                scratch.seen[-1 if cell == ZERO else chain_of(cell)] = True
+            return True
+    return False
+
+
+@inner
+def _group(cells: Numbers, present: Numbers, start: int, limit: int) -> int:
+    """How many cells from ``start`` on are neighbouring columns with values at the same points."""
+    count = 1
+    while count < limit and cells[start + count] == cells[start] + (count << COLUMN_SHIFT):
+        for window in range(len(present)):
+            if present[window, start + count] != present[window, start]:
+                return count
+        count += 1
+    return count
+
+
+@inner
+def _point(table: TermTable, number: int, at: Numbers) -> None:
+    """Fill ``at`` with the point ``number`` of the table's box, the last coordinate fastest."""
+    for place in range(len(at) - 1, -1, -1):
+        at[place] = table.low[place] + number % table.extents[place]
+        number //= table.extents[place]
+
+
+def _build_check(digest: int) -> Callable[..., tuple[int, int, int]]:
     """The compiled comparison; ``digest`` is that of its sources."""
 
     @entry
-    def check_outputs(
+    def check_values(
         machine: Machine,
         table: TermTable,
+        present: Numbers,
         first: int,
-        start: int,
-        chains_seen: Numbers,
+        at: tuple[int, int],
+        found: Numbers,
         scratch: Scratch,
-    ) -> tuple[int, int]:
-        """Verify outputs from number ``start`` on: the first that is not verified, and a count.
+    ) -> tuple[int, int, int]:
+        """Look for the values of outputs, on from output and point of the window ``at``.
 
-        The first is the number of outputs if all are verified; the count says how many neighbours
-        were not verified with it. The elements of the output array are numbered from ``first`` on.
-        Chains of transforms that were met are set in ``chains_seen``, its last place for zeros.
+        The first output and point of which the value was not found, and how many neighbours it was
+        not found with; all outputs if none is missing. The output array begins at cell ``first``;
+        ``present`` says at which points of the window each output has a value, ``found`` notes
+        candidates that are values.
         """
-        total = 1
-        for extent in table.extents:
-            total *= extent
-        cells = machine.dram[first : first + total]
-        length = table.extents[-1] if len(table.extents) else 1
-        at, base = scratch.at, scratch.base
+        start, window = at
+        windows, total = present.shape
+        cells, length = machine.dram[first : first + total], table.extents[-1]
         while start < total:
-            _subscripts(table, start, at)
-            cell = cells[start]
+            limit = 1 if table.depends_on_last else length - start % length
             count = 1
-            if tag_of(cell) == SUM_TAG:
-                limit = 1 if table.depends_on_last else length - start % length
-                count = _group(cells, start, limit)
-                if not _check_sum(machine, table, scratch, cell, count, start):
-                    # Columns of a diagonal have nothing in common: each may be right by itself.
-                    alone = count > 1 and _check_sum(
-                        machine, table, scratch, cell, 1, total + start
-                    )
-                    if not alone:
-                        return start, count
-                    count = 1
-            elif not _check_alone(table, base, at, cell):
-                return start, 1
-            chains_seen[-1 if cell == ZERO else chain_of(cell)] = True
+            if tag_of(cells[start]) in (SUM_TAG, POOL_TAG):
+                count = _group(cells, present, start, limit)
+            while window < windows:
+                _point(table, window * total + start, scratch.at)
+                group = (cells, start, count, window)
+                if present[window, start] and not _find(machine, table, scratch, group, found):
+                    return start, window, count
+                window += 1
+            window = 0
             start += count
-        return (total, 0) if digest else (0, 0)
+        return (total, 0, 0) if digest else (0, 0, 0)
 
-    return check_outputs
+    return check_values
+
+
+@inner
+def _is_found(machine: Machine, cell: int, number: int, found: Numbers, zero_is_low: bool) -> bool:
+    """Whether candidate ``number`` of a pool is a value, or the same cell as one that is."""
+    first, column = machine.pools[head_of(cell)], column_of(cell)
+    candidate = machine.rows[machine.windows[first + number], column]
+    if candidate == ZERO and zero_is_low:
+        return True
+    for other in range(_candidates(machine, cell)):
+        if found[other] and machine.rows[machine.windows[first + other], column] == candidate:
+            return True
+    return False
+
+
+def _build_not_found(digest: int) -> Callable[..., int]:
+    """The compiled search; ``digest`` is that of its sources."""
+
+    @entry
+    def first_not_found(
+        machine: Machine, chosen: Numbers, first: int, found: Numbers, zero_is_low: Numbers
+    ) -> int:
+        """The first chosen output with a candidate that is no value; their number if none has.
+
+        Where ``zero_is_low``, zeros among several candidates never matter.
+        """
+        cells = machine.dram[first : first + len(chosen)]
+        for start in range(len(chosen)):
+            cell = cells[start]
+            for number in range(_candidates(machine, cell) if chosen[start] else 0):
+                if found[start, number]:
+                    continue
+                low = zero_is_low[start]
+                if tag_of(cell) != POOL_TAG or not _is_found(
+                    machine, cell, number, found[start], low
+                ):
+                    return start
+        return len(chosen) if digest else 0
+
+    return first_not_found
 
 
 _NAMES = ("cell_form", "cells", "compare", "state")
 _SOURCES = [Path(__file__).parent / f"{name}.py" for name in _NAMES]
-check_outputs = _build_check(source_digest(_SOURCES))
+check_values = _build_check(source_digest(_SOURCES))
+first_not_found = _build_not_found(source_digest(_SOURCES))

@@ -55,9 +55,11 @@ def plan_of(program: Program, config: GemminiConfig, transforms: TransformTable)
     """
     moves_in, moves_out, products = program.moves_in, program.moves_out, program.products
     _reject(moves_out, moves_out["norm_command"] != 0, "a statistic of the normalizer")
-    _reject(moves_out, moves_out["pool_stride"] != 0, "a pooling store")
     in_accumulator = moves_out["in_accumulator"] == 1
     scaled = in_accumulator & (moves_out["full_width"] == 0)
+    pools = moves_out["pool_stride"] != 0
+    if not config.is_integer:
+        _reject(moves_out, pools, "a pooling store of floats")
     normalized = in_accumulator & (moves_out["activation"] > Activation.RELU)
     _reject(moves_out, normalized, "a normalizing activation")
     is_wide = (moves_in["in_accumulator"] == 1) & (moves_in["shrunk"] == 0)

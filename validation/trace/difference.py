@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_form import chain_of, column_of, element_of, head_of, sum_bound, tag_of, without_chain
-from .specification import Output
+from .specification import Value
 from .state import COPY, ELEMENT_TAG, OPAQUE_TAG, SUM_TAG, ZERO, Machine
 from .term_table import expected_terms
 
@@ -35,9 +35,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Difference:
-    """An output element whose terms are not those of the source."""
+    """What the terms of a cell are that are not those of the source."""
 
-    element: tuple[int, ...]
     missing: tuple[Factors, ...]
     extra: tuple[Factors, ...]
     extra_command: int
@@ -80,22 +79,21 @@ def terms_of(machine: Machine, cell: int, clip_limit: NDArray[np.float64]) -> Fo
 
 def find_difference(
     machine: Machine,
-    output: Output,
-    number: int,
+    value: Value,
+    point: tuple[int, ...],
     cell: int,
     first: Sequence[int],
     clip_limit: NDArray[np.float64],
 ) -> tuple[Difference | None, int]:
-    """How output element ``number`` differs, ``None`` if not, and the chain of its cell."""
-    element = tuple(int(place) for place in np.unravel_index(number, output.extents))
+    """How a cell differs from a value at a point, ``None`` if not, and the chain of the cell."""
     found = terms_of(machine, cell, clip_limit)
-    wanted = Counter(expected_terms(output, element, first))
+    wanted = Counter(expected_terms(value, point, first))
     if found.terms == wanted:
         return None, found.chain
     missing = tuple((wanted - found.terms).keys())
     extra = tuple((found.terms - wanted).keys())
     command = found.commands.get(extra[0], -1) if extra else -1
-    return Difference(element, missing, extra, command, found.is_opaque), found.chain
+    return Difference(missing, extra, command, found.is_opaque), found.chain
 
 
 def _opens(machine: Machine, cell: int, clip_limit: NDArray[np.float64]) -> bool:

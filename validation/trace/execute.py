@@ -40,6 +40,8 @@ def _has_room(machine: Machine, room: int) -> bool:
         unit.row_count + room <= len(machine.rows)
         and unit.matrix_count + room <= len(machine.matrices)
         and unit.node_count + room <= len(machine.nodes)
+        and unit.pool_count + room < len(machine.pools)
+        and unit.window_count + room <= len(machine.windows)
     )
 
 
@@ -87,9 +89,17 @@ def execute(machine: Machine, plan: Plan) -> tuple[Machine, Status]:
     Where a command has no defined effect, the registers say which one and at which cell.
     """
     counters = np.zeros(4, np.int64)
-    room = room_per_command(machine.spad.shape[1])
+    room = max(room_per_command(machine.spad.shape[1]), _largest_pool(plan))
     while True:
         status = _run(machine, plan, counters, room)
         if status != Status.NO_ROOM:
             return machine, Status(status)
-        machine = grown(machine)
+        machine = grown(machine, room)
+
+
+def _largest_pool(plan: Plan) -> int:
+    """Most rows that the windows of a pooling store have together, or pixels of its image."""
+    moves = plan.moves_out
+    windows = moves["pool_rows"] * moves["pool_cols"] * moves["pool_size"] ** 2
+    most = np.maximum(windows, moves["out_rows"] * moves["out_cols"])
+    return int(most[moves["pool_stride"] > 0].max(initial=0))

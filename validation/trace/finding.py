@@ -61,15 +61,14 @@ def term_name(layout: MemoryLayout, factors: Sequence[int]) -> str:
     return "·".join(element_name(layout, factor) for factor in factors)
 
 
-def difference_text(layout: MemoryLayout, position: int, found: Difference) -> str:
-    """Which terms an output element lacks or has too much."""
+def difference_text(layout: MemoryLayout, number: int, found: Difference) -> str:
+    """Which terms the output element ``number`` lacks or has too much."""
     parts: list[str] = []
     for label, terms in (("lacks", found.missing), ("has too much", found.extra)):
         if terms:
             more = f" and {len(terms) - 1} more" if len(terms) > 1 else ""
             parts.append(f"{label} {term_name(layout, next(iter(terms)))}{more}")
-    place = "".join(f"[{index}]" for index in found.element)
-    return f"{layout.arrays[position].name}{place} {' and '.join(parts)}"
+    return f"{element_name(layout, number)} {' and '.join(parts)}"
 
 
 def last_store(program: Program, layout: MemoryLayout, number: int, config: GemminiConfig) -> int:
@@ -82,7 +81,10 @@ def last_store(program: Program, layout: MemoryLayout, number: int, config: Gemm
     moves = program.moves_out
     width = move_element_bytes(moves, config, is_store=True)
     offset = address - moves["dram"]
-    row = np.where(moves["rows"] > 1, offset // np.maximum(moves["stride"], 1), 0)
-    inside = (offset >= 0) & (row < moves["rows"])
-    inside &= offset - row * moves["stride"] < moves["cols"] * width
+    pools = moves["pool_stride"] > 0
+    row = np.where(pools | (moves["rows"] > 1), offset // np.maximum(moves["stride"], 1), 0)
+    inside = (offset >= 0) & (offset - row * moves["stride"] < moves["cols"] * width)
+    pooled_row, pooled_col = np.divmod(row, np.maximum(moves["pool_out_dim"], 1))
+    pooled = (pooled_row < moves["pool_rows"]) & (pooled_col < moves["pool_cols"])
+    inside &= np.where(pools, pooled, row < moves["rows"])
     return int(moves["index"][np.flatnonzero(inside)[-1]]) if inside.any() else -1

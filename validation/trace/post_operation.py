@@ -9,7 +9,7 @@ from ..core.smt import Answer
 from ..core.terms import Term, constant, is_float, substitute, term
 from ..lemmas.equality import equal_for_all
 from ..lemmas.normal_form import integer
-from .specification import Output
+from .specification import Value
 from .state import Machine
 from .transforms import Transform
 
@@ -36,29 +36,29 @@ def chain_transforms(
 
 
 def compare_post_operation(
-    output: Output, chain: Sequence[Transform], accumulator_type: str
+    wanted: Value, chain: Sequence[Transform], accumulator_type: str
 ) -> PostOperation:
     """Compare the source's function of the sum with a chain, for all sums in their range.
 
     A sum in another type than the accumulator's is the same number only if it fits both.
     """
     applied = " then ".join(str(transform) for transform in chain) or "unchanged"
-    total = output.total
-    is_exact = all(map(output.is_exact_in, (total.type, accumulator_type)))
+    total = wanted.total
+    is_exact = all(map(wanted.is_exact_in, (total.type, accumulator_type)))
     if total.type != accumulator_type and not is_exact:
         return PostOperation(Answer.UNKNOWN, f"a sum in {accumulator_type} instead of {total.type}")
     value: Term = total
-    if not chain and total.type != output.type and not is_float(total.type):
-        value = term("trunci", output.type, total)
+    if not chain and total.type != wanted.type and not is_float(total.type):
+        value = term("trunci", wanted.type, total)
     for transform in chain:
         value = transform.term(value)
-    result = equal_for_all(output.shape, value, output.ranges)
+    result = equal_for_all(wanted.shape, value, wanted.ranges)
     witness = dict(result.witness).get(total)
     return PostOperation(result.answer, applied, witness)
 
 
-def is_zero_at_zero(output: Output) -> bool:
+def is_zero_at_zero(value: Value) -> bool:
     """Whether the source's function of an empty sum is 0."""
-    zero = constant(0.0, output.total.type) if is_float(output.total.type) else integer(0)
-    shape = substitute(output.shape, {output.total: zero})
+    zero = constant(0.0, value.total.type) if is_float(value.total.type) else integer(0)
+    shape = substitute(value.shape, {value.total: zero})
     return equal_for_all(shape, zero, {}).answer is Answer.UNSAT

@@ -2,8 +2,10 @@
 
 At its real size, an output element ``x`` is ``shape(Σ terms)``, and the terms of a *family* are one
 input element, or the product of two, for each integer point ``r`` of a box that satisfies linear
-constraints. Element numbers are affine in ``x`` and ``r``. All of this is claimed by a certificate:
-``certify`` proves the claims, and Z3 that all points lie in the box.
+constraints. Element numbers are affine in ``x`` and ``r``. Or the element is the greatest of such
+values, one for each point ``w`` of a window: all forms are then over ``w``, ``x`` and ``r``.
+Elements at borders may be of other *kinds*. All of this is claimed by a certificate: ``certify``
+proves the claims, and Z3 that all points lie in the boxes.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..core.certificate import Row, SlotClaims, TermClaim
+from ..core.certificate import KindClaim, Row, TermClaim, ValueClaim
 from ..core.checker import Violation
 from ..core.polyhedral import Program, Statement, Unsupported
 from ..core.smt import Answer, Query, Solver, disjunction, negation, smt_integer
 from ..core.terms import Term, is_float, leaves, substitute, term
 from ..core.values import Side, slots_of
-from ..lemmas.ranges import Range, type_range
-from .certify import Terms, certify, form_text, position_of
+from ..lemmas.ranges import Range, Ranges, type_range
+from . import certify
+from .certify import Terms, form_text, position_of
 
 LARGEST_NUMBER = 1 << 62
 """Forms stay below it, so that the compiled comparison computes them exactly in 64 bits."""
@@ -27,10 +30,10 @@ LARGEST_NUMBER = 1 << 62
 
 @dataclass(frozen=True)
 class Form:
-    """``constant + Σ outputs · x + Σ counters · r``."""
+    """``constant + Σ point · (w, x) + Σ counters · r``."""
 
     constant: int
-    outputs: tuple[int, ...]
+    point: tuple[int, ...]
     counters: tuple[int, ...]
 
 
@@ -54,7 +57,7 @@ def _fits(inner: Range, type: str) -> bool:
 
 @dataclass(frozen=True)
 class Family:
-    """The terms that one statement contributes to every output element of a case."""
+    """The terms that one statement contributes to a value, the same at each of its points."""
 
     operands: tuple[Operand, ...]
     """One operand: the element itself; two: their product."""
@@ -80,11 +83,23 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Output:
-    """One output array: each element is ``shape`` with ``total`` replaced by the sum of terms."""
+class Region:
+    """The points of a box where some forms are 0 and others not negative; rows as in claims."""
 
-    position: int
+    low: tuple[int, ...]
     extents: tuple[int, ...]
+    equal_zero: tuple[Row, ...]
+    at_least_zero: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """At each point of its region ``shape``, with ``total`` replaced by the sum of terms.
+
+    The points are those of a window, if it has one, and the subscripts of an output element.
+    """
+
+    region: Region
     type: str
     shape: Term
     total: Term
@@ -104,6 +119,11 @@ class Output:
             return {}
         return {self.total: _sum_range(self.families) if self.is_exact_in(type) else _range(type)}
 
+    @property
+    def limits(self) -> Range:
+        """The least and the greatest number that the value can be."""
+        return Ranges(self.ranges).integer(self.shape)
+
 
 def _sum_range(families: Sequence[Family]) -> Range:
     """The least and greatest exact sum of the terms of some families."""
@@ -112,21 +132,39 @@ def _sum_range(families: Sequence[Family]) -> Range:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """Elements of one form: the only one of ``values``, or the greatest of them all."""
+
+    region: Region
+    is_maximum: bool
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output array; each of its elements is of one of the kinds."""
+
+    position: int
+    extents: tuple[int, ...]
+    kinds: tuple[Kind, ...]
+
+
+@dataclass(frozen=True)
 class Specification:
     """All outputs of the source, the claims that it was proved from, and the effort."""
 
     outputs: tuple[Output, ...]
-    claims: dict[int, tuple[SlotClaims, ...]]
+    claims: dict[int, tuple[KindClaim, ...]]
     obligations: int
 
 
 def specification_of(
-    side: Side, claims: dict[int, tuple[SlotClaims, ...]], solver: Solver
+    side: Side, claims: dict[int, tuple[KindClaim, ...]], solver: Solver
 ) -> Specification:
     """The specification that the claims about each output of a source give, proved to be one.
 
-    Raises ``Unsupported`` for sources whose outputs are not functions of one sum of input elements
-    and products of two, and ``Violation`` if the proof fails.
+    Raises ``Unsupported`` for sources whose outputs are no functions of one sum of input elements
+    and products of two, nor maxima of such, and ``Violation`` if the proof fails.
     """
     program, before = side.program, solver.queries
     require_numbers(program)
@@ -145,25 +183,83 @@ def require_numbers(program: Program) -> None:
         raise Unsupported("a source with symbolic sizes or scalar parameters")
 
 
-def _output(side: Side, final: Statement, claims: Sequence[SlotClaims], solver: Solver) -> Output:
+def _output(side: Side, final: Statement, claims: Sequence[KindClaim], solver: Solver) -> Output:
     extents = tuple(extent.constant for extent in final.array.extents)
     if not extents:
         raise Unsupported("an output without dimensions")
-    value = certify(side, final, claims, solver)
+    position, type = final.array.position, final.array.element_type
+    assert position is not None
+    kinds = (
+        _kind(kind, extents, type, solver) for kind in certify.certify(side, final, claims, solver)
+    )
+    return Output(position, extents, tuple(kinds))
+
+
+def _kind(kind: certify.Kind, extents: tuple[int, ...], type: str, solver: Solver) -> Kind:
+    claim = kind.claim
+    region = _region((0,) * len(extents), extents, claim)
+    values = tuple(_value(value, region, type, solver) for value in kind.values)
+    if kind.is_maximum:
+        _require_fitting(kind.shape, values)
+    return Kind(region, kind.is_maximum, values)
+
+
+def _region(
+    low: tuple[int, ...], extents: tuple[int, ...], claim: KindClaim | ValueClaim
+) -> Region:
+    region = Region(low, extents, claim.equalities, claim.inequalities)
+    for row in (*claim.equalities, *claim.inequalities):
+        _require_exact(row, _box(region))
+    return region
+
+
+def _require_fitting(shape: Term, values: Sequence[Value]) -> None:
+    """Raise ``Unsupported`` if a maximum that is reduced to fewer bits may not fit them.
+
+    Numbers among its values do not count: those that other values may not reach are refused later.
+    """
+    if shape.operation != "wrap":
+        return
+    assert isinstance(shape.payload, int)
+    end = 1 << (shape.payload - 1)
+    for value in values:
+        low, high = value.limits
+        if value.shape.operation != "constant" and not -end <= low <= high < end:
+            raise Unsupported(f"a maximum that may not fit {shape.payload} bits")
+
+
+def _value(value: certify.Value, region: Region, type: str, solver: Solver) -> Value:
+    claim = value.claim
+    if value.claim.statement:
+        low = (*(low for low, _ in claim.box), *region.low)
+        sizes = (*(high - low + 1 for low, high in claim.box), *region.extents)
+        region = _region(low, sizes, claim)
+        window = range(len(claim.counters))
+        if len(claim.box) != len(window):
+            raise Violation("each counter of a claim has its bounds", None)
+        _prove_within(_box(region), window, _rows(region), solver)
     families = {
-        slot: tuple(_family(terms, extents, solver) for terms in found)
+        slot: tuple(_family(terms, region, solver) for terms in found)
         for slot, found in value.slots.items()
     }
     shape = substitute(value.shape, _same_slots(families))
-    shape, total, parts = _split_total(shape)
+    shape, total, parts = _split_total(shape, type)
     for part in parts:
         # What is reduced to fewer bits before it is added is no sum of terms.
         if total.type != part.type and not _fits(_sum_range(families[part]), part.type):
             raise Unsupported(f"a sum that may not fit {part.type}, to which something is added")
-    position = final.array.position
-    assert position is not None
     terms = tuple(family for part in parts for family in families[part])
-    return Output(position, extents, final.array.element_type, shape, total, terms)
+    return Value(region, type, shape, total, terms)
+
+
+def _box(region: Region) -> list[tuple[int, int]]:
+    """Least and greatest value of each coordinate."""
+    return [(low, low + n - 1) for low, n in zip(region.low, region.extents, strict=True)]
+
+
+def _rows(region: Region) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Inequalities and equalities."""
+    return region.at_least_zero, region.equal_zero
 
 
 def _same_slots(families: dict[Term, tuple[Family, ...]]) -> dict[Term, Term]:
@@ -172,14 +268,15 @@ def _same_slots(families: dict[Term, tuple[Family, ...]]) -> dict[Term, Term]:
     return {slot: first.setdefault((slot.type, terms), slot) for slot, terms in families.items()}
 
 
-def _split_total(shape: Term) -> tuple[Term, Term, list[Term]]:
+def _split_total(shape: Term, type: str) -> tuple[Term, Term, list[Term]]:
     """Name the sum inside of a shape: the shape over a new slot, that slot, and its parts.
 
     Where elements are added to the sum before anything else happens (a bias), they are terms too.
+    A number is a function of an empty sum.
     """
     slots = slots_of(shape)
     if not slots:
-        raise Unsupported("an output that does not depend on the input")
+        return shape, term("slot", type, payload=("total", 0, 0)), []
     if len(slots) == 1:
         total = term("slot", slots[0].type, payload=("total", 0, 0))
         return substitute(shape, {slots[0]: total}), total, slots
@@ -209,12 +306,14 @@ def _with_wrapped_total(
     return shape, total, slots
 
 
-def _family(terms: Terms, extents: tuple[int, ...], solver: Solver) -> Family:
-    """The terms with only those counters that the output element does not determine."""
-    rank, box = len(extents), terms.claim.box
+def _family(terms: Terms, region: Region, solver: Solver) -> Family:
+    """The terms with only those counters that the point of the value does not determine."""
+    rank, box = len(region.low), terms.claim.box
     elements, inequalities, equalities = eliminated(terms.claim, rank)
-    everything = [*((0, extent - 1) for extent in extents), *box]
-    _prove_within(everything, rank, (inequalities, equalities), solver)
+    everything = [*_box(region), *box]
+    outer = [[(*row, *(0,) * len(box)) for row in rows] for rows in _rows(region)]
+    rows = [*inequalities, *outer[0]], [*equalities, *outer[1]]
+    _prove_within(everything, range(rank, len(everything)), rows, solver)
     for row in (*elements, *inequalities, *equalities):
         _require_exact(row, everything)
     places = {slot: place for place, slot in enumerate(slots_of(terms.shape))}
@@ -238,11 +337,14 @@ def _require_exact(row: Row, box: Sequence[tuple[int, int]]) -> None:
 
 def _prove_within(
     box: Sequence[tuple[int, int]],
-    rank: int,
+    places: range,
     rows: tuple[Sequence[Row], Sequence[Row]],
     solver: Solver,
 ) -> None:
-    """Prove that points where inequalities and equalities hold lie in the box."""
+    """Prove that the coordinates ``places`` of points where all rows hold lie in the box.
+
+    The other coordinates do.
+    """
     if any(low > high or max(-low, high) >= LARGEST_NUMBER for low, high in box):
         raise Violation("the counters of a claim lie in a box of numbers", None)
     query = Query()
@@ -251,39 +353,48 @@ def _prove_within(
         f"(<= {smt_integer(low)} {name} {smt_integer(high)})"
         for name, (low, high) in zip(at, box, strict=True)
     ]
-    for subscript in inside[:rank]:
-        query.add(subscript)
+    for place, text in enumerate(inside):
+        if place not in places:
+            query.add(text)
     inequalities, equalities = rows
     for row in inequalities:
         query.add(f"(>= {form_text(row, at)} 0)")
     for row in equalities:
         query.add(f"(= {form_text(row, at)} 0)")
-    query.add(disjunction(negation(counter) for counter in inside[rank:]))
+    query.add(disjunction(negation(inside[place]) for place in places))
     if solver.check(query, "the terms of a claim lie in its box")[0] is not Answer.UNSAT:
         raise Violation("the terms of a claim lie in its box", None)
 
 
 def eliminated(claim: TermClaim, rank: int) -> tuple[list[Row], list[Row], list[Row]]:
-    """Elements, inequalities and equalities without counters that an equality determines.
-
-    A counter with coefficient ±1 is an integer for every value of the others, so that points with
-    and without it correspond one to one.
-    """
+    """Elements, inequalities and equalities without counters that an equality determines."""
     elements, inequalities = list(claim.elements), list(claim.inequalities)
     equalities = list(claim.equalities)
+    eliminate(equalities, (elements, inequalities), 1 + rank)
+    return elements, inequalities, equalities
+
+
+def eliminate(equalities: list[Row], others: Sequence[list[Row]], first: int) -> list[int]:
+    """Take out of all rows the variables that an equality determines; the columns that are left.
+
+    Only those from column ``first`` on. A variable with coefficient ±1 is an integer for every
+    value of the others, so that points with and without it correspond one to one.
+    """
+    kept = list(range(len(equalities[0]))) if equalities else []
     while True:
         pivots = (
             (row, column)
             for row in equalities
-            for column in range(1 + rank, len(row))
+            for column in range(first, len(row))
             if abs(row[column]) == 1
         )
         pivot = next(pivots, None)
         if pivot is None:
-            return elements, inequalities, equalities
+            return kept
         row, column = pivot
         equalities.remove(row)
-        for rows in (elements, inequalities, equalities):
+        del kept[column]
+        for rows in (*others, equalities):
             rows[:] = [_substitute(other, row, column) for other in rows]
 
 

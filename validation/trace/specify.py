@@ -6,23 +6,34 @@ The source's affine statements were analysed and checked by the first engine (``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import islpy as isl
 
-from ..core.certificate import Row, SlotClaims, TermClaim
+from ..core.certificate import KindClaim, Row, SlotClaims, TermClaim, ValueClaim
 from ..core.polyhedral import Program, Statement, Unsupported
 from ..core.smt import Solver
 from ..core.terms import Term, is_zero
 from ..core.totals import structure
 from ..core.values import Side, slot_kind, slot_number, slots_of
-from ..oracle.pairing import SummandMaps
+from ..oracle.pairing import SummandMaps, ValueCase
 from ..validate import PreparedSource
-from .certify import extents_of, position_of
-from .specification import Specification, eliminated, require_numbers, specification_of
+from .certify import extents_of, maximum_in, position_of
+from .specification import (
+    Specification,
+    eliminate,
+    eliminated,
+    require_numbers,
+    specification_of,
+)
 
-_SET, _DIV = isl.dim_type.set, isl.dim_type.div
+_IN, _OUT, _SET, _DIV = (
+    isl.dim_type.in_,
+    isl.dim_type.out,
+    isl.dim_type.set,
+    isl.dim_type.div,
+)
 
 
 def specify(source: PreparedSource) -> Specification:
@@ -48,15 +59,93 @@ def specify(source: PreparedSource) -> Specification:
 
 def _claims_of_output(
     program: Program, maps: SummandMaps, final: Statement
+) -> tuple[KindClaim, ...]:
+    found: list[KindClaim] = []
+    for case in maps.value(final):
+        for part in case.domain.coalesce().make_disjoint().get_basic_sets():
+            equalities, inequalities = _constraints(part)
+            slot = maximum_in(case.shape)
+            if slot is None:
+                slots = _claims_of_slots(program, maps, final, case)
+                shape = structure(case.shape)
+                values = (ValueClaim("", shape, (), (), (), (), (), slots),)
+            else:
+                values = tuple(_values_of_maximum(program, maps, final, slot))
+            found.append(KindClaim(structure(case.shape), equalities, inequalities, values))
+    return tuple(found)
+
+
+def _claims_of_slots(
+    program: Program, maps: SummandMaps, reader: Statement, case: ValueCase
 ) -> tuple[SlotClaims, ...]:
-    cases = maps.value(final)
-    if len(cases) != 1:
-        raise Unsupported(f"an output with {len(cases)} kinds of elements")
-    shape, keys, rank = cases[0].shape, cases[0].slots, len(final.dims)
+    """What the slots of a statement's value are; rows are over the statement's dimensions."""
     return tuple(
-        _claims_of_slot(program, maps, final, slot, keys[slot_number(slot)], rank)
-        for slot in slots_of(shape)
+        _claims_of_slot(program, maps, reader, slot, case.slots[slot_number(slot)])
+        for slot in slots_of(case.shape)
     )
+
+
+def _values_of_maximum(
+    program: Program, maps: SummandMaps, final: Statement, slot: Term
+) -> Iterator[ValueClaim]:
+    """The values that output elements are maxima of, one claim for each convex part."""
+    key = slot_kind(slot)[1]
+    assert isinstance(key, tuple)
+    for statement, points in maps.contributions(final, key[0], key[1]):
+        for case in maps.value(statement):
+            found = points.intersect_range(case.domain).reset_tuple_id(_IN).reset_tuple_id(_OUT)
+            slots = _claims_of_slots(program, maps, statement, case)
+            for part in found.wrap().flatten().make_disjoint().get_basic_sets():
+                claim = _value_claim(statement, structure(case.shape), part, len(final.dims))
+                inner = tuple(tuple(_at_point(term, claim.point) for term in of) for of in slots)
+                yield replace(claim, slots=inner)
+
+
+def _value_claim(statement: Statement, shape: str, part: isl.BasicSet, rank: int) -> ValueClaim:
+    """The claim about points ``[x, dimensions]``, without dimensions that the others determine."""
+    columns = range(1 + rank, 1 + rank + len(statement.dims))
+    equal, at_least = map(list, _constraints(part))
+    point = [tuple(int(place == own) for place in range(columns.stop)) for own in columns]
+    kept = eliminate(equal, (at_least, point), 1 + rank)[1 + rank :] if equal else list(columns)
+    return ValueClaim(
+        statement.name,
+        shape,
+        tuple(column - 1 - rank for column in kept),
+        _counters_first(point, rank),
+        _counters_first(equal, rank),
+        _counters_first(at_least, rank),
+        _bounds(equal, at_least, range(rank, rank + len(kept))),
+        (),
+    )
+
+
+def _counters_first(rows: Sequence[Row], rank: int) -> tuple[Row, ...]:
+    """Rows over subscripts and counters as rows over counters and subscripts."""
+    return tuple((row[0], *row[1 + rank :], *row[1 : 1 + rank]) for row in rows)
+
+
+def _at_point(claim: TermClaim, point: Sequence[Row]) -> TermClaim:
+    """A claim over the dimensions of a statement as one over the variables of its point."""
+    count, rank = len(point), len(point[0]) - 1
+
+    def composed(rows: Sequence[Row]) -> tuple[Row, ...]:
+        return tuple(map(compose, rows))
+
+    def compose(row: Row) -> Row:
+        factors, own = row[1 : 1 + count], row[1 + count :]
+        inner = [
+            sum(f * of[place] for f, of in zip(factors, point, strict=True))
+            for place in range(1 + rank)
+        ]
+        return (row[0] + inner[0], *inner[1:], *own)
+
+    moved = replace(
+        claim,
+        equalities=composed(claim.equalities),
+        inequalities=composed(claim.inequalities),
+        elements=composed(claim.elements),
+    )
+    return _with_box(moved, rank)
 
 
 def _claims_of_slot(
@@ -65,14 +154,15 @@ def _claims_of_slot(
     final: Statement,
     slot: Term,
     keys: isl.Map,
-    rank: int,
 ) -> SlotClaims:
-    """What a slot of an output element is the sum of."""
-    kind, key = slot_kind(slot)
+    """What a slot of a value is the sum of."""
+    (kind, key), rank = slot_kind(slot), len(final.dims)
     if kind == "input":
         return tuple(_claims(program, "", slot, _with_outputs(keys), rank))
-    if kind != "sum" or not isinstance(key, tuple):
+    if kind == "index":
         raise Unsupported("an output that depends on a loop counter")
+    if kind != "sum" or not isinstance(key, tuple):
+        raise Unsupported(f"an output whose elements depend on {slot!r}")
     found: list[TermClaim] = []
     for summands in maps.summands(final, key[0], key[1]):
         # A floating-point sum may start with 0.0; adding it is assumed to do nothing.
@@ -84,7 +174,7 @@ def _claims_of_slot(
 
 def _with_outputs(slot: isl.Map) -> isl.Map:
     """From ``x -> subscripts`` to ``x -> [x, subscripts]``, the form of summands."""
-    slot = slot.reset_tuple_id(isl.dim_type.in_)
+    slot = slot.reset_tuple_id(_IN)
     return slot.domain().identity().flat_range_product(slot)
 
 
@@ -102,14 +192,21 @@ def _claims(
         for part in points.make_disjoint().get_basic_sets():
             equalities, inequalities = _constraints(part)
             claim = TermClaim(statement, structure(shape), equalities, inequalities, elements, ())
-            yield replace(claim, box=_bounding_box(claim, rank))
+            yield _with_box(claim, rank)
 
 
-def _bounding_box(claim: TermClaim, rank: int) -> tuple[tuple[int, int], ...]:
-    """Least and greatest value of each counter that no equality determines."""
+def _with_box(claim: TermClaim, rank: int) -> TermClaim:
+    """The claim with the bounds of the counters that no equality determines."""
     elements, inequalities, equalities = eliminated(claim, rank)
-    width = len(elements[0]) - 1
-    points = isl.Set.universe(isl.Space.set_alloc(isl.DEFAULT_CONTEXT, 0, width))
+    places = range(rank, len(elements[0]) - 1)
+    return replace(claim, box=_bounds(equalities, inequalities, places))
+
+
+def _bounds(
+    equalities: Sequence[Row], inequalities: Sequence[Row], places: range
+) -> tuple[tuple[int, int], ...]:
+    """Least and greatest value of some variables of points where all rows hold."""
+    points = isl.Set.universe(isl.Space.set_alloc(isl.DEFAULT_CONTEXT, 0, places.stop))
     space = isl.LocalSpace.from_space(points.get_space())
     for rows, make in (
         (inequalities, isl.Constraint.alloc_inequality),
@@ -121,8 +218,7 @@ def _bounding_box(claim: TermClaim, rank: int) -> tuple[tuple[int, int], ...]:
                 constraint = constraint.set_coefficient_val(_SET, place, isl.Val(factor))
             points = points.add_constraint(constraint)
     return tuple(
-        (_bound(points.dim_min_val(place)), _bound(points.dim_max_val(place)))
-        for place in range(rank, width)
+        (_bound(points.dim_min_val(place)), _bound(points.dim_max_val(place))) for place in places
     )
 
 

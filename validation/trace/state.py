@@ -5,12 +5,14 @@
 * ``ZERO`` is the number 0, ``UNDEFINED`` a cell that was never written,
 * an *element* cell is one element of a DRAM array as it was at the start,
 * a *sum* cell is column ``column`` of the sum ``head``,
+* a *pool* cell is the greatest cell in column ``column`` of the rows of the pool ``head``,
 * an *opaque* cell is a value that is not tracked (bytes of several elements), each one different.
 
 Element and sum cells carry the chain of transforms that were applied. A *sum* is a linked list of
 nodes; a node adds to the sum ``previous`` either a product, row ``a_row`` times the matrix
 ``matrix``, or (``matrix`` −1) the cells of ``a_row`` themselves. Rows of ``dim`` cells and matrices
-of ``dim`` rows are interned by value: equal contents, equal number.
+of ``dim`` rows are interned by value: equal contents, equal number. A pool is a window of rows,
+those outside of the image are rows of zeros.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ ZERO_MATRIX = 0
 COPY = -1
 """In place of a matrix: the node adds the cells of its row."""
 
-ELEMENT_TAG, SUM_TAG, OPAQUE_TAG = 1, 2, 3
+ELEMENT_TAG, SUM_TAG, OPAQUE_TAG, POOL_TAG = 1, 2, 3, 4
 TAG_SHIFT = 56
 WIDTH_SHIFT = 52
 CHAIN_SHIFT = 40
@@ -57,6 +59,8 @@ REGISTERS = np.dtype(
             "node_count",
             "chain_count",
             "opaque_count",
+            "pool_count",
+            "window_count",  # rows of all pools together
             "command",  # index of the command that is executed
             "error_index",  # where execution stopped: command and cell
             "error_row",
@@ -97,6 +101,9 @@ class Machine(NamedTuple):
     matrices: Integers  # [capacity, dim] row numbers
     matrix_slots: Integers  # hash table of matrix numbers
     nodes: Integers  # NODE records
+    pools: Integers  # [capacity] first of a pool's window rows; the next pool's is the end
+    windows: Integers  # [capacity] row numbers
+    pixels: Integers  # [rows of the largest image] row numbers of a pooled image, scratch
     chains: Integers  # CHAIN records
     compose: Integers  # [chain, transform] to chain, −1 if not yet numbered
     operands: Integers  # [3, dim, dim] cells, scratch: stationary operand, A, and D or B
@@ -137,6 +144,9 @@ def new_machine(
         matrices=np.zeros((tables, dim), np.int32),
         matrix_slots=np.full(4 * tables, -1, np.int32),
         nodes=np.zeros(max(tables, 4 * commands), NODE),
+        pools=np.zeros(tables, np.int32),
+        windows=np.zeros(tables, np.int32),
+        pixels=np.zeros(1 << 16, np.int32),
         chains=np.zeros(CHAIN_LIMIT, CHAIN),
         compose=compose,
         operands=np.zeros((3, dim, dim), np.int64),
@@ -175,15 +185,24 @@ def _input_cells(arrays: Integers) -> Integers:
 
 
 def room_per_command(dim: int) -> int:
-    """Rows, matrices and nodes that one command can add at most, with some to spare."""
+    """Rows, matrices and nodes that one command can add at most, with some to spare.
+
+    Pooling stores may need more.
+    """
     return 8 * dim * dim
 
 
-def grown(machine: Machine) -> Machine:
-    """The same state with room for at least one more command; new hash tables are empty."""
+def grown(machine: Machine, room: int) -> Machine:
+    """The same state with larger tables where they lack room; new hash tables are empty."""
     changes: dict[str, Integers] = {}
-    room = room_per_command(machine.spad.shape[1])
-    for name, count in (("rows", "row"), ("matrices", "matrix"), ("nodes", "node")):
+    tables = {
+        "rows": "row",
+        "matrices": "matrix",
+        "nodes": "node",
+        "pools": "pool",
+        "windows": "window",
+    }
+    for name, count in tables.items():
         table = getattr(machine, name)
         if machine.registers[f"{count}_count"][0] + room > len(table):
             changes[name] = np.concatenate([table, np.zeros_like(table)])

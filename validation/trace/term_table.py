@@ -1,12 +1,14 @@
-"""The terms of an output in numbers that compiled code can look up.
+"""The terms of a value in numbers that compiled code can look up.
 
-Each term of a family, apart from the output element it belongs to, has a *code*: a number over all
-families. An output element ``x`` has the term with code c if c's constraints hold at x; operand o
-of the term is then element ``value[c, o] + Σ factor · x``.
+Each term of a family, apart from the point of the value it belongs to, has a *code*: a number over
+all families. The value at ``x`` has the term with code c if c's constraints hold at x; operand o of
+the term is then element ``value[c, o] + Σ factor · x``. A point is that of a window, if there is
+one, then the subscripts of an output element.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.polyhedral import Unsupported
-from .specification import Family, Form, Output
+from .specification import Family, Form, Region, Value
 
 LARGEST_TABLE = 1 << 26
 """Entries of a look-up table: more would not fit the memory that validation may use."""
@@ -30,7 +32,8 @@ Numbers: TypeAlias = Any
 class TermTable(NamedTuple):
     """See the module; ``constraint`` rows of a family stand from ``constraint_first`` on."""
 
-    extents: Numbers  # [rank] of the output
+    low: Numbers  # [rank] least point
+    extents: Numbers  # [rank] of the points
     family: Numbers  # [codes]
     value: Numbers  # [codes, 2]
     operands: Numbers  # [families]: 1 or 2
@@ -45,12 +48,31 @@ class TermTable(NamedTuple):
     """Whether a constraint depends on the last subscript of the output."""
 
 
-def term_table(output: Output, first: Sequence[int], counts: Sequence[int]) -> TermTable:
-    """The table of an output; ``first`` numbers the elements of the parameter arrays.
+def present(region: Region) -> NDArray[np.bool_]:
+    """Which points of its box a region has, the last coordinate running fastest.
+
+    Raises ``Unsupported`` for a box that is too large.
+    """
+    if math.prod(region.extents) > LARGEST_TABLE:
+        raise Unsupported(f"maxima of windows with {math.prod(region.extents)} values")
+    found = np.ones(region.extents, np.bool_)
+    box = zip(region.low, region.extents, strict=True)
+    axes = np.ix_(*(np.arange(low, low + extent) for low, extent in box))
+    for rows, is_equality in ((region.equal_zero, True), (region.at_least_zero, False)):
+        for row in rows:
+            used = (factor * axis for factor, axis in zip(row[1:], axes, strict=True) if factor)
+            values = sum(used, np.int64(row[0]))
+            found &= (values == 0) if is_equality else (values >= 0)
+    return found.ravel()
+
+
+def term_table(value: Value, first: Sequence[int], counts: Sequence[int]) -> TermTable:
+    """The table of a value; ``first`` numbers the elements of the parameter arrays.
 
     Raises ``Unsupported`` if it would be too large.
     """
-    families, rank = output.families, len(output.extents)
+    region, families = value.region, value.families
+    rank = len(region.extents)
     volumes = [family.volume for family in families]
     if sum(volumes) > LARGEST_TABLE // 8:
         raise Unsupported(f"an output element with {sum(volumes)} terms")
@@ -65,7 +87,7 @@ def term_table(output: Output, first: Sequence[int], counts: Sequence[int]) -> T
         points = _points(family)
         for place, operand in enumerate(family.operands):
             values[codes, place] = first[operand.position] + _at_points(operand.element, points)
-            factors[number, place] = operand.element.outputs
+            factors[number, place] = operand.element.point
         for place, form in enumerate(forms[number]):
             constraints[codes, place] = _at_points(form, points)
     rows = [form for part in forms for form in part]
@@ -74,9 +96,10 @@ def term_table(output: Output, first: Sequence[int], counts: Sequence[int]) -> T
         for family, part in zip(families, forms, strict=True)
         for form in part
     ]
-    factor_rows = np.array([form.outputs for form in rows], np.int64).reshape(len(rows), rank)
+    factor_rows = np.array([form.point for form in rows], np.int64).reshape(len(rows), rank)
     table = TermTable(
-        np.array(output.extents, np.int64),
+        np.array(region.low, np.int64),
+        np.array(region.extents, np.int64),
         np.repeat(np.arange(len(families)), volumes),
         values,
         np.array([len(family.operands) for family in families], np.int64),
@@ -114,14 +137,15 @@ def _enter_codes(table: TermTable, family: int, place: int, start: int, count: i
     This is a guess that saves a search: a code is checked where it is used.
     """
     codes = np.arange(table.first_code[family], table.first_code[family + 1])
-    outputs = np.zeros(1, np.int64)
-    for factor, extent in zip(table.factor[family, place], table.extents, strict=True):
+    offsets = np.zeros(1, np.int64)
+    box = zip(table.low, table.extents, strict=True)
+    for factor, (low, extent) in zip(table.factor[family, place], box, strict=True):
         if factor:
-            outputs = (outputs[:, None] + factor * np.arange(extent)).ravel()
-        if len(outputs) * len(codes) > LARGEST_TABLE:
+            offsets = (offsets[:, None] + factor * np.arange(low, low + extent)).ravel()
+        if len(offsets) * len(codes) > LARGEST_TABLE:
             return
-    elements = (table.value[codes, place][:, None] + outputs).ravel()
-    numbers = np.repeat(codes, len(outputs))
+    elements = (table.value[codes, place][:, None] + offsets).ravel()
+    numbers = np.repeat(codes, len(offsets))
     inside = (elements >= start) & (elements < start + count)
     elements, numbers = elements[inside], numbers[inside]
     known = table.code_of[elements]
@@ -132,10 +156,10 @@ def _enter_codes(table: TermTable, family: int, place: int, start: int, count: i
     table.code_of[different] = NO_CODE
 
 
-def expected_terms(output: Output, at: Sequence[int], first: Sequence[int]) -> Any:
-    """The terms of one output element: a tuple of element numbers for each, factors in order."""
+def expected_terms(value: Value, at: Sequence[int], first: Sequence[int]) -> Any:
+    """The terms of a value at a point: a tuple of element numbers for each, factors in order."""
     found: list[tuple[int, ...]] = []
-    for family in output.families:
+    for family in value.families:
         points = _points(family)
         keep = np.ones(len(points), np.bool_)
         for form in family.at_least_zero:
@@ -153,4 +177,4 @@ def expected_terms(output: Output, at: Sequence[int], first: Sequence[int]) -> A
 
 
 def _fixed(form: Form, at: Sequence[int]) -> int:
-    return sum(factor * x for factor, x in zip(form.outputs, at, strict=True))
+    return sum(factor * x for factor, x in zip(form.point, at, strict=True))

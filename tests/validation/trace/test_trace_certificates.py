@@ -117,7 +117,10 @@ def test_proofs_at_size_are_kept(tmp_path: Path) -> None:
     [
         (lambda: (source("sum += A[i][k]", "sum += A[k][i]"), target()), "the claimed product"),
         (lambda: (source("k < 8", "k < 7"), target()), "the claimed summands"),
-        (lambda: (source("C[i][j] = sum", "C[i][j] = -sum"), target()), "C: the sum is unchanged"),
+        (
+            lambda: (source("C[i][j] = sum", "C[i][j] = -sum"), target()),
+            "a value has the claimed shape",
+        ),
         (lambda: (source("int8_t D[8][8]", "int8_t D[9][8]"), target()), "not the arrays"),
         (lambda: (source(), target(("%a[%c8, %c8], %none", "%a[%c8, %c0], %none"))), "lacks A"),
         (lambda: (source(), target(("%B[%c0, %c0]", "%A[%c0, %c0]"))), "lacks A.*B"),
@@ -147,13 +150,23 @@ def test_a_certificate_proves_no_other_programs(
         check(text, *programs())
 
 
+def kind(document: Any, output: int = 0) -> Any:
+    """The claim about all elements of C or D."""
+    return document["outputs"][output]["kinds"][0]
+
+
+def slots(document: Any, output: int = 0) -> Any:
+    """The claims about the slots of their values."""
+    return kind(document, output)["values"][0]["slots"]
+
+
 def product(document: Any) -> Any:
     """The claim about the terms of C."""
-    return document["outputs"][0]["slots"][0][0]
+    return slots(document)[0][0]
 
 
 def repeat(document: Any, output: int) -> None:
-    document["outputs"][output]["slots"][0] *= 2
+    slots(document, output)[0] *= 2
 
 
 def swap(document: Any) -> None:
@@ -181,10 +194,10 @@ DAMAGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "other statement": (lambda d: product(d).update(statement="S0"), "statements of the source"),
     "fewer terms": (shrink, "the claimed summands are those of the source"),
     "more terms": (lambda d: product(d).update(inequalities=[]), "the claimed summands are those"),
-    "no terms": (lambda d: d["outputs"][0]["slots"][0].clear(), "the claimed summands are those"),
+    "no terms": (lambda d: slots(d)[0].clear(), "the claimed summands are those"),
     "terms twice": (lambda d: repeat(d, 0), "claimed twice"),
     "element twice": (lambda d: repeat(d, 1), "claimed twice"),
-    "no element": (lambda d: d["outputs"][1]["slots"][0].clear(), "each element has a value"),
+    "no element": (lambda d: slots(d, 1)[0].clear(), "each element has a value"),
     "small box": (lambda d: product(d).update(box=[[0, 6]]), "lie in its box"),
     "empty box": (lambda d: product(d).update(box=[[7, 0]]), "a box of numbers"),
     "endless box": (lambda d: product(d).update(box=[[0, 1 << 70]]), "a box of numbers"),
@@ -194,9 +207,17 @@ DAMAGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "empty row": (lambda d: product(d)["inequalities"][0].clear(), "fits the programs"),
     "infinite number": (lambda d: product(d)["box"][0].__setitem__(1, 1e999), "not a certificate"),
     "word for a number": (lambda d: product(d)["box"][0].__setitem__(1, "k"), "not a certificate"),
-    "missing slot": (lambda d: d["outputs"][0]["slots"].clear(), "has its claims"),
+    "missing slot": (lambda d: slots(d).clear(), "has its claims"),
+    "other shape": (lambda d: kind(d).update(shape="input 0"), "has the claimed shape"),
+    "some elements": (lambda d: kind(d)["inequalities"].append([6, -1, 0]), "of a claimed kind"),
+    "no kinds": (lambda d: d["outputs"][0]["kinds"].clear(), "of a claimed kind"),
+    "no value": (lambda d: kind(d)["values"].clear(), "has one value"),
+    "part of a value": (
+        lambda d: kind(d)["values"][0]["inequalities"].append([6, -1, 0]),
+        "of which elements the value is",
+    ),
     "missing output": (lambda d: d["outputs"].pop(), "the outputs of the source"),
-    "swapped outputs": (swap, "statements of the source"),
+    "swapped outputs": (swap, "has the claimed shape"),
     "no dataflow": (lambda d: d["source"].clear(), "initialised before it is read"),
     "other version": (lambda d: d.update(version=1), "this version"),
     "other format": (lambda d: d.update(format="liftproof-certificate"), "not a certificate"),
