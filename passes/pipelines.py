@@ -153,7 +153,9 @@ def first_pipelines(
     if _fits(function, "b"):
         stay = Plan(weights="", jam=True, wait=False)
         small = [size for size in sizes if size["i"] * size["j"] < SMALL_BLOCK]
-        choices += [(size, stay) for size in [*sizes[:RESIDENT_SHAPES], *small[:1]]]
+        # Where stores are the limit, rows of tiles leave the store unit the fewest gaps.
+        low = [size for size in small if size["i"] == 1 and size["j"] == counts["j"] > 1]
+        choices += [(size, stay) for size in [*sizes[:RESIDENT_SHAPES], *small[:1], *low[:1]]]
     if _fits(function, "a"):
         stay = Plan(inputs="", jam=True, wait=False)
         if few:
