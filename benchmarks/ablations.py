@@ -3,8 +3,8 @@
 ``python benchmarks/ablations.py KERNEL.c [--budget N] [--seed S]`` prints the best cycles after
 1, 10, 50 and N evaluations of: the search as it is; the search from the untuned lowering alone,
 without the schedules made for the kernel; the same without a look at cycles (its beam holds random
-schedules); random walks through the menu; and the untuned lowering itself. Nothing is proven here,
-as only counts are compared.
+schedules); and random walks through the menu. The last three begin with the untuned lowering.
+Nothing is proven here, as only counts are compared.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
+from curves import best_after, searched
 from liftproof.hw.gemmini.config import DEFAULT_CONFIG
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import Outcome, Problem, evaluate
@@ -36,20 +36,6 @@ class CostBlindSearch(Search):
         self.beam = self.random.sample(together, min(BEAM_WIDTH, len(together)))
 
 
-def searched(
-    kind: type[Search], problem: Problem, first: Sequence[str], budget: int, seed: int
-) -> Iterator[int]:
-    """Cycles of each evaluated program of a search, in order."""
-    with ThreadPoolExecutor(1) as executor:
-        search = kind(problem, lambda pipeline: "", executor, budget, seed)
-        outcomes = search.run(first).outcomes
-    seen: set[str] = set()
-    for outcome in outcomes:
-        if outcome.cycles is not None and outcome.digest not in seen:
-            seen.add(outcome.digest)
-            yield outcome.cycles
-
-
 def walked(problem: Problem, budget: int, seed: int) -> Iterator[int]:
     """Cycles of the programs that random walks from the untuned lowering meet."""
     random = Random(seed)
@@ -69,6 +55,29 @@ def walked(problem: Problem, budget: int, seed: int) -> Iterator[int]:
         current = following
 
 
+WAYS: dict[str, Callable[[Problem, int, int], Sequence[int]]] = {
+    "search": lambda problem, *limits: searched(
+        Search, problem, first_pipelines(problem.tensor_ir), *limits
+    ),
+    "search from the untuned lowering": lambda problem, *limits: searched(
+        Search, problem, [baseline_pipeline()], *limits
+    ),
+    "cost-blind search": lambda problem, *limits: searched(
+        CostBlindSearch, problem, [baseline_pipeline()], *limits
+    ),
+    "random schedules": lambda problem, *limits: list(walked(problem, *limits)),
+}
+"""Cycles of the programs that each way of searching meets, within a budget and with a seed."""
+
+
+def cycles_of_each_way(
+    problem: Problem, budget: int, seed: int
+) -> Iterator[tuple[str, Sequence[int]]]:
+    """Search in each way, one after the other."""
+    for name, way in WAYS.items():
+        yield name, way(problem, budget, seed)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kernel")
@@ -77,22 +86,11 @@ def main() -> int:
     options = parser.parse_args()
     lifted = lift_and_prove(read_module(options.kernel))
     problem = Problem(str(lifted.module), DEFAULT_CONFIG)
-    made, untuned = first_pipelines(problem.tensor_ir), [baseline_pipeline()]
     budget, seed = options.budget, options.seed
-    ways: dict[str, Callable[[], Iterator[int]]] = {
-        "search": lambda: searched(Search, problem, made, budget, seed),
-        "search from the untuned lowering": lambda: searched(
-            Search, problem, untuned, budget, seed
-        ),
-        "cost-blind search": lambda: searched(CostBlindSearch, problem, untuned, budget, seed),
-        "random schedules": lambda: walked(problem, budget, seed),
-        "untuned lowering": lambda: searched(Search, problem, untuned, 1, seed),
-    }
     marks = sorted({*(mark for mark in CHECKPOINTS if mark < budget), budget})
     print(f"{'best cycles after':<34}" + "".join(f"{mark:>12}" for mark in marks))
-    for name, way in ways.items():
-        cycles = list(way())
-        best = [min(cycles[:mark]) for mark in marks]
+    for name, cycles in cycles_of_each_way(problem, budget, seed):
+        best = best_after(cycles, marks)
         print(f"{name:<34}" + "".join(f"{count:>12,}" for count in best), flush=True)
     return 0
 

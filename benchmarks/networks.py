@@ -33,7 +33,7 @@ from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
 from liftproof.tools.read import read_module
 from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import PreparedSource, prepare, validate
-from network_layers import Layer, network_layers
+from network_layers import network_layers
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
@@ -96,11 +96,10 @@ class Kernel:
         return kernel_bound(demand, self.config, dram=level == "soc").cycles
 
 
-def read_layer(layer: Layer, batch: int, folder: Path) -> Kernel:
-    """Write the layer's C kernel into ``folder``, read it and lift it."""
-    name = layer.name(batch)
+def read_kernel(name: str, text: str, folder: Path) -> Kernel:
+    """Write a C kernel into ``folder``, read it and lift it."""
     path = folder / f"{name}.c"
-    path.write_text(layer.source(batch))
+    path.write_text(text)
     source = read_module(str(path))
     config = load_config(DEFAULT_CONFIG)
     lifted = lift_and_prove(source)
@@ -221,7 +220,7 @@ def main() -> int:
                     continue
                 fewer = stored.get(f"{layer.name(BATCHES[0])} soc", {}).get("pipeline")
                 found = [fewer] if fewer and batch != BATCHES[0] else []
-                kernel = read_layer(layer, batch, Path(folder))
+                kernel = read_kernel(layer.name(batch), layer.source(batch), Path(folder))
                 known = {
                     level: Row(**stored[key])
                     for level in LEVELS
