@@ -24,7 +24,7 @@ from .constants import (
 from .digits import digit
 from .emitter import Emitter
 from .guards import NO_FACTS, Facts
-from .polynomial import TERM_LIMIT, Atom, Interval, Polynomial
+from .polynomial import TERM_LIMIT, Atom, Interval, LoopRange, Polynomial
 from .types import (
     BOOL,
     INT,
@@ -427,7 +427,22 @@ class Arithmetic:
         inner = str(dividend) if len(dividend.terms) <= 4 else "..."
         name = f"(({inner[:60]}) {operator} {constant})"
         divided = (dividend, constant) if operator == "/" and over_parameters else None
-        return Polynomial.atom(Atom(name, result, bounds, exact=False, quotient_of=divided))
+        steps = _divided_range(dividend, constant) if operator == "/" else None
+        return Polynomial.atom(Atom(name, result, bounds, steps, exact=False, quotient_of=divided))
+
+
+def _divided_range(dividend: Polynomial, constant: int) -> LoopRange | None:
+    """Return the values of a loop variable's quotient by what divides its start and its steps."""
+    atoms = list(dividend.atoms())
+    if len(atoms) != 1 or not dividend.same_as(Polynomial.atom(atoms[0])):
+        return None
+    if (found := atoms[0].loop_range) is None or found.step % constant:
+        return None
+    lower, upper = found.lower.constant_value, found.upper.constant_value
+    if lower is None or upper is None or lower < 0 or lower % constant:
+        return None
+    first, end = (Polynomial.constant(-(-bound // constant)) for bound in (lower, upper))
+    return LoopRange(first, end, found.step // constant)
 
 
 def _are_signed_indices(left: Value, right: Value) -> bool:
