@@ -113,6 +113,11 @@ def wrapped(value: Sum, kind: CInteger) -> Sum:
     return value if kind.signed else remainder(value - bounds.low // period * period, period)
 
 
+def narrowed(value: Sum, kind: CInteger) -> Sum:
+    """``value`` converted to a signed type of fewer bits: modulo 2**bits, as compilers do."""
+    return wrapped(value - kind.lowest, CInteger(kind.bits, signed=False)) + kind.lowest
+
+
 def choice(condition: Condition, then: Sum, otherwise: Sum) -> Sum:
     """``then`` where ``condition`` holds, else ``otherwise``.
 

@@ -22,6 +22,7 @@ from .algebra import (
     indicator,
     invert,
     is_bit,
+    narrowed,
     product,
     quotient,
     remainder,
@@ -110,6 +111,8 @@ def _convert_integer(number: Number, kind: CInteger, location: SourceLocation) -
     converted = Number(kind, number.sum)
     if number.sum.is_constant:
         return Number(kind, constant(kind.wrap(number.sum.constant)))
+    if kind.signed and kind.bits < min(number.type.bits, 32):
+        return Number(kind, narrowed(number.sum, kind))
     return Number(kind, exact(converted, location)) if kind.signed else converted
 
 

@@ -95,7 +95,7 @@ class OperandEmitter:
             )
         number = operand.value
         try:
-            address = decode(number.sum)
+            address = decode(operand.number() if number.type.bits < 32 else number.sum)
         except UnknownFlagsError:
             raise Diagnostic(
                 f"cannot tell which memory the local address '{operand.name}' is in",

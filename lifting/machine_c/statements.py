@@ -177,6 +177,10 @@ class Statements:
             self._inline(call)
         elif not self.context.analysing or call.function not in SIGNATURES:
             self.context.instruction(call)
+        else:
+            # An instruction changes no variable, but what it is called with may.
+            for argument in filter(self.context.acts, call.arguments):
+                self.context.expressions.value(argument)
 
     def _call_for_value(self, call: syntax.Call) -> Value | None:
         """The value of a call of a helper function, None if it is not one."""

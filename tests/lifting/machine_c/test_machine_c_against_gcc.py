@@ -177,7 +177,9 @@ def test_random_programs_issue_what_gcc_issues(tmp_path: Path) -> None:
     assert refused <= PROGRAMS // 10
 
 
-LOAD = "static uint32_t load{n}(uint32_t a) {{ mvin(0, a, 16, 1); return a + 1; }}"
+LOAD = """static uint32_t load{n}(uint32_t a) {{ mvin(0, a, 16, 1); return a + 1; }}
+static int count{n} = 0;
+static int next{n}(void) {{ count{n} += 1; return count{n}; }}"""
 EXPRESSIONS = (
     "for (int i = 0; i < 2; i++) {{ uint32_t r = i == 0 ? load{n}(5) : 7; mvin(0, r, 16, 1); }}",
     "for (int i = 0; i < 2; i++) if (i == 0 && load{n}(5)) mvin(0, 20, 16, 1);",
@@ -186,9 +188,14 @@ EXPRESSIONS = (
     "uint32_t r = 1 ? load{n}(5) : load{n}(7); mvin(0, r, 16, 1);",
     "mvin(0, ((1 ? -1 : 0u) > 0) + 2 * ((0 ? 0u : -1) > 0), 16, 1);",
     "mvin(0, (1 ? -1 : 0l) > 0u, 16, 1);",
+    "uint8_t p = 250; for (int i = 0; i < 4; i++) {{ p += 3; mvin(0, p, 16, 1); }}",
+    "int8_t p = 120; for (int i = 0; i < 4; i++) {{ p += 3; mvin(0, p + 200, 16, 1); }}",
+    "for (int i = 0; i < 3; i++) mvin(0, (int8_t)(i * 100) + 500, 16, 1);",
+    "for (int i = 0; i < 3; i++) mvin(0, next{n}() + i, 16, 1); mvin(0, count{n}, 16, 1);",
+    "for (int i = 0; i < 3; i++) {{ int r = i == 1 ? next{n}() : 50; mvin(0, r, 16, 1); }}",
     "int t[2] = {{4, 5}}; for (int i = 0; i < 2; i++) mvin(0, i > 0 ? t[i - 1] : 9, 16, 1);",
 )
-"""What is evaluated sometimes, or in the type of what is not."""
+"""What is evaluated sometimes, in the type of what is not, or wraps around in a narrow type."""
 
 
 def test_expressions_do_what_gcc_makes_of_them(tmp_path: Path) -> None:
