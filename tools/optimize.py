@@ -181,6 +181,13 @@ class _Measured:
     lower_bound: int
     explanation: str
 
+    def replacing_estimate(self, outcome: Outcome) -> Outcome:
+        """The outcome with what was measured, if its cycles were only an estimate."""
+        if not outcome.is_estimate:
+            return outcome
+        cycles, bound = self.timing.cycles, self.lower_bound
+        return replace(outcome, cycles=cycles, lower_bound=bound, is_estimate=False)
+
 
 class _Job:
     def __init__(
@@ -206,24 +213,12 @@ class _Job:
         loops = parse_c_kernel(source, self.path)
         check_affine(loops)
         self._ended("parse", signature(loops))
-        problem = Problem(
-            "",
-            self.options.config,
-            self.options.level,
-            self.options.dram_latency,
-            warm=self.options.warm,
-            estimates=True,
-        )
+        problem = self._problem()
         route = self._route(loops, problem)
         prepared = self._prepare(loops)
         proofs: dict[str, Validation] = {}
         """What the search proved of this kernel, by pipeline."""
-        searches = [
-            self._search(part, self._prepare(part.source), {}, number, len(route.parts))
-            if route.statements
-            else self._search(part, prepared, proofs, number, len(route.parts))
-            for number, part in enumerate(route.parts)
-        ]
+        searches = self._searches(route, prepared, proofs)
         found = [_best(search) for search in searches]
         joined = self._join(route, problem, found)
         validation = proofs.get(joined.outcome.pipeline)
@@ -231,15 +226,11 @@ class _Job:
             validation = decide(prepared, joined.program, config=self.config)
         if validation.verdict == "unknown" and route.statements:
             found, joined, validation = self._proved_together(route, problem, prepared, found)
-        program = joined.program
         self._ended("validate", describe_validation(validation))
         if validation.verdict != "proved":
             raise Diagnostic(f"{self.path}: {validation.verdict}: {validation.reason}")
-        measured = self._measured(program)
-        best = joined.outcome
-        if best.is_estimate:
-            cycles, bound = measured.timing.cycles, measured.lower_bound
-            best = replace(best, cycles=cycles, lower_bound=bound, is_estimate=False)
+        measured = self._measured(joined.program)
+        best = measured.replacing_estimate(joined.outcome)
         for part, outcome in zip(route.parts, found, strict=True):
             self._keep(part.problem, outcome if route.statements else best)
         return Result(
@@ -247,7 +238,7 @@ class _Job:
             source=source,
             options=self.options,
             lifted=route.lifted,
-            program=program,
+            program=joined.program,
             timing=measured.timing,
             commands=measured.commands,
             best=best,
@@ -264,6 +255,29 @@ class _Job:
             stage_seconds=self.stage_seconds,
             proposer=self.proposer,
         )
+
+    def _problem(self) -> Problem:
+        """What all searches have in common; each fills in its tensor program."""
+        return Problem(
+            "",
+            self.options.config,
+            self.options.level,
+            self.options.dram_latency,
+            warm=self.options.warm,
+            estimates=True,
+        )
+
+    def _searches(
+        self, route: Route, prepared: PreparedSource, proofs: dict[str, Validation]
+    ) -> list[SearchState]:
+        """One search for each part; those of statements prove against their own source."""
+        count = len(route.parts)
+        return [
+            self._search(part, self._prepare(part.source), {}, number, count)
+            if route.statements
+            else self._search(part, prepared, proofs, number, count)
+            for number, part in enumerate(route.parts)
+        ]
 
     def _is_long(self, program: ModuleOp) -> bool:
         function = kernel_function(program)
