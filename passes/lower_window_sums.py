@@ -128,7 +128,7 @@ def _facts(function: func.FuncOp, generic: GenericOp, post: PostOp) -> WindowSum
         raise refusal(generic, "overwrites an array that it reads")
     window = tuple(n for n in range(len(kinds)) if n not in parallel)
     sizes = tuple(generic.get_static_loop_ranges())
-    written = tuple({loop: 1} for loop in parallel)
+    written: tuple[Form, ...] = tuple({loop: 1} for loop in parallel)
     what = WindowSum(sizes, parallel, window, addends, out, written, post)
     return what if _has_columns(what) else _in_single_columns(what)
 
