@@ -81,7 +81,7 @@ def layernorm(x: Array, w: Array) -> Array:
 
 
 CASES = {
-    "softmax in passes": (SOFTMAX.replace("ROWS", "130"), STREAM, (X,), softmax(X)),
+    "softmax in passes": (SOFTMAX.replace("ROWS", "20"), STREAM, (X[:20],), softmax(X[:20])),
     "layernorm in passes": (
         LAYERNORM.replace("ROWS", "20"),
         STREAM,

@@ -39,8 +39,8 @@ CASES = {
 @pytest.mark.parametrize(
     ("name", "instance"),
     [
-        *((name, LowerRowsPass()) for name in CASES),
-        *((name, LowerBlocksPass()) for name in CASES),
+        *((name, LowerRowsPass()) for name in ("parameter", "constants", "sign")),
+        *((name, LowerBlocksPass()) for name in CASES if name != "constants"),
         ("parameter", LowerElementsPass()),
     ],
 )

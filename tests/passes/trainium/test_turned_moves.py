@@ -21,10 +21,10 @@ Outputs = Callable[..., list[np.ndarray]]
 Proof = Callable[[str, ModuleOp], Validation]
 
 COLUMN_SUMS = """
-void sums(const float x[150][140], const float w[150], float y[140]) {
-  for (int j = 0; j < 140; j++) {
+void sums(const float x[130][20], const float w[130], float y[20]) {
+  for (int j = 0; j < 20; j++) {
     float s = 0.0f;
-    for (int i = 0; i < 150; i++) s += x[i][j] * w[i];
+    for (int i = 0; i < 130; i++) s += x[i][j] * w[i];
     y[j] = s;
   }
 }"""
@@ -38,10 +38,10 @@ void largest(const float x[5][3][6], float y[3][6]) {
     }
 }"""
 CUMULATIVE = """
-void cumulative(const float x[150][9], float y[150][9]) {
+void cumulative(const float x[130][9], float y[130][9]) {
   for (int j = 0; j < 9; j++) {
     float s = 0.0f;
-    for (int i = 0; i < 150; i++) {
+    for (int i = 0; i < 130; i++) {
       s += x[i][j];
       y[i][j] = s;
     }
@@ -59,9 +59,9 @@ def test_column_sums_load_rows(lowered: Lower, outputs: Outputs, proof: Proof) -
     """A sum along the first dimension is proved, right, and moves no single elements of rows."""
     module = lowered(COLUMN_SUMS, LowerBlocksPass())
     assert proof(COLUMN_SUMS, module).verdict == "proved"
-    x = np.random.default_rng(0).random((150, 140), dtype=np.float32)
-    w = np.linspace(0, 1, 150, dtype=np.float32)
-    result = outputs(module, x, w, np.zeros(140, np.float32))[-1]
+    x = np.random.default_rng(0).random((130, 20), dtype=np.float32)
+    w = np.linspace(0, 1, 130, dtype=np.float32)
+    result = outputs(module, x, w, np.zeros(20, np.float32))[-1]
     np.testing.assert_allclose(result, w @ x, rtol=1e-5)
     assert any(isinstance(op, NcTransposeOp) for op in module.walk())
 
@@ -80,8 +80,8 @@ def test_cumulative_sums_along_columns(outputs: Outputs, proof: Proof) -> None:
     LowerScanPass(loop=1).apply(new_context(), module)
     assert proof(CUMULATIVE, module).verdict == "proved"
     assert shortest_run(module) == 9
-    x = np.random.default_rng(2).normal(size=(150, 9)).astype(np.float32)
-    result = outputs(module, x, np.zeros((150, 9), "f"))[-1]
+    x = np.random.default_rng(2).normal(size=(130, 9)).astype(np.float32)
+    result = outputs(module, x, np.zeros((130, 9), "f"))[-1]
     np.testing.assert_allclose(result, np.cumsum(x, 0), rtol=1e-4, atol=1e-5)
 
 
