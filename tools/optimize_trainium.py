@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.builtin import AnyFloat, ModuleOp, TensorType
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 
@@ -31,6 +31,7 @@ from ..hw.trainium.config import TrainiumConfig, load_config
 from ..hw.trainium.kernel_bound import kernel_bound
 from ..hw.trainium.timing import Bound, TimingResult, simulate_tiles
 from ..lifting.c.frontend import parse_c_kernel
+from ..lifting.loops.evaluate import location_of
 from ..lifting.prove import LiftResult, lift_and_prove
 from ..lifting.recurrences import lift_recurrence
 from ..lifting.scalars import with_arrays_only
@@ -75,7 +76,7 @@ def optimize_trainium(kernel: str, folder: Path, options: argparse.Namespace) ->
         listener.stage("lift", f"{lifted.summary} {lifted.verdict} {lifted.method}")
         if lifted.verdict != "proved":
             raise Diagnostic(f"{kernel}: lift {lifted.verdict}: {lifted.reason}")
-        candidates = _candidates(kernel, lifted, config, options)
+        candidates = _candidates(loops, lifted, config, options)
         timed = [one for one in candidates if one.timing is not None]
         listener.stage("search", f"{len(candidates)} candidates, {len(timed)} of them legal")
         best, proof = _first_proved(kernel, loops, timed)
@@ -104,29 +105,39 @@ def _lifted(loops: ModuleOp) -> LiftResult:
 
 
 def _candidates(
-    kernel: str, lifted: LiftResult, config: TrainiumConfig, options: argparse.Namespace
+    loops: ModuleOp, lifted: LiftResult, config: TrainiumConfig, options: argparse.Namespace
 ) -> list[Candidate]:
     """All schedules within the budget, or the one that was asked for; at least one is legal."""
-    _require_known_sizes(kernel, lifted.module)
+    _require_float_arrays(loops, lifted.module)
     asked = getattr(options, "pipeline", None)
-    instances = _given(asked) if asked else _instances(kernel, lifted.module)
+    instances = _given(asked) if asked else _instances(loops, lifted.module)
     budget = getattr(options, "budget", None)
     found = [_evaluate(one, lifted.module, config) for one in islice(instances, budget)]
     if all(candidate.timing is None for candidate in found):
-        raise Diagnostic(f"{kernel}: cannot be lowered: {found[0].diagnostic}")
+        raise _refused(loops, found[0].diagnostic)
     return found
 
 
-def _require_known_sizes(kernel: str, module: ModuleOp) -> None:
+def _refused(loops: ModuleOp, reason: str, hint: str = "") -> Diagnostic:
+    """What is said of a kernel that no lowering takes, at its function."""
+    return Diagnostic(f"cannot be lowered: {reason}", location_of(kernel_function(loops)), hint)
+
+
+def _require_float_arrays(loops: ModuleOp, module: ModuleOp) -> None:
+    """Raise ``Diagnostic`` for arrays of unknown sizes or of other elements than floats."""
     for argument in kernel_function(module).args:
-        if isinstance(argument.type, TensorType) and not argument.type.has_static_shape():
-            raise Diagnostic(
-                f"{kernel}: cannot be lowered: {argument.name_hint} has a size that is no number",
-                hint="give sizes as numbers, as in `#define N 64`",
-            )
+        name, type = argument.name_hint, argument.type
+        if not isinstance(type, TensorType):
+            continue
+        if not type.has_static_shape():
+            hint = "give sizes as numbers, as in `#define N 64`"
+            raise _refused(loops, f"{name} has a size that is no number", hint)
+        if not isinstance(type.element_type, AnyFloat):
+            hint = "engines compute in float32: use arrays of float, __bf16 or _Float16"
+            raise _refused(loops, f"{name} is an array of integers", hint)
 
 
-def _instances(kernel: str, module: ModuleOp) -> Iterator[ModulePass]:
+def _instances(loops: ModuleOp, module: ModuleOp) -> Iterator[ModulePass]:
     """The menu: every instance of a lowering pass that applies to the tensor program."""
     context = new_context()
     reasons: list[str] = []
@@ -138,7 +149,7 @@ def _instances(kernel: str, module: ModuleOp) -> Iterator[ModulePass]:
         if not instances:
             reasons.append(f"{kind.name}: {_refusal(kind(), module)}")
     if not applicable:
-        raise Diagnostic("\n  ".join([f"{kernel}: cannot be lowered:", *reasons]))
+        raise _refused(loops, "\n  ".join(["no pass takes it", *reasons]))
     yield from applicable
 
 

@@ -74,10 +74,19 @@ def test_options_that_contradict_are_named(
     assert not Path("out").exists()
 
 
-def test_kernels_out_of_reach_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each lowering says why it does not apply."""
-    text = "void f(const int a[8][4], int b[8][4]) {\n  for (int i = 0; i < 8; i++)\n"
-    text += "    for (int j = 0; j < 4; j++) b[i][j] = a[i][j] * 3;\n}\n"
-    (folder / "integers.c").write_text(text)
-    assert main(["optimize", "integers.c", "--target", "trainium"]) == 1
-    assert "trn-lower-rows: integers" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("element", "value", "said"),
+    [
+        ("int", "a[i] * 3", "kernel.c:2:6: error: cannot be lowered: a is an array of integers"),
+        ("float", "coshf(a[i])", "trn-lower-rows: `math.cosh` has no instruction"),
+    ],
+)
+def test_kernels_out_of_reach_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], element: str, value: str, said: str
+) -> None:
+    """The place of the kernel, and what is not lowered, or why no lowering applies."""
+    text = f"#include <math.h>\nvoid f(const {element} a[8], {element} b[8]) {{\n"
+    text += f"  for (int i = 0; i < 8; i++) b[i] = {value};\n}}\n"
+    (folder / "kernel.c").write_text(text)
+    assert main(["optimize", "kernel.c", "--target", "trainium"]) == 1
+    assert said in capsys.readouterr().err
