@@ -136,6 +136,24 @@ EQUIVALENT: dict[str, dict[str, tuple[str, ...]]] = {
         _SHORTCUT: ("_merge | condition false: if len(group) == 1: #1",),
         "all cases of a group have slots of one form": ("_merge | constant: 0 #2",),
     },
+    "extract.gemmini_rows": {
+        "an operand that is absent has no rows": (
+            "RowRecorder.computation | condition true: if target.exists: #1",
+        ),
+    },
+    "hazards.between": {
+        "one of the ways to keep two commands apart suffices, in any order": (
+            "Pair.keep_apart | constant: 0 #2",
+        ),
+        _SHORTCUT: ("_near | constant: 1 #2",),
+    },
+    "hazards.row_order": {
+        _SHORTCUT: (
+            "_load_pairs | operator BitAnd: behind | before #1",
+            "_load_pairs | condition true: if min(gaps) < in_flight - 1: #1",
+            "_shared_loops | operator Sub: count + 2 #3",
+        ),
+    },
     "trace.certify": {
         "a strict zip refuses it too": (
             "_Certification.run | condition false: if len(slots) != len(self.claims): #1",

@@ -31,6 +31,7 @@ void kernel(const float p[6][6], const float v[6][3], float y[6][3]) {{
     [
         ("p[i][j]", "(j <= i ? p[i][j] : 0.0f)", "proved"),
         ("expf(p[i][j])", "expf(j <= i ? p[i][j] : -INFINITY)", "proved"),
+        ("expf(p[i][j] - 1.0f)", "expf((j <= i ? p[i][j] : -INFINITY) - 1.0f)", "proved"),
         ("(p[i][j] / p[i][0])", "((j <= i ? p[i][j] : 0.0f) / p[i][0])", "proved"),
         ("p[i][j]", "(j < i ? p[i][j] : 0.0f)", "refuted"),
         ("p[i][j]", "(j <= i ? p[i][j] : 1.0f)", "refuted"),

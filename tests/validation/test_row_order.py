@@ -181,6 +181,13 @@ def test_all_rows_of_an_operand_count(
         assert is_kept(program(body, execute=execute)) == kept
 
 
+def test_weights_that_are_kept_are_not_read_again() -> None:
+    """A computation that goes on with its weights reads nothing where their preload says."""
+    second = product("c4", "acc", "c64")
+    for text, kept in ((second, False), (second.replace("_preloaded", "_accumulated"), True)):
+        assert is_kept(program(product("c64", "c0", "c64") + text)) == kept
+
+
 @pytest.mark.parametrize(
     ("loads", "rows", "kept"),
     [

@@ -132,6 +132,23 @@ def test_a_sum_that_is_read_several_times_is_one_sum(config):
     assert [family.volume for family in value.families] == [8]
 
 
+def test_terms_are_those_whose_conditions_hold(config):
+    """Each element of a triangle's sums has the terms of its own row."""
+    kernel = parse_c_kernel(
+        """#include <stdint.h>
+        void triangle(const int8_t A[4][4], int32_t C[4]) {
+          for (int i = 0; i < 4; i++) {
+            C[i] = 0;
+            for (int k = 0; k <= i; k++) C[i] += A[i][k];
+          }
+        }""",
+        "triangle.c",
+    )
+    value = value_of(kernel, config)
+    terms = [expected_terms(value, [row], [0, 16]) for row in range(4)]
+    assert terms == [[(4 * row + k,) for k in range(row + 1)] for row in range(4)]
+
+
 def test_terms_are_products_of_two_elements() -> None:
     """A summand of another form has no name among the terms that streams are compared by."""
     a, b, c = (term("slot", "i8", payload=("input", place, place)) for place in range(3))
