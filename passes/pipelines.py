@@ -21,7 +21,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE, LoadOp
-from ..hw.gemmini.config import DEFAULT_CONFIG, load_config
+from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
 from .block_sizes import block_sizes, misaligned_operands
 from .contraction import returned_tensor
 from .double_buffer import DoubleBufferPass
@@ -149,6 +149,13 @@ def first_pipelines(
     # Short products leave the core no time for loops; long ones need no longer program.
     unroll = 0 < tile_height(function) < config_of(function).dim
     choices = [(size, Plan(unroll=unroll)) for size in sizes[:BLOCK_SHAPES]]
+    size = sizes[0]
+    is_matrix, is_whole_sum = counts.keys() <= set("hijk"), size["k"] >= counts["k"]
+    if is_matrix and is_whole_sum and counts["j"] > size["j"]:
+        # Blocks of columns that follow one another take the same rows of A, if there is room.
+        tiles = size.get("h", 1) * size["i"] * counts["k"]
+        if _is_room_for(tiles, config_of(function)):
+            choices.append((size, Plan(inputs="io", unroll=unroll)))
     # Where one operand stays, the other's moves need all the room between the products.
     if _fits(function, "b"):
         stay = Plan(weights="", jam=True, wait=False)
@@ -254,6 +261,11 @@ def _fits(function: func.FuncOp, operand: str) -> bool:
             places = [*load.indices, *(x for x in (load.start, load.term) if x is not None)]
             loops = loops_it_needs(places, enclosing_loops(load, function))
             tiles = max(tiles, prod(trip_count(loop) or 1 for loop in loops))
+    return _is_room_for(tiles, config)
+
+
+def _is_room_for(tiles: int, config: GemminiConfig) -> bool:
+    """Whether tiles fit a quarter of the scratchpad."""
     return tiles * config.dim <= config.spad_rows // 4
 
 
@@ -326,6 +338,7 @@ def _schedule(loops: Sequence[str], size: dict[str, int], plan: Plan) -> list[Mo
         *([StagePass("b", plan.weights)] if plan.weights is not None else []),
         *(_moves_of_windows() if len(chunks) > 1 else _moves_of_matrices(plan.spread)),
         InterleavePass("j", plan.wait),
+        *([InterleavePass("j"), SinkPass(plan.inputs)] if plan.inputs else []),
         PeelPass("i", first=True),
         ReuseWeightsPass(apart=True),
         *([UnrollPass(JAMMED_PRODUCTS, "j")] if plan.jam else []),

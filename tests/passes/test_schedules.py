@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from liftproof.hw.gemmini.config import load_config
-from liftproof.hw.gemmini.timing import simulate_timing
+from liftproof.hw.gemmini.timing import simulate_timing, traffic
+from liftproof.hw.gemmini.timing.program import build_program
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.passes.pipelines import TO_INSTRUCTIONS, first_pipelines
 from liftproof.passes.registry import get_all_passes
@@ -52,6 +53,19 @@ def test_the_full_plan_is_right(
     kernel = gemm(*shape, **form)
     pipeline = SCHEDULE.format(first=first, i=i, j=j, k=k, level=level)
     assert agrees(kernel, apply(kernel.text(), pipeline))
+
+
+def test_rows_of_a_stay_for_all_columns_where_one_chunk_forms_whole_sums(
+    gemm: Any, apply: Apply
+) -> None:
+    """One of the first schedules loads A once, though C has several blocks of columns."""
+    text = gemm(256, 256, 64).text()
+    (pipeline,) = (p for p in first_pipelines(text) if 'stage{operand="a" loop="io"}' in p)
+    config = load_config()
+    stream, layout = stream_of_module(apply(text, pipeline), config)
+    a, b, _ = traffic(build_program(stream, config, "accelerator"), layout)
+    assert a.passes == 1
+    assert b.passes > 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (17, 16, 16), (100, 75, 130), (1, 256, 100)])
