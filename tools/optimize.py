@@ -358,9 +358,10 @@ class _Job:
         problem = part.problem
         budget = max(1, self.options.budget // count)
         similar = self._similar(problem)
-        first = self._first(part, similar)
         if self.options.pipeline is not None:
             budget, first = 1, [self._given_pipeline(self.options.pipeline, number, count)]
+        else:
+            first = self._first(part, similar)
 
         def progress(state: SearchState) -> None:
             self.listener.searching(state, budget)

@@ -7,8 +7,9 @@ small products, on machines that compute in float32.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from xdsl.dialects import memref
 from xdsl.dialects.builtin import DenseArrayBase, MemRefType, ModuleOp, TensorType
@@ -42,8 +43,12 @@ class Part:
     """What its programs are proved equal to."""
     problem: Problem
     baseline: Outcome
-    first: tuple[str, ...]
-    """The pipelines to begin with."""
+    find_first: Callable[[], Sequence[str]]
+
+    @cached_property
+    def first(self) -> tuple[str, ...]:
+        """The pipelines to begin with; to find them takes a second or two."""
+        return tuple(self.find_first())
 
 
 @dataclass(frozen=True)
@@ -142,8 +147,8 @@ def _part(
             raise PassFailedException(baseline.diagnostic)
     except PassFailedException as reason:
         raise _refused(loops, kernel, reason) from reason
-    first = first_pipelines(problem.tensor_ir, problem.config, separate=separate)
-    return Part(source, problem, baseline, tuple(first))
+    first = partial(first_pipelines, problem.tensor_ir, problem.config, separate=separate)
+    return Part(source, problem, baseline, first)
 
 
 def _refused(loops: ModuleOp, kernel: ModuleOp, reason: PassFailedException) -> Diagnostic:
@@ -174,8 +179,8 @@ def _as_products(loops: ModuleOp, problem: Problem) -> Route:
     """The kernel as loops around small products; ``PassFailedException`` where it is not."""
     kernel = as_product_kernel(loops, problem.config)
     problem = _with_kernel(problem, kernel)
-    first = product_pipelines(problem.config)
-    pipelines = (product_baseline(problem.config), *first)
+    find_first = partial(product_pipelines, problem.config)
+    pipelines = (product_baseline(problem.config), *find_first())
     outcomes = [evaluate(problem, pipeline) for pipeline in pipelines[:1]]
     while outcomes[-1].cycles is None and len(outcomes) < len(pipelines):
         outcomes.append(evaluate(problem, pipelines[len(outcomes)]))
@@ -192,4 +197,4 @@ def _as_products(loops: ModuleOp, problem: Problem) -> Route:
         0.0,
         f"products in loops, {count} factors",
     )
-    return Route(lifted, (Part(loops, problem, baseline, tuple(first)),), baseline, count)
+    return Route(lifted, (Part(loops, problem, baseline, find_first),), baseline, count)
