@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from ...diagnostics import Diagnostic
 from . import syntax
 from .literals import round_to_float
+from .traversal import descendants
 from .types import (
     LONG,
     CFloat,
@@ -139,6 +140,10 @@ def evaluate_constant(
             right = evaluate_constant(expression.right, names)
             fold = fold_shift if operator in ("<<", ">>") else fold_binary
             result = fold(operator, kind, left, right)
+            if result is not None and min(left, right, result) < 0 and _has_unsigned(expression):
+                raise Diagnostic(
+                    f"'{operator}' of unsigned numbers wraps around here", expression.location
+                )
             if result is not None:
                 return int(result)
             raise Diagnostic(f"'{operator}' has no defined result here", expression.location)
@@ -147,6 +152,11 @@ def evaluate_constant(
             return evaluate_constant(taken, names)
         case _:
             raise Diagnostic("an integer constant is expected here", expression.location)
+
+
+def _has_unsigned(expression: syntax.Expression) -> bool:
+    literals = (node for node in descendants(expression) if isinstance(node, syntax.Literal))
+    return any(isinstance(one.type, CInteger) and not one.type.signed for one in literals)
 
 
 def common_type(operator: str, left: CScalar, right: CScalar) -> CScalar:
