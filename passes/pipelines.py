@@ -184,8 +184,9 @@ def first_pipelines(
         plan = Plan(columns_outside=True, weights="jo")
         choices = [(size, plan) for size in sizes[:BLOCK_SHAPES]]
     found: dict[str, None] = {}
+    programs: Programs = {(): module}
     for size, plan in choices:
-        found[_spelled(context, module, lowering, list(counts), size, plan)] = None
+        found[_spelled(context, programs, lowering, list(counts), size, plan)] = None
     return [*[*found][:1], *early, *[*found][1:], *late, untuned]
 
 
@@ -213,19 +214,24 @@ def _folded_pipelines(context: Context, module: ModuleOp, config: str) -> list[s
     plans = [(x, Plan(weights=weights, spread=True)) for x in low[:1]]
     stay = Plan(weights=weights, spread=True, wait=False, unroll=True)
     plans += [(x, stay) for x in long[:1]]
-    return [_spelled(context, module, lowering, list(counts), *each) for each in plans]
+    programs: Programs = {(): module}
+    return [_spelled(context, programs, lowering, list(counts), *each) for each in plans]
+
+
+Programs = dict[tuple[ModulePass, ...], ModuleOp | None]
+"""What a lowered kernel is after passes; None where the last one refuses."""
 
 
 def _spelled(
     context: Context,
-    module: ModuleOp,
+    programs: Programs,
     lowering: LowerLinalgPass,
     loops: Sequence[str],
     size: dict[str, int],
     plan: Plan,
 ) -> str:
-    """The pipeline of ``plan`` for the lowered ``module``, as far as it applies."""
-    passes = _applied(context, module.clone(), _schedule(loops, size, plan))
+    """The pipeline of ``plan`` for the kernel of ``programs``, as far as it applies."""
+    passes = _applied(context, programs, _schedule(loops, size, plan))
     return ",".join([_spec(lowering), *map(_spec, passes), TO_INSTRUCTIONS])
 
 
@@ -283,19 +289,31 @@ def _context() -> Context:
 
 
 def _applied(
-    context: Context, module: ModuleOp, schedule: Sequence[ModulePass]
-) -> list[ModulePass]:
-    """The passes of ``schedule`` that apply one after another; the others are left out."""
-    applied: list[ModulePass] = []
+    context: Context, programs: Programs, schedule: Sequence[ModulePass]
+) -> tuple[ModulePass, ...]:
+    """The passes of ``schedule`` that apply one after another; the others are left out.
+
+    Schedules that begin alike share the work: ``programs`` is filled.
+    """
+    applied: tuple[ModulePass, ...] = ()
     for instance in schedule:
-        attempt = module.clone()
-        try:
-            instance.apply(context, attempt)
-        except PassFailedException:
-            continue
-        module = attempt
-        applied.append(instance)
+        longer = (*applied, instance)
+        if longer not in programs:
+            programs[longer] = _after(context, programs[applied], instance)
+        if programs[longer] is not None:
+            applied = longer
     return applied
+
+
+def _after(context: Context, module: ModuleOp | None, instance: ModulePass) -> ModuleOp | None:
+    """A copy of ``module`` to which a pass was applied; None where it refuses."""
+    assert module is not None
+    attempt = module.clone()
+    try:
+        instance.apply(context, attempt)
+    except PassFailedException:
+        return None
+    return attempt
 
 
 @dataclass(frozen=True)
