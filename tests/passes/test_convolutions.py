@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from liftproof.dialects.gemmini import MvinZerosOp, MvoutOp
-from liftproof.dialects.tile import LoadOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
-from liftproof.passes.index_math import constant_value, range_of
+from liftproof.passes.index_math import constant_value
 from liftproof.passes.kernel import kernel_of, named_loop, named_loops
 from liftproof.passes.nests import trip_count
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
