@@ -58,6 +58,22 @@ def spread(value: Operand, sizes: tuple[int, ...]) -> Operand:
     return Cells(value.buffer, sizes, offsets, along, steps)
 
 
+def with_first(cells: Cells, first: Cells) -> Cells | None:
+    """Elements with those just before them along the last dimension, if that is what ``first`` is.
+
+    So a reduction that starts from its first element is one of all elements.
+    """
+    *outer, last = cells.sizes
+    before = list(cells.offsets)
+    before[cells.along[-1]] -= 1
+    same_place = (first.buffer, first.offsets) == (cells.buffer, tuple(before))
+    pattern = (tuple(outer), cells.along[:-1], cells.steps[:-1])
+    same_rest = (first.sizes, first.along, first.steps) == pattern if outer else first.is_row
+    if cells.steps[-1] != 1 or not (same_place and same_rest):
+        return None
+    return Cells(cells.buffer, (*outer, last + 1), tuple(before), cells.along, cells.steps)
+
+
 def shape_of(array: SSAValue) -> tuple[int, ...]:
     assert isinstance(array.type, MemRefType)
     return tuple(array.type.get_shape())

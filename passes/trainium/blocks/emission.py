@@ -19,7 +19,7 @@ from ..scalar_operations import NEUTRAL
 from ..spans import Lane, Span, Spans, lane_of, settled
 from ..subscripts import Access, Subscript, slice_of
 from ..tensor_functions import element_type, tensor_sizes
-from .cells import BlockEmitter, Cells, Operand, spread
+from .cells import BlockEmitter, Cells, Operand, spread, with_first
 from .plan import (
     Instance,
     Needed,
@@ -272,9 +272,11 @@ class BlockCode:
         if not isinstance(value, Cells):
             value = self.emitter.copy(value, sizes, element)
         axes = sum(instance.spans[loop].size > 1 for loop in computation.reduced)
+        start = self._start(computation, reduction, needed)
+        if axes == 1 and isinstance(start, Cells) and (longer := with_first(value, start)):
+            value, start = longer, None
         if axes:
             value = self.emitter.reduce(reduction.operator, value, axes, element)
-        start = self._start(computation, reduction, needed)
         if start is not None:
             value = self.emitter.combine(reduction.operator, value, start, element)
         return self._own(value, needed, element)

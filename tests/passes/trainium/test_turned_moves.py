@@ -37,6 +37,16 @@ void largest(const float x[5][3][6], float y[3][6]) {
       y[b][j] = m;
     }
 }"""
+SOFTMAX = """
+#include <math.h>
+void softmax(const float x[70][9], float y[70][9]) {
+  for (int j = 0; j < 9; j++) {
+    float m = x[0][j], s = 0.0f;
+    for (int i = 1; i < 70; i++) m = fmaxf(m, x[i][j]);
+    for (int i = 0; i < 70; i++) s += expf(x[i][j] - m);
+    for (int i = 0; i < 70; i++) y[i][j] = expf(x[i][j] - m) / s;
+  }
+}"""
 CUMULATIVE = """
 void cumulative(const float x[130][9], float y[130][9]) {
   for (int j = 0; j < 9; j++) {
@@ -72,6 +82,16 @@ def test_limits_over_outer_dimensions(lowered: Lower, outputs: Outputs, proof: P
     assert proof(LARGEST, module).verdict == "proved"
     x = np.random.default_rng(1).normal(size=(5, 3, 6)).astype(np.float32)
     np.testing.assert_array_equal(outputs(module, x, np.zeros((3, 6), "f"))[-1], x.max(0))
+
+
+def test_softmax_of_columns(lowered: Lower, outputs: Outputs, proof: Proof) -> None:
+    """A limit that starts from the first element of its column is one of all of them: proved."""
+    module = lowered(SOFTMAX, LowerBlocksPass(loop=1))
+    assert proof(SOFTMAX, module).verdict == "proved"
+    x = np.random.default_rng(3).normal(size=(70, 9)).astype(np.float32)
+    powers = np.exp(x - x.max(0))
+    result = outputs(module, x, np.zeros((70, 9), "f"))[-1]
+    np.testing.assert_allclose(result, powers / powers.sum(0), rtol=1e-5)
 
 
 def test_cumulative_sums_along_columns(outputs: Outputs, proof: Proof) -> None:
