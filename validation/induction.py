@@ -21,13 +21,15 @@ from .core.certificate import (
 )
 from .core.checker import Violation
 from .core.index import Index, Variable
-from .core.polyhedral import Program, Role, Statement, Unsupported
+from .core.polyhedral import Program, Read, Role, Statement, Unsupported
 from .engine import Analysed, Run, analyse, prove
 from .extract.from_trn import SCANNED
 from .recurrences import cut, recurrent, steps_of_source, steps_of_target, with_running_sums
 
 _ATTEMPTS = 4
-"""Ways to pair the steps of both programs that are tried."""
+"""Ways to pair the steps of both programs that are tried …"""
+_CLAIMS = 256
+"""… of so many, those first in which most steps are the same operation."""
 _VISITED = 500
 """Statements through which the inputs of a step are looked for."""
 _POINTS = 2
@@ -45,7 +47,9 @@ def prove_by_induction(
     origins = recurrent(source.program, source.certificate)
     mine = steps_of_source(source.program, source.certificate)
     before = run.target, run.certificate, run.proposer
-    for steps in islice(_claims(source, origins, target, goal), _ATTEMPTS):
+    claims = list(islice(_claims(source, origins, target, goal), _CLAIMS))
+    claims.sort(key=lambda steps: _differences(steps, origins, goal))
+    for steps in claims[:_ATTEMPTS]:
         proof: Certificate | None = None
         try:
             theirs = steps_of_target(mine, target.program, steps)
@@ -111,6 +115,15 @@ def _claims(
                 yield claimed
 
 
+def _differences(steps: Claimed, origins: Sequence[Statement], goal: Sequence[Statement]) -> int:
+    """How many steps of the target are other operations than those of the source."""
+    return sum(
+        statement.value.operation != origins[steps[statement.name][0]].value.operation
+        for statement in goal
+        if statement.name in steps
+    )
+
+
 def _group(program: Program, statement: Statement) -> list[Statement]:
     """The statements of one instruction that write the same array: the first step, and others."""
     return [
@@ -141,14 +154,15 @@ def _steps(
         yield [(one.name, step) for one, step in zip(group, choice, strict=True)]
 
 
-_Place = tuple[int, int, int]
-"""Where a counter plus a constant is a subscript: the parameter, the dimension, the constant."""
+_Place = tuple[int, int, int, int]
+"""Where a counter plus a constant is a subscript, or the number of a block that has it: the
+parameter, the dimension, the size of blocks, the constant."""
 
 
 def _counted(places: Sequence[_Place], read: dict[int, list[tuple[Index, ...]]]) -> Iterator[Index]:
     """What a counter may be where these elements of inputs are read."""
-    for position, slot, constant in places:
-        yield from (indices[slot] - constant for indices in read.get(position, []))
+    for position, slot, size, constant in places:
+        yield from (indices[slot] // size - constant for indices in read.get(position, []))
 
 
 def _may_be(step: Index, counter: Variable) -> bool:
@@ -165,10 +179,10 @@ def _places(
     found: dict[str, list[_Place]] = {dim.name: [] for dim in origin.dims}
     for position, reads in _inputs(program, certificate, origin).items():
         for indices in reads:
-            for slot, index in enumerate(indices):
-                for dim in origin.dims:
-                    if not (rest := index - Index.of(dim)).variables:
-                        found[dim.name].append((position, slot, rest.constant))
+            for (slot, index), dim in product(enumerate(indices), origin.dims):
+                size = next((size for atom, size in index.terms if atom == dim), 0)
+                if size > 0 and not (rest := index // size - Index.of(dim)).variables:
+                    found[dim.name].append((position, slot, size, rest.constant))
     return {name: list(dict.fromkeys(places)) for name, places in found.items()}
 
 
@@ -187,11 +201,21 @@ def _inputs(
                 indices = tuple(index.replace(values) for index in read.indices)
                 found.setdefault(read.array.position, []).append(indices)
                 continue
-            for source in certificate.sources.get((statement.name, number), ()):
-                writer = statements[source.writer]
+            known = certificate.sources.get((statement.name, number), ())
+            points = [(statements[source.writer], source.point) for source in known]
+            for writer, point in (*points, *_summands(program, read)):
                 if seen[writer.name] < _POINTS:
                     seen[writer.name] += 1
-                    point = [index.replace(values) for index in source.point]
                     names = [dim.name for dim in writer.dims]
-                    waiting.append((writer, dict(zip(names, point, strict=True))))
+                    at = [index.replace(values) for index in point]
+                    waiting.append((writer, dict(zip(names, at, strict=True))))
     return found
+
+
+def _summands(program: Program, read: Read) -> Iterator[tuple[Statement, tuple[Index, ...]]]:
+    """What may add to the sum that is read, where counters of the same name are the same."""
+    for statement in program.statements:
+        if statement.accumulates and statement.array == read.array:
+            places = zip(statement.indices, read.indices, strict=True)
+            at = {index: place for index, place in places if len(index.terms) == 1}
+            yield statement, tuple(at.get(Index.of(dim), Index.of(dim)) for dim in statement.dims)

@@ -82,17 +82,36 @@ class Recurrence:
 
 
 def recurrent(program: Program, certificate: FlowCertificate) -> list[Statement]:
-    """Statements that read what they wrote in an earlier iteration, and do not accumulate."""
-    return [
-        statement
-        for statement in program.statements
-        if not statement.accumulates
-        and any(
-            source.writer == statement.name
+    """Statements that depend on themselves, and do not accumulate: no cycle is left without them.
+
+    Those that read what they wrote in an earlier iteration come before those that other statements
+    stand between.
+    """
+    sources: dict[str, set[str]] = {
+        statement.name: {
+            source.writer
             for number in range(len(statement.reads))
             for source in certificate.sources.get((statement.name, number), ())
-        )
-    ]
+        }
+        for statement in program.statements
+    }
+    able = [statement for statement in program.statements if not statement.accumulates]
+    chosen = {statement.name for statement in able if statement.name in sources[statement.name]}
+    for statement in able:
+        if statement.name in _causes(statement.name, sources, chosen):
+            chosen.add(statement.name)
+    return [statement for statement in able if statement.name in chosen]
+
+
+def _causes(name: str, sources: Mapping[str, set[str]], without: set[str]) -> set[str]:
+    """The statements that one reads from, also through others that are not left out."""
+    found: set[str] = set()
+    waiting = [name] if name not in without else []
+    while waiting:
+        for source in sources.get(waiting.pop(), set()) - found - without:
+            found.add(source)
+            waiting.append(source)
+    return found
 
 
 def steps_of_source(program: Program, certificate: FlowCertificate) -> list[Recurrence]:

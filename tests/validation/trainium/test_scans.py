@@ -187,3 +187,51 @@ def test_claimed_steps_are_checked(
     lie = cut(source.program, source.certificate, [replace(claimed, steps={origin.name: wrong})])
     with pytest.raises(Violation, match=said):
         analyse(lie, solver)
+
+
+BLOCKS = """
+#include <math.h>
+void blocks(const float x[6][20], float y[6][1]) {
+  for (int i = 0; i < 6; i++) {
+    float h = 0.0f;
+    for (int b = 0; b < 5; b++) {
+      float s = 0.0f;
+      for (int j = 0; j < 4; j++) s += x[i][4 * b + j];
+      h = h * 0.5f + expf(s);
+    }
+    y[i][0] = h;
+  }
+}"""
+COPIED = """
+def kernel(x, y):
+    h = nl.ndarray((6, 1), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.memset(dst=h, value=0.0)
+    for b in nl.sequential_range(5):
+        block = nl.ndarray((6, 4), dtype=nl.float32, buffer=nl.sbuf)
+        total = nl.ndarray((6, 1), dtype=nl.float32, buffer=nl.sbuf)
+        next = nl.ndarray((6, 1), dtype=nl.float32, buffer=nl.sbuf)
+        nisa.dma_copy(dst=block, src=x[:, b * 4:b * 4 + 4])
+        nisa.tensor_reduce(dst=total, op=nl.add, data=block, axis=1)
+        nisa.activation(dst=total, op=nl.exp, data=total)
+        nisa.scalar_tensor_tensor(dst=next, data=h, op0=nl.multiply, operand0=0.5,
+                                  op1=nl.add, operand1=total)
+        nisa.tensor_copy(dst=h, src=next)
+    nisa.dma_copy(dst=y, src=h)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        (("", ""), "proved"),
+        (("operand0=0.5", "operand0=0.25"), "refuted"),
+        (("x[:, b * 4:b * 4 + 4]", "x[:, 16 - b * 4:20 - b * 4]"), "refuted"),
+        (("src=next", "src=total"), "refuted"),
+    ],
+    ids=["right", "factor", "backwards", "lost"],
+)
+def test_steps_with_sums_of_blocks(change: tuple[str, str], verdict: str, proof: Proof) -> None:
+    """The counter is the number of a block, and a copy stands between a step and the next one."""
+    shapes = ("x=6x20:f32", "y=6x1:f32")
+    assert change[0] in COPIED
+    assert proof(BLOCKS, COPIED.replace(*change), *shapes).verdict == verdict
