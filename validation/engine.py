@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import islpy as isl
@@ -11,26 +12,27 @@ from .core.certificate import (
     Certificate,
     FlowCertificate,
     ProofCertificate,
+    Source,
     SumCertificate,
     SumQuestion,
 )
-from .core.checker import Checker
+from .core.checker import Checker, Violation
 from .core.condition import TRUE, Condition, all_of
 from .core.identity import same_program
 from .core.matching import Matcher
-from .core.polyhedral import Program, Unsupported
+from .core.polyhedral import Program, Statement, Unsupported
 from .core.smt import Solver
 from .core.sum_ranges import refined
 from .core.values import Side
 from .hazards.dram_order import check_dram_order
 from .hazards.row_order import check_row_order
 from .lemmas.equality import equal_for_all
-from .oracle.dataflow import Dataflow
+from .oracle.dataflow import Confirm, Dataflow
 from .oracle.oracle_limit import check_oracle_limit
 from .oracle.pairing import SummandMaps
 from .oracle.proposal import Proposer
 from .preconditions import defined_sizes
-from .query_log import begin_part
+from .query_log import begin_part, without_log
 
 
 @dataclass
@@ -67,7 +69,7 @@ def analyse_source(program: Program, solver: Solver) -> Analysed:
 def analyse(program: Program, solver: Solver) -> Analysed:
     """Ask the oracle for a certificate and check it."""
     try:
-        flow = Dataflow(program)
+        flow = Dataflow(program, confirm_by(program, solver.resource_limit))
         certificate = flow.certificate()
     except isl.Error as error:
         check_oracle_limit(error)
@@ -76,6 +78,26 @@ def analyse(program: Program, solver: Solver) -> Analysed:
     check_dram_order(program, solver)
     check_row_order(program, solver)
     return Analysed(program, flow, certificate, SummandMaps(flow, certificate))
+
+
+GUESS_LIMIT = 2_000_000
+"""Z3 resource units for one query about a guess; a harder one is left to isl."""
+
+
+def confirm_by(program: Program, resource_limit: int) -> Confirm:
+    """Proofs of guesses; the obligations come again, and then Z3 need not decide them again."""
+    solver = Solver(resource_limit=min(resource_limit, GUESS_LIMIT))
+
+    def confirm(reader: Statement, number: int, sources: Sequence[Source]) -> bool:
+        claimed = FlowCertificate({(reader.name, number): tuple(sources)})
+        try:
+            with without_log():
+                Checker(program, claimed, solver).check_read(reader, number)
+        except Violation:
+            return False
+        return True
+
+    return confirm
 
 
 def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:

@@ -131,6 +131,16 @@ def begin_part(name: str) -> None:
         log.part = name
 
 
+@contextmanager
+def without_log() -> Generator[None]:
+    """Keep no query that is asked within the block, such as one about a guess."""
+    token = _OPEN.set(None)
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
+
+
 def note(
     states: str,
     logic: str,

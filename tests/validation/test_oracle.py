@@ -14,7 +14,13 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.core.certificate import FlowCertificate
 from liftproof.validation.core.checker import Checker
 from liftproof.validation.core.index import Index, Variable, constant_index
-from liftproof.validation.core.smt import Answer, Query, Solver
+from liftproof.validation.core.smt import (
+    RESOURCE_LIMIT,
+    Answer,
+    Query,
+    Solver,
+    orders_of_copies,
+)
 from liftproof.validation.extract.extraction import extract
 from liftproof.validation.fuzz import parse_module
 from liftproof.validation.limits import ValidationOptions
@@ -195,3 +201,28 @@ def test_isl_is_not_asked_for_digits_of_what_is_stored_once(
     certificate = Dataflow(program).certificate()
     assert 3 in asked, "of five counters, two are digits of the column"
     Checker(program, certificate, Solver()).run()
+
+
+def test_orders_of_counters_are_truisms() -> None:
+    """Z3 is told how copies of a counter may lie to each other, which excludes nothing."""
+    names = ["t.1", "k.2", "t.3", "t.4"]
+    told = list(orders_of_copies(names))
+    assert len(told) == 3
+    for truism in told:
+        solver = z3.SimpleSolver()
+        declared = "".join(f"(declare-const {name} Int)" for name in names)
+        solver.from_string(f"{declared}{truism.replace('(assert ', '(assert (not ')})")
+        assert solver.check() == z3.unsat
+
+
+def test_a_proof_counts_under_greater_limits_only() -> None:
+    """What was proved under one limit need not be proved again, unless with less."""
+    query = Query()
+    names = [query.constant(f"pigeon{number}") for number in range(5)]
+    query.add(f"(distinct {' '.join(names)})")
+    for name in names:
+        query.add(f"(<= 1 {name} 4)")
+    assert Solver().check(query, "five pigeons do not fit four holes")[0] is Answer.UNSAT
+    assert Solver(resource_limit=1).check(query, "again with less")[0] is Answer.UNKNOWN
+    answers = Solver(resource_limit=2 * RESOURCE_LIMIT).check(query, "again with more")
+    assert answers[0] is Answer.UNSAT

@@ -82,7 +82,7 @@ class Checker:
         for statement in self.program.readers():
             for number, read in enumerate(statement.reads):
                 if read.array.role is not Role.INPUT:
-                    self._read(statement, number, read)
+                    self.check_read(statement, number)
 
     def query(self) -> tuple[Query, dict[str, str]]:
         return with_symbols(self.program)
@@ -139,7 +139,9 @@ class Checker:
         obligation = f"no two elements of one instruction share a cell of {statement.array.name}"
         self.prove(query, obligation, statement.origin)
 
-    def _read(self, statement: Statement, number: int, read: Read) -> None:
+    def check_read(self, statement: Statement, number: int) -> None:
+        """Prove what the certificate says of one read (S and L)."""
+        read = statement.reads[number]
         sources = self.certificate.sources.get((statement.name, number), ())
         query, names = self.query()
         names |= query.constants(statement.dims)

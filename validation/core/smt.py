@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
+from itertools import combinations
 
 import z3
 from xdsl.ir import Operation
@@ -108,13 +109,15 @@ class Solver:
         solver: z3.Solver | None = None
         for number, case in enumerate(cases):
             start = time.perf_counter()
-            key = sha256(f"{self.resource_limit} {text} {case}".encode()).digest()
+            key = sha256(f"{text} {case}".encode()).digest()
+            limit = _UNSATISFIABLE.get(key)
             answer, model = Answer.UNSAT, dict[str, int]()
-            if key not in _UNSATISFIABLE:
-                solver = solver or self._solver(text, cases)
+            if limit is None or limit > self.resource_limit:
+                limit = self.resource_limit
+                solver = solver or self._solver(query, cases)
                 answer, model = _answer(solver, number)
             if answer is Answer.UNSAT:
-                _remember(key)
+                _remember(key, limit)
             self.queries += 1
             self.seconds += time.perf_counter() - start
             note(
@@ -126,7 +129,7 @@ class Solver:
             )
             yield answer, model
 
-    def _solver(self, text: str, cases: Sequence[str]) -> z3.Solver:
+    def _solver(self, query: Query, cases: Sequence[str]) -> z3.Solver:
         """A solver that has read a query, and each case behind a constant of its own."""
         solver = z3.SimpleSolver()
         solver.set("rlimit", self.resource_limit)
@@ -134,7 +137,7 @@ class Solver:
         solver.set("smt.relevancy", 0)
         # Cuts from Hermite normal forms find no contradiction here that others do not find sooner.
         solver.set("smt.arith.enable_hnf", False)
-        lines = [text]
+        lines = [query.text(), *orders_of_copies(query.declarations)]
         for number, case in enumerate(cases):
             lines.append(f"(declare-const case.{number} Bool)")
             lines.append(f"(assert (=> case.{number} {case}))")
@@ -142,17 +145,37 @@ class Solver:
         return solver
 
 
+COUNTER_COPIES = 4
+"""Constants for one counter up to which each two of them are compared."""
+
+
+def orders_of_copies(constants: Sequence[str]) -> Iterator[str]:
+    """Truisms: of two constants for one counter, one is less, or they are equal.
+
+    Points of time are sums of counters. Deciding the counters one by one, outer ones first, shows
+    what is not in between, where cuts of the sums may take a hundred times as long.
+    """
+    copies: dict[str, list[str]] = {}
+    for name in constants:
+        copies.setdefault(name.rpartition(".")[0], []).append(name)
+    for names in copies.values():
+        if len(names) <= COUNTER_COPIES:
+            for a, b in combinations(names, 2):
+                yield f"(assert (or (< {a} {b}) (= {a} {b}) (> {a} {b})))"
+
+
 REMEMBERED = 100_000
 """Queries without a solution that one process remembers, 32 bytes each."""
-_UNSATISFIABLE: OrderedDict[bytes, None] = OrderedDict()
-"""Hashes of queries, with their limit, that Z3 found to have no solution: it need not do so again.
+_UNSATISFIABLE: OrderedDict[bytes, int] = OrderedDict()
+"""Hashes of queries that Z3 found to have no solution, with the limit under which it did.
 
-Passes leave most of a program alone, so many obligations come again word by word.
+It need not do so again, under this limit or a greater one. Passes leave most of a program alone, so
+many obligations come again word by word.
 """
 
 
-def _remember(key: bytes) -> None:
-    _UNSATISFIABLE[key] = None
+def _remember(key: bytes, limit: int) -> None:
+    _UNSATISFIABLE[key] = limit
     _UNSATISFIABLE.move_to_end(key)
     if len(_UNSATISFIABLE) > REMEMBERED:
         _UNSATISFIABLE.popitem(last=False)

@@ -7,7 +7,7 @@ implements it (``isl_union_access_info_compute_flow``).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat, zip_longest
 
@@ -30,7 +30,12 @@ from .access import (
 )
 from .inverse import solve, unique_values
 from .presburger import domain_text, maps_of, pieces_of, symbol_prefix, tuple_text
+from .shared_loops import guess_sources
 
+Confirm = Callable[[Statement, int, Sequence[Source]], bool]
+"""Whether the sources of one of a statement's reads are proved to be right."""
+SourceMap = tuple[str, isl.Map, bool]
+"""A writer, the map from reader to writer points, and whether additions lie in between."""
 _SHIFT = "shift"
 """The name of the shift of some columns of schedules, which no result depends on."""
 
@@ -45,34 +50,26 @@ class _Flow:
     writer: Access
 
 
-@dataclass(frozen=True)
-class _Flows:
-    """All flows through one array, each with the names of its read and of its write."""
-
-    sources: list[tuple[str, str, isl.Map]]
-    additions: list[tuple[str, str, isl.Map]]
-    seen: dict[str, isl.Set]
-    """The points of each read that see additions."""
-
-
 class Dataflow:
-    """The isl view of one program: domains, accesses, and the sources of all reads."""
+    """The isl view of one program: domains, accesses, and the sources of all reads.
 
-    def __init__(self, program: Program) -> None:
+    What ``confirm`` proves of guesses is not searched for.
+    """
+
+    def __init__(self, program: Program, confirm: Confirm = lambda *_: False) -> None:
         self.program = program
+        self._confirm = confirm
         self.prefix = symbol_prefix(program)
         self.symbols = [symbol.name for symbol in program.symbols]
         readers = list(program.readers())
         self.claims: dict[tuple[str, int], list[Source]] = defaultdict(list)
-        """Sources of final reads that were found without isl, as they are claimed."""
+        """Sources that were found without a search, as they are claimed."""
         self.statements = {statement.name: statement for statement in readers}
         self.domains = {name: self._domain(s) for name, s in self.statements.items()}
-        self.sources: dict[tuple[str, int], list[tuple[str, isl.Map, bool]]] = defaultdict(list)
-        """For each read: writer, map from reader to writer points, and whether it accumulates."""
+        self._sources: dict[tuple[str, int], list[SourceMap]] = defaultdict(list)
         self._found: dict[tuple[str, int], list[_Flow]] = defaultdict(list)
         """The same, before what the accesses leave out is completed."""
-        self.additions: dict[tuple[str, int], list[tuple[str, isl.Map]]] = defaultdict(list)
-        """For each read that sees additions: adding statement, map from reader to its points."""
+        self._additions: dict[tuple[str, int], list[tuple[str, isl.Map]]] = {}
         for array in self._read_arrays():
             self._sources_of(array)
 
@@ -156,18 +153,64 @@ class Dataflow:
             domain_text(statement),
         )
 
+    def sources(self, statement: str, number: int) -> Sequence[SourceMap]:
+        """For one of a statement's reads: from points of the statement to those of writers."""
+        key = statement, number
+        if key in self.claims and key not in self._sources:
+            self._search([(self.statements[statement], number)])
+        return self._sources.get(key, ())
+
+    def additions(self, statement: str, number: int) -> Sequence[tuple[str, isl.Map]]:
+        """For a read that sees additions: adding statement, map from reader to its points."""
+        key = statement, number
+        if key not in self._additions:
+            self._additions[key] = list(self._additions_of(self.statements[statement], number))
+        return self._additions[key]
+
+    def _additions_of(self, statement: Statement, number: int) -> Iterator[tuple[str, isl.Map]]:
+        read = read_access(statement, number)
+        writers = self._writers(statement.reads[number].array)
+        adders = {s.name for s in writers if s.accumulates}
+        if not adders:
+            return
+        groups = apart([*map(write_access, writers), read])
+        (group,) = (without_lanes(group) for group in groups if read in group)
+        *writes, read = sorted(group, key=lambda access: access.name == read.name)
+        read = without_idle(read)
+        known = {write.name: write for write in writes}
+        changes = {name: self._element_map(write) for name, write in known.items()}
+        kills = _union(change for name, change in changes.items() if name not in adders)
+        adds = _union(change for name, change in changes.items() if name in adders)
+        schedule = self._schedule([*writes, read])
+        visible = _flow(self._element_map(read).to_union_map(), kills, adds, schedule)
+        for _, adder, function in _by_reader(visible.intersect_domain(adds.domain())):
+            full = completed(function, read, known[adder])
+            yield adder, full.set_tuple_name(isl.dim_type.in_, statement.name)
+
+    def _writers(self, array: Array) -> list[Statement]:
+        return [s for s in self.program.writers(array) if not self.domains[s.name].is_empty()]
+
     def _sources_of(self, array: Array) -> None:
-        writers = [s for s in self.program.writers(array) if not self.domains[s.name].is_empty()]
+        writers = self._writers(array)
         readers = [
             (statement, number)
             for statement in self.program.readers()
             for number, read in enumerate(statement.reads)
             if read.array == array and not self.domains[statement.name].is_empty()
         ]
-        assigns = {s.name: self.write_map(s) for s in writers if not s.accumulates}
-        adders = {s.name for s in writers if s.accumulates}
-        if not adders and self._once_written(array, assigns, readers):
+        if not any(writer.accumulates for writer in writers):
+            assigns = {writer.name: self.write_map(writer) for writer in writers}
+            if self._once_written(array, assigns, readers):
+                return
+        self._search([read for read in readers if not self._is_guessed(*read, writers)])
+
+    def _search(self, readers: Sequence[tuple[Statement, int]]) -> None:
+        """Find the sources of reads of one array by isl."""
+        if not readers:
             return
+        reader, number = readers[0]
+        writers = self._writers(reader.reads[number].array)
+        adders = {writer.name for writer in writers if writer.accumulates}
         accesses = [write_access(statement) for statement in writers]
         keys: dict[str, tuple[str, int]] = {}
         for statement, number in readers:
@@ -175,6 +218,21 @@ class Dataflow:
             keys[accesses[-1].name] = statement.name, number
         for group in apart(accesses):
             self._sources_in(without_lanes(group), keys, adders)
+
+    def _is_guessed(self, reader: Statement, number: int, writers: Sequence[Statement]) -> bool:
+        """Claim the sources of a read that are easily found, if they are right."""
+        adds = any(writer.accumulates for writer in writers)
+        if adds and not self._is_unread(reader.name):
+            return False
+        read = read_access(reader, number)
+        (near,) = (group for group in apart([read, *map(write_access, writers)]) if read in group)
+        names = {access.name for access in near}
+        assigning = [w for w in writers if w.name in names and not w.accumulates]
+        found = guess_sources(reader, number, assigning, accumulated=adds)
+        if not found or not self._confirm(reader, number, found):
+            return False
+        self.claims[reader.name, number] = found
+        return True
 
     def _sources_in(
         self, accesses: list[Access], keys: dict[str, tuple[str, int]], adders: set[str]
@@ -186,36 +244,34 @@ class Dataflow:
             return
         # Whether additions lie in between does not matter where nobody reads the value.
         demands = {read.name for read in reads if self._is_unread(keys[read.name][0])}
-        found = self._flows(writes, reads, adders & {write.name for write in writes}, demands)
+        sources, seen = self._flows(writes, reads, adders & {w.name for w in writes}, demands)
         known = {access.name: access for access in (*writes, *reads)}
-        for reader, adder, function in found.additions:
+        for reader, writer, function in sources:
             statement, number = keys[reader]
-            full = completed(function, known[reader], known[adder])
-            full = full.set_tuple_name(isl.dim_type.in_, statement)
-            self.additions[statement, number].append((adder, full))
-        for reader, writer, function in found.sources:
-            statement, number = keys[reader]
-            for part, accumulated in _split(function, found.seen.get(reader)):
+            for part, accumulated in _split(function, seen.get(reader)):
                 if part.is_empty():
                     continue
                 flow = _Flow(part, accumulated, known[reader], known[writer])
                 self._found[statement, number].append(flow)
                 full = completed(part, flow.reader, flow.writer)
                 full = full.set_tuple_name(isl.dim_type.in_, statement)
-                self.sources[statement, number].append((writer, full, accumulated))
+                self._sources[statement, number].append((writer, full, accumulated))
 
     def _is_unread(self, reader: str) -> bool:
         return self.statements[reader].array.name.startswith(UNREAD)
 
     def _flows(
         self, writes: list[Access], reads: list[Access], adders: set[str], demands: set[str]
-    ) -> _Flows:
-        """Sources and additions by isl's search, between the counters that the accesses keep."""
+    ) -> tuple[list[tuple[str, str, isl.Map]], dict[str, isl.Set]]:
+        """Read, last write and the map between them; and the points of reads that see additions.
+
+        By isl's search, between the counters that the accesses keep.
+        """
         schedule = self._schedule([*writes, *reads])
         sinks = {read.name: self._element_map(read) for read in reads}
-        changes = {write.name: self._element_map(write).to_union_map() for write in writes}
+        changes = {write.name: self._element_map(write) for write in writes}
         kills = _union(change for name, change in changes.items() if name not in adders)
-        wanted = _union(sink.to_union_map() for sink in sinks.values())
+        wanted = _union(sinks.values())
         last = _flow(wanted, kills, None, schedule)
         lost = wanted.subtract_domain(last.range())
         if not lost.is_empty():
@@ -223,15 +279,12 @@ class Dataflow:
             # does read what nobody wrote); relations are slower, but lose none.
             last = last.union(_flow_by_relations(lost, kills, None, schedule))
         seen = {name: sinks[name].domain() for name in demands} if adders else {}
-        additions: list[tuple[str, str, isl.Map]] = []
         if adders:
-            rest = [m.to_union_map() for name, m in sinks.items() if name not in demands]
             adds = _union(changes[name] for name in adders)
-            visible = _flow(_union(rest), kills, adds, schedule)
-            added = visible.intersect_domain(adds.domain())
-            added.range().foreach_set(lambda points: seen.update({points.get_tuple_name(): points}))
-            additions = _by_reader(added)
-        return _Flows(_by_reader(last), additions, seen)
+            rest = _union(sink for name, sink in sinks.items() if name not in demands)
+            added = _flow(rest, adds, None, schedule)
+            seen |= _overtaken(last, added, schedule)
+        return _by_reader(last), seen
 
     def _element_map(self, access: Access) -> isl.Map:
         element = f"[{', '.join(index.isl for index in access.indices)}]"
@@ -275,7 +328,7 @@ class Dataflow:
                         covered = function.intersect_range(range).domain()
                         part = part.subtract_domain(covered)
                 if not part.is_empty():
-                    self.sources[statement.name, number].append((name, part, False))
+                    self._sources[statement.name, number].append((name, part, False))
                     accesses = read_access(statement, number), write_access(self.statements[name])
                     part = part.set_tuple_name(isl.dim_type.in_, accesses[0].name)
                     self._found[statement.name, number].append(_Flow(part, False, *accesses))
@@ -284,7 +337,7 @@ class Dataflow:
 
     def _claim_inverses(self, reader: Statement, number: int) -> None:
         """Claim the one write of each element by solving its subscripts, initial values last."""
-        writers = [name for name, _, _ in self.sources[reader.name, number]]
+        writers = [name for name, _, _ in self.sources(reader.name, number)]
         found: list[Source] = []
         rest: list[Condition] = []
         cell = reader.reads[number].indices
@@ -317,6 +370,21 @@ def _without_shift(flows: isl.UnionMap) -> isl.UnionMap:
     return flows if place < 0 else flows.project_out(isl.dim_type.param, place, 1)
 
 
+def _overtaken(
+    first: isl.UnionMap, second: isl.UnionMap, schedule: isl.UnionMap
+) -> dict[str, isl.Set]:
+    """The points of reads, by name, for which ``second`` has a later write than ``first``."""
+    pairs = (
+        first.reverse().apply_range(schedule).range_product(second.reverse().apply_range(schedule))
+    )
+    found: dict[str, isl.Set] = {}
+    for times in maps_of(_without_shift(pairs)):
+        order = isl.Map.lex_lt(times.get_space().range().unwrap().domain())
+        points = times.intersect_range(order.wrap()).domain()
+        found[points.get_tuple_name()] = points
+    return found
+
+
 def _by_reader(flows: isl.UnionMap) -> list[tuple[str, str, isl.Map]]:
     """Reader, writer, and the map from points of the reader to those of the writer."""
     named: list[tuple[str, str, isl.Map]] = []
@@ -334,10 +402,10 @@ def _split(function: isl.Map, added: isl.Set | None) -> list[tuple[isl.Map, bool
     return [(function.intersect_domain(added), True), (function.subtract_domain(added), False)]
 
 
-def _union(maps: Iterable[isl.UnionMap]) -> isl.UnionMap:
+def _union(maps: Iterable[isl.Map]) -> isl.UnionMap:
     result = isl.UnionMap("{ }")
     for part in maps:
-        result = result.union(part)
+        result = result.union(part.to_union_map())
     return result
 
 

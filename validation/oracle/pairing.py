@@ -100,7 +100,7 @@ class SummandMaps:
             element = self.flow.read_map(statement, number).reset_tuple_id(_OUT)
             yield ValueCase(shape, domain, (element,))
             return
-        for writer, function, accumulated in self.flow.sources[statement.name, number]:
+        for writer, function, accumulated in self.flow.sources(statement.name, number):
             if accumulated:
                 fold = self.flow.program.fold_of(read.array) or ADDITION
                 key = (statement.name, number)
@@ -122,7 +122,7 @@ class SummandMaps:
             name = pending.pop()
             statement = self.flow.statements[name]
             for number in range(len(statement.reads)):
-                for writer, function, accumulated in self.flow.sources.get((name, number), ()):
+                for writer, function, accumulated in self.flow.sources(name, number):
                     if not accumulated and writer not in found:
                         found[writer] = found[name].apply_range(function)
                         pending.append(writer)
@@ -132,8 +132,8 @@ class SummandMaps:
 
     def contributors(self, reader: str, number: int) -> list[Statement]:
         """The statements whose values are summands of the sum at a read."""
-        starts = [w for w, _, accumulated in self.flow.sources[reader, number] if accumulated]
-        additions = [writer for writer, _ in self.flow.additions[reader, number]]
+        starts = [w for w, _, accumulated in self.flow.sources(reader, number) if accumulated]
+        additions = [writer for writer, _ in self.flow.additions(reader, number)]
         return [self.flow.statements[name] for name in dict.fromkeys([*starts, *additions])]
 
     def summands(self, final: Statement, reader: str, number: int) -> list[Summands]:
@@ -157,8 +157,8 @@ class SummandMaps:
         if outputs is None:
             return
         outputs = outputs.reset_tuple_id(_IN)
-        starts = [(w, f) for w, f, accumulated in self.flow.sources[reader, number] if accumulated]
-        for writer, function in [*starts, *self.flow.additions[reader, number]]:
+        starts = [(w, f) for w, f, accumulated in self.flow.sources(reader, number) if accumulated]
+        for writer, function in [*starts, *self.flow.additions(reader, number)]:
             points = outputs.apply_range(function)
             if not points.is_empty():
                 yield self.flow.statements[writer], points

@@ -159,8 +159,8 @@ def _contributions(
     """The statements that contribute to a sum: from points of the reader to theirs."""
     found: dict[str, isl.Map] = {}
     flow = maps.flow
-    starts = [(w, f) for w, f, accumulated in flow.sources[reader, number] if accumulated]
-    for writer, function in [*starts, *flow.additions[reader, number]]:
+    starts = [(w, f) for w, f, accumulated in flow.sources(reader, number) if accumulated]
+    for writer, function in [*starts, *flow.additions(reader, number)]:
         function = function.set_tuple_name(_OUT, writer)
         found[writer] = found[writer].union(function) if writer in found else function
     for writer, function in found.items():
