@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
+from liftproof.validation.core.at_point import is_true, value_at
 from liftproof.validation.core.condition import Condition, at_least, compare, less_than
 from liftproof.validation.core.digits import with_digits
 from liftproof.validation.core.index import (
@@ -20,7 +21,6 @@ from liftproof.validation.core.polyhedral import Array, Read, Role, Statement
 from liftproof.validation.core.rewriting import expressions_of
 from liftproof.validation.core.terms import read
 from liftproof.validation.core.unrolled import roll_up
-from liftproof.validation.oracle.direct import is_true, value_at
 from liftproof.validation.oracle.inverse import solve
 
 SOURCE = Array("source", "i8", (constant_index(1000),), Role.INPUT, 0)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..core.condition import TRUE, Condition, all_of
-from ..core.index import Index, smt_integer
+from ..core.at_point import is_true, value_at
+from ..core.condition import TRUE, Condition
+from ..core.index import smt_integer
 from ..core.polyhedral import Fence, Program, RowAccess, Unsupported
 from ..core.smt import (
     Answer,
@@ -152,14 +153,12 @@ def _near(
 
 
 def _holds(point: Point, fits: Condition, numbers: _Numbers) -> bool:
-    known = {name: Index((), value) for name, value in numbers.items()}
     inside = all(dim.high is None or numbers[dim.name] <= dim.high for dim in point.dims)
-    return inside and all_of([point.condition, fits]).replace(known) == TRUE
+    return inside and is_true(point.condition, numbers) and is_true(fits, numbers)
 
 
 def _time(point: Point, numbers: _Numbers) -> tuple[int, ...]:
-    known = {name: Index((), value) for name, value in numbers.items()}
-    return tuple(index.replace(known).constant for index in point.schedule)
+    return tuple(value_at(index, numbers) for index in point.schedule)
 
 
 def _next(

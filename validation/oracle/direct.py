@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from ..core.at_point import is_true, value_at
 from ..core.certificate import FlowCertificate, ReadName, Source
-from ..core.condition import FALSE, TRUE, Comparison, Condition, all_of
+from ..core.condition import FALSE, TRUE, Condition, all_of
 from ..core.folds import ADDITION
-from ..core.index import Extremum, FloorDivision, Index
+from ..core.index import Index
 from ..core.polyhedral import Program, Role, Statement
 from ..core.terms import Term, leaves, substitute, term
 from ..core.values import numbered, slot_kind_of, slot_number, slots_of
@@ -216,30 +217,6 @@ def _points(program: Program, statement: Statement) -> Iterator[dict[str, int]]:
             yield values
         if found == TRIALS:
             return
-
-
-def is_true(condition: Condition, values: Mapping[str, int]) -> bool:
-    """Whether a condition holds at a point."""
-    if isinstance(condition, Comparison):
-        number = value_at(condition.expression, values)
-        return number == 0 if condition.is_equality else number >= 0
-    holds = (is_true(part, values) for part in condition.parts)
-    return all(holds) if condition.kind == "and" else any(holds)
-
-
-def value_at(index: Index, values: Mapping[str, int]) -> int:
-    """The number that an expression has at a point."""
-    total = index.constant
-    for atom, factor in index.terms:
-        if isinstance(atom, FloorDivision):
-            number = value_at(atom.dividend, values) // atom.divisor
-        elif isinstance(atom, Extremum):
-            choose = min if atom.kind == "min" else max
-            number = choose(value_at(atom.left, values), value_at(atom.right, values))
-        else:
-            number = values[atom.name]
-        total += factor * number
-    return total
 
 
 def _values(case: DirectCase, values: Mapping[str, int]) -> list[int]:
