@@ -114,7 +114,7 @@ def wrapped(value: Sum, kind: CInteger) -> Sum:
 
 
 def narrowed(value: Sum, kind: CInteger) -> Sum:
-    """``value`` converted to a signed type of fewer bits: modulo 2**bits, as compilers do."""
+    """``value`` converted to a signed type that may not hold it: modulo 2**bits."""
     return wrapped(value - kind.lowest, CInteger(kind.bits, signed=False)) + kind.lowest
 
 

@@ -111,9 +111,12 @@ def _convert_integer(number: Number, kind: CInteger, location: SourceLocation) -
     converted = Number(kind, number.sum)
     if number.sum.is_constant:
         return Number(kind, constant(kind.wrap(number.sum.constant)))
-    if kind.signed and kind.bits < min(number.type.bits, 32):
-        return Number(kind, narrowed(number.sum, kind))
-    return Number(kind, exact(converted, location)) if kind.signed else converted
+    if not kind.signed:
+        return converted
+    same = kind.bits == number.type.bits and number.type.signed
+    if same or kind.bits > number.type.bits:
+        return Number(kind, exact(converted, location))
+    return Number(kind, narrowed(number.sum, kind))
 
 
 def truth(value: Value, location: SourceLocation) -> Condition:

@@ -190,6 +190,7 @@ EXPRESSIONS = (
     "mvin(0, (1 ? -1 : 0l) > 0u, 16, 1);",
     "uint8_t p = 250; for (int i = 0; i < 4; i++) {{ p += 3; mvin(0, p, 16, 1); }}",
     "int8_t p = 120; for (int i = 0; i < 4; i++) {{ p += 3; mvin(0, p + 200, 16, 1); }}",
+    "uint32_t u = 0x7ffffffe; for (int i = 0; i < 4; i++) {{ u++; mvin(0, (int)u < 0, 16, 1); }}",
     "for (int i = 0; i < 3; i++) mvin(0, (int8_t)(i * 100) + 500, 16, 1);",
     "for (int i = 0; i < 3; i++) mvin(0, next{n}() + i, 16, 1); mvin(0, count{n}, 16, 1);",
     "for (int i = 0; i < 3; i++) {{ int r = i == 1 ? next{n}() : 50; mvin(0, r, 16, 1); }}",
