@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from liftproof.dialects.gemmini import MvinZerosOp, MvoutOp
+from liftproof.dialects.tile import LoadOp, StoreOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.functional import run_function
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
-from liftproof.passes.index_math import constant_value
+from liftproof.passes.index_math import constant_value, range_of
 from liftproof.passes.kernel import kernel_of, named_loop, named_loops
 from liftproof.passes.nests import trip_count
 from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
@@ -310,7 +311,7 @@ def test_lines_need_all_their_numbers(apply: Apply) -> None:
 
 
 FOLDED = [
-    Convolution(height=2, width=18, inputs=3, outputs=20, kernel=7, stride=2),
+    Convolution(height=1, width=18, inputs=3, kernel=7, stride=2),
     Convolution(height=3, width=9, inputs=1, kernel=5, relu=True),
     Convolution(images=2, height=2, inputs=2, kernel=3, weights="KRSC"),
 ]
@@ -357,10 +358,57 @@ def test_narrow_rows_lie_side_by_side(apply: Apply, kernel: Convolution) -> None
     tiles = apply(text, "gemmini-lower-linalg")
     expected = kernel.expected(kernel.arrays())
     assert np.array_equal(execute(tiles, kernel.arrays(), load_config())[-1], expected)
-    program = apply(text, first_pipelines(text)[0])
+    staged = 'gemmini-lower-linalg,gemmini-stage{operand="c" loop="i"},gemmini-widen-moves'
+    program = apply(text, baseline_pipeline().replace("gemmini-lower-linalg", staged))
     widths = [constant_value(op.cols) for op in program.walk() if isinstance(op, MvoutOp)]
     assert set(widths) == {64}
     assert validate_unrolled(apply(text), program, load_config()).verdict == "proved"
+
+
+COPY_C = """#include <stdint.h>
+void copy(const int8_t x[512], int8_t y[512]) {
+  for (int i = 0; i < 512; i++) y[i] = x[i];
+}
+"""
+COPY = """func.func @copy(%x: memref<512xi8>, %y: memref<512xi8>)
+    attributes {liftproof.outputs = array<i64: 1>, liftproof.target = "gemmini-16x16-int8"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %c16 = arith.constant 16 : index
+  %c32 = arith.constant 32 : index
+  %b = memref.alloc() : memref<4x2x16x16xi8, #gemmini<space spad>>
+LOADSTORE
+  func.return
+}
+"""
+NEST = """  scf.for %j = %c0 to %c4 step %c1 {
+    scf.for %k = %c0 to %c2 step %c1 {
+      %row = arith.muli %j, %c32 : index
+      %col = arith.muli %k, %c16 : index
+      %at = arith.addi %row, %col : index
+      MOVE sizes %c4, %c16 {row_dimension = 0 : i64, row_step = 128 : i64} : TYPES
+    }
+  }"""
+TYPES = ("memref<512xi8>", "memref<4x2x16x16xi8, #gemmini<space spad>>")
+
+
+def test_tiles_of_neighbouring_rows_are_moved_as_one(apply: Apply, tmp_path: Path) -> None:
+    """Loads and stores of two tiles each, which lie side by side in memory, carry four."""
+    path = tmp_path / "copy.c"
+    path.write_text(COPY_C)
+    load = NEST.replace("MOVE", "tile.load %x[%at] to %b[%j, %k]")
+    store = NEST.replace("MOVE", "tile.store %b[%j, %k] to %y[%at]")
+    store = store.replace("{row", "{scale = 1.0 : f32, row")
+    nests = [
+        load.replace("TYPES", ", ".join(TYPES)),
+        store.replace("TYPES", ", ".join(TYPES[::-1])),
+    ]
+    wide = apply(COPY.replace("LOADSTORE", "\n".join(nests)), "gemmini-widen-moves")
+    moves = [op for op in wide.walk() if isinstance(op, LoadOp | StoreOp)]
+    assert [range_of(op.cols).high for op in moves] == [64, 64]
+    assert validate(read_module(str(path)), wide).verdict == "proved"
 
 
 WINDOW_C = """#include <stdint.h>
