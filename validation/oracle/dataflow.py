@@ -229,7 +229,9 @@ class Dataflow:
         names = {access.name for access in near}
         assigning = [w for w in writers if w.name in names and not w.accumulates]
         found = guess_sources(reader, number, assigning, accumulated=adds)
-        if not found or not self._confirm(reader, number, found):
+        # That a statement sees itself may hold nowhere, and would be taken for a recurrence.
+        sees_itself = any(source.writer == reader.name for source in found)
+        if not found or sees_itself or not self._confirm(reader, number, found):
             return False
         self.claims[reader.name, number] = found
         return True
