@@ -25,7 +25,7 @@ from .core.smt import Solver
 from .core.sum_ranges import refined
 from .core.values import Side
 from .hazards.dram_order import check_dram_order
-from .hazards.row_order import check_row_order
+from .hazards.row_order import check_row_order, orders_presumed
 from .lemmas.equality import equal_for_all
 from .oracle.dataflow import Confirm, Dataflow
 from .oracle.oracle_limit import check_oracle_limit
@@ -112,7 +112,7 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
         run.certificate = ProofCertificate(
             source.certificate, FlowCertificate(), {}, source.precondition
         )
-        return ()
+        return tuple(orders_presumed([source.program, target]))
     begin_part("target")
     analysed = replace(analyse(target, run.solver), precondition=source.precondition)
     run.target = analysed
@@ -148,4 +148,4 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
     run.certificate = ProofCertificate(
         source.certificate, analysed.certificate, sums, source.precondition
     )
-    return tuple(matcher.assumptions)
+    return (*matcher.assumptions, *orders_presumed([source.program, target]))

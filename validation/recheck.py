@@ -39,7 +39,7 @@ from .core.values import Side
 from .execution.common import ExecutionFault, TooExpensive
 from .extract.extraction import extract
 from .hazards.dram_order import check_dram_order
-from .hazards.row_order import check_row_order
+from .hazards.row_order import check_row_order, orders_presumed
 from .interface import interface_difference
 from .left_out_sizes import require_all_defined_sizes
 from .lemmas.equality import equal_for_all
@@ -147,7 +147,7 @@ def _equal(programs: Sequence[Program], certificate: ProofCertificate, solver: S
     left = _checked(programs[0], certificate.source, solver)
     if same_program(programs[0], programs[1]):
         check_row_order(programs[1], solver)
-        return []
+        return orders_presumed(programs)
     begin_part("target")
     right = _checked(programs[1], certificate.target, solver)
     begin_part("equality")
@@ -160,7 +160,7 @@ def _equal(programs: Sequence[Program], certificate: ProofCertificate, solver: S
     matcher = Matcher(left, right, solver, claimed, equal_for_all)
     for position in left.program.outputs:
         matcher.output(position)
-    return matcher.assumptions
+    return [*matcher.assumptions, *orders_presumed(programs)]
 
 
 def _check_chain(
@@ -216,7 +216,7 @@ def check_stream(
         raise Violation(finding.reason, None) from finding
     except (StreamError, OutOfRange) as error:
         raise Unsupported(f"target: {error}") from error
-    assumed = assumptions_at(source, layout, config)
+    assumed = (*assumptions_at(source, layout, config), *proof.assumptions)
     return Rechecked(assumed, solver.queries + proof.lemmas, solver.seconds, SOLVER)
 
 

@@ -12,7 +12,8 @@ from liftproof.validation.core.polyhedral import Unsupported
 from liftproof.validation.core.smt import Solver
 from liftproof.validation.extract.extraction import extract
 from liftproof.validation.fuzz import parse_module
-from liftproof.validation.hazards.check import find_hazard
+from liftproof.validation.hazards.check import find_hazard, hazard_and_assumptions
+from liftproof.validation.hazards.load_order import load_order
 from liftproof.validation.hazards.row_order import check_row_order
 
 NUMBERS = (0, 1, 2, 4, 8, 12, 16, 17, 24, 32, 40, 64)
@@ -97,6 +98,30 @@ def is_kept(text: str, machine: str = "gemmini-16x16-int8") -> bool:
 def test_loads_in_flight_end_in_any_order(body: str, kept: bool) -> None:
     """Two loads of a row need a load, a fence or a command of that row in between, in loops too."""
     assert is_kept(program(loop(body))) == kept
+
+
+@pytest.mark.parametrize(
+    ("between", "assumed"),
+    [
+        (load("B", "c32"), True),
+        (store("c0"), False),
+        ("\n  gemmini.fence", False),
+        (load("B", "c32") + store("c0"), False),
+    ],
+    ids=["a load", "a store of the rows", "a fence", "a load and a store"],
+)
+def test_an_order_that_only_loads_give_is_an_assumption(between: str, assumed: bool) -> None:
+    """Memory might answer a load after two later ones; proofs that rest on it say so."""
+    copy = store("c0", at="c16").replace("%from_", "%last_")
+    text = program(load("A", "c0") + between + load("B", "c0") + copy)
+    config, module = load_config(), parse_module(text)
+    stream, layout = stream_of_module(module, config)
+    found = hazard_and_assumptions(stream, resolve(stream), layout, config)
+    assert found == (None, (load_order(2),) if assumed else ())
+    loops = extract(module, config)
+    check_row_order(loops, Solver())
+    # Loops are looked at less closely: loads in between are seen first.
+    assert loops.presumes_load_order == ("mvin" in between)
 
 
 def test_loads_of_a_loop_lie_in_between() -> None:

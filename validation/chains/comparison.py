@@ -15,7 +15,7 @@ from ..core.polyhedral import Unsupported
 from ..extract.extraction import Level, level_of
 from ..extract.from_loops import output_positions
 from ..extract.structured import single_function
-from ..hazards.check import find_hazard
+from ..hazards.check import hazard_and_assumptions
 from ..trace.decode import resolve_checked
 from ..trace.parameters import assumptions_at
 from .expressions import Table
@@ -72,13 +72,13 @@ def compare_chain(source: ModuleOp, target: ModuleOp, config: GemminiConfig) -> 
     difference = _difference(source, run, table, layout)
     if difference:
         raise Mismatch(difference, False)
-    hazard = find_hazard(plain, program, layout, config)
+    hazard, assumed = hazard_and_assumptions(plain, program, layout, config)
     if hazard is not None:
         command = int(index_of[hazard.command]) if hazard.command < len(index_of) else -1
         raise Mismatch(f"command {command}: hazard: {hazard.reason}", True)
     counts = _counts(layout)
     elements = sum(counts[place] for place in output_positions(single_function(source)))
-    return Compared(assumptions_at(source, layout, config), elements)
+    return Compared((*assumptions_at(source, layout, config), *assumed), elements)
 
 
 def _difference(source: ModuleOp, run: StreamRun, table: Table, layout: MemoryLayout) -> str:

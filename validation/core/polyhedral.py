@@ -163,6 +163,8 @@ class Program:
     """What commands do with local rows, in order (see ``hazards.row_order``)."""
     loads_in_flight: int = 1
     """How many loads of local rows may end in any order."""
+    presumes_load_order: bool = False
+    """Whether the order of its rows was shown with what ``hazards.load_order`` assumes."""
     local_memories: frozenset[str] = frozenset()
     """Names of the arrays whose accesses the machine does order."""
 

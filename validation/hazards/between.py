@@ -65,27 +65,30 @@ class Pair:
 
     def keep_apart(
         self, solver: Solver, points: Sequence[Point], fits: Fits, hazard: str, loads: int = 0
-    ) -> None:
+    ) -> bool:
         """Prove that a point in between always fits, or that so many loads are there.
 
-        Raises ``Unsupported`` otherwise, with the hazard.
+        Whether loads had to be counted; raises ``Unsupported`` where there are too few, with the
+        hazard.
         """
         ways = [(points, fits, 1)]
         if loads:
             every = [p for p in points if isinstance(p, RowAccess) and p.kind == "load"]
             ways.insert(0, (every, always, loads))
+        by_loads = False
         origin = self.newer.origin
         for _ in range(_ROUNDS):
             states = f"something keeps these apart: {hazard}"
             answer, model = solver.check(self.query, states, origin)
             if answer is Answer.UNSAT:
-                return
+                return by_loads
             if answer is Answer.UNKNOWN:
                 break
-            excuses = (self._excuse(solver, *way, model) for way in ways)
-            excuse = next((text for text in excuses if text is not None), None)
+            excuses = ((self._excuse(solver, *way, model), way) for way in ways)
+            excuse, way = next((found for found in excuses if found[0] is not None), (None, None))
             if excuse is None:
                 break
+            by_loads |= way is not ways[-1]
             self.query.add(negation(excuse))
         raise Unsupported(hazard, origin)
 

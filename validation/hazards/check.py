@@ -11,7 +11,8 @@ then until they complete (ReservationStation.scala:331-375). The rules here name
 * ``STORE_AFTER_READ``: a store to DRAM that an older load reads must be ordered behind it, by a
   fence or by the tracked dependences between them.
 * ``LOADS_IN_FLIGHT``: a few loads are in flight at once and may complete in any order
-  (LoadController.scala:84), so they must not write the same rows, unless they only add.
+  (LoadController.scala:84), so they must not write the same rows, unless they only add; see
+  ``load_order`` for what is assumed of others.
 * ``UNTRACKED_ROWS``: a transposed B operand is read by columns, its range is tracked by rows.
 * ``RESULT_IN_FLIGHT``: a computation that reads scratchpad rows which an unfinished computation
   writes is held back only if it reads from exactly the row where that result begins
@@ -36,6 +37,7 @@ from ...hw.gemmini.memory import MemoryLayout
 from ...hw.gemmini.resolve import Program
 from ...hw.stream import FENCE, CommandStream
 from . import order as hazard_order
+from .load_order import load_order
 
 
 class Rule(IntEnum):
@@ -74,15 +76,31 @@ def results_in_flight(config: GemminiConfig) -> int:
     return 5 * (config.tile_latency + 1) + 1
 
 
-def find_hazard(
+def hazard_and_assumptions(
     stream: CommandStream, program: Program, layout: MemoryLayout, config: GemminiConfig
+) -> tuple[Hazard | None, tuple[str, ...]]:
+    """``find_hazard``; if there is none, also what is assumed of loads where that matters."""
+    if find_hazard(stream, program, layout, config, len(stream)) is None:
+        return None, ()
+    hazard = find_hazard(stream, program, layout, config)
+    return hazard, () if hazard is not None else (load_order(config.loads_in_flight),)
+
+
+def find_hazard(
+    stream: CommandStream,
+    program: Program,
+    layout: MemoryLayout,
+    config: GemminiConfig,
+    loads_in_flight: int | None = None,
 ) -> Hazard | None:
     """The first command that breaks a rule.
 
-    ``program`` is the checked, resolved ``stream``, without hardware loops.
+    ``program`` is the checked, resolved ``stream``, without hardware loops. With
+    ``loads_in_flight``, so many loads of local rows may end in any order.
     """
     fences = np.flatnonzero(stream.funct == FENCE)
-    state = _order(stream, program, layout, config, fences)
+    in_flight = loads_in_flight or config.loads_in_flight
+    state = _order(stream, program, layout, config, fences, in_flight)
     hazard_order.check_order(state)
     found = state.unit[0]
     if found["rule"] == hazard_order.NO_RULE:
@@ -98,13 +116,14 @@ def _order(
     layout: MemoryLayout,
     config: GemminiConfig,
     fences: NDArray[np.int64],
+    loads_in_flight: int,
 ) -> hazard_order.Order:
     """The stream as the analysis wants it, and its state before the first command."""
     is_config = (stream.funct == Funct.CONFIG) & (stream.rs1 & np.uint64(3) == ConfigType.EXECUTE)
     drains = np.flatnonzero(is_config | (stream.funct == FENCE))
     arrays = _arrays(program, layout)
     sizes = np.zeros(1, hazard_order.SIZES)
-    sizes[0] = (config.spad_rows, config.dim, config.loads_in_flight, results_in_flight(config))
+    sizes[0] = (config.spad_rows, config.dim, loads_in_flight, results_in_flight(config))
     rows = np.full(config.spad_rows + config.acc_rows, -1, hazard_order.ROW)
     rows["load_mask"] = rows["store_mask"] = 0
     unit = np.full(1, -1, hazard_order.UNIT)

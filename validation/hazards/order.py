@@ -219,7 +219,11 @@ def _load(state: Order, number: int) -> bool:
         return False
     # When this load is complete, all that cannot be in flight beside it are too.
     state.completed[0], state.completed[1] = state.known[_LOAD, 0], state.known[_LOAD, 1]
-    _learn(state.completed, number - sizes.loads_in_flight, 1 << (sizes.loads_in_flight - 1))
+    ended = number - sizes.loads_in_flight
+    if sizes.loads_in_flight > _MASK_BITS:
+        ended = state.known[_LOAD, 0]
+    itself = number - ended - 1
+    _learn(state.completed, ended, 1 << itself if itself < _MASK_BITS else 0)
     bound, mask = state.completed[0], state.completed[1]
     for row in range(first, last):
         if not _writes_row(move, row - place):

@@ -4,7 +4,8 @@ Loads, computations and stores have queues of their own, each issued in order. A
 older ones of another queue where the rows overlap that the reservation station tracks, but
 
 * loads that are in flight at once end in any order (LoadController.scala:84): two of them may write
-  a row only if a command in between needs it, so that the second load waits for that;
+  a row only if a command in between needs it, so that the second load waits for that, or if other
+  loads lie in between, of which ``load_order`` tells what is assumed;
 * what a transposed B is read by are columns, and what is tracked of it are rows;
 * a computation waits for an unfinished result in the scratchpad only if it reads from the row where
   that begins, or the array was drained since (ExecuteController.scala:212-226).
@@ -21,6 +22,7 @@ from ..core.index import Index, Variable
 from ..core.polyhedral import Fence, Program, RowAccess
 from ..core.smt import Solver, conjunction, disjunction, equalities, holds, negation, values
 from .between import Pair, Point, always
+from .load_order import load_order
 
 ROW = Variable("row")
 """A local row that both executions of a pair use."""
@@ -39,8 +41,11 @@ def check_row_order(program: Program, solver: Solver) -> None:
         [access for access in program.row_accesses if access.kind == kind]
         for kind in ("load", "operand", "result")
     )
-    for older, newer in _load_pairs(loads, program.loads_in_flight):
-        _check_loads(program, solver, older, newer)
+    for older, newer, have_others in _load_pairs(loads, program.loads_in_flight):
+        if not have_others:
+            _check_loads(program, solver, older, newer)
+        elif not _visibly_apart(older, newer):
+            program.presumes_load_order = True
     for operand in operands:
         for result in results:
             _check_result(program, solver, result, operand)
@@ -49,10 +54,16 @@ def check_row_order(program: Program, solver: Solver) -> None:
             _check_untracked(program, solver, load, operand)
 
 
+def orders_presumed(programs: Sequence[Program]) -> list[str]:
+    """What the order of rows rests on in programs that were checked."""
+    in_flight = [one.loads_in_flight for one in programs if one.presumes_load_order]
+    return list(dict.fromkeys(map(load_order, in_flight)))
+
+
 def _load_pairs(
     loads: Sequence[RowAccess], in_flight: int
-) -> Iterator[tuple[RowAccess, RowAccess]]:
-    """Older and newer loads, without those that the text of the program keeps apart.
+) -> Iterator[tuple[RowAccess, RowAccess, bool]]:
+    """Older and newer loads, and whether the text of the program has enough others in between.
 
     Zeros do not come from memory: they are written before data that is asked for after them.
     """
@@ -70,8 +81,7 @@ def _load_pairs(
             if new > old:
                 within = range(old + 1, new)
                 gaps.append(len({at for at in behind | before if at in within}))
-            if min(gaps) < in_flight - 1:
-                yield older, newer
+            yield older, newer, min(gaps) >= in_flight - 1
 
 
 def _facts(load: RowAccess) -> frozenset[Condition]:
@@ -121,7 +131,8 @@ def _check_loads(program: Program, solver: Solver, older: RowAccess, newer: RowA
         pair.query.add(disjunction([*adds, negation(equalities(mine, theirs))]))
     points = [*program.row_accesses, *program.fences]
     hazard = "loads that may be in flight at once write the same rows"
-    pair.keep_apart(solver, points, _waits, hazard, loads=program.loads_in_flight - 1)
+    by_loads = pair.keep_apart(solver, points, _waits, hazard, loads=program.loads_in_flight - 1)
+    program.presumes_load_order |= by_loads
 
 
 def _waits(point: Point) -> Condition:

@@ -74,7 +74,7 @@ def validate_stream(
     except Finding as finding:
         return _judge(source, stream, layout, finding, index_of, start, options)
     obligations = source.obligations + specification.obligations + proof.lemmas
-    assumed = assumptions_at(source.module, layout, source.config)
+    assumed = (*assumptions_at(source.module, layout, source.config), *proof.assumptions)
     proved = _verdict("proved", "", start, source, assumed, obligations)
     if not hazards:
         return proved

@@ -9,7 +9,7 @@ from ...hw.gemmini.findings import CommandError
 from ...hw.gemmini.memory import MemoryLayout
 from ...hw.stream import CommandStream
 from ..core.polyhedral import Unsupported
-from ..hazards.check import find_hazard
+from ..hazards.check import hazard_and_assumptions
 from .decode import plan_of, resolve_checked
 from .execute import execute
 from .final_state import FinalState
@@ -30,6 +30,8 @@ class Proof:
     config: GemminiConfig
     lemmas: int = 0
     """Post-operations that were compared."""
+    assumptions: tuple[str, ...] = ()
+    """What the order of the commands rests on."""
 
     def run(self, *, hazards: bool) -> None:
         """Prove the refinement; raises ``Finding`` or ``Unsupported`` if it is not proved."""
@@ -52,7 +54,8 @@ class Proof:
         for output in self.specification.outputs:
             self.lemmas += final.compare(output)
         if hazards:
-            hazard = find_hazard(self.stream, program, self.layout, config)
+            found = hazard_and_assumptions(self.stream, program, self.layout, config)
+            hazard, self.assumptions = found
             if hazard is not None:
                 raise Finding(f"hazard: {hazard.reason}", hazard.command, is_certain=True)
 
