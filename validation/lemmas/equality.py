@@ -36,14 +36,15 @@ class LemmaResult:
 
 
 def equal_for_all(left: Term, right: Term, ranges: Mapping[Term, Range]) -> LemmaResult:
-    """Whether two terms are equal for all values of their slots within the given ranges."""
+    """Whether two terms are equal for all values of their slots within the given ranges.
+
+    ``left`` is the source's: where it has no defined value, ``right`` may have any.
+    """
     known = {slot: r for slot, r in ranges.items() if slot in slots_of(left) + slots_of(right)}
     form = NormalForm(known, shares_slots=True)
     left, right = form.of(left), form.of(right)
     if left is right:
         return LemmaResult(Answer.UNSAT)
-    # Solvers may decide one order of the two only, so it does not depend on who asks.
-    left, right = sorted((left, right), key=lambda side: (-len(_subterms(side)), repr(side)))
     # A log of queries is complete only if no lemma comes from the cache.
     decide = _decide.__wrapped__ if is_logging() else _decide
     return decide(left, right, tuple(sorted(known.items(), key=lambda item: repr(item[0]))))
