@@ -1,4 +1,4 @@
-"""Compile the simulators ahead of time, so that the first command does not wait for it.
+"""Compile what is compiled ahead of time, so that the first command does not wait for it.
 
 Run as ``python -m liftproof.tools.warm_up``; numba keeps the machine code in its cache on disk.
 """
@@ -9,18 +9,31 @@ from ..hw.gemmini.config import load_config
 from ..hw.gemmini.functional import run
 from ..hw.gemmini.random_streams import random_stream
 from ..hw.gemmini.timing import simulate_timing
+from ..lifting.c.frontend import parse_c_kernel
+from ..lifting.lift import lift
+from ..llm.evaluate import lower, parse_pipeline
+from ..passes.pipelines import baseline_pipeline
+from ..validation.trace.api import validate_unrolled
 
 COMMANDS = 20
+KERNEL = """#include <stdint.h>
+void product(const int8_t A[16][16], const int8_t B[16][16], int32_t C[16][16]) {
+  for (int i = 0; i < 16; i++)
+    for (int j = 0; j < 16; j++)
+      for (int k = 0; k < 16; k++) C[i][j] = (k ? C[i][j] : 0) + A[i][k] * B[k][j];
+}"""
 
 
 def main() -> None:
-    """Run each simulator once on a small random stream."""
+    """Run each simulator, and the execution of symbolic values, once on a small program."""
     import numpy as np
 
     config = load_config()
     program = random_stream(np.random.default_rng(0), config, COMMANDS)
     simulate_timing(program.stream, config, level="soc")
     run(program.stream, config, program.memory)
+    source = parse_c_kernel(KERNEL, "warm_up.c")
+    validate_unrolled(source, lower(str(lift(source)), parse_pipeline(baseline_pipeline())))
 
 
 if __name__ == "__main__":
