@@ -21,7 +21,7 @@ from .sampled_cache import GONE, SampledCache
 from .sampling import Sample, commands_at_most, sample
 from .timing.decode import COMPUTE
 from .timing.engine import PROGRESS, run
-from .timing.level2 import LINE, new_lines
+from .timing.level2 import LINE, new_lines, rewind
 from .timing.program import Program, build_program
 from .timing.simulate import DEFAULT_MEMORY_LATENCY, Level
 from .timing.state import new_machine
@@ -77,8 +77,7 @@ def estimate_timing(
         lines = _lines(config, layout, warm)
         if warm and not np.any(lines["tag"] == GONE):
             _run(found, program, config, memory_latency, lines)
-            lines["ready"] = 0
-            lines["used"] -= lines["used"].max() + 1
+            rewind(lines)
         cycles = _run(found, program, config, memory_latency, lines)
     weights = found.weights[program.origin]
     rows = np.where(program.commands["kind"] == COMPUTE, program.commands["rows"], 0)

@@ -25,7 +25,7 @@ from .timing.bound import Amounts, Bound, amounts_of
 from .timing.decode import COMMAND
 from .timing.engine import PAUSED, PROGRESS, run
 from .timing.front_end import STEP
-from .timing.level2 import LINE, new_lines
+from .timing.level2 import LINE, new_lines, rewind
 from .timing.loop_stage import GATE, LOOP
 from .timing.program import FetchedCode, Level, Program, build_program, fetch_cycles
 from .timing.simulate import DEFAULT_MEMORY_LATENCY, Totals, totals
@@ -80,8 +80,7 @@ def simulate_long(
     run_parts = _Run(config, level, memory_latency, lines, layout)
     if warm and level == "soc":
         run_parts.simulate(parts())
-        lines["ready"] = 0
-        lines["used"] -= lines["used"].max() + 1
+        rewind(lines)
     return run_parts.simulate(parts(), lines_too=level == "soc" and not warm)
 
 

@@ -30,6 +30,12 @@ def new_lines(config: GemminiConfig) -> Records:
     return lines
 
 
+def rewind(lines: Records) -> None:
+    """Let the next run begin at time 0: all lines have arrived, their order of use stays."""
+    lines["ready"] = 0
+    lines["used"] -= lines["used"].max() + 1
+
+
 @stage
 def find_way(lines: Records, first: int, ways: int, tag: int) -> tuple[bool, int]:
     """Whether the set that begins at ``first`` holds ``tag``, and its way or the one to evict."""

@@ -14,7 +14,7 @@ from .bound import cycles_left
 from .causes import CAUSE_NAMES, CAUSES, Unit
 from .engine import PAUSED, PROGRESS, run
 from .front_end import MARK_STEP
-from .level2 import LINE, new_lines
+from .level2 import LINE, new_lines, rewind
 from .program import Level, Program, build_program
 from .state import NEVER, new_machine
 
@@ -111,9 +111,7 @@ def simulate_program(
     lines = new_lines(config)
     if warm:
         _run(program, config, level, memory_latency, lines)
-        # The second run starts at time 0: all lines have arrived, their order of use stays.
-        lines["ready"] = 0
-        lines["used"] -= lines["used"].max() + 1
+        rewind(lines)
     return _run(program, config, level, memory_latency, lines, limit)
 
 
