@@ -32,6 +32,7 @@ from ..core.smt import (
     smt_integer,
     with_symbols,
 )
+from ..core.summands import by_statement, contribution, sum_of
 from ..core.terms import Term, is_zero
 from ..core.totals import structure
 from ..core.values import Case, Family, Side, Slot, Sum, slot_kind, slots_of
@@ -152,7 +153,7 @@ class _Certification:
         case = self._case(query, cases, claim.shape)
         slot = maximum_in(case.shape)
         if slot is not None:
-            values = self._limit(query, at, _sum_at(slot, case.slots[0]), claim.values)
+            values = self._limit(query, at, sum_of(slot, case.slots[0]), claim.values)
             return Kind(claim, case.shape, True, tuple(values))
         if len(claim.values) != 1 or claim.values[0].statement or claim.values[0].counters:
             raise Violation("an element that is no maximum has one value", None)
@@ -176,13 +177,11 @@ class _Certification:
         self, query: Query, element: Sequence[str], total: Sum, claims: Sequence[ValueClaim]
     ) -> Iterator[Value]:
         """The values that a maximum is formed of; one that is claimed twice changes nothing."""
-        families: dict[str, list[Family]] = {}
-        for family in self.side.families(total):
-            families.setdefault(family.statement.name, []).append(family)
-        if not families.keys() >= {claim.statement for claim in claims}:
+        families = by_statement(self.side, total)
+        if not {s.name for s, _ in families} >= {claim.statement for claim in claims}:
             raise Violation("the claims name statements that the maximum is formed of", None)
-        for name, mine in families.items():
-            own = [claim for claim in claims if claim.statement == name]
+        for statement, mine in families:
+            own = [claim for claim in claims if claim.statement == statement.name]
             self._prove_all_claimed(query, element, total, mine, own)
             for claim in own:
                 yield self._member(query, element, total, mine, claim)
@@ -231,7 +230,7 @@ class _Certification:
         return self._value(query, at, self._case(query, cases, claim.shape), claim)
 
     def _contributes(self, total: Sum, families: Sequence[Family], names: Names) -> str:
-        return disjunction(self.side.contributes(total, family, names) for family in families)
+        return conjunction(contribution(self.side, total, families, names))
 
     # Slots.
 
@@ -243,15 +242,14 @@ class _Certification:
             return self._input(query, at, slot, place, claims)
         if kind != "sum":
             raise Unsupported(f"an output element that depends on {slot!r}")
-        total = _sum_at(slot, place)
-        families = self.side.families(total)
-        statements = {family.statement.name: family.statement for family in families}
-        if not statements.keys() >= {claim.statement for claim in claims}:
+        total = sum_of(slot, place)
+        families = by_statement(self.side, total)
+        if not {s.name for s, _ in families} >= {claim.statement for claim in claims}:
             raise Violation("the specification names statements of the source", None)
         found: list[Terms] = []
-        for statement in statements.values():
-            mine = [claim for claim in claims if claim.statement == statement.name]
-            found += self._statement(query, at, total, statement, mine)
+        for statement, mine in families:
+            own = [claim for claim in claims if claim.statement == statement.name]
+            found += self._statement(query, at, total, mine, own)
         return tuple(found)
 
     def _input(
@@ -274,13 +272,12 @@ class _Certification:
         query: Query,
         at: Sequence[str],
         total: Sum,
-        statement: Statement,
+        families: Sequence[Family],
         claims: Sequence[TermClaim],
     ) -> tuple[Terms, ...]:
-        query = query.copy()
+        query, statement = query.copy(), families[0].statement
         names = self.side.constants(query, statement)
         at = [*at, *(names[dim.name] for dim in statement.dims)]
-        families = [f for f in self.side.families(total) if f.statement.name == statement.name]
         contributes = self._contributes(total, families, names)
         cases = self.side.value(query, statement, names)
         nonzero = [case for case in cases if not is_zero(case.shape)]
@@ -338,13 +335,6 @@ def extents_of(program: Program, position: int) -> tuple[int, ...]:
             if read.array.position == position:
                 return tuple(extent.constant for extent in read.array.extents)
     raise Unsupported(f"parameter {position} is never read")
-
-
-def _sum_at(slot: Term, place: Slot) -> Sum:
-    """The sum or maximum that a slot stands for."""
-    key = slot_kind(slot)[1]
-    assert isinstance(key, tuple)
-    return Sum(key[0], key[1], place)
 
 
 def _counters(claim: ValueClaim, dims: Sequence[object]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,7 @@ class FinalState:
         """A finding about an element of DRAM, blamed on the command that stored it."""
         return Finding(reason, last_store(self.program, self.layout, number, self.config), clue)
 
+    @cached_property
     def clip_limits(self) -> NDArray[np.float64]:
         """For each chain, how large a sum may be that it does not change; −1 if none is kept."""
         limits = np.full(CHAIN_LIMIT, -1.0)
@@ -142,7 +144,7 @@ class _Comparison:
             return 0
         final, machine = self.final, self.final.machine
         table = term_table(value, final.first, final.count)
-        scratch = new_scratch(table, final.clip_limits())
+        scratch = new_scratch(table, final.clip_limits)
         first, at = final.first[self.output.position], (0, 0)
         while True:
             start, window, count = check_values(
@@ -169,7 +171,7 @@ class _Comparison:
         differences: list[Difference] = []
         for candidate, cell in enumerate(candidates_of(final.machine, place)):
             different, chain = find_difference(
-                final.machine, value, point, cell, final.first, final.clip_limits()
+                final.machine, value, point, cell, final.first, final.clip_limits
             )
             if different is None:
                 self.found[number, candidate] = True

@@ -54,8 +54,9 @@ class Proof:
         for output in self.specification.outputs:
             self.lemmas += final.compare(output)
         if hazards:
-            found = hazard_and_assumptions(self.stream, program, self.layout, config)
-            hazard, self.assumptions = found
+            hazard, self.assumptions = hazard_and_assumptions(
+                self.stream, program, self.layout, config
+            )
             if hazard is not None:
                 raise Finding(f"hazard: {hazard.reason}", hazard.command, is_certain=True)
 
