@@ -20,8 +20,8 @@ from ..hw.gemmini.config import GemminiConfig
 from ..hw.gemmini.kernel_bound import Demand
 from ..hw.gemmini.lower_bound import Bound
 from ..passes.contraction import read_contraction
+from ..passes.element_sums import is_window_sum, read_element_sum
 from ..passes.kernel import kernel_of
-from ..passes.lower_window_sums import is_window_sum, read_window_sum
 from ..passes.pooling.facts import Pooling
 from ..passes.pooling.read import pooling_of
 
@@ -89,7 +89,7 @@ def demand_of(tensor_ir: ModuleOp, config: GemminiConfig) -> Demand:
     work, function = necessary_work(tensor_ir), kernel_of(tensor_ir)
     pooling = pooling_of(function)
     if is_window_sum(function):
-        facts = read_window_sum(function, config)
+        facts = read_element_sum(function, config)
         *outer, columns = (facts.sizes[loop] for loop in facts.target)
         demand = Demand(prod(outer), columns)
     elif pooling is None:

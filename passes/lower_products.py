@@ -15,6 +15,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from ..dialects.gemmini import (
+    LOAD_CHANNELS,
     AccOp,
     ComputeAccumulatedOp,
     ComputePreloadedOp,
@@ -44,8 +45,6 @@ from .schedule_space import accepted
 
 SUMS = ("accumulator", "scratchpad", "array")
 FLOAT_BYTES = 4
-CHANNELS = 3
-"""Load channels (mvin, mvin2, mvin3), each with a configuration of its own."""
 
 
 @dataclass(frozen=True)
@@ -367,7 +366,7 @@ class _Lowering:
             raise refusal(self.function, f"{name} is local and would have to move through memory")
         stride = _row_bytes(layout.array, layout.rows)
         value = (stride, layout.sign)
-        channel = self.channels.setdefault(value, len(self.channels) % CHANNELS)
+        channel = self.channels.setdefault(value, len(self.channels) % LOAD_CHANNELS)
 
         def configure() -> Operation:
             return ConfigLdOp(stride, self.dim, channel=channel, scale=float(layout.sign))

@@ -21,6 +21,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.gemmini import (
+    LOAD_CHANNELS,
     AccOp,
     ActivationKind,
     ComputeAccumulatedOp,
@@ -53,9 +54,6 @@ from .kernel import (
 from .loop_transforms import index_builder, tidy
 from .nests import erase
 from .place import PHASES, ROW, STRIDES
-
-CHANNELS = 3
-"""Load channels (mvin, mvin2, mvin3), each with a configuration of its own."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ class _Lowering:
 
     def _channel(self, wanted: LoadConfig) -> int:
         """Configure a load channel and return its number; equal configurations share one."""
-        channel = self.channels.setdefault(wanted, len(self.channels) % CHANNELS)
+        channel = self.channels.setdefault(wanted, len(self.channels) % LOAD_CHANNELS)
         self.index.insert(
             ConfigLdOp(wanted.stride, wanted.block_stride, channel=channel, shrunk=wanted.shrunk)
         )

@@ -14,7 +14,6 @@ from math import prod
 from xdsl.context import Context
 from xdsl.dialects import func, get_all_dialects
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
@@ -23,8 +22,8 @@ from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE, LoadOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
 from .block_sizes import block_sizes, misaligned_operands
-from .contraction import returned_tensor
 from .double_buffer import DoubleBufferPass
+from .element_sums import is_sum_of_arrays, is_window_sum
 from .interchange import InterchangePass
 from .interleave import InterleavePass
 from .kernel import (
@@ -42,8 +41,7 @@ from .lower_hardware_loops import (
     read_product,
 )
 from .lower_linalg import LowerLinalgPass
-from .lower_sums import GROUPS, LowerSumsPass, is_sum, keeps_places
-from .lower_window_sums import LowerWindowSumsPass, is_window_sum
+from .lower_sums import GROUPS, LowerSumsPass
 from .nests import loops_it_needs, trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
@@ -107,13 +105,10 @@ def untuned_pipeline(
 
 def _sum_pipelines(function: func.FuncOp, config: str, separate: bool) -> list[str]:
     """Schedules for a sum without products, best guess first; none for other kernels."""
-    if not is_sum(function) and not is_window_sum(function):
+    if not is_sum_of_arrays(function) and not is_window_sum(function):
         return []
-    generic = returned_tensor(function).owner
-    has_places = not isinstance(generic, GenericOp) or keeps_places(generic)
-    is_flat = is_sum(function) and has_places and not separate
-    lowering = LowerSumsPass if is_flat else LowerWindowSumsPass
-    return [f"{_spec(lowering(config, groups))},{CLEAN_UP}" for groups in (*GROUPS, 1)]
+    passes = [LowerSumsPass(config, groups, separate) for groups in (*GROUPS, 1)]
+    return [f"{_spec(each)},{CLEAN_UP}" for each in passes]
 
 
 def first_pipelines(

@@ -12,7 +12,6 @@ PASSES = {
     "gemmini-lower-products": ("lower_products", "LowerProductsPass"),
     "gemmini-lower-pooling": ("lower_pooling", "LowerPoolingPass"),
     "gemmini-lower-sums": ("lower_sums", "LowerSumsPass"),
-    "gemmini-lower-window-sums": ("lower_window_sums", "LowerWindowSumsPass"),
     "gemmini-lower-hardware-loops": ("lower_hardware_loops", "LowerHardwareLoopsPass"),
     "gemmini-overwrite-first": ("overwrite_first", "OverwriteFirstPass"),
     "gemmini-tile": ("tile_loops", "TilePass"),

@@ -25,6 +25,7 @@ from .loops import CONV_SIZES, LoopConvWsOp, LoopWsOp
 from .moves import AccOp, MvinOp, MvinZerosOp, MvoutOp, NoneOp, SpadOp
 from .types import (
     ACC_ADDRESS,
+    LOAD_CHANNELS,
     NO_ADDRESS,
     SPAD_ADDRESS,
     ActivationAttr,
@@ -41,6 +42,7 @@ __all__ = [
     "ACC_ADDRESS",
     "CONV_SIZES",
     "GEMMINI",
+    "LOAD_CHANNELS",
     "NO_ADDRESS",
     "SPAD_ADDRESS",
     "AccOp",

@@ -30,6 +30,8 @@ from xdsl.utils.str_enum import StrEnum
 
 I64 = IntegerAttr.constr(i64)
 F32 = FloatAttr.constr(Float32Type())
+LOAD_CHANNELS = 3
+"""Load channels (mvin, mvin2, mvin3), each with a configuration of its own."""
 
 
 def flags(**flags: bool) -> dict[str, Attribute]:
@@ -131,5 +133,5 @@ def require_indices(array: SSAValue, indices: Sequence[SSAValue]) -> None:
 
 
 def require_channel(channel: int) -> None:
-    if not 0 <= channel <= 2:
+    if not 0 <= channel < LOAD_CHANNELS:
         raise VerifyException(f"load channel must be 0, 1 or 2, got {channel}")

@@ -23,6 +23,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from ...dialects.gemmini import (
     GEMMINI,
+    LOAD_CHANNELS,
     ConfigLdOp,
     FenceOp,
     LocalSpace,
@@ -42,7 +43,6 @@ from ..extract.from_loops import output_positions
 from ..extract.structured import single_function
 from .instance import Instance
 
-CHANNELS = 3
 RANDOM_OPERANDS = 40
 """Choices of operands to run if the failed proof suggests none."""
 
@@ -138,7 +138,7 @@ class Harness:
             for op in self.operations
             if isinstance(op, ConfigLdOp | MvinOp | MvinZerosOp)
         }
-        free = [channel for channel in range(CHANNELS) if channel not in used]
+        free = [channel for channel in range(LOAD_CHANNELS) if channel not in used]
         if not free:
             raise Unsupported("a pattern that uses all load channels")
         return free[0]
