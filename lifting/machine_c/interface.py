@@ -1,7 +1,8 @@
-"""What a program's kernel takes: parameters, arrays of the file, pointers of unknown extent."""
+"""Which function is the kernel, and what it takes: parameters, arrays of the file, open pointers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from xdsl.dialects.builtin import DYNAMIC_INDEX, MemRefType, ModuleOp, TensorType
@@ -10,6 +11,7 @@ from xdsl.dialects.func import FuncOp
 from ..c import syntax
 from ..c.traversal import descendants
 from ..c.types import CVoid
+from .signatures import SIGNATURES
 
 Shapes = tuple[tuple[int, ...] | None, ...]
 """Extents of each parameter of another program; None where they are not known."""
@@ -29,16 +31,57 @@ def shapes_of(module: ModuleOp | None) -> Shapes:
 
 
 def with_main_as_kernel(unit: syntax.TranslationUnit) -> syntax.TranslationUnit:
-    """The program with ``main`` as its kernel, if it has no other function."""
-    main = unit.functions.get("main")
-    if main is None or len(unit.functions) > 1:
+    """The program with ``main`` as its kernel, if no other function takes nothing but arrays."""
+    others = dict(unit.functions)
+    main = others.pop("main", None)
+    if main is None or any(_takes_arrays(function) for function in others.values()):
         return unit
     statements = main.body.statements
     if statements and isinstance(statements[-1], syntax.Return):
         statements = statements[:-1]
     body = replace(main.body, statements=statements)
     kernel = replace(main, name="kernel", result=CVoid(), parameters=(), body=body)
-    return replace(unit, functions={"kernel": kernel})
+    return replace(unit, functions={**others, "kernel": kernel})
+
+
+def of_accelerator(unit: syntax.TranslationUnit) -> syntax.TranslationUnit:
+    """The program without functions that no instruction needs: references in C, output, dead code.
+
+    Kept are functions that issue instructions, and what those call. Of several that nobody calls,
+    those that ``main`` calls, and of these those that take arrays only, are the ones that count.
+    """
+    calls = {name: _calls(function) for name, function in unit.functions.items()}
+    issuing = {name for name, called in calls.items() if called & SIGNATURES.keys()}
+    if not issuing:
+        return unit
+    issuing |= {name for name in calls if _reachable(name, calls) & issuing}
+    roots = issuing - {"main"} - {c for n in issuing - {"main"} for c in calls[n] if c != n}
+    kernels = roots & _reachable("main", calls) or roots
+    kernels = {name for name in kernels if _takes_arrays(unit.functions[name])} or kernels | {
+        "main"
+    }
+    needed = {name for kernel in kernels for name in _reachable(kernel, calls)} | {"main"}
+    return replace(unit, functions={n: f for n, f in unit.functions.items() if n in needed})
+
+
+def _calls(function: syntax.Function) -> set[str]:
+    return {node.function for node in descendants(function) if isinstance(node, syntax.Call)}
+
+
+def _reachable(name: str, calls: Mapping[str, set[str]]) -> set[str]:
+    """A function and all that it calls, directly or not."""
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        current = pending.pop()
+        if current in calls and current not in found:
+            found.add(current)
+            pending.extend(calls[current])
+    return found
+
+
+def _takes_arrays(function: syntax.Function) -> bool:
+    return all(parameter.type.derivations for parameter in function.parameters)
 
 
 def arrays_of_file(

@@ -25,7 +25,13 @@ from .expressions import Expressions
 from .header import header_constants, header_types
 from .host_code import plain_text, without_host_code
 from .instructions import Instructions
-from .interface import Shapes, arrays_of_file, shapes_of, with_main_as_kernel
+from .interface import (
+    Shapes,
+    arrays_of_file,
+    of_accelerator,
+    shapes_of,
+    with_main_as_kernel,
+)
 from .loops import run_loop
 from .plain_unit import plain_unit
 from .scopes import Scopes
@@ -62,7 +68,7 @@ def read_machine_c(
     try:
         plain, macros = plain_text(text)
         unit = parse_c(plain, filename, header_types(config), TOKEN_LIMIT, MACHINE_C_KEYWORDS)
-        unit, notes = without_host_code(with_main_as_kernel(unit), macros)
+        unit, notes = without_host_code(with_main_as_kernel(of_accelerator(unit)), macros)
         shapes = shapes_of(like)
         try:
             return _Reader(unit, filename, config, notes, shapes).read()

@@ -66,3 +66,40 @@ def test_pointers_to_rows_of_other_lengths_are_refused() -> None:
     like = parse_c_kernel(PLAIN.replace("[32][16]", "[64][8]").replace("16", "8"), "plain.c")
     with pytest.raises(Diagnostic, match="the size of array 'A' is unknown"):
         read("open rows", like)
+
+
+AROUND = """#include "gemmini.h"
+static int gcd(int a, int b) { return b == 0 ? a : gcd(b, a % b); }
+void reference(elem_t A[32][16], elem_t C[32][16]) {
+  for (int r = 0; r < 32; r++) for (int c = 0; c < 16; c++) C[r][c] = A[r][c];
+}
+static int is_equal(elem_t *a, elem_t *b, int n) {
+  for (int i = 0; i < n; i++) if (a[i] != b[i]) return 0;
+  return 1;
+}
+void load(const elem_t *from, uint32_t to) { gemmini_mvin(from, to); }
+"""
+DRIVERS = {
+    "kernel and reference": "void copy(const elem_t A[32][16], elem_t C[32][16]) { %s }\n"
+    "int main() { static elem_t A[32][16], C[32][16], G[32][16]; gemmini_flush(0);\n"
+    "  reference(A, G); copy(A, C); return !is_equal(C, G, 512); }",
+    "main with helpers": "static elem_t A[32][16], C[32][16];\nint main() { %s return 0; }",
+    "no main": "void copy(const elem_t A[32][16], elem_t C[32][16]) { %s }",
+}
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_functions_around_a_kernel_do_not_matter(name: str) -> None:
+    """References in C, checks of results and dead helpers are no kernels, and may be anything."""
+    body = BODY.replace("gemmini_mvin", "load")
+    text = AROUND + ROWS + DRIVERS[name] % body
+    source = parse_c_kernel(PLAIN, "plain.c")
+    target = read_machine_c(text, "copy.c", CONFIG, source)
+    assert decide(source, target, config=CONFIG).verdict == "proved"
+
+
+def test_two_kernels_are_refused() -> None:
+    """Of two functions that issue instructions and that nobody calls, none is chosen."""
+    kernel = "void %s(elem_t C[16][16]) { gemmini_mvout(C, 0); }"
+    with pytest.raises(Diagnostic, match="several kernels: 'a', 'b'"):
+        read_machine_c(kernel % "a" + kernel % "b", "two.c", CONFIG)
