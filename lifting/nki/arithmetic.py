@@ -32,8 +32,8 @@ def combine(symbol: str, left: Any, right: Any) -> Any:
         count = right if sequences[0] is left else left
         if isinstance(count, int) and count * len(sequences[0]) > MAX_ITEMS:
             raise ValueTooLargeError(f"a list of over {MAX_ITEMS} elements")
-    if symbol == "%" and isinstance(left, str):
-        return left
+    if symbol == "+" and sum(map(len, sequences)) > MAX_ITEMS:
+        raise ValueTooLargeError(f"a list of over {MAX_ITEMS} elements")
     if not sequences and not all(isinstance(value, int | float) for value in (left, right)):
         raise TypeError
     try:

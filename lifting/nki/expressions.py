@@ -23,8 +23,10 @@ from .arithmetic import (
 from .index import Index, LoopVariable, PastFirst, UnrollRequest
 from .indexing import IndexingError, Segment, Slice, select
 from .library import attribute_of_library, constant_of
+from .records import attribute, construct, has_attribute
 from .scopes import Scopes
-from .source import Source
+from .source import NkiError, Source
+from .texts import Label, formatted, joined
 from .values import (
     Array,
     Dtype,
@@ -35,8 +37,10 @@ from .values import (
     Mask,
     Method,
     Named,
+    Partial,
     Record,
     RecordClass,
+    Unreadable,
     View,
 )
 
@@ -85,6 +89,8 @@ BUILTINS = (
     "slice",
     "print",
     "isinstance",
+    "getattr",
+    "hasattr",
     "any",
     "all",
     "divmod",
@@ -130,7 +136,7 @@ class Expressions:
 
     def _Name(self, node: ast.Name) -> Any:  # noqa: N802
         try:
-            return self.scopes.read(node.id)
+            return readable(self.scopes.read(node.id))
         except KeyError:
             pass
         if node.id in BUILTINS:
@@ -164,19 +170,56 @@ class Expressions:
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 self.source.refuse(node, "** is not understood in a dictionary")
-            name = self.evaluate(key)
-            if not isinstance(name, str | int | float | tuple):
-                self.source.refuse(key, f"{describe(name)} is no key")
-            result[name] = self.evaluate(value)
+            result[self.key(self.evaluate(key), key)] = self.evaluate(value)
         return self.language.new_dict(result)
 
-    def _JoinedStr(self, node: ast.JoinedStr) -> str:  # noqa: N802
-        return "".join(
-            str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
-        )
+    def _JoinedStr(self, node: ast.JoinedStr) -> str | Label:  # noqa: N802
+        return joined([self.evaluate(part) for part in node.values])
+
+    def _FormattedValue(self, node: ast.FormattedValue) -> str | Label:  # noqa: N802
+        form = "" if node.format_spec is None else self.evaluate(node.format_spec)
+        if isinstance(form, Label):
+            return form
+        return formatted(self.evaluate(node.value), node.conversion, form)
+
+    def settled(self, value: Any, node: ast.AST) -> Any:
+        """The value as it can be compared: loop variables, and texts of them, as numbers."""
+        if isinstance(value, Index):
+            return value.require_constant()
+        if isinstance(value, tuple | list):
+            return type(value)(self.settled(one, node) for one in value)
+        if isinstance(value, Label):
+            if value.loop is not None:
+                raise UnrollRequest(value.loop)
+            self.source.refuse(node, "this text is not known here", "write an f-string of numbers")
+        return value
+
+    def key(self, value: Any, node: ast.AST) -> Any:
+        """The value as the key of a dictionary."""
+        settled = self.settled(value, node)
+        if not isinstance(settled, str | int | float | tuple | Named | Dtype | None):
+            self.source.refuse(node, f"{describe(value)} is no key")
+        return settled
+
+    def function(self, node: ast.FunctionDef | ast.Lambda) -> Function:
+        """A function as it is defined here: its defaults are evaluated now."""
+        own = node.args
+        names = [parameter.arg for parameter in (*own.posonlyargs, *own.args)]
+        pairs = list(zip(reversed(names), reversed(own.defaults), strict=False))
+        for parameter, default in zip(own.kwonlyargs, own.kw_defaults, strict=True):
+            if default is not None:
+                pairs.append((parameter.arg, default))
+        defaults = {name: self._default(default) for name, default in pairs}
+        return Function(node, self.scopes.chain, defaults)
+
+    def _default(self, node: ast.expr) -> Any:
+        try:
+            return self.evaluate(node)
+        except NkiError as error:
+            return Unreadable(error)
 
     def _Lambda(self, node: ast.Lambda) -> Function:  # noqa: N802
-        return Function(node, self.scopes.chain)
+        return self.function(node)
 
     def _IfExp(self, node: ast.IfExp) -> Any:  # noqa: N802
         return self.evaluate(node.body if self.condition(node.test) else node.orelse)
@@ -248,6 +291,10 @@ class Expressions:
             return Mask(left.bounds + right.bounds)
         if isinstance(left, Grid) or isinstance(right, Grid):
             return self._on_grids(symbol, left, right, node)
+        if symbol == "%" and isinstance(left, str):
+            return Label()
+        if symbol == "+" and isinstance(left, str | Label) and isinstance(right, str | Label):
+            return joined([left, right])
         try:
             return combine(symbol, left, right)
         except TypeError:
@@ -278,14 +325,19 @@ class Expressions:
 
     def _Compare(self, node: ast.Compare) -> Any:  # noqa: N802
         left = self.evaluate(node.left)
-        result: Any = True
+        undecided = list[Any]()
         for kind, right_node in zip(node.ops, node.comparators, strict=True):
             right = self.evaluate(right_node)
             result = self._compared(kind, left, right, node)
-            if isinstance(result, bool) and not result:
-                return False
+            if isinstance(result, bool):
+                if not result:
+                    return False
+            else:
+                undecided.append(result)
             left = right
-        return result
+        if len(undecided) == 1 and len(node.ops) == 1:
+            return undecided[0]
+        return all(self.truth(one, node) for one in undecided)
 
     def _compared(self, kind: ast.cmpop, left: Any, right: Any, node: ast.AST) -> Any:
         if isinstance(kind, ast.Is | ast.IsNot):
@@ -294,8 +346,13 @@ class Expressions:
         if isinstance(kind, ast.In | ast.NotIn):
             if not isinstance(right, tuple | list | dict | str):
                 self.source.refuse(node, f"`in` {describe(right)}")
-            return (left in right) == isinstance(kind, ast.In)
+            found = self.settled(left, node) in (
+                self.settled(right, node) if isinstance(right, tuple | list) else right
+            )
+            return found == isinstance(kind, ast.In)
         symbol = COMPARE[type(kind)]
+        if isinstance(left, tuple | list | Label) or isinstance(right, tuple | list | Label):
+            left, right = self.settled(left, node), self.settled(right, node)
         if isinstance(left, View) or isinstance(right, View):
             return self.language.binary(symbol, left, right, node)
         if isinstance(left, Grid) or isinstance(right, Grid):
@@ -310,36 +367,37 @@ class Expressions:
             )
 
     def _Attribute(self, node: ast.Attribute) -> Any:  # noqa: N802
-        value = self.evaluate(node.value)
+        return self.attribute(self.evaluate(node.value), node.attr, node)
+
+    def attribute(self, value: Any, name: str, node: ast.AST) -> Any:
+        """``value.name``."""
         if isinstance(value, Library | Named):
-            found = attribute_of_library(value, node.attr)
+            found = attribute_of_library(value, name)
             if found is None:
-                self.source.refuse(node, f"{value} has no {node.attr!r} that is understood")
+                self.source.refuse(node, f"{value} has no {name!r} that is understood")
             return constant_of(found)
         if isinstance(value, View):
-            return self._attribute_of_view(value, node)
-        if isinstance(value, Record) and node.attr in value.values:
-            return value.values[node.attr]
-        if isinstance(value, RecordClass) and node.attr in value.defaults:
-            return value.defaults[node.attr]
-        if isinstance(value, grids.GridTuple) and node.attr in grids.GridTuple.NAMES:
-            return value[grids.GridTuple.NAMES.index(node.attr)]
-        if self.language.is_method(value, node.attr):
-            return Method(value, node.attr)
-        return self.source.refuse(node, f"{describe(value)} has no {node.attr!r}")
+            return self._attribute_of_view(value, name, node)
+        if isinstance(value, Record | RecordClass) and has_attribute(value, name):
+            return attribute(self, value, name, node)
+        if isinstance(value, grids.GridTuple) and name in grids.GridTuple.NAMES:
+            return value[grids.GridTuple.NAMES.index(name)]
+        if self.language.is_method(value, name):
+            return Method(value, name)
+        return self.source.refuse(node, f"{describe(value)} has no {name!r}")
 
-    def _attribute_of_view(self, view: View, node: ast.Attribute) -> Any:
-        if node.attr == "shape":
+    def _attribute_of_view(self, view: View, name: str, node: ast.AST) -> Any:
+        if name == "shape":
             return view.shape
-        if node.attr == "dtype":
+        if name == "dtype":
             return view.dtype
-        if node.attr == "ndim":
+        if name == "ndim":
             return len(view.shape)
-        if node.attr == "buffer":
+        if name == "buffer":
             return Named("nl", view.space.value)
-        if not self.language.is_method(view, node.attr):
-            self.source.refuse(node, f"a tile has no {node.attr!r} that is understood")
-        return Method(view, node.attr)
+        if not self.language.is_method(view, name):
+            self.source.refuse(node, f"a tile has no {name!r} that is understood")
+        return Method(view, name)
 
     def _Slice(self, node: ast.Slice) -> Slice:  # noqa: N802
         start, stop = (
@@ -366,9 +424,10 @@ class Expressions:
                 self.source.refuse(node, "nl.mgrid takes slices")
             return grids.mgrid(items)
         if isinstance(value, dict):
-            if not isinstance(index, str | int | float | tuple) or index not in value:
-                self.source.refuse(node, f"no key {index!r}")
-            return value[index]
+            key = self.key(index, node)
+            if key not in value:
+                self.source.refuse(node, f"no key {key!r}")
+            return value[key]
         if isinstance(value, Function):
             return value  # kernel[grid]: the launch grid does not change what it computes
         return self._element(value, index, node)
@@ -389,6 +448,8 @@ class Expressions:
         return flat
 
     def _element(self, value: Any, index: Any, node: ast.AST) -> Any:
+        if isinstance(value, Record) and value.kind.is_tuple:
+            value = value.elements
         if not isinstance(value, tuple | list | str):
             self.source.refuse(node, f"{describe(value)} has no elements")
         if isinstance(index, Slice):
@@ -448,6 +509,8 @@ class Expressions:
             return list(value)
         if isinstance(value, dict):
             return list(value)
+        if isinstance(value, Record) and value.kind.is_tuple:
+            return list(value.elements)
         return self.source.refuse(node, f"{describe(value)} cannot be iterated over")
 
     def assign(self, target: ast.expr, value: Any) -> None:
@@ -477,22 +540,13 @@ class Expressions:
         if isinstance(function, Named):
             return self.language.call(function, arguments, named, node)
         if isinstance(function, RecordClass):
-            return self._record(function, arguments, named, node)
+            return construct(self, function, arguments, named, node)
+        if isinstance(function, Partial):
+            given, defaults = [*function.given, *arguments], {**function.named, **named}
+            return self.call(function.function, given, defaults, node)
         if isinstance(function, Dtype):
             self.source.refuse(node, f"{function.name} is a type, not a function")
         return self.source.refuse(node, f"{describe(function)} cannot be called")
-
-    def _record(
-        self, kind: RecordClass, arguments: list[Any], named: dict[str, Any], node: ast.AST
-    ) -> Record:
-        """An object whose fields are the arguments, or the defaults."""
-        values = dict(kind.defaults)
-        values.update(zip(kind.fields, arguments, strict=False))
-        values.update(named)
-        missing = [name for name in kind.fields if name not in values]
-        if missing or len(arguments) > len(kind.fields) or set(values) - set(kind.fields):
-            self.source.refuse(node, f"{kind.name} has the fields {', '.join(kind.fields)}")
-        return Record(kind, values)
 
     def inline(
         self, function: Function, arguments: list[Any], named: dict[str, Any], node: ast.AST
@@ -509,6 +563,13 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+
+
+def readable(value: Any) -> Any:
+    """What a name means; raises its error where that is not understood."""
+    if isinstance(value, Unreadable):
+        raise value.error
+    return value
 
 
 def describe(value: Any) -> str:

@@ -15,8 +15,10 @@ from .index import Index, UnrollRequest
 from .indexing import Slice
 from .isa_common import fill
 from .library import BETA_2, IGNORED_IMPORTS, attribute_of_library, constant_of, library_of_import
+from .source import NkiError
+from .texts import Label, formatted
 from .tiles import Tiles
-from .values import LoopRange, Method, Named, View
+from .values import LoopRange, Method, Named, Partial, View
 
 if TYPE_CHECKING:
     from .reader import KernelReader
@@ -158,6 +160,10 @@ class Language:
             found = self._number(function, given, node)
             if found is not None:
                 return found
+        if function == Named("functools", "partial") and given:
+            return Partial(given[0], tuple(given[1:]), named)
+        if function.library == "ncc" and function.name.split(".")[0] in ("sbuf", "psum"):
+            return Named("nl", function.name.split(".")[0])  # places of buffers are not read
         if function.library == "nl" and function.name in LOOP_RANGES:
             return self._range(given, node, function.name == "static_range")
         handler: Any = None
@@ -189,12 +195,25 @@ class Language:
         if isinstance(value, View):
             return reshaping.METHODS[method.name](self.tiles, value, given, named, node)
         if isinstance(value, str):
-            return value
-        if isinstance(value, list):
+            return self._text_method(value, method.name, given, node)
+        if method.name in CHANGES:
             self.mutate(value)
+        if isinstance(value, list):
+            given = [v.require_constant() if isinstance(v, Index) else v for v in given]
             return getattr(value, method.name)(*given)
-        result = getattr(value, method.name)(*given)
-        return result if method.name == "get" else list(result)
+        if method.name in ("get", "pop", "setdefault"):
+            given = [self.reader.key(one, node) for one in given[:1]] + given[1:]
+            return getattr(value, method.name)(*given)
+        if method.name == "update":
+            return value.update(*given, **named)
+        return self.new_list(list(getattr(value, method.name)()))
+
+    def _text_method(self, value: str, name: str, given: list[Any], node: ast.AST) -> Any:
+        if name == "format":
+            return Label()
+        if not all(isinstance(one, str) for one in given):
+            self.reader.source.refuse(node, f"{name} takes texts")
+        return getattr(value, name)(*given)
 
     def _range(self, given: list[Any], node: ast.AST, is_static: bool = False) -> LoopRange:
         for value in given:
@@ -226,8 +245,16 @@ class Language:
             return self._range(given, node)
         if name == "print":
             return None
-        if name == "isinstance":
-            source.refuse(node, "isinstance is not understood")
+        if name == "isinstance" and len(given) == 2:
+            return self._is_instance(given[0], given[1], node)
+        if name in ("getattr", "hasattr") and len(given) > 1 and isinstance(given[1], str):
+            try:
+                found = self.reader.attribute(given[0], given[1], node)
+            except NkiError:
+                if name == "getattr" and len(given) < 3:
+                    raise
+                return False if name == "hasattr" else given[2]
+            return True if name == "hasattr" else found
         if name in ("min", "max"):
             values = given if len(given) > 1 else self.reader.iterate(given[0], node)
             if not values:
@@ -250,7 +277,7 @@ class Language:
         if name == "dict":
             return self.new_dict(dict(named))
         if name == "str":
-            return str(given[0]) if given else ""
+            return formatted(given[0]) if given else ""
         if given and isinstance(given[0], Index) and name in ("int", "abs"):
             return given[0] if name == "int" else abs(given[0].require_constant())
         values = [v.require_constant() if isinstance(v, Index) else v for v in given]
@@ -261,6 +288,14 @@ class Language:
             return NUMBER_FUNCTIONS[name](*values)
         except (ValueError, OverflowError, ZeroDivisionError, TypeError) as error:
             return source.refuse(node, f"{name}: {error}")
+
+    def _is_instance(self, value: Any, kinds: Any, node: ast.AST) -> bool:
+        for kind in kinds if isinstance(kinds, tuple) else (kinds,):
+            if not isinstance(kind, Named) or kind.library != "python" or kind.name not in TYPES:
+                self.reader.source.refuse(node, "isinstance is understood for Python's types only")
+            if isinstance(value, TYPES[kind.name]):
+                return True
+        return False
 
     def _on_iterables(
         self, name: str, given: list[Any], named: dict[str, Any], node: ast.AST
@@ -307,11 +342,23 @@ def _squeezed(value: View, target: View) -> View:
 
 
 METHODS: dict[type[Any], tuple[str, ...]] = {
-    list: ("append", "extend", "insert", "pop"),
-    dict: ("keys", "values", "items", "get"),
-    str: ("format",),
+    list: ("append", "extend", "insert", "pop", "clear", "reverse"),
+    dict: ("keys", "values", "items", "get", "pop", "setdefault", "update"),
+    str: ("format", "lower", "upper", "startswith", "endswith"),
 }
-"""Methods of Python's own values; that of a text gives the text, which only messages hold."""
+"""Methods of Python's own values."""
+CHANGES = frozenset((*METHODS[list], "setdefault", "update"))
+"""Those that change the value."""
+TYPES: dict[str, Any] = {
+    "int": int | Index,
+    "float": float,
+    "bool": bool,
+    "str": str | Label,
+    "tuple": tuple,
+    "list": list,
+    "dict": dict,
+}
+"""Python's types, as ``isinstance`` tells values apart."""
 NUMBER_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "int": int,

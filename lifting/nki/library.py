@@ -25,6 +25,9 @@ LIBRARIES: Final = {
     "neuronxcc.nki.language": "nl",
     "neuronxcc.nki.isa": "nisa",
     "neuronxcc.nki.typing": "nt",
+    "neuronxcc.nki.compiler": "ncc",
+    "nki.compiler": "ncc",
+    "functools": "functools",
     "neuronxcc.nki.language.math": "nl",
     "ml_dtypes": "np",
 }
@@ -33,6 +36,7 @@ SUBMODULES: Final = {
     ("nki", "language"): "nl",
     ("nki", "isa"): "nisa",
     ("nki", "typing"): "nt",
+    ("nki", "compiler"): "ncc",
     ("neuronxcc", "nki"): "nki",
 }
 IGNORED_IMPORTS: Final = ("__future__", "typing", "torch", "os", "sys", "functools", "dataclasses")

@@ -26,7 +26,9 @@ from xdsl.utils.exceptions import VerifyException
 from ...diagnostics import Diagnostic
 from ...dialects.trn.types import Space
 from .arguments import HINT, SCALARS, Argument, ArrayShape, parse_argument
+from .definitions import read_definitions
 from .emitter import Emitter
+from .expressions import readable
 from .index import LoopVariable, UnrollRequest
 from .language import Language
 from .scopes import Scopes
@@ -63,21 +65,6 @@ class KernelReader(Statements):
             raise UnrollRequest(self.variables[-1].loop)
         self.source.refuse(node, reason)
 
-    def read_module(self) -> None:
-        """Bind the functions, constants and imports of the file."""
-        for node in self.source.tree.body:
-            if isinstance(node, ast.FunctionDef | ast.Import | ast.ImportFrom):
-                self.statement(node)
-            elif isinstance(node, ast.Assign | ast.AnnAssign | ast.ClassDef):
-                self._try_definition(node)
-
-    def _try_definition(self, node: ast.stmt) -> None:
-        """A constant or class of the module; one that is not understood is missed where used."""
-        try:
-            self.statement(node)
-        except NkiError:
-            return
-
 
 def read_nki(
     text: str,
@@ -110,7 +97,7 @@ def read_nki(
 def parameter_names(text: str, path: str, kernel: str | None = None) -> list[str]:
     """The parameters of a kernel that may be arrays, and that nothing in it gives a shape."""
     reader = KernelReader(parse_source(text, path), set(), set())
-    reader.read_module()
+    read_definitions(reader)
     node = _kernel(reader, kernel).node
     assert isinstance(node, ast.FunctionDef)
     own = [*node.args.posonlyargs, *node.args.args]
@@ -147,11 +134,11 @@ def _shape_text(annotation: ast.expr | None) -> str | None:
 
 
 def _read(reader: KernelReader, shapes: dict[str, Argument], name: str | None) -> ModuleOp:
-    reader.read_module()
+    read_definitions(reader)
     function = _kernel(reader, name)
     node = function.node
     assert isinstance(node, ast.FunctionDef)
-    parameters, frame = _bind(reader, node, shapes)
+    parameters, frame = _bind(reader, function, node, shapes)
     reader.scopes = Scopes((*function.scopes, frame))
     returned: Any = None
     try:
@@ -202,25 +189,19 @@ def _is_marked(node: ast.AST) -> bool:
 
 
 def _bind(
-    reader: KernelReader, node: ast.FunctionDef, shapes: dict[str, Argument]
+    reader: KernelReader, function: Function, node: ast.FunctionDef, shapes: dict[str, Argument]
 ) -> tuple[list[Array], dict[str, Any]]:
     """The parameters: arrays become arguments of the program, others are values."""
     parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    defaults: dict[str, ast.expr | None] = dict(
-        zip(
-            reversed([own.arg for own in (*node.args.posonlyargs, *node.args.args)]),
-            reversed(node.args.defaults),
-            strict=False,
-        )
-    )
-    defaults.update(
-        zip((own.arg for own in node.args.kwonlyargs), node.args.kw_defaults, strict=True)
-    )
     for name in shapes:
         if name not in {own.arg for own in parameters}:
             known = ", ".join(own.arg for own in parameters)
             raise NkiError(f"{reader.source.path}: no parameter {name!r}", hint=f"known: {known}")
     arrays, frame = list[Array](), dict[str, Any]()
+    if node.args.vararg is not None:
+        frame[node.args.vararg.arg] = ()
+    if node.args.kwarg is not None:
+        frame[node.args.kwarg.arg] = reader.language.new_dict({})
     for parameter in parameters:
         argument, is_given = shapes.get(parameter.arg), parameter.arg in shapes
         annotation = parameter.annotation
@@ -232,10 +213,9 @@ def _bind(
             except Diagnostic:
                 is_given = False
         if not is_given:
-            default = defaults.get(parameter.arg)
-            if default is None:
+            if parameter.arg not in function.defaults:
                 reader.source.refuse(parameter, f"parameter {parameter.arg!r} has no shape", HINT)
-            frame[parameter.arg] = reader.evaluate(default)
+            frame[parameter.arg] = readable(function.defaults[parameter.arg])
         elif isinstance(argument, ArrayShape):
             array = _parameter(reader, parameter.arg, argument)
             arrays.append(array)

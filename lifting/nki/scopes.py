@@ -90,4 +90,6 @@ def _is_same_in_all(value: Any, variable: LoopVariable) -> bool:
     if isinstance(value, View):
         outside = value.array.loops <= variable.depth
         return outside and all(variable not in offset.terms for offset in value.offsets)
-    return isinstance(value, int | float | str | Dtype | Named | Function | None)
+    if isinstance(value, Function):
+        return all(_is_same_in_all(default, variable) for default in value.defaults.values())
+    return isinstance(value, int | float | str | Dtype | Named | None)

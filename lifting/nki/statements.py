@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from xdsl.utils.exceptions import VerifyException
 
 from .arithmetic import MAX_ITEMS, compare_integers
 from .emitter import Emitter, ProgramTooLongError
-from .expressions import COMPARE, MAX_CALLS, Expressions, describe
+from .expressions import COMPARE, MAX_CALLS, Expressions, describe, readable
 from .index import Index, LoopVariable, UnrollRequest
 from .indexing import IndexingError, select
+from .records import read_class
 from .scopes import Scopes
 from .source import NkiError
-from .values import Function, LoopRange, RecordClass, View
+from .values import Function, LoopRange, Record, View
 
 MAX_STATEMENTS = 1 << 19
 """Statements that are read, unrolled ones as often as they are unrolled."""
@@ -79,12 +80,24 @@ class Statements(Expressions):
 
     def _Assert(self, node: ast.Assert) -> None:  # noqa: N802
         if not self.condition(node.test):
-            text = (
-                self.evaluate(node.msg) if node.msg is not None else "the kernel's assertion fails"
-            )
-            self.source.refuse(
-                node, f"assert: {text}", "the shapes may not be those it is made for"
-            )
+            self._fail(node, "assert", node.msg)
+
+    def _Raise(self, node: ast.Raise) -> None:  # noqa: N802
+        error = node.exc
+        message = error.args[0] if isinstance(error, ast.Call) and error.args else error
+        self._fail(node, "raise", message)
+
+    def _fail(self, node: ast.stmt, word: str, message: ast.expr | None) -> NoReturn:
+        """Refuse the kernel where it says itself that it is not made for this."""
+        text: Any = "the kernel's own check fails"
+        if message is not None:
+            try:
+                text = self.evaluate(message)
+            except NkiError:
+                text = None
+            text = text if isinstance(text, str) else ast.unparse(message)
+        hint = "the shapes may not be those it is made for"
+        self.source.refuse(node, f"{word}: {text}", hint)
 
     def _Import(self, node: ast.Import) -> None:  # noqa: N802
         self.language.imports(node, self.scopes.write)
@@ -92,23 +105,10 @@ class Statements(Expressions):
     _ImportFrom = _Import
 
     def _FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
-        self.scopes.write(node.name, Function(node, self.scopes.chain))
+        self.scopes.write(node.name, self.function(node))
 
     def _ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
-        """A class that only lists fields; bases and decorators such as dataclass do not matter."""
-        fields, defaults = list[str](), dict[str, Any]()
-        for part in node.body:
-            if isinstance(part, ast.Pass | ast.Expr):
-                continue
-            target = part.target if isinstance(part, ast.AnnAssign) else None
-            if isinstance(part, ast.Assign) and len(part.targets) == 1:
-                target = part.targets[0]
-            if not isinstance(part, ast.Assign | ast.AnnAssign) or not isinstance(target, ast.Name):
-                self.source.refuse(part, "a class may only list fields", "write functions instead")
-            fields.append(target.id)
-            if part.value is not None:
-                defaults[target.id] = self.evaluate(part.value)
-        self.scopes.write(node.name, RecordClass(node.name, tuple(fields), defaults))
+        self.scopes.write(node.name, read_class(self, node))
 
     def _Return(self, node: ast.Return) -> None:  # noqa: N802
         if self.scopes.loops and self.scopes.loops[-1].frame is self.scopes.frame:
@@ -139,6 +139,12 @@ class Statements(Expressions):
             return None
         if isinstance(target, ast.Subscript):
             return self._assign_element(target, value)
+        if isinstance(target, ast.Attribute):
+            container = self.evaluate(target.value)
+            if isinstance(container, Record):
+                self.language.mutate(container.values)
+                container.values[target.attr] = value
+                return None
         return self.source.refuse(target, f"cannot assign to {type(target).__name__}")
 
     def _assign_element(self, target: ast.Subscript, value: Any) -> None:
@@ -149,8 +155,7 @@ class Statements(Expressions):
             return self.language.write(part, value, target)
         if isinstance(container, list | dict):
             self.language.mutate(container)
-            if isinstance(index, Index):
-                index = index.require_constant()
+            index = self.key(index, target)
             try:
                 container[index] = value
             except (IndexError, TypeError):
@@ -165,6 +170,9 @@ class Statements(Expressions):
         symbol = self.symbol(node.op, node)
         if isinstance(current, View):
             return self.language.update(symbol, current, value, node)
+        if isinstance(current, list) and symbol == "+":
+            self.language.mutate(current)
+            return current.extend(self.iterate(value, node))
         return self.assign(target, self.binary(symbol, current, value, node))
 
     def symbol(self, operator: ast.operator, node: ast.AST) -> str:
@@ -350,17 +358,17 @@ class Statements(Expressions):
             frame[parameters.vararg.arg] = tuple(arguments[len(names) :])
         elif parameters.vararg is not None:
             frame[parameters.vararg.arg] = ()
+        rest = dict[str, Any]()
         for name, value in named.items():
-            if name in frame or name not in (*names, *keyword_only):
+            is_known = name in (*names, *keyword_only)
+            if name in frame or not (is_known or parameters.kwarg is not None):
                 self.source.refuse(node, f"{function.name} has no free parameter {name!r}")
-            frame[name] = value
-        outer, self.scopes = self.scopes, Scopes(function.scopes or self.scopes.chain)
-        defaults = zip(reversed(names), reversed(parameters.defaults), strict=False)
-        keyword_defaults = zip(keyword_only, parameters.kw_defaults, strict=True)
-        for name, default in (*defaults, *keyword_defaults):
-            if name not in frame and default is not None:
-                frame[name] = self.evaluate(default)
-        self.scopes = outer
+            (frame if is_known else rest)[name] = value
+        if parameters.kwarg is not None:
+            frame[parameters.kwarg.arg] = self.language.new_dict(rest)
+        for name, default in function.defaults.items():
+            if name not in frame:
+                frame[name] = readable(default)
         for name in (*names, *keyword_only):
             if name not in frame:
                 self.source.refuse(node, f"{function.name} needs an argument {name!r}")

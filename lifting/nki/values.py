@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from ...dialects.trn.types import Space
 from .index import Index, Integer
+from .source import NkiError
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class Function:
 
     node: ast.FunctionDef | ast.Lambda
     scopes: tuple[dict[str, Any], ...]
+    defaults: Mapping[str, Any]
+    """The values of its parameters' defaults, ``Unreadable`` where they are not understood."""
 
     @property
     def name(self) -> str:
@@ -120,11 +123,14 @@ class Function:
 
 @dataclass(frozen=True)
 class RecordClass:
-    """A class that only lists fields, such as a dataclass of tile sizes."""
+    """A class of the kernel's file, such as a dataclass of tile sizes."""
 
     name: str
     fields: tuple[str, ...]
     defaults: dict[str, Any]
+    methods: dict[str, Function]
+    is_tuple: bool
+    """Whether its objects are tuples of their fields too."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,27 @@ class Record:
 
     kind: RecordClass
     values: dict[str, Any]
+
+    @property
+    def elements(self) -> tuple[Any, ...]:
+        """The fields in order: what the object is as a tuple."""
+        return tuple(self.values[name] for name in self.kind.fields)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A function with its first arguments, such as a method of an object."""
+
+    function: Any
+    given: tuple[Any, ...]
+    named: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What a name means whose definition is not understood; using it raises ``error``."""
+
+    error: NkiError
 
 
 @dataclass(frozen=True)
