@@ -1,4 +1,4 @@
-"""Which function is the kernel, and what it takes: parameters, arrays of the file, open pointers."""
+"""Which function is the kernel, and what it takes: parameters, arrays of the file, pointers."""
 
 from __future__ import annotations
 

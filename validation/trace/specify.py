@@ -186,10 +186,12 @@ def _claims(
     pieces: list[tuple[isl.Set, isl.MultiAff]] = []
     if keys.domain_is_wrapping():
         keys = keys.flatten_domain()
-    keys.as_pw_multi_aff().foreach_piece(lambda points, values: pieces.append((points, values)))
+    # Pieces that are one set are one family: elements of several families are slow to tell apart.
+    sources = keys.coalesce().as_pw_multi_aff().coalesce()
+    sources.foreach_piece(lambda points, values: pieces.append((points, values)))
     for points, values in pieces:
         elements = _elements(arrays, values, rank)
-        for part in points.make_disjoint().get_basic_sets():
+        for part in points.coalesce().make_disjoint().get_basic_sets():
             equalities, inequalities = _constraints(part)
             claim = TermClaim(statement, structure(shape), equalities, inequalities, elements, ())
             yield _with_box(claim, rank)

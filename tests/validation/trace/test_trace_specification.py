@@ -75,6 +75,37 @@ def test_padding_leaves_out_terms(conv, config):
     assert sorted(expected_terms(value, (0, 0, 1), first))[0] == (0, 1000 + (3 + 1) * 12 + 1)
 
 
+def test_guards_do_not_split_the_bias(config):
+    """A bias behind guards of the terms is one family, so that each of its elements is one term."""
+    kernel = parse_c_kernel(
+        """#include <stdint.h>
+        void pooled(const int8_t A[4][4], const int8_t W[3][3], const int32_t D[1],
+                    int32_t C[2][2]) {
+          int32_t t[4][4];
+          for (int y = 0; y < 4; y++)
+            for (int x = 0; x < 4; x++) {
+              t[y][x] = D[0];
+              for (int r = 0; r < 3; r++)
+                for (int q = 0; q < 3; q++) {
+                  int v = y + r - 1, h = x + q - 1;
+                  if (v < 0 || v >= 4 || h < 0 || h >= 4) continue;
+                  t[y][x] += A[v][h] * W[r][q];
+                }
+            }
+          for (int y = 0; y < 2; y++)
+            for (int x = 0; x < 2; x++) {
+              C[y][x] = t[2 * y][2 * x];
+              for (int r = 0; r < 2; r++)
+                for (int q = 0; q < 2; q++)
+                  if (t[2 * y + r][2 * x + q] > C[y][x]) C[y][x] = t[2 * y + r][2 * x + q];
+            }
+        }""",
+        "pooled.c",
+    )
+    (kind,) = specify(prepare(kernel, config)).outputs[0].kinds
+    assert all(sum(len(f.operands) == 1 for f in value.families) == 1 for value in kind.values)
+
+
 def test_squares_are_products_of_an_element_with_itself(config):
     """A summand may use one element twice."""
     kernel = parse_c_kernel(
