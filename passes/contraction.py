@@ -28,12 +28,12 @@ from xdsl.ir.affine import (
 )
 
 from ..dialects.tile import Fold, Terms
-from .coalesce import Form, View, coalesce, view_of
+from .coalesce import Form, View, view_of
 from .kernel import refusal
 from .padded import is_zero, read_padded
 from .post_op import PostOp
 from .reshaped import joined_subscripts, split_result, whole_array
-from .tile_roles import Roles, diagonal_roles, find_roles, with_unit_loops, with_unit_row
+from .tile_roles import Nest, Roles, assign_roles
 
 PER_CHANNEL = "a store has one scale for all elements: scales of channels belong into the weights"
 """What to do about arrays that are read behind a sum."""
@@ -217,65 +217,45 @@ def _facts(
     require_multiply_add(generic, guarded=any(view.border for _, view in read))
     _require_target(target, generic)
     init = _initial_value(generic, target)
-    views = [view for _, view in read]
-    views.append(_written(generic, target, joins))
-    views += [] if init is None else [init[1]]
-    sums = [n for n, kind in enumerate(iterators_of(generic)) if kind == IteratorType.REDUCTION]
-    joined: list[int] = [*sizes]
-    if not separate:
-        joined, views = coalesce(joined, target[:-1], views, dim, always=True)
-        joined, views = coalesce(joined, sums, views, dim, always=False)
-    gone = {loop for loop, size in enumerate(sizes) if joined[loop] != size and joined[loop] == 1}
-    target = tuple(loop for loop in target if loop not in gone)
-    sums = [loop for loop in sums if loop not in gone]
-    roles, diagonal = find_roles(target, sums, views[0].subscripts, views[1].subscripts), False
-    if roles is None:
-        # A sum over no channel, as in a depthwise convolution: a diagonal for each tile of weights.
-        roles = diagonal_roles(target, views[0].subscripts, views[1].subscripts, len(joined))
-        diagonal = roles is not None
-    if diagonal:
-        joined, sums = [*joined, 1], [*sums, len(joined)]
-    elif roles is None:
-        # A product with a vector, whose results lie side by side: a matrix of one row.
-        row = len(joined)
-        of_one_row = with_unit_row(views, target[-1], row)
-        roles = find_roles((row, *target), sums, *(view.subscripts for view in of_one_row[:2]))
-        if roles is not None:
-            joined, views, target = [*joined, 1], of_one_row, (row, *target)
-    if roles is None:
-        # Without columns side by side: tiles of one column each.
-        column, term = len(joined), len(joined) + 1
-        joined = [*joined, 1, 1]
-        views = with_unit_loops(views, target, column, term)
-        target, sums = (*target, column), [*sums, term]
-        roles = find_roles(target, sums, views[0].subscripts, views[1].subscripts)
-    if roles is None:
+    nest = Nest(
+        sizes,
+        target,
+        tuple(n for n, kind in enumerate(iterators_of(generic)) if kind == IteratorType.REDUCTION),
+        (
+            *(view for _, view in read),
+            _written(generic, target, joins),
+            *([] if init is None else [init[1]]),
+        ),
+    )
+    assigned = assign_roles(nest if separate else nest.joined(dim))
+    if assigned is None:
         raise refusal(
             generic,
             "is no product of matrix tiles: one input must have the output's columns and a summed"
             " dimension, the other this summed dimension and rows of the output, each with one of"
             " its two as contiguous last dimension",
         )
-    first, second, result, *initial = views
+    nest, roles = assigned
+    first, second, result, *initial = nest.views
     _require_rows(initial, roles, generic)
     positions = [position for position, _ in read]
     if roles.swapped:
         first, second = second, first
         positions.reverse()
     return Contraction(
-        sizes=tuple(joined),
+        sizes=nest.sizes,
         i=roles.i,
         j=roles.j,
         k=roles.k,
-        outer=tuple(loop for loop in target if loop not in (roles.i, roles.j)),
-        window=tuple(loop for loop in sums if loop != roles.k),
+        outer=tuple(loop for loop in nest.target if loop not in (roles.i, roles.j)),
+        window=tuple(loop for loop in nest.sums if loop != roles.k),
         a=Factor(positions[0], first.groups, first.subscripts, *roles.a, bool(first.border)),
         b=Factor(positions[1], second.groups, second.subscripts, *roles.b, bool(second.border)),
         out=out,
         result=result,
         init=None if init is None else init[0],
         initial=initial[0] if initial else None,
-        diagonal=diagonal,
+        diagonal=roles.diagonal,
         generic=generic,
         post=post,
     )

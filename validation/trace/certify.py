@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..core.certificate import KindClaim, Row, SlotClaims, TermClaim, ValueClaim
 from ..core.checker import Violation
@@ -39,6 +40,7 @@ from ..core.values import Case, Family, Side, Slot, Sum, slot_kind, slots_of
 
 MAXIMUM = "max signed"
 """The fold of a pooling store, the one limit that an instruction forms (see ``core.folds``)."""
+_Claim = TypeVar("_Claim", TermClaim, ValueClaim)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,16 @@ class _Certification:
         if answer is not Answer.UNSAT:
             raise Violation(obligation, model if answer is Answer.SAT else None, self.final.origin)
 
+    def _by_statement(
+        self, total: Sum, claims: Sequence[_Claim]
+    ) -> Iterator[tuple[Sequence[Family], list[_Claim]]]:
+        """What each statement adds to a sum or maximum, and the claims about it."""
+        families = by_statement(self.side, total)
+        if not {s.name for s, _ in families} >= {claim.statement for claim in claims}:
+            raise Violation("the claims name statements that the value is formed of", None)
+        for statement, mine in families:
+            yield mine, [claim for claim in claims if claim.statement == statement.name]
+
     def _prove_disjoint(self, query: Query, holds: Sequence[str]) -> None:
         for number, here in enumerate(holds):
             for other in holds[:number]:
@@ -177,11 +189,7 @@ class _Certification:
         self, query: Query, element: Sequence[str], total: Sum, claims: Sequence[ValueClaim]
     ) -> Iterator[Value]:
         """The values that a maximum is formed of; one that is claimed twice changes nothing."""
-        families = by_statement(self.side, total)
-        if not {s.name for s, _ in families} >= {claim.statement for claim in claims}:
-            raise Violation("the claims name statements that the maximum is formed of", None)
-        for statement, mine in families:
-            own = [claim for claim in claims if claim.statement == statement.name]
+        for mine, own in self._by_statement(total, claims):
             self._prove_all_claimed(query, element, total, mine, own)
             for claim in own:
                 yield self._member(query, element, total, mine, claim)
@@ -243,12 +251,8 @@ class _Certification:
         if kind != "sum":
             raise Unsupported(f"an output element that depends on {slot!r}")
         total = sum_of(slot, place)
-        families = by_statement(self.side, total)
-        if not {s.name for s, _ in families} >= {claim.statement for claim in claims}:
-            raise Violation("the specification names statements of the source", None)
         found: list[Terms] = []
-        for statement, mine in families:
-            own = [claim for claim in claims if claim.statement == statement.name]
+        for mine, own in self._by_statement(total, claims):
             found += self._statement(query, at, total, mine, own)
         return tuple(found)
 
