@@ -308,6 +308,10 @@ class IndexBuilder:
                 return other if truth else one
         return a if a is b else self._value(arith.AndIOp(a, b))
 
+    def either(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """The i1 value ``a or b``."""
+        return self._value(arith.OrIOp(a, b))
+
     def rebuilt(self, op: Operation, operands: list[SSAValue]) -> SSAValue:
         """The result of ``op`` on other operands, folded again."""
         a, b = operands[0], operands[-1]

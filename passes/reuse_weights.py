@@ -9,7 +9,7 @@ from typing import Self
 from xdsl.context import Context
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
@@ -68,14 +68,16 @@ class ReuseWeightsPass(ModulePass):
         if product.keep is not None:
             raise refusal(product, "has a keep flag already")
         loops = _loops_with_same_weights(product)
-        if _has_weights_before(loops[0] if loops else product, product):
-            replace_product(product, keep=index.flag(True))
-        elif all(trip_count(loop) == 1 for loop in loops):
+        held = _held_before(index, loops[0] if loops else product, product)
+        once = all(trip_count(loop) == 1 for loop in loops)
+        if held is not None and (once or constant_value(held)):
+            replace_product(product, keep=held)
+        elif once:
             return False
         elif self.apart:
-            _set_apart(index, product, loops)
+            _set_apart(index, product, loops, held)
         else:
-            _mark(index, product, loops)
+            _mark(index, product, loops, held)
         return True
 
     @classmethod
@@ -83,22 +85,36 @@ class ReuseWeightsPass(ModulePass):
         return applicable(ctx, module_op, [cls(apart=True), cls()])
 
 
-def _has_weights_before(statement: Operation, product: MatmulOp) -> bool:
-    """Whether a product with the same weights always ran last before ``statement``.
+def _held_before(index: IndexBuilder, statement: Operation, product: MatmulOp) -> SSAValue | None:
+    """The condition on which the last product before ``statement`` has the same weights, if any.
 
-    It stands directly in front of it, alone or in loops, as gemmini-peel leaves them.
+    It stands directly in front of it, alone, in loops or under one guard, as gemmini-peel leaves
+    them.
     """
-    while isinstance(parent := statement.parent_op(), scf.IfOp):
-        statement = parent
+    op = _effect_before(statement)
+    held = index.flag(True)
+    if isinstance(op, scf.IfOp) and not op.false_region.blocks:
+        held, op = op.cond, _last_effect(op.true_region.block)
+    while isinstance(op, scf.ForOp) and (range_of(op.ub).low or 0) > (constant_value(op.lb) or 0):
+        op = _last_effect(op.body.block)
+    if not isinstance(op, MatmulOp) or op.b is not product.b:
+        return None
+    weights = (*product.b_slot, product.depth, product.n)
+    return held if same_tile(weights, (*op.b_slot, op.depth, op.n)) else None
+
+
+def _effect_before(statement: Operation) -> Operation | None:
+    """What comes last before ``statement``, also if that stands under guards that it does not."""
     op = statement.prev_op
     while op is not None and is_index_math(op):
         op = op.prev_op
-    while isinstance(op, scf.ForOp) and (range_of(op.ub).low or 0) > (constant_value(op.lb) or 0):
-        op = next((x for x in reversed(op.body.block.ops) if not _is_silent(x)), None)
-    if not isinstance(op, MatmulOp) or op.b is not product.b:
-        return False
-    weights = (*product.b_slot, product.depth, product.n)
-    return same_tile(weights, (*op.b_slot, op.depth, op.n))
+    if op is None and isinstance(parent := statement.parent_op(), scf.IfOp):
+        return _effect_before(parent)
+    return op
+
+
+def _last_effect(block: Block) -> Operation | None:
+    return next((op for op in reversed(block.ops) if not _is_silent(op)), None)
 
 
 def _is_silent(op: Operation) -> bool:
@@ -130,15 +146,22 @@ def _leaves_weights(loop: scf.ForOp, product: MatmulOp) -> bool:
     )
 
 
-def _mark(index: IndexBuilder, product: MatmulOp, loops: Sequence[scf.ForOp]) -> None:
+def _mark(
+    index: IndexBuilder, product: MatmulOp, loops: Sequence[scf.ForOp], held: SSAValue | None
+) -> None:
     index.at(InsertPoint.before(product))
     passed = index.constant(0)
     for loop in reversed(loops):
         passed = index.add(passed, iv_of(loop))
-    replace_product(product, keep=name(index.positive(passed), "keep"))
+    keep = index.positive(passed)
+    if held is not None:
+        keep = index.either(keep, held)
+    replace_product(product, keep=name(keep, "keep"))
 
 
-def _set_apart(index: IndexBuilder, product: MatmulOp, loops: Sequence[scf.ForOp]) -> None:
+def _set_apart(
+    index: IndexBuilder, product: MatmulOp, loops: Sequence[scf.ForOp], held: SSAValue | None
+) -> None:
     """Rebuild ``loops`` as the very first product, and loops over the others from the inside out.
 
     The first iterations of all loops but one are in front of the rest of that one.
@@ -151,7 +174,7 @@ def _set_apart(index: IndexBuilder, product: MatmulOp, loops: Sequence[scf.ForOp
             raise refusal(loop, "may not run at all")
     index.at(InsertPoint.before(nest))
     first = {iv_of(loop): index.constant(0) for loop in loops}
-    copy_product(index, product, dict(first), nest, keep=None)
+    copy_product(index, product, dict(first), nest, keep=held)
     for position in reversed(range(len(loops))):
         mapping = {iv_of(loop): first[iv_of(loop)] for loop in loops[:position]}
         index.at(InsertPoint.before(nest))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from liftproof.hw.gemmini.config import load_config
+from liftproof.hw.gemmini.isa import Funct
 from liftproof.hw.gemmini.timing import simulate_timing, traffic
 from liftproof.hw.gemmini.timing.program import build_program
 from liftproof.hw.gemmini.unroll import stream_of_module
@@ -66,6 +67,27 @@ def test_rows_of_a_stay_for_all_columns_where_one_chunk_forms_whole_sums(
     a, b, _ = traffic(build_program(stream, config, "accelerator"), layout)
     assert a.passes == 1
     assert b.passes > 1
+
+
+@pytest.mark.parametrize("option", ["{apart=true}", ""], ids=["apart", "flag"])
+def test_a_short_tile_in_front_loads_the_weights_of_the_full_ones(
+    gemm: Any, apply: Apply, agrees: Agrees, option: str
+) -> None:
+    """Each block loads each tile of weights once, also where only some blocks have a short tile."""
+    kernel = gemm(69, 32, 32)
+    pipeline = (
+        "gemmini-lower-linalg,gemmini-overwrite-first,gemmini-tile{i=3 j=2 k=2},"
+        "gemmini-stage{operand=c loop=jo},gemmini-interchange{order=ko,k,j,i},"
+        "gemmini-stage{operand=a loop=ko},gemmini-stage{operand=b loop=ko},"
+        f"gemmini-peel{{loop=i first=true}},gemmini-reuse-weights{option},{TO_INSTRUCTIONS}"
+    )
+    program = apply(kernel.text(), pipeline)
+    config = load_config()
+    stream, _ = stream_of_module(program, config)
+    preloaded = stream.rs1[stream.funct == Funct.PRELOAD] % 2**32
+    blocks, tiles_of_weights = 2, 4
+    assert (preloaded < config.spad_rows).sum() == blocks * tiles_of_weights
+    assert agrees(kernel, program)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (17, 16, 16), (100, 75, 130), (1, 256, 100)])
