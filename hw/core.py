@@ -1,4 +1,4 @@
-"""What the core's own work costs: the arithmetic around an accelerator's commands.
+"""What the core's own work costs: the arithmetic around an accelerator's commands, and loops.
 
 The core is a Rocket: in order, one instruction per cycle when the loop body is in the instruction
 cache. Real kernels run 5 to 7 RISC-V instructions per Gemmini instruction; the numbers below
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from xdsl.dialects import affine, arith
+from xdsl.dialects import affine, arith, math
+from xdsl.dialects.builtin import Float16Type, Float32Type, Float64Type
 from xdsl.ir import Operation, SSAValue
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineConstantExpr, AffineExpr
 
@@ -29,6 +30,13 @@ LOOP_ITERATION = 2
 """Increment, and compare-and-branch."""
 FIELD = 2
 """A varying field packed into an operand word: shift and or."""
+FLOAT = 4
+"""One operation of Rocket's floating-point unit, whose result the next one needs."""
+MEMORY_ACCESS = 2
+"""A load or store that hits the data cache, and the step of its pointer."""
+CACHE_LINE_BYTES = 64
+CACHE_LINE = 24
+"""A line of the data cache that comes from the L2: an estimate, nobody measured it for us."""
 LOCAL_ADDRESS = 1
 """A varying local address merged with the extents beside it: one or."""
 IMMEDIATE_WORD = 2
@@ -50,11 +58,13 @@ _SELECTIONS = (
     arith.MinUIOp,
     arith.MaxUIOp,
 )
+_ROUNDINGS = (math.RoundEvenOp, math.RoundOp, math.FloorOp, math.CeilOp, math.TruncOp)
+"""To an integer and back."""
 _FREE = (arith.ConstantOp, arith.IndexCastOp, arith.ExtSIOp, arith.ExtUIOp, arith.TruncIOp)
 
 
 def arithmetic_cycles(op: Operation, constant: Callable[[SSAValue], int | None]) -> int:
-    """Cycles of one ``arith`` or ``affine`` operation that does not fold to a constant.
+    """Cycles of one ``arith``, ``math`` or ``affine`` operation that does not fold to a constant.
 
     ``constant`` gives the value of an operand that is known to be constant, else None.
     """
@@ -67,6 +77,15 @@ def arithmetic_cycles(op: Operation, constant: Callable[[SSAValue], int | None])
         return multiply_cycles(next((factor for factor in factors if factor is not None), None))
     if isinstance(op, _SELECTIONS):
         return SELECT
+    if isinstance(op, _ROUNDINGS):
+        return 2 * FLOAT
+    if isinstance(op, arith.DivfOp):
+        return DIVIDE
+    if any(
+        isinstance(value.type, Float16Type | Float32Type | Float64Type)
+        for value in (*op.operands, *op.results)
+    ):
+        return FLOAT
     if isinstance(op, affine.ApplyOp):
         return sum(_affine_cycles(result) for result in op.map.data.results)
     if isinstance(op, affine.MinOp):

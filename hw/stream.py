@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 FENCE = 255
 """Value of ``funct`` in a row that waits until the accelerator is idle (no machine command)."""
 
+CORE_WORK = 254
+"""Value of ``funct`` in a row for loops of the core over arrays in memory; ``rs1`` is their cycles.
+
+What they compute is not in the stream: only the program that it comes from says so.
+"""
 
 COLUMNS = ("funct", "rs1", "rs2", "issue_cycles", "origin")
 
@@ -30,7 +35,7 @@ class CommandStream:
     """``n`` commands as columns, plus named segment ends."""
 
     funct: NDArray[np.uint8]
-    """funct7 of each command, or ``FENCE``."""
+    """funct7 of each command, ``FENCE`` or ``CORE_WORK``."""
     rs1: NDArray[np.uint64]
     rs2: NDArray[np.uint64]
     issue_cycles: NDArray[np.uint16]
@@ -58,6 +63,18 @@ class CommandStream:
     def between(self, start: int, stop: int) -> CommandStream:
         """The commands from ``start`` to before ``stop``, without marks."""
         return CommandStream(*(getattr(self, name)[start:stop] for name in COLUMNS))
+
+    @property
+    def has_core_work(self) -> bool:
+        """Whether the core works on arrays itself."""
+        return bool((self.funct == CORE_WORK).any())
+
+    def without_core_work(self) -> tuple[CommandStream, NDArray[np.int64]]:
+        """The stream without the core's own loops, and where each of its commands comes from."""
+        kept = np.flatnonzero(self.funct != CORE_WORK)
+        columns: dict[str, Any] = {name: getattr(self, name)[kept] for name in COLUMNS}
+        marks = tuple((int(np.searchsorted(kept, place)), name) for place, name in self.marks)
+        return CommandStream(**columns, marks=marks), kept
 
     @staticmethod
     def joined(parts: Sequence[CommandStream]) -> CommandStream:

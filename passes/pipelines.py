@@ -42,6 +42,7 @@ from .lower_hardware_loops import (
 )
 from .lower_linalg import LowerLinalgPass
 from .lower_sums import GROUPS, LowerSumsPass
+from .lower_to_core import LowerToCorePass
 from .nests import loops_it_needs, trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
@@ -86,6 +87,11 @@ short queues hold up the array (112 × 112 pixels of 32 channels to 16: 27 % few
 def baseline_pipeline(config: str = DEFAULT_CONFIG, *, separate: bool = False) -> str:
     """The untuned lowering for the configuration of that name (or path)."""
     return f"{_spec(LowerLinalgPass(config, separate))},{TO_INSTRUCTIONS}"
+
+
+def core_pipeline(config: str = DEFAULT_CONFIG) -> str:
+    """The lowering of an element-wise operation to loops of the core."""
+    return f"{_spec(LowerToCorePass(config))},{CLEAN_UP}"
 
 
 def untuned_pipeline(

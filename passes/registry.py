@@ -12,6 +12,7 @@ PASSES = {
     "gemmini-lower-products": ("lower_products", "LowerProductsPass"),
     "gemmini-lower-pooling": ("lower_pooling", "LowerPoolingPass"),
     "gemmini-lower-sums": ("lower_sums", "LowerSumsPass"),
+    "gemmini-lower-to-core": ("lower_to_core", "LowerToCorePass"),
     "gemmini-lower-hardware-loops": ("lower_hardware_loops", "LowerHardwareLoopsPass"),
     "gemmini-overwrite-first": ("overwrite_first", "OverwriteFirstPass"),
     "gemmini-tile": ("tile_loops", "TilePass"),

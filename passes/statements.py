@@ -7,11 +7,11 @@ needed in between, so that their programs can be put one behind the other as the
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from xdsl.dialects import func, memref
+from xdsl.dialects import func, memref, tensor
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     FunctionType,
@@ -27,6 +27,7 @@ from ..dialects.gemmini import FenceOp
 from .contraction import OUTPUTS, maps_of
 from .kernel import kernel_of, refusal
 from .pooling.read import pooling_of, takes_maximum
+from .reshaped import split_result
 from .split_narrowed import split_narrowed_sums
 
 SEPARATOR = " ; "
@@ -43,16 +44,32 @@ class Statement:
     read: frozenset[int]
 
 
-def split_statements(module: ModuleOp) -> tuple[Statement, ...]:
+def split_statements(
+    module: ModuleOp, can_lower: Callable[[ModuleOp], bool] | None = None
+) -> tuple[Statement, ...]:
     """The statements of a kernel in tensor IR, in their order.
 
-    Raises ``PassFailedException`` for a kernel that reads the old contents of an array after a
-    statement wrote it.
+    An element-wise operation is a statement of its own where the accelerator ``can_lower`` it not
+    together with what it reads. Raises ``PassFailedException`` for a kernel that reads the old
+    contents of an array after a statement wrote it.
     """
     module = module.clone()
     split_narrowed_sums(module)
     function = kernel_of(module)
-    places = _places(function)
+    apart: set[SSAValue] = set()
+    while True:
+        places = _places(function, apart)
+        found = _split(function, places)
+        if can_lower is None:
+            return found
+        refused = (v for v, x in zip(places, found, strict=True) if not can_lower(x.kernel))
+        more = {read for value in refused for read in _computed(value)} - places.keys()
+        if not more:
+            return found
+        apart |= more
+
+
+def _split(function: func.FuncOp, places: dict[SSAValue, int]) -> tuple[Statement, ...]:
     found: list[Statement] = []
     for value in places:
         needed = _operations_behind(value, places)
@@ -124,8 +141,22 @@ def _conflict(earlier: Statement, later: Statement) -> bool:
     return earlier.written in touched or later.written in earlier.read
 
 
-def _places(function: func.FuncOp) -> dict[SSAValue, int]:
-    """The parameter for each array that statements compute, in the order of the statements."""
+def _computed(result: SSAValue) -> Iterator[SSAValue]:
+    """What other operations compute for the element-wise one that gives ``result``."""
+    value, _ = split_result(result)
+    if isinstance(value.owner, GenericOp) and not _is_contraction(value.owner):
+        for read in value.owner.inputs:
+            while isinstance(view := read.owner, tensor.ExpandShapeOp):
+                read = view.src
+            if isinstance(read.owner, GenericOp):
+                yield read
+
+
+def _places(function: func.FuncOp, apart: set[SSAValue]) -> dict[SSAValue, int]:
+    """The parameter for each array that statements compute, in the order of the statements.
+
+    Those ``apart`` are stored in any case.
+    """
     outputs = function.attributes.get(OUTPUTS)
     last = function.body.block.last_op
     if not isinstance(outputs, DenseArrayBase) or not isinstance(last, func.ReturnOp):
@@ -133,7 +164,7 @@ def _places(function: func.FuncOp) -> dict[SSAValue, int]:
     returned = dict(zip(last.arguments, map(int, outputs.get_values()), strict=True))
     places: dict[SSAValue, int] = {}
     next_place = len(function.args)
-    needed = _stored(function, set(returned))
+    needed = _stored(function, set(returned)) | apart
     for operation in function.body.block.ops:
         for value in operation.results:
             if value in returned:

@@ -42,7 +42,7 @@ from ..validation.decide import decide
 from ..validation.trace.api import validate_unrolled
 from ..validation.validate import PreparedSource, Validation, prepare
 from .read import read_c
-from .routes import Joined, Part, Route, find_route
+from .routes import NOT_LOWERED, Joined, Part, Route, find_route
 from .rule_report import rules_report
 
 
@@ -127,6 +127,7 @@ class Result:
             "best_cycles": self.timing.cycles,
             "lower_bound_cycles": self.best.lower_bound,
             "utilization": round(self.utilization, 4),
+            "core_cycles": self.timing.core_cycles,
             "speedup": round(self.baseline_cycles / self.timing.cycles, 3),
             "commands": self.commands,
             "pipeline": self.best.pipeline,
@@ -338,6 +339,9 @@ class _Job:
         route = find_route(self.path, loops, problem)
         lifted = route.lifted
         self._ended("lift", f"{lifted.summary:<28} {lifted.verdict} {lifted.method}")
+        for part in route.parts:
+            if (why := part.why_on_core) is not None:
+                self._ended("core", f"does a part itself: {_place_and_reason(why)}")
         return route
 
     def _prepare(self, loops: ModuleOp) -> PreparedSource:
@@ -487,6 +491,12 @@ class _Job:
 def _best(search: SearchState) -> Outcome:
     assert search.best is not None
     return search.best
+
+
+def _place_and_reason(why: Diagnostic) -> str:
+    """Where a kernel asks for what the accelerator cannot do, why, and what it could do."""
+    place = f"{why.location.file}:{why.location.line}: " if why.location is not None else ""
+    return f"{place}{why.message.removeprefix(NOT_LOWERED)}" + (f"; {why.hint}" if why.hint else "")
 
 
 def signature(loops: ModuleOp) -> str:

@@ -30,9 +30,12 @@ from ..passes.chains.pipelines import (
 )
 from ..passes.contraction import OUTPUTS
 from ..passes.kernel import Refusal, kernel_of
-from ..passes.pipelines import first_pipelines, untuned_pipeline
+from ..passes.lower_to_core import is_for_core
+from ..passes.pipelines import core_pipeline, first_pipelines, untuned_pipeline
 from ..passes.pooling.read import pooling_of
 from ..passes.statements import SEPARATOR, Statement, join_programs, split_statements
+
+NOT_LOWERED = "cannot be lowered: "
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Part:
     problem: Problem
     baseline: Outcome
     find_first: Callable[[], Sequence[str]]
+    why_on_core: Diagnostic | None = None
+    """Why the core does it, and what the accelerator could do instead."""
 
     @cached_property
     def first(self) -> tuple[str, ...]:
@@ -90,10 +95,17 @@ def find_route(path: str, loops: ModuleOp, problem: Problem) -> Route:
 
     Raises ``Diagnostic`` where there is none: what the first route says.
     """
+    is_integer = load_config(problem.config).is_integer
     try:
-        return _as_tensors(path, loops, problem)
+        lifted = _lifted(path, loops)
+        try:
+            return _as_tensors(loops, problem, lifted)
+        except Diagnostic:
+            if not is_integer:
+                raise
+            return _with_core_work(loops, problem, lifted)
     except Diagnostic as error:
-        if load_config(problem.config).is_integer:
+        if is_integer:
             raise
         try:
             return _as_products(loops, problem)
@@ -107,22 +119,59 @@ def _with_kernel(problem: Problem, module: ModuleOp) -> Problem:
     return replace(problem, tensor_ir=str(module))
 
 
-def _as_tensors(path: str, loops: ModuleOp, problem: Problem) -> Route:
+def _lifted(path: str, loops: ModuleOp) -> LiftResult:
     lifted = lift_and_prove(loops)
     if lifted.verdict != "proved":
         raise Diagnostic(f"{path}: lift {lifted.verdict}: {lifted.reason}")
+    return lifted
+
+
+def _as_tensors(loops: ModuleOp, problem: Problem, lifted: LiftResult) -> Route:
+    """The kernel as statements that the accelerator does as a whole."""
     try:
         # A convolution below a maximum over windows stays with it.
         is_pooled = pooling_of(kernel_of(lifted.module)) is not None
         statements = () if is_pooled else split_statements(lifted.module)
     except PassFailedException as error:
         raise _refused(loops, lifted.module, error) from error
+    return _of_statements(loops, problem, lifted, statements)
+
+
+def _with_core_work(loops: ModuleOp, problem: Problem, lifted: LiftResult) -> Route:
+    """The kernel as statements, of which the core does what the accelerator cannot."""
+
+    reasons: list[Diagnostic] = []
+
+    def can_lower(kernel: ModuleOp) -> bool:
+        try:
+            _untuned(_with_kernel(problem, kernel), separate=True)
+        except PassFailedException as reason:
+            reasons.append(_refused(loops, kernel, reason))
+            return False
+        return True
+
+    try:
+        statements = split_statements(lifted.module, can_lower)
+    except PassFailedException as error:
+        raise _refused(loops, lifted.module, error) from error
+    return _of_statements(loops, problem, lifted, statements, reasons)
+
+
+def _of_statements(
+    loops: ModuleOp,
+    problem: Problem,
+    lifted: LiftResult,
+    statements: tuple[Statement, ...],
+    reasons: Sequence[Diagnostic] | None = None,
+) -> Route:
+    """The parts of a kernel; given ``reasons`` why not all runs there, the core helps."""
     multiplications = multiply_accumulates(lifted.module)
     if len(statements) <= 1:
-        part = _part(problem, loops, loops, lifted.module)
+        part = _part(problem, loops, loops, lifted.module, reasons=reasons)
         return Route(lifted, (part,), part.baseline, multiplications)
     parts = tuple(
-        _part(problem, loops, each.kernel, each.kernel, separate=True) for each in statements
+        _part(problem, loops, each.kernel, each.kernel, separate=True, reasons=reasons)
+        for each in statements
     )
     route = Route(lifted, parts, parts[0].baseline, multiplications, statements)
     baselines = [part.baseline for part in parts]
@@ -137,18 +186,31 @@ def _part(
     kernel: ModuleOp,
     *,
     separate: bool = False,
+    reasons: Sequence[Diagnostic] | None = None,
 ) -> Part:
     problem = _with_kernel(problem, kernel)
     try:
-        untuned = untuned_pipeline(problem.tensor_ir, problem.config, separate=separate)
-        baseline = evaluate(problem, untuned)
-        if baseline.cycles is None:
-            lower(problem.tensor_ir, parse_pipeline(untuned))
-            raise PassFailedException(baseline.diagnostic)
+        baseline = _untuned(problem, separate=separate)
     except PassFailedException as reason:
-        raise _refused(loops, kernel, reason) from reason
+        why = _refused(loops, kernel, reason)
+        if reasons is None or not is_for_core(kernel_of(kernel)):
+            raise why from reason
+        # The first reason for this place is that of the whole statement.
+        why = next((each for each in reasons if each.location == why.location), why)
+        pipeline = core_pipeline(problem.config)
+        return Part(source, problem, evaluate(problem, pipeline), lambda: (pipeline,), why)
     first = partial(first_pipelines, problem.tensor_ir, problem.config, separate=separate)
     return Part(source, problem, baseline, first)
+
+
+def _untuned(problem: Problem, *, separate: bool) -> Outcome:
+    """The untuned program on the accelerator; ``PassFailedException`` where there is none."""
+    untuned = untuned_pipeline(problem.tensor_ir, problem.config, separate=separate)
+    baseline = evaluate(problem, untuned)
+    if baseline.cycles is None:
+        lower(problem.tensor_ir, parse_pipeline(untuned))
+        raise PassFailedException(baseline.diagnostic)
+    return baseline
 
 
 def _refused(loops: ModuleOp, kernel: ModuleOp, reason: PassFailedException) -> Diagnostic:
@@ -164,7 +226,7 @@ def _refused(loops: ModuleOp, kernel: ModuleOp, reason: PassFailedException) -> 
     ]
     location = location_of(places[-1]) if places else None
     hint = reason.hint if isinstance(reason, Refusal) else ""
-    return Diagnostic(f"cannot be lowered: {reason}", location, hint)
+    return Diagnostic(f"{NOT_LOWERED}{reason}", location, hint)
 
 
 def _holds(array: SSAValue, kind: Attribute) -> bool:

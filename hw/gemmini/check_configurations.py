@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stream import FENCE, CommandStream
+from ..stream import CORE_WORK, FENCE, CommandStream
 from .config import GemminiConfig
 from .fields import CONFIG_EX, CONFIG_LAYOUTS, CONFIG_LD, CONFIG_ST, KEEP_SCALE, bits_float
 from .findings import Findings
@@ -14,7 +14,7 @@ from .isa import Activation, ConfigType, Funct
 
 def check_commands(findings: Findings, stream: CommandStream) -> None:
     known = np.zeros(256, np.bool_)
-    known[[*Funct, FENCE]] = True
+    known[[*Funct, FENCE, CORE_WORK]] = True
     index = np.arange(len(stream))
     findings.add(index, ~known[stream.funct], "unknown function code {}", stream.funct)
 

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from xdsl.dialects import memref, scf
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, MemRefType, UnitAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import gemmini
 from .. import core
 from ..lanes import Scope, Value
-from ..stream import FENCE
+from ..stream import CORE_WORK, FENCE
 from . import fields, isa
 from .config import GemminiConfig
+from .core_work import core_cycles, core_work
 from .fields import Layout, encode, float_bits
 from .isa import Activation, ConfigType, Funct
 from .memory import PlacedArray
@@ -28,6 +30,8 @@ Word = int | NDArray[np.uint64]
 Command = tuple[int, Word, Word]
 """``(funct, rs1, rs2)``."""
 
+CORE_OPERATIONS = (scf.ForOp, scf.IfOp, memref.StoreOp)
+"""What the core's own work on arrays may be."""
 ROW_BITS = 26
 """Bits of a row number in a local address, below the flags (LocalAddr.scala)."""
 
@@ -123,17 +127,23 @@ def local_address_cycles(op: Operation, scope: Scope) -> int:
 
 
 def commands_of(op: Operation, operands: Operands) -> list[Command] | None:
-    """The commands of one Gemmini instruction; None if ``op`` is not one.
+    """The commands of one of ``instructions``; None if ``op`` is not one.
 
     Raises ``ValueError`` when a number does not fit its field or an index its array.
     """
+    if isinstance(op, CORE_OPERATIONS):
+        return [(CORE_WORK, core_cycles(op), 0)]
     encoder = _ENCODERS.get(type(op))
     return None if encoder is None else encoder(op, operands)
 
 
 def instructions(module: Operation) -> list[Operation]:
-    """The instruction operations under ``module`` in order; ``origin`` counts them from 0."""
-    return [op for op in module.walk() if type(op) in _ENCODERS]
+    """The instruction operations under ``module`` in order; ``origin`` counts them from 0.
+
+    Loops of the core over arrays are one each.
+    """
+    own = set(core_work(module))
+    return [op for op in module.walk() if type(op) in _ENCODERS or op in own]
 
 
 def _number(attribute: Attribute | None) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import func
 
-from ..stream import StreamError
+from ..stream import CORE_WORK, StreamError
 from .config import GemminiConfig
 from .memory import MemoryLayout
 from .sampled_cache import GONE, SampledCache
@@ -79,10 +79,12 @@ def estimate_timing(
             _run(found, program, config, memory_latency, lines)
             rewind(lines)
         cycles = _run(found, program, config, memory_latency, lines)
+    own = found.stream.funct == CORE_WORK
+    core = int(np.sum(found.stream.rs1[own].astype(np.int64) * found.weights[own]))
     weights = found.weights[program.origin]
     rows = np.where(program.commands["kind"] == COMPUTE, program.commands["rows"], 0)
     bound = int(np.sum(weights * rows))
-    return Estimate(max(cycles, bound), bound, len(found.stream))
+    return Estimate(max(cycles, bound) + core, bound + core, len(found.stream))
 
 
 def _lines(config: GemminiConfig, layout: MemoryLayout, warm: bool) -> NDArray[Any]:
@@ -122,4 +124,5 @@ def _run(
     entered = np.maximum.reduceat(progress["allocated"], steps["command"])
     entered = np.maximum.accumulate(np.maximum(entered, 0))
     spans = np.diff(entered, prepend=0)
-    return int(np.sum(spans * found.weights)) + cycles - int(entered[-1])
+    _, kept = found.stream.without_core_work()
+    return int(np.sum(spans * found.weights[kept])) + cycles - int(entered[-1])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
-from ..stream import CommandStream
+from ..stream import CORE_WORK, CommandStream, StreamError
 from .check import check
 from .config import GemminiConfig
 from .findings import CommandError
@@ -53,19 +53,27 @@ def run(
     base: int = DRAM_BASE,
     layout: MemoryLayout | None = None,
     detect_uninitialised: bool = True,
+    core: Callable[[int], None] | None = None,
 ) -> FunctionalResult:
     """Run a stream on ``memory``, a DRAM image whose first byte has the address ``base``.
 
     The image is changed in place. With ``layout``, each move must stay inside of one array. Reads
     of local cells that nothing has written are errors unless ``detect_uninitialised`` is off (they
-    then read 0). Raises ``StreamError``, with the command's index, for every illegal use; the image
-    may have been changed by the commands before an uninitialised read.
+    then read 0). ``core`` does to ``memory`` what the core itself does at a row of the stream,
+    which it is given; without it, streams with such rows are refused. Raises ``StreamError``, with
+    the command's index, for every illegal use; the image may have been changed by the commands
+    before an uninitialised read.
     """
+    if core is None and stream.has_core_work:
+        raise StreamError("the stream does not say what the core's own loops compute")
     plain, index_of = expanded(stream, config)
     program = resolve(plain)
     try:
         check(plain, program, config, base, len(memory), layout)
-        machine = _simulate(program, config, memory, base, detect_uninitialised)
+        machine = new_machine(config, memory, tracks_validity=detect_uninitialised)
+        for moves in (program.moves_in, program.moves_out):
+            moves["dram"] -= base
+        _simulate(plain, program, machine, lambda row: core(int(index_of[row])) if core else None)
     except CommandError as error:
         raise _located(error, index_of) from error
     return FunctionalResult(machine.spad, machine.acc, machine.spad_valid, machine.acc_valid)
@@ -108,17 +116,23 @@ def _located(error: CommandError, index_of: NDArray[np.int64]) -> CommandError:
 
 
 def _simulate(
-    program: Program,
-    config: GemminiConfig,
-    memory: NDArray[np.uint8],
-    base: int,
-    detect_uninitialised: bool,
-) -> Machine:
-    machine = new_machine(config, memory, tracks_validity=detect_uninitialised)
-    for moves in (program.moves_in, program.moves_out):
-        moves["dram"] -= base
-    moves_in = program.moves_in
-    _run_steps(program.order, moves_in, program.moves_out, program.products, machine)
+    stream: CommandStream, program: Program, machine: Machine, core: Callable[[int], None]
+) -> None:
+    """Run all steps, and ``core`` at each row of its own."""
+    tables = (program.moves_in, program.moves_out, program.products)
+    starts = [0] * len(tables)
+    for row in (*map(int, np.flatnonzero(stream.funct == CORE_WORK)), len(stream)):
+        ends = [int(np.searchsorted(table["index"], row)) for table in tables]
+        order = program.order[sum(starts) : sum(ends)]
+        parts = (table[s:e] for table, s, e in zip(tables, starts, ends, strict=True))
+        _run_steps(order, *parts, machine)
+        _raise_fault(machine)
+        if row < len(stream):
+            core(row)
+        starts = ends
+
+
+def _raise_fault(machine: Machine) -> None:
     fault = machine.fault[0]
     if fault["kind"] != Fault.NONE:
         name = _FAULT_MEMORY[Fault(int(fault["kind"]))]
@@ -127,7 +141,6 @@ def _simulate(
             int(fault["index"]),
             f"reads {name} row {row}, column {col}, which nothing has written",
         )
-    return machine
 
 
 def _source_digest() -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects import func
+from xdsl.dialects import func, memref
 
 from ...dialects.gemmini import LoopConvWsOp, LoopWsOp
 from ..stream import FENCE, CommandStream, StreamError
@@ -50,8 +50,12 @@ class LongTiming(Totals):
 
 
 def can_be_long(function: func.FuncOp) -> bool:
-    """Whether a program can be simulated part by part: it has no hardware loops."""
-    return not any(isinstance(op, LoopWsOp | LoopConvWsOp) for op in function.walk())
+    """Whether a program can be simulated part by part.
+
+    It has no hardware loops, and no loops of the core over arrays.
+    """
+    whole = (LoopWsOp, LoopConvWsOp, memref.StoreOp)
+    return not any(isinstance(op, whole) for op in function.walk())
 
 
 def simulate_long(

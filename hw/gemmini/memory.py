@@ -80,17 +80,18 @@ class MemoryLayout:
         """
         image = np.zeros(self.size, np.uint8)
         for array in self.own_arrays:
-            self._view(image, array).view(np.uint8)[...] = NO_CONTENTS
+            self.view(image, array).view(np.uint8)[...] = NO_CONTENTS
         for array, content in zip(self.arrays, self._in_order(contents), strict=True):
             if content is not None:
-                self._view(image, array)[...] = _checked(array, content)
+                self.view(image, array)[...] = _checked(array, content)
         return image
 
     def read(self, image: NDArray[np.uint8]) -> list[NDArray[Any]]:
         """Copies of the parameters as they are in ``image``."""
-        return [self._view(image, array).copy() for array in self.arrays]
+        return [self.view(image, array).copy() for array in self.arrays]
 
-    def _view(self, image: NDArray[np.uint8], array: PlacedArray) -> NDArray[Any]:
+    def view(self, image: NDArray[np.uint8], array: PlacedArray) -> NDArray[Any]:
+        """The elements of ``array`` in ``image``, not copied."""
         start = array.address - DRAM_BASE
         return image[start : start + array.size].view(array.dtype).reshape(array.shape)
 

@@ -1,8 +1,9 @@
 """The ``.rocc`` text of a command stream.
 
 One command per line, ``funct rs1 rs2`` (decimal, hexadecimal, hexadecimal); ``FENCE`` waits until
-the accelerator is idle; ``MARK name`` ends the segment ``name``; ``WAIT n`` puts ``n`` cycles of
-the core before the next command; ``#`` begins a comment.
+the accelerator is idle; ``CORE n`` stands for ``n`` cycles of loops of the core over arrays; ``MARK
+name`` ends the segment ``name``; ``WAIT n`` puts ``n`` cycles of the core before the next command;
+``#`` begins a comment.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...diagnostics import Diagnostic, SourceLocation
-from ..stream import FENCE, CommandStream
+from ..stream import CORE_WORK, FENCE, CommandStream
 from .config import GemminiConfig
 from .isa import Funct
 
 FUNCTS = frozenset(int(funct) for funct in Funct)
 MAX_WAIT = (1 << 16) - 1
-SYNTAX = "a line is 'funct rs1 rs2', 'FENCE', 'MARK name', 'WAIT cycles' or '# comment'"
+SYNTAX = (
+    "a line is 'funct rs1 rs2', 'FENCE', 'CORE cycles', 'MARK name', 'WAIT cycles' or '# comment'"
+)
 _DECIMAL = re.compile(r"[0-9]{1,5}")
+_CYCLES = re.compile(r"[0-9]{1,15}")
 _WORD = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9a-fA-F]{1,16}")
 
 
@@ -90,6 +94,8 @@ def _lines(stream: CommandStream) -> Iterator[str]:
             yield f"WAIT {stream.issue_cycles[index]}"
         if stream.funct[index] == FENCE:
             yield "FENCE"
+        elif stream.funct[index] == CORE_WORK:
+            yield f"CORE {stream.rs1[index]}"
         else:
             yield f"{stream.funct[index]} {stream.rs1[index]:#x} {stream.rs2[index]:#x}"
 
@@ -101,6 +107,9 @@ def _read_line(columns: _Columns, words: list[str], name: str, number: int, line
 
     if words[0] == "FENCE" and len(words) == 1:
         columns.append(FENCE, 0, 0, number)
+        return
+    if words[0] == "CORE" and len(words) == 2 and _CYCLES.fullmatch(words[1]):
+        columns.append(CORE_WORK, int(words[1]), 0, number)
         return
     if words[0] == "MARK" and len(words) > 1:
         columns.marks.append((len(columns.funct), " ".join(words[1:])))

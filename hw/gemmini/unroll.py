@@ -200,6 +200,8 @@ class Walk:
 
     def _operation(self, op: Operation, trace: Trace, record: bool) -> None:
         scope = trace.scope
+        if op in self.origins:
+            return self._instruction(op, trace) if record else None
         if isinstance(op, scf.ForOp):
             return self._loop(op, trace, record)
         if isinstance(op, scf.IfOp):
@@ -208,8 +210,6 @@ class Walk:
             return None
         if isinstance(op, memref.AllocOp) and op.memref in self.arrays:
             return None
-        if op in self.origins:
-            return self._instruction(op, trace) if record else None
         if isinstance(op, memref.CollapseShapeOp):
             self.arrays[op.result] = _seen_as(self.arrays[op.src], op)
             return None

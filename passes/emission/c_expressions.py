@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 from xdsl.dialects import arith
@@ -53,6 +53,10 @@ RESERVED = frozenset(
         "min_int",
         "max_int",
         "floor_div",
+        "min_int64",
+        "max_int64",
+        "abs_int",
+        "abs_int64",
     )
 )
 
@@ -72,6 +76,17 @@ COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 HELPERS = {
     "min_int": "static inline int min_int(int a, int b) { return a < b ? a : b; }",
     "max_int": "static inline int max_int(int a, int b) { return a > b ? a : b; }",
+    "min_int64": (
+        "static inline int64_t min_int64(int64_t a, int64_t b) { return a < b ? a : b; }"
+    ),
+    "max_int64": (
+        "static inline int64_t max_int64(int64_t a, int64_t b) { return a > b ? a : b; }"
+    ),
+    "abs_int": "static inline int abs_int(int a) { return a < 0 ? (int)(0u - (unsigned)a) : a; }",
+    "abs_int64": (
+        "static inline int64_t abs_int64(int64_t a)"
+        " { return a < 0 ? (int64_t)(0u - (uint64_t)a) : a; }"
+    ),
     "floor_div": (
         "static inline int floor_div(int a, int b)"
         " { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }"
@@ -128,11 +143,14 @@ class Expressions:
         result = op.results[0]
         if constant_value(result) is not None:
             return
-        text = self._operation(op)
+        self.give(result, self._operation(op), declare)
+
+    def give(self, result: SSAValue, text: str, declare: Callable[[str, str], None]) -> None:
+        """Take note that ``text`` computes ``result``, as ``define`` does."""
         uses = list(result.uses)
         if (
             len(uses) == 1
-            and uses[0].operation.parent is op.parent
+            and uses[0].operation.parent is result.owner.parent
             and not uses[0].operation.regions
         ):
             self.texts[result] = f"({text})"
@@ -147,14 +165,14 @@ class Expressions:
             case arith.SelectOp():
                 return f"{operands[0]} ? {operands[1]} : {operands[2]}"
             case arith.MinSIOp():
-                return self._call("min_int", operands)
+                return self.call("min_int", operands)
             case arith.MaxSIOp():
-                return self._call("max_int", operands)
+                return self.call("max_int", operands)
             case arith.FloorDivSIOp():
                 low = range_of(op.lhs).low
                 if low is not None and low >= 0:
                     return f"{operands[0]} / {operands[1]}"
-                return self._call("floor_div", operands)
+                return self.call("floor_div", operands)
             case arith.IndexCastOp():
                 return operands[0]
             case _ if type(op) in INFIX:
@@ -162,7 +180,8 @@ class Expressions:
             case _:
                 raise refusal(op, "has no C spelling")
 
-    def _call(self, helper: str, operands: list[str]) -> str:
+    def call(self, helper: str, operands: Sequence[str]) -> str:
+        """The call of one of ``HELPERS``."""
         self.helpers.add(helper)
         return f"{helper}({', '.join(bare(operand) for operand in operands)})"
 

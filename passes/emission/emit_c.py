@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from xdsl.context import Context
-from xdsl.dialects import func, memref, scf
+from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
     Float32Type,
+    FloatAttr,
     IndexType,
     IntegerType,
     MemRefType,
@@ -25,12 +27,15 @@ from ...dialects.gemmini import AccOp, NoneOp, SpadOp
 from ..contraction import OUTPUTS
 from ..index_math import constant_value
 from ..kernel import kernel_of, refusal
+from .c_core_work import MATH_HEADER, expression, is_arithmetic, literal, may_fail, needs_math
 from .c_expressions import HELPERS, Expressions, bare
 from .c_instructions import instruction_text
 
 C_TYPES = "liftproof.c_types"
 PARAMETERS = "liftproof.parameters"
 INDENT = "    "
+LONG_EXPRESSION = 48
+"""Characters from which on an expression gets a line of its own."""
 
 PRELUDE = """\
 #include <stdbool.h>
@@ -56,6 +61,8 @@ def emit_c(module: ModuleOp, provenance: str = "") -> str:
     body = emitter.body()
     helpers = [text for name, text in HELPERS.items() if name in emitter.expressions.helpers]
     parts = [_comment(provenance), PRELUDE]
+    if emitter.needs_math:
+        parts.append(MATH_HEADER)
     if helpers:
         parts.append("\n".join(helpers) + "\n")
     parts.append(f"{emitter.signature()}\n{{\n{body}}}\n")
@@ -89,6 +96,9 @@ class _Emitter:
         self.types = _c_types(function)
         self.lines: list[str] = []
         self.depth = 1
+        self.needs_math = False
+        self.may_fail: set[SSAValue] = set()
+        """What must not be computed where nobody asks for it."""
 
     def signature(self) -> str:
         declarations = [
@@ -127,6 +137,15 @@ class _Emitter:
                 self.expressions.texts[op.result] = self.expressions.text(op.src)
             case memref.AllocOp():
                 self._own_array(op)
+            case memref.LoadOp():
+                self._load(op)
+            case memref.StoreOp():
+                value = bare(self.expressions.text(op.value))
+                self._line(f"{self._element(op.memref, op.indices)} = {value};")
+            case arith.ConstantOp() if isinstance(op.value, FloatAttr):
+                self.expressions.texts[op.result] = literal(op)
+            case _ if is_arithmetic(op) and op.dialect_name() in ("arith", "math"):
+                self._compute(op)
             case _ if op.dialect_name() == "arith":
                 self.expressions.define(op, self._declare)
             case _:
@@ -220,6 +239,39 @@ class _Emitter:
             return _rank(self.types[array.index])
         assert isinstance(array.type, MemRefType)
         return array.type.get_num_dims()
+
+    def _element(self, array: SSAValue, indices: Sequence[SSAValue]) -> str:
+        """An element of an array, as the core reads or writes it."""
+        pointer = self._pointer(array, list(indices))
+        if pointer.startswith("&"):
+            return pointer.removeprefix("&")
+        name, _, offset = pointer.partition(" + ")
+        return f"({name})[{bare(offset)}]"
+
+    def _load(self, op: memref.LoadOp) -> None:
+        """An element that is read, as a number of its array's type in the IR."""
+        type = c_name(op.res.type)
+        name = self.expressions.name(op.res, "element")
+        # The kernel's own type may be another one of that width, as uint8_t.
+        self._line(f"const {type} {name} = ({type}){self._element(op.memref, op.indices)};")
+
+    def _compute(self, op: Operation) -> None:
+        """A number that the core computes: in place where that stays readable."""
+        result, type = op.results[0], c_name(op.results[0].type)
+        if constant_value(result) is not None:
+            return
+        texts = [self.expressions.text(operand) for operand in op.operands]
+        text = expression(op, texts, self.expressions.call)
+        self.needs_math |= needs_math(op)
+        if may_fail(op) or not self.may_fail.isdisjoint(op.operands):
+            self.may_fail.add(result)
+        if len(text) <= LONG_EXPRESSION or result in self.may_fail:
+            self.expressions.give(result, text, lambda name, text: self._value(type, name, text))
+        else:
+            self._value(type, self.expressions.name(result, "x"), text)
+
+    def _value(self, type: str, name: str, text: str) -> None:
+        self._line(f"const {type} {name} = {text};")
 
     def _own_array(self, op: memref.AllocOp) -> None:
         type = _c_type(op.memref.type, self.function, written=True)

@@ -1,4 +1,4 @@
-"""What a kernel that the machine cannot compute is told."""
+"""What a kernel is told that the machine cannot compute, or not as a whole."""
 
 from __future__ import annotations
 
@@ -46,16 +46,25 @@ REST
         ),
     ],
 )
-def test_refusals_name_the_place_that_writes_the_result(
+def test_work_of_the_core_names_the_place_that_writes_the_result(
     parts: tuple[str, str, str, str], line: int, hint: str
 ) -> None:
     """The line is that of the array which the refused layer writes, also one of the function."""
     text = LAYER
     for name, part in zip(("PARAMETERS", "LOCALS", "STORE", "REST"), parts, strict=True):
         text = text.replace(name, part)
-    with pytest.raises(Diagnostic, match="cannot be lowered") as refused:
+    route = find_route("f.c", parse_c_kernel(text, "f.c"), Problem("", DEFAULT_CONFIG))
+    (why,) = (part.why_on_core for part in route.parts if part.why_on_core is not None)
+    assert why.location is not None
+    assert (why.location.file, why.location.line) == ("f.c", line)
+    assert hint in why.hint
+
+
+def test_products_that_the_array_does_not_form_are_refused() -> None:
+    """The core does no products: the diagnostic names the place and what the array multiplies."""
+    text = LAYER.replace("int8_t", "int16_t").replace("STORE", "c[i][j] = s;")
+    text = text.replace("PARAMETERS", "int32_t c[3][5]").replace("LOCALS", "").replace("REST", "")
+    with pytest.raises(Diagnostic, match="multiplies int8") as refused:
         find_route("f.c", parse_c_kernel(text, "f.c"), Problem("", DEFAULT_CONFIG))
-    location = refused.value.location
-    assert location is not None
-    assert (location.file, location.line) == ("f.c", line)
-    assert hint in refused.value.hint
+    assert refused.value.location is not None
+    assert refused.value.location.line == 9

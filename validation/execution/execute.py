@@ -24,6 +24,7 @@ from ..extract.pure_operations import type_name
 from ..extract.structured import single_function
 from .arithmetic import UnknownOperation, numpy_type
 from .common import ExecutionFault, TooExpensive
+from .execute_core import CoreExecutor
 from .execute_loops import LoopExecutor
 from .execute_tensors import TensorExecutor
 from .execute_tiles import TileExecutor
@@ -96,8 +97,9 @@ def _simulate(
     except (StreamError, Diagnostic) as error:
         raise ExecutionFault(str(error)) from error
     memory = layout.image(arrays)
+    core = CoreExecutor(single_function(module), stream, layout, memory)
     try:
-        run(stream, config, memory, layout=layout)
+        run(stream, config, memory, layout=layout, core=core.run)
     except CommandError as error:
         operations = instructions(single_function(module))
         raise ExecutionFault(str(error), operations[stream.origin[error.index]]) from error

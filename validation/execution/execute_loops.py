@@ -69,15 +69,19 @@ class LoopExecutor:
 
     def block(self, block: Block) -> None:
         for operation in block.ops:
-            self._steps += 1
-            self._work += prod(self.axes)
-            if self._steps > MAX_STEPS or self._work > MAX_WORK:
-                raise TooExpensive(f"more than {self._steps} steps")
-            handler = self.handlers.get(type(operation))
-            if handler is None:
-                self._pure(operation)
-            else:
-                handler(operation)
+            self.operation(operation)
+
+    def operation(self, operation: Operation) -> None:
+        """Execute one operation, whose operands are known."""
+        self._steps += 1
+        self._work += prod(self.axes)
+        if self._steps > MAX_STEPS or self._work > MAX_WORK:
+            raise TooExpensive(f"more than {self._steps} steps")
+        handler = self.handlers.get(type(operation))
+        if handler is None:
+            self._pure(operation)
+        else:
+            handler(operation)
 
     def _pure(self, operation: Operation) -> None:
         self.values.pure(operation)

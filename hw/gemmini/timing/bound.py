@@ -8,7 +8,7 @@ the model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,8 @@ class Bound:
     """Commands, one per cycle, and the core's work between them."""
     dram: int
     """Lines that must come over the memory bus (level ``soc``, cold caches)."""
+    core: int
+    """The core's own loops over arrays, while all other resources stand still."""
     macs: int
     """Multiply-accumulates of the program: A's rows times A's and C's columns, per computation."""
     read_bytes: int
@@ -69,8 +71,8 @@ class Bound:
 
     @property
     def cycles(self) -> int:
-        """The largest of the bounds."""
-        return max(self.terms.values())
+        """The largest of the bounds, and the core's own work."""
+        return max(self.terms.values()) + self.core
 
     @property
     def terms(self) -> dict[str, int]:
@@ -81,7 +83,8 @@ class Bound:
     @property
     def limiting(self) -> str:
         """The resource with the largest bound."""
-        return max(self.terms, key=lambda name: self.terms[name])
+        terms = {**self.terms, "core": self.core}
+        return max(terms, key=lambda name: terms[name])
 
 
 def lower_bound(
@@ -101,7 +104,8 @@ def lower_bound(
 
 def bound_program(program: Program, config: GemminiConfig, *, cold: bool = False) -> Bound:
     """The bound of a decoded stream."""
-    return amounts_of(program, config, lines=cold).bound(config)
+    bound = amounts_of(program, config, lines=cold).bound(config)
+    return replace(bound, core=program.core_cycles)
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,7 @@ class Amounts:
                 _after(config.front_end_latency, self.emitted),
             ),
             dram=len(self.lines) * config.dram_fill_cycles,
+            core=0,
             macs=self.macs,
             read_bytes=self.read_bytes,
             written_bytes=self.written_bytes,

@@ -48,7 +48,7 @@ def explain_totals(
     result: Totals, bound: Bound, moved: tuple[ArrayTraffic, ...], config: GemminiConfig
 ) -> str:
     """The same of a simulation whose commands are not kept."""
-    sentences = [_headline(result, bound, config), *_stalls(result), _others(result)]
+    sentences = [_headline(result, bound, config), _core(result), *_stalls(result), _others(result)]
     sentences.append(_moved(moved, bound))
     if result.level == "soc" and result.cache["misses"]:
         sentences.append(
@@ -68,6 +68,16 @@ def _headline(result: Totals, bound: Bound, config: GemminiConfig) -> str:
         f"{result.cycles:,} cycles for {result.commands:,} commands; {work}. The bound is"
         f" {bound.cycles:,} cycles ({bound.limiting}), so at most"
         f" {1 - bound.cycles / cycles:.1%} can be gained without changing the work."
+    )
+
+
+def _core(result: Totals) -> str:
+    share = result.core_cycles / max(1, result.cycles)
+    if not share:
+        return ""
+    return (
+        f"The core works on arrays itself for about {result.core_cycles:,} of the cycles"
+        f" ({share:.1%}), while the accelerator stands still: what a store can do would run there."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...stream import FENCE, CommandStream
+from ...stream import CORE_WORK, FENCE, CommandStream
 from ..config import GemminiConfig
 from ..findings import Findings
 from ..loop_machines import EMISSION_ORDER
@@ -41,6 +41,8 @@ class Program:
     origin: NDArray[np.int64]
     """The position in the given stream that each command comes from."""
     mark_names: tuple[str, ...]
+    core_cycles: int = 0
+    """What the core's own loops over arrays take, between fences, while nothing else runs."""
 
 
 def build_program(
@@ -51,13 +53,16 @@ def build_program(
     At level ``soc`` the core waits for its own work before each command and, unless ``warm``, for
     code that it executes for the first time.
     """
+    core_cycles = int(stream.rs1[stream.funct == CORE_WORK].sum())
+    stream, kept = stream.without_core_work()
     loops = unroll_loops(stream, config, alternate=True)
     whole, source = interleave_loops(stream, loops)
     counts = np.bincount(source, minlength=len(stream))
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)[:-1]
     table, gates = _place_loops(loops, starts, len(whole))
     commands = decode(whole, config)
-    _check_moves(commands, whole.rs2, source, config)
+    origin = kept[source]
+    _check_moves(commands, whole.rs2, origin, config)
     names = tuple(name for _, name in stream.marks)
     return Program(
         _steps(stream, starts, _waits(stream, config, level, warm)),
@@ -65,8 +70,9 @@ def build_program(
         whole,
         table,
         gates,
-        source,
+        origin,
         names,
+        core_cycles,
     )
 
 

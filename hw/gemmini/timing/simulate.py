@@ -37,7 +37,10 @@ class Totals:
     """What a simulation counted."""
 
     cycles: int
-    """From the first command until the accelerator is idle again."""
+    """From the first command until the accelerator is idle again, and the core's own work."""
+    core_cycles: int
+    """Of them, those of loops of the core over arrays: the accelerator stands still, and neither
+    its units' cycles nor the times of commands count them."""
     level: Level
     commands: int
     """Commands that the units executed, after the hardware's own loops were unrolled."""
@@ -127,7 +130,7 @@ def _run(
     steps = program.steps.copy()
     progress = np.full(len(program.commands), -1, PROGRESS)
     tables = (program.commands, progress, program.loops, program.gates, lines)
-    over = int(NEVER) if limit is None else limit
+    over = int(NEVER) if limit is None else limit - program.core_cycles
     for pause, left in _looks(program, config) if limit is not None else ():
         cycles = run(machine, steps, *tables, pause)
         if cycles != PAUSED:
@@ -140,10 +143,11 @@ def _run(
         _raise_stuck(program, progress)
     if cycles >= over:
         return None
+    core = program.core_cycles
     marks = steps[steps["kind"] == MARK_STEP]
     allocated = progress["allocated"]
     return TimingResult(
-        **totals(machine, int(cycles), level, int(np.count_nonzero(allocated >= 0))),
+        **totals(machine, int(cycles), level, int(np.count_nonzero(allocated >= 0)), core),
         program=program,
         segments=tuple(
             Segment(name, int(mark["done"] - mark["start"]))
@@ -155,12 +159,15 @@ def _run(
     )
 
 
-def totals(machine: NDArray[Any], cycles: int, level: Level, commands: int) -> dict[str, Any]:
-    """The fields of ``Totals``, as a machine counted them."""
+def totals(
+    machine: NDArray[Any], cycles: int, level: Level, commands: int, core_cycles: int = 0
+) -> dict[str, Any]:
+    """The fields of ``Totals``: as a machine counted them, and the core's own work."""
     counters, level2 = machine["counters"][0], machine["level2"][0]
     table = counters["cycles"].reshape(len(Unit), CAUSES)
     return {
-        "cycles": cycles,
+        "cycles": cycles + core_cycles,
+        "core_cycles": core_cycles,
         "level": level,
         "commands": commands,
         "units": {
