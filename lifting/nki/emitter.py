@@ -131,6 +131,7 @@ class Emitter:
         self.insert(op)
         axes = tuple(order.index(axis) for axis in range(len(shape)))
         array = Array(name, shape, dtype, space, op.memref, axes, self.depth, self.branches)
+        array.group_loops = self.depth
         self.arrays[op.memref] = array
         return array
 

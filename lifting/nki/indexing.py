@@ -59,7 +59,14 @@ def select(view: View, items: Sequence[Item]) -> View:
             dimensions.append(
                 Dimension(segment.size, dimension.along, dimension.step * segment.step)
             )
-    return View(view.array, tuple(offsets), tuple(dimensions))
+    return _on_partitions(View(view.array, tuple(offsets), tuple(dimensions)))
+
+
+def _on_partitions(view: View) -> View:
+    """A tile has a free dimension: one number per partition is a column."""
+    if not view.array.on_chip or [own.along for own in view.dimensions] != [0]:
+        return view
+    return view.with_dimensions((*view.dimensions, Dimension(1, len(view.offsets) - 1, 0)))
 
 
 def _expanded(items: Sequence[Item], rank: int) -> list[Item]:

@@ -16,6 +16,7 @@ from .emitter import free_size, partitions
 from .index import Index
 from .isa_common import (
     engine_of,
+    fill,
     masked_views,
     operator_argument,
     result_tile,
@@ -49,6 +50,8 @@ def _dma_transpose(tiles: Tiles, arguments: Arguments) -> View:
     target, source = arguments["dst"], arguments["src"]
     if not isinstance(target, View) or not isinstance(source, View):
         tiles.refuse(arguments.node, "dma_transpose takes parts of arrays")
+    if tuple(arguments.get("axes", (1, 0))) != (1, 0):
+        tiles.refuse(arguments.node, "dma_transpose exchanges two dimensions")
     op = trn.DmaTransposeOp(tiles.operand(source), tiles.operand(target))
     tiles.emit(op, target)
     return target
@@ -73,11 +76,9 @@ def _memset(tiles: Tiles, arguments: Arguments) -> View:
         dst = tiles.new(shape, arguments.get("dtype", FLOAT32))
     else:
         dst = tiles.on_chip(given, arguments.node)
-    if dst.space == Space.PSUM and value == 0.0 and dst.is_whole and not dst.array.products:
-        dst.array.zero_pending = True
-        return dst
-    dst.array.zero_pending = False
-    tiles.emit(trn.MemsetOp(tiles.operand(dst), value, engine_of(tiles, arguments)), dst)
+    cut = masked_views(tiles, arguments, dst)
+    if cut is not None:
+        fill(tiles, cut[0], value, arguments.node, engine_of(tiles, arguments))
     return dst
 
 
@@ -101,8 +102,9 @@ def _nc_matmul(tiles: Tiles, arguments: Arguments) -> View:
 def _nc_transpose(tiles: Tiles, arguments: Arguments) -> View:
     dst = arguments.get("dst")
     target = None if dst is None else tiles.on_chip(dst, arguments.node)
-    data = tile_argument(tiles, arguments, "data")
-    return tiles.transpose(data, target, arguments.node, engine_of(tiles, arguments))
+    data, dtype = tile_argument(tiles, arguments, "data"), arguments.get("dtype")
+    engine = engine_of(tiles, arguments)
+    return tiles.transpose(data, target, arguments.node, engine, dtype)
 
 
 # The scalar engine.
@@ -205,15 +207,20 @@ def _affine_select(tiles: Tiles, arguments: Arguments) -> View:
     data, node = tile_argument(tiles, arguments, "on_true_tile"), arguments.node
     number = float(tiles.number(arguments["on_false_value"], node))
     dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    cut = masked_views(tiles, arguments, data, dst)
+    if cut is None:
+        return dst
+    data, target = cut
     if isinstance(arguments.get("pred"), Mask):
-        return select_affine(tiles, arguments["pred"], data, number, dst, node)
+        select_affine(tiles, arguments["pred"], data, number, target, node)
+        return dst
     comparison = Operator.GREATER_EQUAL
     if "cmp_op" in arguments:
         comparison = operator_argument(tiles, arguments, "cmp_op")
     steps = [pair[0] for pair in arguments["pattern"]]
     base = Index.of(arguments.get("offset", 0))
     offset = tiles.reader.emitter.index(Index(0, base.terms)) if base.terms else None
-    data, target = (_shaped(tiles, view, len(steps) + 1, node) for view in (data, dst))
+    data, target = (_shaped(tiles, view, len(steps) + 1, node) for view in cut)
     op = trn.AffineSelectOp(
         comparison,
         tiles.operand(data),
@@ -246,14 +253,12 @@ CALLS: dict[str, Handler] = {
             "is_stationary_onezero",
             "is_moving_onezero",
             "is_transpose",
-            "mask",
             "dst",
             "accumulate",
-            "perf_mode",
         ),
         _nc_matmul,
     ),
-    "nc_transpose": (("data", "mask", "dtype", "engine", "dst"), _nc_transpose),
+    "nc_transpose": (("data", "dtype", "engine", "dst"), _nc_transpose),
     "activation": (
         (
             "op",
@@ -274,7 +279,7 @@ CALLS: dict[str, Handler] = {
         _activation_reduce,
     ),
     "iota": (
-        ("expr", "dtype", "mask", "dst", "pattern", "channel_multiplier", "offset"),
+        ("expr", "dtype", "dst", "pattern", "channel_multiplier", "offset"),
         _iota,
     ),
     "affine_select": (

@@ -12,6 +12,7 @@ from .emitter import free_size
 from .grids import limits_of
 from .indexing import Slice, clip, select
 from .library import operator_of
+from .psum_groups import begin_at_zero
 from .tiles import Tiles
 from .values import Dtype, Mask, Named, View
 
@@ -30,12 +31,17 @@ ENGINES = {
 """``nisa.vector_engine`` or ``nisa.engine.vector``."""
 
 
-def fill(tiles: Tiles, view: View, value: float, node: ast.AST) -> None:
+def fill(
+    tiles: Tiles, view: View, value: float, node: ast.AST, engine: Engine | None = None
+) -> None:
     """Set a part of an array to a number; in HBM by a DMA from a tile."""
     if view.array.on_chip:
+        is_reset = view.space == Space.PSUM and value == 0.0 and view.is_whole
+        if is_reset and begin_at_zero(tiles.reader, view):
+            return None
         view.array.zero_pending = False
         for part in _pieces(view):
-            tiles.emit(trn.MemsetOp(tiles.operand(part), value), part)
+            tiles.emit(trn.MemsetOp(tiles.operand(part), value, engine), part)
         return None
     shape = view.shape if len(view.shape) > 1 else (1, *view.shape)
     tile = tiles.new((min(shape[0], 128), *shape[1:]), view.dtype)

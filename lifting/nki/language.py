@@ -12,7 +12,7 @@ from . import isa_calls, language_calls, reshaping
 from .arithmetic import MAX_ITEMS, combine, least
 from .call_arguments import Arguments
 from .index import Index, UnrollRequest
-from .indexing import Slice
+from .indexing import Slice, clip
 from .isa_common import fill
 from .library import BETA_2, IGNORED_IMPORTS, attribute_of_library, constant_of, library_of_import
 from .source import NkiError
@@ -133,7 +133,15 @@ class Language:
             return None
         if _count(value.shape) != _count(target.shape) or len(value.shape) > len(target.shape):
             value = self.tiles.broadcast(_squeezed(value, target), target.shape, node)
-        return self.tiles.copy(value, target, node)
+        filled = value.array.valid
+        if filled is None or not value.array.is_masked or value.shape != target.shape:
+            return self.tiles.copy(value, target, node)
+        is_new = not target.array.buffer.uses
+        part, place = (clip(one, one.shape, {0: filled}) for one in (value, target))
+        self.tiles.copy(part, place, node)
+        if is_new:
+            self.tiles.note_mask(target, place)
+        return None
 
     def update(self, symbol: str, target: View, value: Any, node: ast.AST) -> None:
         """``target += value``: a matrix product into PSUM accumulates there."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...dialects import trn
@@ -22,7 +22,7 @@ from .library import ACTIVATIONS, OPERATORS
 from .memory_calls import dtype_of, masked
 from .patterns import loop_reduce
 from .tiles import Tiles
-from .values import DTYPES, FLOAT32, Dtype, Mask, PartitionDimension, View
+from .values import DTYPES, FLOAT32, Mask, PartitionDimension, View
 
 # Indices and sizes.
 
@@ -109,34 +109,36 @@ def _masked_all(
     return cut
 
 
-def _unary(function: Function) -> Handler:
+def _on_tile(compute: Callable[[Tiles, View, View, ast.AST], object]) -> Handler:
+    """A function from one tile to another of its sizes, as far as a mask says."""
+
     def run(tiles: Tiles, arguments: Arguments) -> View:
-        data = tiles.on_chip(arguments["x"], arguments.node)
-        dst = _result(tiles, data.shape, arguments)
+        data, node = tiles.on_chip(arguments["x"], arguments.node), arguments.node
+        own = data.dtype if data.dtype.is_float else FLOAT32
+        dst = _result(tiles, data.shape, arguments) or tiles.new(data.shape, own)
         mask = arguments.get("mask")
         if mask is None:
-            return tiles.activation(function, data, dst, arguments.node)
-        dst = dst or tiles.new(data.shape, data.dtype if data.dtype.is_float else FLOAT32)
-        part, target = _masked_all(tiles, [data, dst], data.shape, mask, arguments.node)
+            compute(tiles, data, dst, node)
+            return dst
+        part, target = _masked_all(tiles, [data, dst], data.shape, mask, node)
         if part is not None:
-            tiles.activation(function, part, target, arguments.node)
+            compute(tiles, part, target, node)
             tiles.note_mask(dst, target)
         return dst
 
     return ("x", "dtype", "mask"), run
 
 
-def _reciprocal(tiles: Tiles, arguments: Arguments) -> View:
-    data = tiles.on_chip(arguments["x"], arguments.node)
-    dst = _result(tiles, data.shape, arguments) or tiles.new(data.shape, data.dtype)
+def _unary(function: Function) -> Handler:
+    return _on_tile(lambda tiles, data, dst, node: tiles.activation(function, data, dst, node))
+
+
+def _reciprocal(tiles: Tiles, data: View, dst: View, node: ast.AST) -> None:
     tiles.emit(trn.ReciprocalOp(tiles.operand(data), tiles.operand(dst)), dst)
-    return dst
 
 
-def _negative(tiles: Tiles, arguments: Arguments) -> View:
-    data = tiles.on_chip(arguments["x"], arguments.node)
-    dst = _result(tiles, data.shape, arguments)
-    return tiles.binary(Operator.MULTIPLY, data, -1.0, dst, arguments.node)
+def _negative(tiles: Tiles, data: View, dst: View, node: ast.AST) -> None:
+    tiles.binary(Operator.MULTIPLY, data, -1.0, dst, node)
 
 
 def axes_of(tiles: Tiles, value: Any, node: ast.AST) -> list[int]:
@@ -161,6 +163,7 @@ def _reduction(operator: Operator, is_mean: bool = False) -> Handler:
             arguments.node,
             dtype=arguments.get("dtype"),
             keepdims=bool(arguments.get("keepdims", False)),
+            uncut=data,
         )
         if is_mean:
             count = math.prod(part.shape[axis] for axis in axes)
@@ -197,39 +200,44 @@ def _softmax(tiles: Tiles, arguments: Arguments) -> View:
 
 def _where(tiles: Tiles, arguments: Arguments) -> View:
     condition, node = arguments["condition"], arguments.node
-    on_true, on_false = arguments["x"], arguments["y"]
+    on_true, on_false, mask = arguments["x"], arguments["y"], arguments.get("mask")
     if isinstance(condition, Mask):
-        if isinstance(on_false, View) or not isinstance(on_true, View):
+        if isinstance(on_false, View) or not isinstance(on_true, View) or mask is not None:
             tiles.refuse(node, "nl.where with a mask takes a tile and a number")
         number = float(tiles.number(on_false, node))
         return select_affine(tiles, condition, on_true, number, None, node)
-    predicate = tiles.on_chip(condition, node)
-    shapes = [value.shape for value in (predicate, on_true, on_false) if isinstance(value, View)]
-    shape = broadcast_shape(*shapes)
-    if predicate.dtype.is_float:
-        converted = tiles.new(predicate.shape, FLOAT32)
-        tiles.binary(Operator.NOT_EQUAL, predicate, 0.0, converted, node)
-        whole_number = tiles.new(predicate.shape, _uint8())
-        tiles.copy(converted, whole_number, node)
-        predicate = whole_number
+    values = [tiles.on_chip(condition, node), on_true, on_false]
+    shape = broadcast_shape(*(value.shape for value in values if isinstance(value, View)))
     dtypes = [value.dtype for value in (on_true, on_false) if isinstance(value, View)]
-    dtype = dtype_of(tiles, arguments, dtypes[0] if dtypes else FLOAT32)
-    result = tiles.new(shape, dtype)
-    _fill_or_copy(tiles, on_false, result, node)
-    if not isinstance(on_true, View):
-        number, on_true = on_true, tiles.new(shape, dtype)
-        _fill_or_copy(tiles, number, on_true, node)
-    source = tiles.broadcast(on_true, shape, node)
-    chosen = tiles.broadcast(predicate, shape, node)
-    op = trn.TensorCopyPredicatedOp(
-        tiles.operand(source), tiles.operand(chosen), tiles.operand(result)
-    )
-    tiles.emit(op)
+    result = tiles.new(shape, dtype_of(tiles, arguments, dtypes[0] if dtypes else FLOAT32))
+    values.append(result)
+    if mask is not None:
+        values = _masked_all(tiles, values, shape, mask, node)
+    if values[-1] is not None:
+        _choose(tiles, *values, node)
+        tiles.note_mask(result, values[-1])
     return result
 
 
-def _uint8() -> Dtype:
-    return DTYPES["uint8"]
+def _choose(
+    tiles: Tiles, predicate: View, on_true: Any, on_false: Any, dst: View, node: ast.AST
+) -> None:
+    """``dst = on_true`` where the predicate is not zero, else ``on_false``."""
+    if predicate.dtype.is_float:
+        converted = tiles.new(predicate.shape, FLOAT32)
+        tiles.binary(Operator.NOT_EQUAL, predicate, 0.0, converted, node)
+        predicate = tiles.new(predicate.shape, DTYPES["uint8"])
+        tiles.copy(converted, predicate, node)
+    _fill_or_copy(tiles, on_false, dst, node)
+    if not isinstance(on_true, View):
+        number, on_true = on_true, tiles.new(dst.shape, dst.dtype)
+        _fill_or_copy(tiles, number, on_true, node)
+    source = tiles.broadcast(on_true, dst.shape, node)
+    chosen = tiles.broadcast(predicate, dst.shape, node)
+    op = trn.TensorCopyPredicatedOp(
+        tiles.operand(source), tiles.operand(chosen), tiles.operand(dst)
+    )
+    tiles.emit(op)
 
 
 def _fill_or_copy(tiles: Tiles, value: Any, target: View, node: ast.AST) -> None:
@@ -278,7 +286,8 @@ def _matmul(tiles: Tiles, arguments: Arguments) -> View:
 
 
 def _transpose(tiles: Tiles, arguments: Arguments) -> View:
-    return tiles.transpose(tiles.on_chip(arguments["x"], arguments.node), None, arguments.node)
+    data, dtype = tiles.on_chip(arguments["x"], arguments.node), arguments.get("dtype")
+    return tiles.transpose(data, None, arguments.node, dtype=dtype)
 
 
 def _nothing(tiles: Tiles, arguments: Arguments) -> None:
@@ -325,11 +334,11 @@ CALLS: dict[str, Handler] = {
     "prod": _reduction(Operator.MULTIPLY),
     "var": (("x", "axis", "dtype"), _variance),
     "softmax": (("x", "axis", "dtype"), _softmax),
-    "reciprocal": (("x", "dtype", "mask"), _reciprocal),
-    "negative": (("x", "dtype", "mask"), _negative),
+    "reciprocal": _on_tile(_reciprocal),
+    "negative": _on_tile(_negative),
     "where": (("condition", "x", "y", "dtype", "mask"), _where),
-    "matmul": (("x", "y", "transpose_x", "mask"), _matmul),
-    "transpose": (("x", "dtype", "mask"), _transpose),
+    "matmul": (("x", "y", "transpose_x"), _matmul),
+    "transpose": (("x", "dtype"), _transpose),
     "device_print": (("prefix", "x", "mask"), _nothing),
     "static_print": (("prefix", "x"), _nothing),
 }

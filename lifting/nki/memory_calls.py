@@ -132,8 +132,8 @@ def _load(tiles: Tiles, arguments: Arguments) -> View:
     tiles.move(part, target, arguments.node)
     if target.shape == result.shape and len(source.shape) > 1:
         tiles.note_load(result, source)
-    elif target.shape[0] < result.shape[0]:
-        result.array.valid = target.shape[0]
+    else:
+        tiles.note_mask(result, target)
     return result
 
 
@@ -150,9 +150,14 @@ def _load_transposed(tiles: Tiles, arguments: Arguments) -> View:
     source = arguments["src"]
     if not isinstance(source, View) or len(source.shape) != 2:
         tiles.refuse(arguments.node, "nl.load_transpose2d takes a two-dimensional part of HBM")
-    source = source.with_dimensions((source.dimensions[1], source.dimensions[0]))
-    result = tiles.new(source.shape, dtype_of(tiles, arguments, source.dtype))
-    tiles.move(source, result, arguments.node)
+    part = masked(tiles, source, arguments.get("mask"), arguments.node)
+    dtype = dtype_of(tiles, arguments, source.dtype)
+    result = tiles.new((source.shape[1], source.shape[0]), dtype)
+    if part is not None:
+        turned = part.with_dimensions((part.dimensions[1], part.dimensions[0]))
+        target = cut(result, turned.shape)
+        tiles.move(turned, target, arguments.node)
+        tiles.note_mask(result, target)
     return result
 
 

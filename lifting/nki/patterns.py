@@ -73,7 +73,7 @@ def loop_reduce(tiles: Tiles, arguments: Arguments) -> View:
         space = Space.SBUF if product is None else Space.PSUM
         dtype = FLOAT32 if product is not None else arguments.get("dtype", value.dtype)
         total = whole(emitter.allocate("", value.shape, dtype, space))
-        total.array.loops = outermost.depth
+        total.array.loops = total.array.group_loops = outermost.depth
         if product is None:
             emitter.insert(trn.MemsetOp(emitter.view(total), NEUTRAL[operator]))
     if product is None:

@@ -45,7 +45,9 @@ PARAMETERS = "liftproof.parameters"
 class KernelReader(Statements):
     """One reading of a kernel, with given sets of loops unrolled or peeled."""
 
-    def __init__(self, source: Source, unrolled: set[ast.AST], peeled: set[ast.AST]) -> None:
+    def __init__(
+        self, source: Source, unrolled: set[ast.AST], peeled: set[ast.AST], may_reload: bool = True
+    ) -> None:
         self.source = source
         self.unrolled = unrolled
         self.peeled = peeled
@@ -56,6 +58,9 @@ class KernelReader(Statements):
         self.statements = 0
         self.call_depth = 0
         self.hbm_arrays: list[Array] = []
+        self.may_reload = may_reload
+        self.reloaded: list[tuple[Array, Array]] = []
+        """Tiles that were loaded again to repeat them, and the arrays in HBM they come from."""
         self.language = Language(self)
         self.scopes = Scopes(({},))
 
@@ -82,10 +87,14 @@ def read_nki(
     source = parse_source(text, path)
     unrolled: set[ast.AST] = set()
     peeled: set[ast.AST] = set()
+    may_reload = True
     while True:
-        reader = KernelReader(source, unrolled, peeled)
+        reader = KernelReader(source, unrolled, peeled, may_reload)
         try:
-            return _read(reader, dict(shapes or {}), kernel)
+            module = _read(reader, dict(shapes or {}), kernel)
+            if not any(_is_changed(*pair) for pair in reader.reloaded):
+                return module
+            may_reload = False
         except UnrollRequest as request:
             if request.loop in unrolled:
                 source.refuse(request.loop, "this loop cannot be read")
@@ -250,7 +259,7 @@ def _module(
     """The function: what it returns and allocates in HBM becomes parameters behind the given."""
     block = reader.block_of_kernel
     names = [array.name for array in parameters]
-    outputs = [place for place, array in enumerate(parameters) if _is_written(array.buffer)]
+    outputs = [place for place, array in enumerate(parameters) if _writes(array.buffer)]
     for number, view in enumerate(returned):
         buffer = _root(view.array.buffer)
         if buffer in block.args:
@@ -295,20 +304,24 @@ def _make_parameter(block: Block, buffer: SSAValue, name: str) -> None:
     allocation.erase()
 
 
-def _is_written(buffer: SSAValue) -> bool:
-    """Whether an instruction writes to the array, directly or through a reshape."""
+def _is_changed(tile: Array, origin: Array) -> bool:
+    """Whether a tile that was loaded again, or what it was loaded from, is written elsewhere."""
+    return _writes(tile.buffer) > 1 or _writes(_root(origin.buffer)) > 0
+
+
+def _writes(buffer: SSAValue) -> int:
+    """Instructions that write to the array, directly or through a reshape."""
     from ...dialects.trn import Instruction, ReshapeOp, ViewOp
 
+    count = 0
     for use in buffer.uses:
         op = use.operation
-        if isinstance(op, ReshapeOp) and _is_written(op.result):
-            return True
-        if not isinstance(op, ViewOp):
-            continue
-        for user in op.view.uses:
-            if isinstance(user.operation, Instruction) and op.view in user.operation.written:
-                return True
-    return False
+        if isinstance(op, ReshapeOp):
+            count += _writes(op.result)
+        elif isinstance(op, ViewOp):
+            users = [user.operation for user in op.view.uses]
+            count += sum(isinstance(one, Instruction) and op.view in one.written for one in users)
+    return count
 
 
 def _verify(reader: KernelReader, module: ModuleOp) -> None:

@@ -68,8 +68,10 @@ def reshape(tiles: Tiles, view: View, shape: Any, node: ast.AST) -> View:
             tiles.refuse(node, "only a whole array can be reshaped")
         return regrouped
     array = tiles.reader.emitter.reshape(view.array, sizes)
-    array.zero_pending, array.products = view.array.zero_pending, view.array.products
-    array.loops = view.array.loops
+    origin = view.array
+    array.zero_pending, array.products = origin.zero_pending, origin.products
+    array.others, array.group_loops = origin.others, origin.group_loops
+    array.loops, array.branches = origin.loops, origin.branches
     return whole(array)
 
 

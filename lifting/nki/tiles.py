@@ -14,8 +14,10 @@ from ...dialects.trn.instruction import Instruction
 from ...dialects.trn.limits import MOVING_COLUMNS
 from ...dialects.trn.types import BITWISE, COMPARISONS, Function, Operator, Space
 from .emitter import free_size, partitions
-from .index import Index, LoopVariable, PastFirst, UnrollRequest
-from .indexing import broadcast_shape
+from .index import Index, PastFirst, UnrollRequest
+from .indexing import broadcast_shape, clip
+from .partial_tiles import leave_out
+from .psum_groups import adds
 from .values import (
     DTYPES,
     FLOAT32,
@@ -51,35 +53,22 @@ class Tiles:
         return whole(self.reader.emitter.allocate("", shape, dtype, space))
 
     def emit(self, op: Instruction, dst: View | None = None) -> None:
-        if isinstance(op, trn.EngineInstruction) and op.chosen_engine != trn.Engine.PE:
-            self._leave_out_invalid(op)
+        leave_out(self.reader.emitter, op)
         self.reader.emitter.insert(op)
         self.last = None
         if dst is not None:
             self.touch(dst)
+            self._note_group(op, dst)
             self.last = (op, dst.array)
 
-    def _leave_out_invalid(self, op: trn.EngineInstruction) -> None:
-        """Work on the partitions only that a masked load has filled.
-
-        NKI computes on the others too, and nobody looks at what it gets.
-        """
-        arrays = self.reader.emitter.arrays
-        counts = [
-            valid
-            for view in op.read
-            if (valid := arrays[view_source(view)].valid) is not None
-            and valid < (trn.view_of(view).partitions or 0)
-        ]
-        if counts:
-            for place, operand in enumerate(op.operands):
-                if isinstance(operand.type, trn.ViewType):
-                    op.operands[place] = self.reader.emitter.shortened(operand, min(counts))
-                    _erase_unused(operand)
-        for view in op.written:
-            array = arrays[view_source(view)]
-            if counts or trn.view_of(view).partitions == partitions(whole(array)):
-                array.valid = min(counts) if counts else None
+    def _note_group(self, op: Instruction, dst: View) -> None:
+        """Note whether later products may add to what an instruction wrote to PSUM."""
+        if dst.space != Space.PSUM:
+            return
+        if isinstance(op, trn.NcMatmulOp):
+            dst.array.products.append(dst)
+        elif not isinstance(op, trn.MemsetOp) or op.value.value.data != 0:
+            dst.array.others.append(dst)
 
     def note_load(self, tile: View, source: View) -> None:
         """Note where all of a tile comes from, if it was allocated in the same loop and branch."""
@@ -90,7 +79,7 @@ class Tiles:
     def note_mask(self, dst: View, part: View) -> None:
         """Note that of a new tile ``dst`` only ``part`` is written, as a mask asks for."""
         if dst.is_whole and partitions(part) < partitions(dst):
-            dst.array.valid = partitions(part)
+            dst.array.valid, dst.array.is_masked = partitions(part), True
 
     def touch(self, dst: View) -> None:
         """Note that a part of an array is written by something else than a first product."""
@@ -135,11 +124,19 @@ class Tiles:
         uses = list(array.buffer.uses)
         if len(uses) != 1 or free_size(value) != free_size(target):
             return False
+        written = trn.view_of(old).shape
+        if written != value.shape:  # a mask has left out the rest
+            if target.shape != value.shape:
+                return False
+            target = clip(target, target.shape, dict(enumerate(written)))
         if trn.view_of(old).partitions != partitions(target):
             return False
         if isinstance(op, trn.NcMatmulOp | trn.NcTransposeOp) and target.dtype != value.dtype:
             return False
         self.settle(target)
+        is_new = not target.array.buffer.uses
+        if value.array.valid is not None and (is_new or not value.array.is_masked):
+            target.array.valid = value.array.valid
         view_op = old.owner
         assert isinstance(view_op, Operation)
         assert isinstance(allocation, Operation)
@@ -152,6 +149,7 @@ class Tiles:
         allocation.detach()
         allocation.erase()
         target.array.loaded_from = None
+        self._note_group(op, target)
         self.last = None
         return True
 
@@ -249,7 +247,10 @@ class Tiles:
         """
         width = free_size(view)
         origin = view.array.loaded_from
-        if width > MOVING_COLUMNS and origin is not None and view.is_whole:
+        may_reload = self.reader.may_reload and origin is not None and view.is_whole
+        if width > MOVING_COLUMNS and may_reload:
+            assert origin is not None
+            self.reader.reloaded.append((view.array, origin.array))
             repeated = self.new((count, *view.shape[1:]), view.dtype)
             along = len(origin.offsets) - 1
             source = origin.with_dimensions((Dimension(count, along, 0), *origin.dimensions[1:]))
@@ -426,21 +427,27 @@ class Tiles:
         dtype: Dtype | None = None,
         keepdims: bool = False,
         negate: bool = False,
+        uncut: View | None = None,
     ) -> View:
-        """Reduce free dimensions; across the partitions on GpSimd."""
+        """Reduce free dimensions; across the partitions on GpSimd.
+
+        ``uncut`` is the tile of which a mask leaves ``data``: the result has its partitions.
+        """
         rank = len(data.shape)
         axes = sorted(axis + rank if axis < 0 else axis for axis in axes)
         if any(not 0 <= axis < rank for axis in axes):
             self.refuse(node, f"axes {axes} of a tile of {rank} dimensions")
         kept = [axis for axis in range(rank) if axis not in axes]
-        shape = [data.shape[axis] for axis in kept]
-        if keepdims:
-            shape = [1 if axis in axes else size for axis, size in enumerate(data.shape)]
         if dst is None:
-            shape = shape if len(shape) > 1 else [*shape, 1]
-            if 0 in axes:
-                shape = [1, *(size for axis, size in enumerate(data.shape) if axis > 0)]
-            dst = self.new(shape, dtype or data.dtype)
+            sizes = ((uncut or data).shape[0], *data.shape[1:])
+            places = list(range(rank)) if keepdims or 0 in axes else kept
+            shape = [1 if axis in axes else sizes[axis] for axis in places]
+            result = self.new(shape, dtype or data.dtype)
+            cut = {place: data.shape[axis] for place, axis in enumerate(places) if axis in kept}
+            dst = clip(result, result.shape, cut)
+            self.reduce(operator, data, axes, dst, node, negate=negate)
+            self.note_mask(result, dst)
+            return result
         if 0 in axes:
             if len(axes) > 1:
                 self.refuse(node, "reduce the partitions and the free dimensions one by one")
@@ -457,7 +464,14 @@ class Tiles:
 
     # The tensor engine.
 
-    def transpose(self, data: View, dst: View | None, node: ast.AST, engine: Any = None) -> View:
+    def transpose(
+        self,
+        data: View,
+        dst: View | None,
+        node: ast.AST,
+        engine: Any = None,
+        dtype: Dtype | None = None,
+    ) -> View:
         """``data`` transposed; the tensor engine writes PSUM."""
         rows, columns = partitions(data), free_size(data)
         small = max(rows, columns) <= TRANSPOSE_ON_VECTOR
@@ -467,11 +481,20 @@ class Tiles:
         if not on_vector and data.space == Space.PSUM:
             data = self.to_sbuf(data, node)
         if dst is None:
-            dst = self.new((columns, rows), data.dtype, Space.SBUF if on_vector else Space.PSUM)
+            space = Space.SBUF if on_vector else Space.PSUM
+            dst = self.new((columns, rows), dtype or data.dtype, space)
         unit = trn.Engine.DVE if on_vector else trn.Engine.PE
-        op = trn.NcTransposeOp(self.operand(data), self.operand(dst), unit)
-        self.emit(op, dst)
+        source, target = self._filled_rows(data, dst)
+        self.emit(trn.NcTransposeOp(self.operand(source), self.operand(target), unit), target)
         return dst
+
+    def _filled_rows(self, data: View, dst: View) -> tuple[View, View]:
+        """What is to be transposed, without partitions that a mask has left out."""
+        count = data.array.valid
+        if count is None or count >= partitions(data) or data.offsets[0] != Index(0):
+            return data, dst
+        self.settle(dst)
+        return clip(data, data.shape, {0: count}), clip(dst, dst.shape, {len(dst.shape) - 1: count})
 
     def product(self, stationary: View, moving: View, dst: View) -> None:
         """A matrix product that overwrites."""
@@ -490,7 +513,7 @@ class Tiles:
         """
         if given is None and dst.array.branches < len(self.reader.branches):
             raise UnrollRequest(self.reader.branches[dst.array.branches])
-        flag = self._flag(dst, node) if given is None else given
+        flag = adds(self.reader, dst, node) if given is None else given
         if isinstance(flag, PastFirst):
             flag = list(flag.variables)
         elif not isinstance(flag, list):
@@ -504,41 +527,14 @@ class Tiles:
         elif isinstance(flag, list):
             value = emitter.any_beyond_first(flag)
         target = emitter.view(dst)
-        emitter.insert(trn.NcMatmulOp(first, second, target, value))
-        self.last = None
+        self.emit(trn.NcMatmulOp(first, second, target, value))
         dst.array.loaded_from = None
-        dst.array.products.append((dst, len(self.reader.variables)))
-
-    def _flag(self, dst: View, node: ast.AST) -> bool | list[LoopVariable]:
-        """Whether earlier products have written ``dst``: always, never, or past some first trip."""
-        for earlier, depth in dst.array.products:
-            if earlier == dst and depth <= len(self.reader.variables):
-                return True
-        if any(_overlap(earlier, dst) for earlier, _ in dst.array.products):
-            self.reader.request_unrolling(node, "products write overlapping parts of one PSUM tile")
-        inside = self.reader.variables[dst.array.loops :]
-        used = {variable for offset in dst.offsets for variable in offset.terms}
-        carried = [variable for variable in inside if variable not in used]
-        return carried or False
+        dst.array.products.append(dst)
 
 
 def _is_view_of(value: SSAValue, array: Array) -> bool:
     owner = value.owner
     return isinstance(owner, trn.ViewOp) and owner.source is array.buffer
-
-
-def view_source(view: SSAValue) -> SSAValue:
-    """The buffer of a view operand."""
-    owner = view.owner
-    assert isinstance(owner, trn.ViewOp)
-    return owner.source
-
-
-def _erase_unused(view: SSAValue) -> None:
-    owner = view.owner
-    if isinstance(owner, trn.ViewOp) and not view.uses:
-        owner.detach()
-        owner.erase()
 
 
 def _count(shape: Sequence[int]) -> int:
@@ -562,20 +558,3 @@ def _columns(view: View, start: int, size: int) -> View:
         tuple(offsets),
         (view.dimensions[0], Dimension(size, free.along, free.step)),
     )
-
-
-def _overlap(left: View, right: View) -> bool:
-    """Whether two parts of one array may share an element."""
-    for axis, (one, two) in enumerate(zip(left.offsets, right.offsets, strict=True)):
-        distance = two - one
-        if not distance.is_constant:
-            continue
-        first, second = _extent(left, axis), _extent(right, axis)
-        if distance.constant >= first or -distance.constant >= second:
-            return False
-    return True
-
-
-def _extent(view: View, axis: int) -> int:
-    """Elements from the first to behind the last along a dimension of the buffer."""
-    return 1 + sum((d.size - 1) * abs(d.step) for d in view.dimensions if d.along == axis)

@@ -206,11 +206,17 @@ class Array:
     zero_pending: bool = False
     """A PSUM tile that begins at zero: its first matrix product overwrites instead."""
     valid: int | None = None
-    """Partitions that a masked load has filled, where it left others without contents."""
+    """Partitions that are filled, where a mask has left others without contents."""
+    is_masked: bool = False
+    """Whether the instruction itself was masked, not one that computed its operands."""
     loaded_from: View | None = None
     """The part of HBM that this whole tile was loaded from, as long as it is unchanged."""
-    products: list[tuple[View, int]] = field(default_factory=list["tuple[View, int]"])
-    """Parts of a PSUM tile that products were written to, with the loops around the product."""
+    products: list[View] = field(default_factory=list["View"])
+    """Parts of a PSUM tile that products were written to since it began at zero."""
+    others: list[View] = field(default_factory=list["View"])
+    """Parts of it that other instructions have written since."""
+    group_loops: int = 0
+    """Number of loops around the place where it began."""
 
     @property
     def on_chip(self) -> bool:

@@ -87,13 +87,16 @@ def _tensor_scalar_reduce(tiles: Tiles, arguments: Arguments) -> View:
     data, node = tile_argument(tiles, arguments, "data"), arguments.node
     op0 = operator_argument(tiles, arguments, "op0")
     dst = result_tile(tiles, arguments, data.shape, data.dtype)
-    reduced = tile_argument(tiles, arguments, "reduce_res")
+    cut = masked_views(tiles, arguments, data, tile_argument(tiles, arguments, "reduce_res"), dst)
+    if cut is None:
+        return dst
+    data, reduced, target = cut
     op = trn.TensorScalarReduceOp(
         op0,
         operator_argument(tiles, arguments, "reduce_op"),
         tiles.operand(data),
         _scalar(tiles, op0, arguments.get("operand0"), data, node),
-        tiles.operand(dst),
+        tiles.operand(target),
         tiles.operand(reduced),
         reverse0=bool(arguments.get("reverse0", False)),
     )
@@ -108,6 +111,10 @@ def _scalar_tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
     dst = result_tile(tiles, arguments, data.shape, data.dtype)
     if not isinstance(right, View):
         tiles.refuse(node, "operand1 must be a tile", "use tensor_scalar for two numbers")
+    cut = masked_views(tiles, arguments, data, right, dst)
+    if cut is None:
+        return dst
+    data, right, target = cut
     if data.space == right.space == Space.PSUM:
         right = tiles.to_sbuf(right, node)
     op = trn.ScalarTensorTensorOp(
@@ -116,11 +123,11 @@ def _scalar_tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
         tiles.operand(data),
         _scalar(tiles, op0, arguments.get("operand0"), data, node),
         tiles.operand(tiles.broadcast(right, data.shape, node)),
-        tiles.operand(dst),
+        tiles.operand(target),
         reverse0=bool(arguments.get("reverse0", False)),
         reverse1=bool(arguments.get("reverse1", False)),
     )
-    tiles.emit(op, dst)
+    tiles.emit(op, target)
     return dst
 
 
@@ -169,13 +176,15 @@ def _tensor_reduce(tiles: Tiles, arguments: Arguments) -> View:
         dtype=arguments.get("dtype"),
         keepdims=bool(arguments.get("keepdims", False)),
         negate=bool(arguments.get("negate", False)),
+        uncut=data,
     )
 
 
 def _partition_reduce(tiles: Tiles, arguments: Arguments) -> View:
     data = tile_argument(tiles, arguments, "data")
     operator = operator_argument(tiles, arguments, "op")
-    return tiles.reduce(operator, data, [0], arguments.get("dst"), arguments.node)
+    dtype = arguments.get("dtype")
+    return tiles.reduce(operator, data, [0], arguments.get("dst"), arguments.node, dtype=dtype)
 
 
 def _reciprocal(tiles: Tiles, arguments: Arguments) -> View:
@@ -191,13 +200,10 @@ def _copy_predicated(tiles: Tiles, arguments: Arguments) -> View:
     source, predicate, dst = (
         tile_argument(tiles, arguments, n) for n in ("src", "predicate", "dst")
     )
-    op = trn.TensorCopyPredicatedOp(
-        tiles.operand(source),
-        tiles.operand(predicate),
-        tiles.operand(dst),
-        reverse=bool(arguments.get("reverse_pred", False)),
-    )
-    tiles.emit(op)
+    cut = masked_views(tiles, arguments, source, predicate, dst)
+    if cut is not None:
+        reverse = bool(arguments.get("reverse_pred", False))
+        tiles.emit(trn.TensorCopyPredicatedOp(*map(tiles.operand, cut), reverse=reverse))
     return dst
 
 
@@ -331,10 +337,10 @@ CALLS: dict[str, Handler] = {
         ("op", "data", "axis", "mask", "dtype", "negate", "keepdims", "dst"),
         _tensor_reduce,
     ),
-    "tensor_partition_reduce": (("op", "data", "mask", "dtype", "dst"), _partition_reduce),
+    "tensor_partition_reduce": (("op", "data", "dtype", "dst"), _partition_reduce),
     "reciprocal": (("data", "dtype", "mask", "engine", "dst"), _reciprocal),
     "tensor_copy_predicated": (
-        ("src", "dst", "predicate", "mask", "dtype", "reverse_pred"),
+        ("src", "dst", "predicate", "mask", "reverse_pred"),
         _copy_predicated,
     ),
     "select_reduce": (
@@ -353,11 +359,8 @@ CALLS: dict[str, Handler] = {
     ),
     "bn_stats": _statistics(trn.BnStatsOp, 6),
     "bn_aggr": _statistics(trn.BnAggrOp, 2),
-    "max8": (
-        ("src", "mask", "dtype", "dst"),
-        _max8,
-    ),
-    "nc_find_index8": (("data", "vals", "mask", "dtype", "dst"), _find_index),
-    "nc_match_replace8": (("data", "vals", "imm", "mask", "dtype", "dst"), _match_replace),
-    "nc_stream_shuffle": (("src", "dst", "shuffle_mask", "dtype", "mask"), _shuffle),
+    "max8": (("src", "dtype", "dst"), _max8),
+    "nc_find_index8": (("data", "vals", "dtype", "dst"), _find_index),
+    "nc_match_replace8": (("data", "vals", "imm", "dtype", "dst"), _match_replace),
+    "nc_stream_shuffle": (("src", "dst", "shuffle_mask"), _shuffle),
 }
