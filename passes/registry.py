@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from xdsl.passes import ModulePass
+
+from .trainium.lowering_pass import TrainiumLowering
 
 PASSES = {
     "gemmini-lower-linalg": ("lower_linalg", "LowerLinalgPass"),
@@ -58,7 +61,7 @@ OF_TRAINIUM = frozenset([*TRAINIUM_PASSES, *TRAINIUM_STREAM_PASSES])
 """Names of all passes for that machine: a search for the other one leaves them alone."""
 
 
-def get_trainium_passes() -> dict[str, Callable[[], type[ModulePass]]]:
+def get_trainium_passes() -> dict[str, Callable[[], type[TrainiumLowering]]]:
     """``get_all_passes`` for Trainium's tile programs."""
     return {name: _factory(*location) for name, location in TRAINIUM_PASSES.items()}
 
@@ -73,8 +76,8 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
     return {name: _factory(*location) for name, location in PASSES.items()}
 
 
-def _factory(module: str, class_name: str) -> Callable[[], type[ModulePass]]:
-    def load() -> type[ModulePass]:
+def _factory(module: str, class_name: str) -> Callable[[], Any]:
+    def load() -> Any:
         return getattr(import_module(f".{module}", __package__), class_name)
 
     return load

@@ -46,6 +46,9 @@ from .terminal import TerminalListener
 from .trainium_streams import Streams, fastest_streams
 from .write import write_files
 
+Lowered = tuple[ModulePass, ModuleOp]
+"""A lowering pass, and the program that it makes of a kernel."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -110,9 +113,9 @@ def _candidates(
     """All schedules within the budget, or the one that was asked for; at least one is legal."""
     _require_float_arrays(loops, lifted.module)
     asked = getattr(options, "pipeline", None)
-    instances = _given(asked) if asked else _instances(loops, lifted.module)
+    programs = _given(asked, loops, lifted.module) if asked else _menu(loops, lifted.module)
     budget = getattr(options, "budget", None)
-    found = [_evaluate(one, lifted.module, config) for one in islice(instances, budget)]
+    found = [_evaluate(*lowered, config) for lowered in islice(programs, budget)]
     if all(candidate.timing is None for candidate in found):
         raise _refused(loops, found[0].diagnostic)
     return found
@@ -137,20 +140,17 @@ def _require_float_arrays(loops: ModuleOp, module: ModuleOp) -> None:
             raise _refused(loops, f"{name} is an array of integers", hint)
 
 
-def _instances(loops: ModuleOp, module: ModuleOp) -> Iterator[ModulePass]:
-    """The menu: every instance of a lowering pass that applies to the tensor program."""
-    context = new_context()
-    reasons: list[str] = []
-    applicable: list[ModulePass] = []
-    for load in get_trainium_passes().values():
-        kind = load()
-        instances = kind.schedule_space(context, module)
-        applicable += instances
-        if not instances:
-            reasons.append(f"{kind.name}: {_refusal(kind(), module)}")
-    if not applicable:
+def _menu(loops: ModuleOp, module: ModuleOp) -> Iterator[Lowered]:
+    """Every program that a lowering pass makes of the tensor program; there is at least one."""
+    kinds = [load() for load in get_trainium_passes().values()]
+    is_empty = True
+    for kind in kinds:
+        for lowered in kind.programs(new_context(), module):
+            is_empty = False
+            yield lowered
+    if is_empty:
+        reasons = [f"{kind.name}: {_refusal(kind(), module)}" for kind in kinds]
         raise _refused(loops, "\n  ".join(["no pass takes it", *reasons]))
-    yield from applicable
 
 
 def _refusal(instance: ModulePass, module: ModuleOp) -> str:
@@ -161,8 +161,8 @@ def _refusal(instance: ModulePass, module: ModuleOp) -> str:
     return "no schedule"
 
 
-def _given(pipeline: str) -> Iterator[ModulePass]:
-    """The lowering pass of a pipeline; raises ``Diagnostic`` for anything else."""
+def _given(pipeline: str, loops: ModuleOp, module: ModuleOp) -> Iterator[Lowered]:
+    """What the lowering pass of a pipeline makes; raises ``Diagnostic`` for anything else."""
     passes = get_trainium_passes()
     instances = read_pipeline(pipeline, passes)
     if len(instances) != 1:
@@ -170,14 +170,17 @@ def _given(pipeline: str) -> Iterator[ModulePass]:
             f"--pipeline {pipeline}: not a schedule for Trainium",
             hint=f"one of {', '.join(passes)}",
         )
-    yield instances[0]
-
-
-def _evaluate(instance: ModulePass, module: ModuleOp, config: TrainiumConfig) -> Candidate:
-    pipeline = str(instance.pipeline_pass_spec())
     program = module.clone()
     try:
-        instance.apply(new_context(), program)
+        instances[0].apply(new_context(), program)
+    except PassFailedException as error:
+        raise _refused(loops, _first_line(error)) from None
+    yield instances[0], program
+
+
+def _evaluate(instance: ModulePass, program: ModuleOp, config: TrainiumConfig) -> Candidate:
+    pipeline = str(instance.pipeline_pass_spec())
+    try:
         program.verify()
         function = kernel_function(program)
         check(function, config)

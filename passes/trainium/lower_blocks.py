@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -13,12 +13,10 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import SSAValue
-from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects.trn.limits import PARTITIONS
-from ..schedule_space import accepted
 from .blocks.cells import Cells, spread
 from .blocks.emission import BlockCode, Place
 from .blocks.plan import Plan, identity
@@ -26,6 +24,7 @@ from .blocks.turning import store_turned
 from .computations import Computation, computation_of
 from .joined_slices import first_of_covering, insertions
 from .loop_nests import Number, linear, loop
+from .lowering_pass import TrainiumLowering
 from .spans import Lane, Span
 from .subscripts import inserted, slice_of
 from .tensor_functions import (
@@ -42,7 +41,7 @@ _BLOCKS_APART = 32
 
 
 @dataclass(frozen=True)
-class LowerBlocksPass(ModulePass):
+class LowerBlocksPass(TrainiumLowering):
     """Lower a function on tensors to instructions on blocks of its results.
 
     The loop number ``loop`` of each result lies in the partitions; the first other one is cut into
@@ -63,11 +62,10 @@ class LowerBlocksPass(ModulePass):
         lower_functions(op, lambda function: BlockLowering(self.loop, self.size, function).run())
 
     @classmethod
-    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+    def instances(cls, module: ModuleOp) -> Iterable[Self]:
         """Each loop in the partitions, with some sizes of pieces of the next one."""
         sizes = (0, 1, 4, 16, 64, 256, 1024, 4096)
-        found = [cls(loop, size) for loop in range(_rank(module_op)) for size in sizes]
-        return accepted(ctx, module_op, found)
+        return (cls(loop, size) for loop in range(_rank(module)) for size in sizes)
 
 
 def _rank(module: ModuleOp) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -13,13 +13,11 @@ from xdsl.context import Context
 from xdsl.dialects import arith, func
 from xdsl.dialects.builtin import MemRefType, ModuleOp, f32
 from xdsl.ir import Operation, SSAValue
-from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import trn
 from ...dialects.trn import Operator, Space, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from ..schedule_space import accepted
 from .blocks.cells import BlockEmitter, Cells, shape_of
 from .blocks.emission import BlockCode, Part, Place
 from .blocks.plan import Needed, Plan, identity
@@ -27,6 +25,7 @@ from .blocks.turning import allocated
 from .convolutions import Convolution, convolution_of, needed_columns
 from .loop_nests import Number, loop
 from .lower_blocks import BlockLowering, Store
+from .lowering_pass import TrainiumLowering
 from .operand_tiles import tile_of
 from .spans import Lane, Span, Spans, settled
 from .subscripts import Subscript
@@ -37,7 +36,7 @@ _PIECES = 64
 
 
 @dataclass(frozen=True)
-class LowerConvolutionPass(ModulePass):
+class LowerConvolutionPass(TrainiumLowering):
     """Lower a sum of products over windows, and what is computed from it element by element.
 
     Needs one factor (the weights) with one loop of the result, and another with all others; the
@@ -58,9 +57,8 @@ class LowerConvolutionPass(ModulePass):
         lower_functions(op, lambda function: _ConvolutionLowering(self.size, function).run())
 
     @classmethod
-    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        found = [cls(size) for size in (1, 4, 8, 16, 32, 512)]
-        return accepted(ctx, module_op, found)
+    def instances(cls, module: ModuleOp) -> Iterable[Self]:
+        return (cls(size) for size in (1, 4, 8, 16, 32, 512))
 
 
 class _ConvolutionPlan(Plan):

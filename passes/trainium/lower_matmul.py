@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,16 +11,15 @@ from xdsl.context import Context
 from xdsl.dialects import arith, func, memref
 from xdsl.dialects.builtin import MemRefType, ModuleOp, f32
 from xdsl.ir import Attribute, SSAValue
-from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import trn
 from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS, PSUM_BANKS
-from ..schedule_space import accepted
 from .left_panel import left_panel
 from .loop_nests import counted_loop
+from .lowering_pass import TrainiumLowering
 from .matrices import BatchedProduct, Matrix, batched_product_of
 from .rows.buffers import view
 from .tensor_functions import (
@@ -38,7 +37,7 @@ Sums = dict[tuple[int, int], SSAValue]
 
 
 @dataclass(frozen=True)
-class LowerMatmulPass(ModulePass):
+class LowerMatmulPass(TrainiumLowering):
     """Lower a product of two matrices to blocks of ``rows`` × ``columns``, ``depth`` at a time.
 
     Needs a function that is one product of two of its parameters, each as it is or transposed, or
@@ -74,22 +73,15 @@ class LowerMatmulPass(ModulePass):
         )
 
     @classmethod
-    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+    def instances(cls, module: ModuleOp) -> Iterable[Self]:
         """Blocks of up to 7 banks, from one tile on, with some depths at a time."""
-        try:
-            for function in module_op.ops:
-                if isinstance(function, func.FuncOp):
-                    batched_product_of(function)
-        except PassFailedException:
-            return ()
         tiles = [(1, 1), (2, 1), (4, 1), (6, 1), (2, 2), (3, 2), (2, 3), (1, 4), (1, 6)]
-        found = [
+        yield from (
             cls(high * PARTITIONS, wide * MOVING_COLUMNS, depth)
             for depth in (128, 512, 2048)
             for high, wide in tiles
-        ]
-        found += [cls(high * PARTITIONS, MOVING_COLUMNS, 1024, hold=True) for high in (2, 3, 4, 6)]
-        return accepted(ctx, module_op, found)
+        )
+        yield from (cls(n * PARTITIONS, MOVING_COLUMNS, 1024, hold=True) for n in (2, 3, 4, 6))
 
 
 class _MatmulLowering:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -14,7 +13,6 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
@@ -24,6 +22,7 @@ from .leading_dimensions import (
     results_of,
     with_leading_sizes,
 )
+from .lowering_pass import TrainiumLowering
 from .rows.buffers import InMemory, shape_of
 from .rows.emission import RowPlan, emit_rows
 from .rows.graph import Product
@@ -45,7 +44,7 @@ STREAMED = 8192
 
 
 @dataclass(frozen=True)
-class LowerToRows(ModulePass, ABC):
+class LowerToRows(TrainiumLowering):
     """What the lowerings to instructions on rows have in common.
 
     With ``columns``, what needs no whole rows is computed on so many columns at a time. With
@@ -70,15 +69,9 @@ class LowerToRows(ModulePass, ABC):
         """Lower one function in place."""
 
     @classmethod
-    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
+    def instances(cls, module: ModuleOp) -> Iterable[Self]:
         """Whole rows or some widths of parts, both ways to share the work, and streams."""
-        programs: dict[str, Self] = {}
-        for setting in cls.settings(_longest(module_op)):
-            lowered, instance = module_op.clone(), cls(*setting)
-            with suppress(PassFailedException):
-                instance.apply(ctx, lowered)
-                programs.setdefault(str(lowered), instance)
-        return tuple(programs.values())
+        return (cls(*setting) for setting in cls.settings(_longest(module)))
 
     @classmethod
     def settings(cls, longest: int) -> Iterator[tuple[int, bool, bool]]:

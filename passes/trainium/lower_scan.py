@@ -11,26 +11,25 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
-from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import trn
 from ...dialects.recurrence import LinearOp
 from ...dialects.trn import Operator
-from ..schedule_space import accepted
 from .blocks.cells import Cells, spread
 from .blocks.emission import BlockCode, Part, Place
 from .blocks.plan import Needed, Plan, identity, row_of, whole_spans
 from .blocks.scalars import ScalarCode
 from .computations import Computation
 from .lower_blocks import BlockLowering
+from .lowering_pass import TrainiumLowering
 from .spans import Lane, Span
 from .subscripts import Access, Subscript
 from .tensor_functions import element_type, lower_functions, tensor_sizes
 
 
 @dataclass(frozen=True)
-class LowerScanPass(ModulePass):
+class LowerScanPass(TrainiumLowering):
     """Lower a function on tensors with a linear recurrence to blocks of its results.
 
     The loop number ``loop`` of the results lies in the partitions; the recurrence goes along
@@ -48,9 +47,8 @@ class LowerScanPass(ModulePass):
         lower_functions(op, lambda function: _ScanLowering(self.loop, 0, function).run())
 
     @classmethod
-    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        found = [cls(loop) for loop in range(3)]
-        return accepted(ctx, module_op, found)
+    def instances(cls, module: ModuleOp) -> Iterable[Self]:
+        return (cls(loop) for loop in range(3))
 
 
 Loaded = dict[tuple[SSAValue, Lane | None, Needed], Part]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Self
@@ -12,17 +12,16 @@ from xdsl.context import Context
 from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.ir import Attribute, SSAValue
-from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import trn
 from ...dialects.trn import Space, SpaceAttr, ViewOp
 from ...dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
-from ..schedule_space import accepted
 from .blocks.cells import shape_of
 from .blocks.plan import identity
 from .loop_nests import Number, linear, loop, over_blocks
+from .lowering_pass import TrainiumLowering
 from .subscripts import resolved
 from .tensor_functions import (
     element_type,
@@ -35,7 +34,7 @@ from .tensor_functions import (
 
 
 @dataclass(frozen=True)
-class LowerTransposePass(ModulePass):
+class LowerTransposePass(TrainiumLowering):
     """Lower a copy with permuted dimensions to blocks of ``size`` × ``size`` elements.
 
     Needs a function that is one such copy, with another last dimension in the source than in the
@@ -53,9 +52,8 @@ class LowerTransposePass(ModulePass):
         lower_functions(op, lambda function: _lower(function, permutation_of(function), self.size))
 
     @classmethod
-    def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        found = [cls(size) for size in (128, 256, 512)]
-        return accepted(ctx, module_op, found)
+    def instances(cls, module: ModuleOp) -> Iterable[Self]:
+        return (cls(size) for size in (128, 256, 512))
 
 
 @dataclass(frozen=True)
