@@ -161,9 +161,10 @@ def result_of(text: str, shape: str) -> tuple[np.ndarray, np.ndarray]:
     """A random input, and what the kernel's result is."""
     function = kernel_function(read_nki(text, "kernel.py", parse_shapes([shape])))
     random = np.random.default_rng(3)
-    names = [one.name for one in parameters_of(function)]
-    shapes = [one.shape for one in parameters_of(function)]
-    inputs = {n: random.standard_normal(s).astype(np.float32) for n, s in zip(names, shapes)}
+    inputs = {
+        one.name: random.standard_normal(one.shape).astype(np.float32)
+        for one in parameters_of(function)
+    }
     x = inputs["x"].copy()
     return x, run(function, load_config("trainium1"), inputs)["out"]
 
