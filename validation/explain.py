@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import FileLineColLoc
 from xdsl.ir import Operation
 
+from ..hw.locations import location_of
 from .core.certificate import FlowCertificate
 from .core.condition import TRUE
 from .core.index import Index, constant_index
@@ -28,10 +28,7 @@ class Explanation:
 
 def place_of(operation: Operation | None) -> str:
     """``file:line:column`` of an operation, if it is known."""
-    location = operation.location if operation is not None else None
-    if not isinstance(location, FileLineColLoc):
-        return ""
-    return f"{location.filename.data}:{location.line.data}:{location.column.data}"
+    return "" if operation is None else str(location_of(operation) or "")
 
 
 def explain(instruction: Operation | None, source_operation: Operation | None) -> Explanation:

@@ -250,19 +250,21 @@ def _explained(
 ) -> Validation:
     """The verdict with the operations that it is about."""
     instruction = None if _belongs_to(failed, prepared.module) else failed
-    found = result.counterexample
-    operation: Operation | None = None
-    if found is not None and found.parameter:
-        sizes = {
-            symbol_name(position): int(array)
-            for position, array in enumerate(found.inputs)
-            if array.ndim == 0 and array.dtype.kind == "i"
-        }
-        place = found.names.index(found.parameter), found.element, sizes
+    place = _place(result.counterexample)
+    if instruction is None and run.target is not None and place is not None:
+        instruction = last_writer(run.target.program, run.target.certificate, *place)
+    return explained(result, prepared, instruction)
+
+
+def explained(
+    result: Validation, prepared: PreparedSource, instruction: Operation | None
+) -> Validation:
+    """The verdict on a target with its instruction, and what of the source computes the element."""
+    found, operation = result.counterexample, None
+    place = _place(found)
+    if place is not None:
         source = prepared.analysed
         operation = last_writer(source.program, source.certificate, *place)
-        if instruction is None and run.target is not None:
-            instruction = last_writer(run.target.program, run.target.certificate, *place)
     explanation = explain(instruction, operation)
     if found is not None and found.instruction:
         explanation = replace(
@@ -271,6 +273,18 @@ def _explained(
             instruction_place=found.instruction_place,
         )
     return replace(result, explanation=explanation)
+
+
+def _place(found: Counterexample | None) -> tuple[int, tuple[int, ...], dict[str, int]] | None:
+    """Parameter, subscripts and sizes of the element that differs."""
+    if found is None or not found.parameter:
+        return None
+    sizes = {
+        symbol_name(position): int(array)
+        for position, array in enumerate(found.inputs)
+        if array.ndim == 0 and array.dtype.kind == "i"
+    }
+    return found.names.index(found.parameter), found.element, sizes
 
 
 def _belongs_to(operation: Operation | None, module: ModuleOp) -> bool:

@@ -22,6 +22,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...diagnostics import Diagnostic
 from .. import core
 from ..lanes import Scope, UnknownValueError, Value, ceiling_quotient, evaluate
+from ..locations import location_of
 from ..stream import CommandStream
 from .commands import (
     Command,
@@ -350,7 +351,7 @@ def _yielded(block: Block) -> list[SSAValue]:
 
 def _refused(op: Operation, reason: str, kind: type[UnrollError] = UnrollError) -> UnrollError:
     text = str(op).split("\n", 1)[0]
-    return kind(f"{op.name}: {reason}, in {text[:160]!r}")
+    return kind(f"{op.name}: {reason}, in {text[:160]!r}", location_of(op))
 
 
 def stream_of(trace: Trace, max_commands: int, waited: int = 0) -> tuple[CommandStream, int]:

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import func, memref, scf
-from xdsl.dialects.builtin import DYNAMIC_INDEX, FileLineColLoc, MemRefType, NoneAttr
+from xdsl.dialects.builtin import DYNAMIC_INDEX, MemRefType, NoneAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from ...diagnostics import Diagnostic, SourceLocation
+from ...diagnostics import Diagnostic
 from ...dialects import trn
 from ...dialects.trn import Instruction, Space, space_of
 from ...dialects.trn.limits import PARTITIONS, PSUM_PARTITION_BYTES
 from ...dialects.trn.rules import require_partition_start
 from ..lanes import Scope, UnknownValueError, evaluate
+from ..locations import location_of
 from .config import TrainiumConfig
 from .element_types import numpy_type
 from .memory import (
@@ -207,11 +208,3 @@ def refused(op: Operation, reason: str, hint: str = "") -> Diagnostic:
     """A diagnostic at an operation, with its text."""
     text = str(op).split("\n", 1)[0]
     return Diagnostic(f"{op.name}: {reason}, in {text[:160]!r}", location_of(op), hint)
-
-
-def location_of(op: Operation) -> SourceLocation | None:
-    """Where an operation stands in its file, if that is known."""
-    place = op.location
-    if not isinstance(place, FileLineColLoc):
-        return None
-    return SourceLocation(place.filename.data, place.line.data, place.column.data)

@@ -16,9 +16,10 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects import trn
 from ...dialects.trn import Engine, Instruction, Space, space_of
+from ...hw.locations import location_of
 from ...hw.trainium.config import TrainiumConfig
 from ...hw.trainium.functional import Parameter, parameters_of
-from ...hw.trainium.interpret import Interpreter, Step, location_of, refused
+from ...hw.trainium.interpret import Interpreter, Step, refused
 from ...hw.trainium.memory import Access, Buffer, Memory, contiguous_strides
 from .stream_cells import Region
 

@@ -27,9 +27,9 @@ from xdsl.ir import Operation, SSAValue
 from ...diagnostics import Diagnostic
 from ...dialects import trn
 from ...dialects.trn import Instruction, partition_bytes
+from ...hw.locations import location_of
 from ...hw.trainium.check import check
 from ...hw.trainium.config import TrainiumConfig
-from ...hw.trainium.interpret import location_of
 from .stream_arrays import is_harmless
 from .stream_cells import Cells
 from .stream_events import Event, Place, StreamProgram, unroll

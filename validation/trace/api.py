@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from ...diagnostics import Diagnostic
+from ...hw.gemmini.commands import instructions
 from ...hw.gemmini.config import GemminiConfig, load_config
 from ...hw.gemmini.functional import expanded
 from ...hw.gemmini.isa import Funct
@@ -20,12 +21,14 @@ from ..core.certificate import SizeCertificate
 from ..core.checker import Violation
 from ..core.polyhedral import Unsupported
 from ..execution.counterexample import Counterexample, find_counterexample
+from ..extract.structured import single_function
 from ..validate import (
     ASSUMPTIONS,
     PreparedSource,
     Validation,
     ValidationOptions,
     Verdict,
+    explained,
     prepare,
 )
 from .finding import Finding
@@ -44,14 +47,17 @@ def validate_stream(
     *,
     hazards: bool = True,
     options: ValidationOptions | None = None,
+    operations: Sequence[Operation] = (),
 ) -> Validation:
     """Prove that ``stream``, on arrays placed as ``layout`` says, computes what ``source`` does.
 
     The arrays of the layout are the source's parameters, in order. Every command is executed over
     symbolic values, so the proof holds for all contents of the arrays, at these sizes. With
     ``hazards``, the stream must not need any ordering that Gemmini does not give; a hazard refutes
-    it without a counterexample, for the functional simulator runs commands in order. Never raises
-    for a stream that cannot be validated: the verdict is then ``unknown``, ``reason`` says why.
+    it without a counterexample, for the functional simulator runs commands in order. ``operations``
+    are those that the commands' ``origin`` numbers; a refutation names the one that it is about.
+    Never raises for a stream that cannot be validated: the verdict is then ``unknown``, ``reason``
+    says why.
     """
     start = time.perf_counter()
     options = options or ValidationOptions()
@@ -74,7 +80,9 @@ def validate_stream(
     except (Unsupported, OutOfRange) as error:
         return _verdict("unknown", f"stream: {error}", start, source)
     except Finding as finding:
-        return _judge(source, stream, layout, finding, index_of, start, options)
+        command = int(index_of[finding.command]) if finding.command >= 0 else -1
+        judged = _judge(source, stream, layout, finding, command, start, options)
+        return explained(judged, source, _operation(stream, operations, command))
     obligations = source.obligations + specification.obligations + proof.lemmas
     assumed = (*assumptions_at(source.module, layout, source.config), *proof.assumptions)
     proved = _verdict("proved", "", start, source, assumed, obligations)
@@ -99,7 +107,10 @@ def validate_unrolled(
         stream, layout = stream_of_module(target, config)
     except (Diagnostic, StreamError) as error:
         return _not_unrolled(source, target, config, f"target: {error}", start, options)
-    return validate_stream(source, stream, layout, config, hazards=hazards, options=options)
+    operations = instructions(single_function(target))
+    return validate_stream(
+        source, stream, layout, config, hazards=hazards, options=options, operations=operations
+    )
 
 
 def _not_unrolled(
@@ -127,14 +138,13 @@ def _judge(
     stream: CommandStream,
     layout: MemoryLayout,
     finding: Finding,
-    index_of: NDArray[np.int64],
+    command: int,
     start: float,
     options: ValidationOptions,
 ) -> Validation:
     """A finding becomes a refutation if it is certain or if a run of both programs shows it."""
     found: Counterexample | None = None
     reason = finding.reason
-    command = int(index_of[finding.command]) if finding.command >= 0 else -1
     if command >= 0:
         reason = f"command {command}: {reason}"
     if finding.clue is not None and options.counterexamples:
@@ -148,6 +158,14 @@ def _judge(
     return _verdict(
         verdict, reason, start, source, found=found, instruction=_describe(stream, command)
     )
+
+
+def _operation(
+    stream: CommandStream, operations: Sequence[Operation], command: int
+) -> Operation | None:
+    """The operation that a command comes from."""
+    number = int(stream.origin[command]) if 0 <= command < len(stream) else -1
+    return operations[number] if 0 <= number < len(operations) else None
 
 
 def _describe(stream: CommandStream, command: int) -> str:

@@ -16,7 +16,7 @@ from xdsl.ir import Block, Operation
 from ....diagnostics import Diagnostic
 from ....dialects import trn
 from ...lanes import Scope, UnknownValueError, Value, ceiling_quotient, evaluate
-from ..interpret import location_of
+from ...locations import location_of
 
 Column = NDArray[np.int64]
 MAX_EXECUTIONS = 1 << 23

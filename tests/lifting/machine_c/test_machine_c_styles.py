@@ -61,8 +61,10 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "old", "new"), WRONG)
 def test_wrong_siblings_are_refuted(name: str, old: str, new: str) -> None:
-    """A wrong buffer, a lost bias, a wrong operand or a lost sum is refuted."""
+    """A wrong buffer, a lost bias, a wrong operand or a lost sum is refuted, at a place in the C."""
     text = (KERNELS / name).read_text()
     assert old in text
     module = read_machine_c(text.replace(old, new, 1), name, CONFIG)
-    assert decide(plain(name.split(".")[1]), module, config=CONFIG).verdict == "refuted"
+    result = decide(plain(name.split(".")[1]), module, config=CONFIG)
+    assert result.verdict == "refuted"
+    assert result.explanation.instruction_place.startswith(f"{name}:")
