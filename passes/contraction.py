@@ -5,7 +5,7 @@ It answers with plain facts (``Contraction``), or refuses with what it met and w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -30,6 +30,7 @@ from xdsl.ir.affine import (
 from ..dialects.tile import Fold, Terms
 from .coalesce import Form, View, view_of
 from .kernel import refusal
+from .loop_items import plus, times
 from .padded import is_zero, read_padded
 from .post_op import PostOp
 from .reshaped import joined_subscripts, split_result, whole_array
@@ -370,14 +371,23 @@ def _initial_value(generic: GenericOp, target: Sequence[int]) -> tuple[int, View
     if isinstance(owner, FillOp) and is_zero(owner.operands[0]):
         return None
     if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
-        source, written = (_dims(map, owner) for map in maps_of(owner))
-        value, forms = owner.inputs[0], [forms[written.index(loop)] for loop in source]
+        source, target_map = maps_of(owner)
+        written = _dims(target_map, owner)
+        loops = {loop: forms[place] for place, loop in enumerate(written)}
+        read = [subscript_form(x, owner) for x in source.results]
+        value, forms = owner.inputs[0], [_substituted(form, loops) for form in read]
     elif isinstance(owner, Operation) and not isinstance(owner, tensor.ExpandShapeOp):
         raise refusal(
             generic if isinstance(owner, tensor.EmptyOp) else owner,
             "sums must start from zero (linalg.fill) or from a bias parameter",
         )
     return _view(value, forms, generic)
+
+
+def _substituted(form: Form, loops: Mapping[int, Form]) -> Form:
+    """A subscript of the loops of one operation in those of another."""
+    parts = [times(loops[loop], factor) for loop, factor in form.items() if loop is not None]
+    return plus(*parts, *([form[None]] if None in form else []))
 
 
 def _require_rows(initial: Sequence[View], roles: Roles, generic: GenericOp) -> None:

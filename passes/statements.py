@@ -142,12 +142,12 @@ def _conflict(earlier: Statement, later: Statement) -> bool:
 
 
 def _computed(result: SSAValue) -> Iterator[SSAValue]:
-    """What other operations compute for the element-wise one that gives ``result``."""
+    """What other operations compute for the one that gives ``result``."""
     value, _ = split_result(result)
-    if isinstance(value.owner, GenericOp) and not _is_contraction(value.owner):
-        for read in value.owner.inputs:
-            while isinstance(view := read.owner, tensor.ExpandShapeOp):
-                read = view.src
+    if isinstance(value.owner, GenericOp):
+        for read in value.owner.operands:
+            while isinstance(view := read.owner, tensor.ExpandShapeOp | tensor.InsertSliceOp):
+                read = view.operands[0]
             if isinstance(read.owner, GenericOp):
                 yield read
 

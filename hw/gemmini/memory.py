@@ -111,9 +111,10 @@ class MemoryLayout:
 
 
 def place_arrays(function: func.FuncOp) -> MemoryLayout:
-    """Place the array parameters of ``function``, and behind them its own arrays.
+    """Place the parameters of ``function``, and behind them its own arrays.
 
-    Raises ``Diagnostic`` for a parameter that is no array of known size and number type.
+    A number, which only the core reads, is an array of rank 0. Raises ``Diagnostic`` for an array
+    of unknown size or without numbers.
     """
     address = DRAM_BASE
 
@@ -154,10 +155,10 @@ _FLOAT_TYPES = ((Float16Type, np.float16), (Float32Type, np.float32), (Float64Ty
 def _shape_and_type(name: str, argument: SSAValue) -> tuple[tuple[int, ...], np.dtype[Any]]:
     array = argument.type
     if not isinstance(array, MemRefType):
-        raise Diagnostic(
-            f"parameter {name}: {array} is no array",
-            hint="the machine runs kernels of array parameters; make scalars constants",
-        )
+        dtype = dtype_of(array)
+        if dtype is None:
+            raise Diagnostic(f"parameter {name}: {array} is no array and no number")
+        return (), dtype
     dtype = dtype_of(array.element_type)
     shape = array.get_shape()
     if dtype is None or DYNAMIC_INDEX in shape or not isinstance(array.layout, NoneAttr):

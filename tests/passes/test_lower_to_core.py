@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from liftproof.dialects.gemmini import FenceOp
+from liftproof.dialects.gemmini import ComputePreloadedOp, FenceOp
 from liftproof.hw.gemmini.config import DEFAULT_CONFIG, load_config
 from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
@@ -58,12 +58,12 @@ void f(const int32_t *a, const uint8_t b[4][9], const float g[9], int8_t c[4][9]
 )
 
 
-def _program(text: str) -> tuple[ModuleOp, ModuleOp]:
+def _program(text: str, *, on_core: bool = True) -> tuple[ModuleOp, ModuleOp]:
     """The loops of a kernel, and its untuned program."""
     loops = parse_c_kernel(text, "f.c")
     problem = Problem("", DEFAULT_CONFIG)
     route = find_route("f.c", loops, problem)
-    assert any(part.why_on_core is not None for part in route.parts)
+    assert any(part.why_on_core is not None for part in route.parts) == on_core
     best = [part.baseline for part in route.parts]
     programs = [
         lower(part.problem.tensor_ir, parse_pipeline(part.baseline.pipeline))
@@ -150,3 +150,41 @@ def test_emitted_loops_of_the_core_compute_what_the_kernel_does(tmp_path: Path) 
         function(*(ctypes.c_void_p(x.ctypes.data) for x in (*inputs, results[-1])))
     assert np.array_equal(results[0], results[1])
     assert len(np.unique(results[0])) > 5
+
+
+PRODUCT = """
+void f(const int8_t x[4][18], const int8_t w[18][5], PARAMETERS) {
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 5; j++) {
+      int32_t s = START;
+      for (int k = 0; k < 18; k++) s += x[i][k] * w[k][j];
+      STORE;
+    }
+}"""
+LAYERS = {
+    "a bias in another type, and numbers as parameters": (
+        ("const int16_t b[5], int32_t zero, int8_t n, int32_t y[4][5]", "b[j]"),
+        "y[i][j] = (s >> (n & 7)) + zero",
+        1,
+    ),
+    "an array with extents of one": (
+        ("const int32_t b[1][1][5], int32_t y[1][4][5]", "b[0][0][j]"),
+        "y[0][i][j] = s",
+        0,
+    ),
+    "a bias that is computed": (
+        ("const int8_t b[5], int unused, int32_t y[4][5]", "(b[j] << 3) + 16"),
+        "y[i][j] = s",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_surrounds_a_product_does_not_keep_it_from_the_array(name: str) -> None:
+    """The product is one of the accelerator, whatever it starts from and whatever is unused."""
+    (parameters, start), store, on_core = LAYERS[name]
+    text = PRELUDE + PRODUCT.replace("PARAMETERS", parameters).replace("START", start)
+    loops, program = _program(text.replace("STORE", store), on_core=bool(on_core))
+    assert any(isinstance(op, ComputePreloadedOp) for op in program.walk())
+    assert decide(loops, program).verdict == "proved"

@@ -45,7 +45,11 @@ class CoreExecutor:
         if operation.parent_op() is not self.function:
             raise Unsupported("no execution of the core's loops between commands", operation)
         executor = LoopExecutor()
-        executor.arrays.update(self.arrays)
+        for value, array in self.arrays.items():
+            if array.ndim:
+                executor.arrays[value] = array
+            else:
+                executor.values[value] = array
         for before in self.function.body.block.ops:
             if before is operation:
                 break
