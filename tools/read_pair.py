@@ -69,7 +69,7 @@ def _read_nki(path: str, given: dict[str, Argument], like: ModuleOp | None) -> M
     if like is not None:
         # What the text or the options say of a parameter is left alone; the proof compares it.
         numbers = {name for name, one in given.items() if not isinstance(one, ArrayShape)}
-        names = [name for name in parameter_names(text, path) if name not in numbers]
+        names = [name for name in parameter_names(text, path, given) if name not in numbers]
         for name, argument in _shapes_of(like, names).items():
             shapes.setdefault(name, argument)
     return read_nki(text, path, shapes)

@@ -31,8 +31,10 @@ SIMPLE = (
 def read_definitions(reader: KernelReader) -> None:
     """Bind what the file defines, as if it was imported."""
     reader.scopes.write("__name__", "kernel")
+    reader.is_defining = True
     for node in reader.source.tree.body:
         _define(reader, node)
+    reader.is_defining = False
 
 
 def _define(reader: KernelReader, node: ast.stmt) -> None:

@@ -22,16 +22,17 @@ from .arithmetic import (
 )
 from .index import Index, LoopVariable, PastFirst, UnrollRequest
 from .indexing import IndexingError, Segment, Slice, select
+from .launches import grid_of, launch
 from .library import attribute_of_library, constant_of
 from .records import attribute, construct, has_attribute
 from .scopes import Scopes
 from .source import NkiError, Source
-from .texts import Label, formatted, joined
+from .texts import Label, describe, formatted, joined
 from .values import (
-    Array,
     Dtype,
     Function,
     Grid,
+    Launch,
     Library,
     LoopRange,
     Mask,
@@ -429,7 +430,7 @@ class Expressions:
                 self.source.refuse(node, f"no key {key!r}")
             return value[key]
         if isinstance(value, Function):
-            return value  # kernel[grid]: the launch grid does not change what it computes
+            return Launch(value, grid_of(self.source, items, node))
         return self._element(value, index, node)
 
     def resolve_items(self, items: Sequence[Any], node: ast.AST) -> list[Any]:
@@ -535,6 +536,8 @@ class Expressions:
         """Call a function of the kernel's file, a method, or a function of a library."""
         if isinstance(function, Function):
             return self.inline(function, arguments, named, node)
+        if isinstance(function, Launch):
+            return launch(self, function, arguments, named, node)
         if isinstance(function, Method):
             return self.language.method(function, arguments, named, node)
         if isinstance(function, Named):
@@ -570,25 +573,3 @@ def readable(value: Any) -> Any:
     if isinstance(value, Unreadable):
         raise value.error
     return value
-
-
-def describe(value: Any) -> str:
-    """A value in the words of a diagnostic."""
-    if isinstance(value, View):
-        sizes = "×".join(map(str, value.shape))
-        return f"a tile of {sizes} {value.dtype.name} in {value.space.value.upper()}"
-    names: dict[type[Any], str] = {
-        Grid: "an index tile",
-        Mask: "a mask",
-        Index: "a loop index",
-        Function: "a function",
-        Array: "an array",
-        LoopRange: "a range",
-        type(None): "None",
-        Method: "a method",
-    }
-    if isinstance(value, Named | Library):
-        return str(value)
-    if isinstance(value, Dtype):
-        return value.name
-    return names.get(type(value)) or f"{type(value).__name__} {str(value)[:40]!r}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...dialects import trn
 from ...dialects.trn.types import Function, Operator, Space
-from . import grids, memory_calls, reshaping
+from . import grids, launches, memory_calls, reshaping
 from .call_arguments import Arguments, Handler
 from .emitter import free_size
 from .index import Index
@@ -214,15 +214,14 @@ def _where(tiles: Tiles, arguments: Arguments) -> View:
     if mask is not None:
         values = _masked_all(tiles, values, shape, mask, node)
     if values[-1] is not None:
-        _choose(tiles, *values, node)
+        _choose(tiles, values, node)
         tiles.note_mask(result, values[-1])
     return result
 
 
-def _choose(
-    tiles: Tiles, predicate: View, on_true: Any, on_false: Any, dst: View, node: ast.AST
-) -> None:
+def _choose(tiles: Tiles, values: list[Any], node: ast.AST) -> None:
     """``dst = on_true`` where the predicate is not zero, else ``on_false``."""
+    predicate, on_true, on_false, dst = values
     if predicate.dtype.is_float:
         converted = tiles.new(predicate.shape, FLOAT32)
         tiles.binary(Operator.NOT_EQUAL, predicate, 0.0, converted, node)
@@ -324,9 +323,10 @@ CALLS: dict[str, Handler] = {
     "arange": (("start", "stop", "step"), _arange),
     "ds": (("start", "size"), _ds),
     "par_dim": (("value",), _par_dim),
-    "program_id": (("axis",), lambda tiles, arguments: 0),
-    "num_programs": (("axes",), lambda tiles, arguments: 1),
-    "program_ndim": ((), lambda tiles, arguments: 0),
+    "program_id": (("axis",), launches.program_id),
+    "num_programs": (("axes",), launches.num_programs),
+    "program_ndim": ((), launches.program_ndim),
+    "nc": (("count",), lambda tiles, arguments: arguments["count"]),
     "sum": _reduction(Operator.ADD),
     "mean": _reduction(Operator.ADD, is_mean=True),
     "max": _reduction(Operator.MAXIMUM),

@@ -13,9 +13,20 @@ from .call_arguments import Arguments, Handler
 from .index import Index
 from .indexing import broadcast_shape, clip
 from .isa_common import fill, write_identity
+from .launches import shared_array
 from .library import space_named
 from .tiles import Tiles
-from .values import DTYPES, FLOAT32, Dimension, Dtype, Mask, PartitionDimension, View, whole
+from .values import (
+    DTYPES,
+    FLOAT32,
+    Dimension,
+    Dtype,
+    Mask,
+    Named,
+    PartitionDimension,
+    View,
+    whole,
+)
 
 
 @dataclass(frozen=True)
@@ -60,13 +71,10 @@ def _ndarray(tiles: Tiles, arguments: Arguments) -> View:
     buffer = arguments.get("buffer")
     space = Space.SBUF if buffer is None else _space(tiles, buffer, arguments.node)
     dtype = dtype_of(tiles, arguments, FLOAT32)
-    name = arguments.get("name")
-    array = tiles.reader.emitter.allocate(
-        name if isinstance(name, str) else "", sizes, dtype, space, axis
-    )
-    if space == Space.HBM:
-        tiles.reader.hbm_arrays.append(array)
-    return whole(array)
+    name = arguments.get("name") if isinstance(arguments.get("name"), str) else ""
+    if buffer == Named("nl", "shared_hbm"):
+        return whole(shared_array(tiles.reader, name, sizes, dtype))
+    return whole(tiles.reader.emitter.allocate(name, sizes, dtype, space, axis))
 
 
 def _space(tiles: Tiles, buffer: Any, node: ast.AST) -> Space:

@@ -8,7 +8,7 @@ first with the last iteration on its own (ragged sizes), then with the loop unro
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 from xdsl.dialects import func
@@ -31,6 +31,7 @@ from .emitter import Emitter
 from .expressions import readable
 from .index import LoopVariable, UnrollRequest
 from .language import Language
+from .launches import Programs, grid_of, launcher_of, run_grid
 from .scopes import Scopes
 from .source import NkiError, Source, parse_source
 from .statements import ReturnReached, Statements
@@ -38,6 +39,8 @@ from .values import Array, Function, View, whole
 
 DECORATORS = ("jit", "benchmark", "baremetal", "profile", "simulate_kernel", "trace")
 """Names of decorators that mark a kernel."""
+GRID = "grid"
+"""The name under which the launch grid of a kernel is given, beside its parameters."""
 OUTPUTS = "liftproof.outputs"
 PARAMETERS = "liftproof.parameters"
 
@@ -56,8 +59,9 @@ class KernelReader(Statements):
         self.variables: list[LoopVariable] = []
         self.branches: list[ast.AST] = []
         self.statements = 0
+        self.is_defining = False
         self.call_depth = 0
-        self.hbm_arrays: list[Array] = []
+        self.programs = Programs()
         self.may_reload = may_reload
         self.reloaded: list[tuple[Array, Array]] = []
         """Tiles that were loaded again to repeat them, and the arrays in HBM they come from."""
@@ -103,11 +107,14 @@ def read_nki(
             raise NkiError(f"{path}: the kernel is nested too deeply") from None
 
 
-def parameter_names(text: str, path: str, kernel: str | None = None) -> list[str]:
-    """The parameters of a kernel that may be arrays, and that nothing in it gives a shape."""
+def parameter_names(text: str, path: str, given: Collection[str] = ()) -> list[str]:
+    """The parameters of a kernel that may be arrays, and that nothing in it gives a shape.
+
+    ``given`` names those that have a shape or value already.
+    """
     reader = KernelReader(parse_source(text, path), set(), set())
     read_definitions(reader)
-    node = _kernel(reader, kernel).node
+    node = _entry(reader, None, given).node
     assert isinstance(node, ast.FunctionDef)
     own = [*node.args.posonlyargs, *node.args.args]
     own = own[: len(own) - len(node.args.defaults)]
@@ -144,17 +151,48 @@ def _shape_text(annotation: ast.expr | None) -> str | None:
 
 def _read(reader: KernelReader, shapes: dict[str, Argument], name: str | None) -> ModuleOp:
     read_definitions(reader)
-    function = _kernel(reader, name)
+    function = _entry(reader, name, shapes)
     node = function.node
     assert isinstance(node, ast.FunctionDef)
     parameters, frame = _bind(reader, function, node, shapes)
-    reader.scopes = Scopes((*function.scopes, frame))
-    returned: Any = None
-    try:
-        reader.block(node.body)
-    except ReturnReached as reached:
-        returned = reached.value
+    grid = _given_grid(reader, node, shapes)
+
+    def body() -> Any:
+        reader.scopes = Scopes((*function.scopes, frame), reader.scopes.loops)
+        try:
+            reader.block(node.body)
+        except ReturnReached as reached:
+            return reached.value
+        return None
+
+    returned = run_grid(reader, grid, node, body)
     return _module(reader, node, parameters, _returned(reader, node, returned))
+
+
+def _given_grid(
+    reader: KernelReader, node: ast.FunctionDef, shapes: Mapping[str, Argument]
+) -> tuple[int, ...]:
+    """The launch grid among the arguments."""
+    given = shapes.get(GRID, ()) if GRID not in _parameter_names(node) else ()
+    items = given if isinstance(given, tuple) else (given,)
+    return grid_of(reader.source, items, node)
+
+
+def _parameter_names(node: ast.FunctionDef) -> list[str]:
+    own = node.args
+    return [one.arg for one in (*own.posonlyargs, *own.args, *own.kwonlyargs)]
+
+
+def _entry(reader: KernelReader, name: str | None, given: Collection[str]) -> Function:
+    """The kernel, or the function that launches it, where the programs of a grid differ."""
+    kernel = _kernel(reader, name)
+    if name is not None or GRID in given:
+        return kernel
+    launcher = launcher_of(reader.source, kernel)
+    found = reader.scopes.frame.get(launcher.name) if launcher is not None else None
+    if launcher is None or not isinstance(found, Function):
+        return kernel
+    return found if set(given) <= set(_parameter_names(launcher)) else kernel
 
 
 def _kernel(reader: KernelReader, name: str | None) -> Function:
@@ -203,7 +241,7 @@ def _bind(
     """The parameters: arrays become arguments of the program, others are values."""
     parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     for name in shapes:
-        if name not in {own.arg for own in parameters}:
+        if name not in {own.arg for own in parameters} and name != GRID:
             known = ", ".join(own.arg for own in parameters)
             raise NkiError(f"{reader.source.path}: no parameter {name!r}", hint=f"known: {known}")
     arrays, frame = list[Array](), dict[str, Any]()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from ...diagnostics import Diagnostic, SourceLocation
@@ -24,6 +24,13 @@ class Source:
 
     path: str
     tree: ast.Module
+    _places: dict[tuple[ast.AST, int], ast.AST] = field(
+        default_factory=dict[tuple[ast.AST, int], ast.AST]
+    )
+
+    def place(self, node: ast.AST, number: int) -> ast.AST:
+        """A node that stands for one of several loops which a construct makes."""
+        return self._places.setdefault((node, number), ast.copy_location(ast.Pass(), node))
 
     def location(self, node: ast.AST) -> SourceLocation | None:
         line = getattr(node, "lineno", None)

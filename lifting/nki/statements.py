@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -10,12 +11,13 @@ from xdsl.utils.exceptions import VerifyException
 
 from .arithmetic import MAX_ITEMS, compare_integers
 from .emitter import Emitter, ProgramTooLongError
-from .expressions import COMPARE, MAX_CALLS, Expressions, describe, readable
+from .expressions import COMPARE, MAX_CALLS, Expressions, readable
 from .index import Index, LoopVariable, UnrollRequest
 from .indexing import IndexingError, select
 from .records import read_class
 from .scopes import Scopes
 from .source import NkiError
+from .texts import describe
 from .values import Function, LoopRange, Record, View
 
 MAX_STATEMENTS = 1 << 19
@@ -50,6 +52,8 @@ class Statements(Expressions):
     branches: list[ast.AST]
     """Branches around it that stay branches."""
     statements: int
+    is_defining: bool
+    """Whether the file's definitions are being read, where no loop is emitted."""
 
     def block(self, nodes: list[ast.stmt]) -> None:
         for node in nodes:
@@ -255,7 +259,7 @@ class Statements(Expressions):
 
     def _For(self, node: ast.For) -> None:  # noqa: N802
         values = self.evaluate(node.iter)
-        if isinstance(values, LoopRange) and self._stays_loop(node, values):
+        if isinstance(values, LoopRange) and self._stays_rolled(node, values):
             if node in self.peeled and _is_constant(values):
                 return self._peeled(node, values)
             return self._loop(node, values)
@@ -268,8 +272,14 @@ class Statements(Expressions):
                     return None
         return self.block(node.orelse)
 
-    def _stays_loop(self, node: ast.For, values: LoopRange) -> bool:
-        if node in self.unrolled or not isinstance(node.target, ast.Name) or node.orelse:
+    def _stays_rolled(self, node: ast.For, values: LoopRange) -> bool:
+        if not isinstance(node.target, ast.Name) or node.orelse:
+            return False
+        return self.stays_loop(node, values)
+
+    def stays_loop(self, node: ast.AST, values: LoopRange) -> bool:
+        """Whether a loop is read once for all its iterations."""
+        if node in self.unrolled or self.is_defining:
             return False
         trips = Index.of(values.upper) - values.lower
         if values.is_static and trips.is_constant and trips.constant <= UNROLLED * values.step:
@@ -285,7 +295,7 @@ class Statements(Expressions):
         numbers = range(*(Index.of(end).constant for end in (values.lower, values.upper)))
         last = numbers[:: values.step][-1]
         rest = replace(values, upper=last)
-        if self._stays_loop(node, rest):
+        if self.stays_loop(node, rest):
             self._loop(node, rest)
         else:
             self.assign(node.target, values.lower)
@@ -296,14 +306,26 @@ class Statements(Expressions):
     def _loop(self, node: ast.For, values: LoopRange) -> None:
         """Read the body once for all iterations."""
         assert isinstance(node.target, ast.Name)
+        target = node.target
+
+        def body(index: Index) -> None:
+            self.scopes.write(target.id, index)
+            self.block(node.body)
+
+        self.roll(node, target.id, values, body)
+
+    def roll(
+        self, node: ast.AST, name: str, values: LoopRange, body: Callable[[Index], None]
+    ) -> None:
+        """Emit a loop; ``body`` reads what is in it, given the loop's variable."""
         lower, upper = Index.of(values.lower), Index.of(values.upper)
         _, value = self.emitter.enter_loop(lower, upper, values.step)
-        value.name_hint = node.target.id if node.target.id.isidentifier() else None
+        value.name_hint = name if name.isidentifier() else None
         last = upper.maximum - 1
         if lower.is_constant and upper.is_constant:
             last = lower.constant + (last - lower.constant) // values.step * values.step
         variable = LoopVariable(
-            node.target.id,
+            name,
             node,
             value,
             lower,
@@ -314,9 +336,8 @@ class Statements(Expressions):
         )
         self.variables.append(variable)
         self.scopes.enter_loop(node)
-        self.scopes.write(node.target.id, Index.variable(variable))
         try:
-            self.block(node.body)
+            body(Index.variable(variable))
         except LoopLeft:
             raise UnrollRequest(node) from None
         self.scopes.leave_loop(self.variables.pop())

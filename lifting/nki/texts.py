@@ -1,4 +1,4 @@
-"""Texts that a kernel makes of values: names of tiles, keys of dictionaries, messages."""
+"""Texts of values: those that a kernel makes, as names and keys, and those of diagnostics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from .index import Index
-from .values import Dtype
+from .values import (
+    Array,
+    Dtype,
+    Function,
+    Grid,
+    Library,
+    LoopRange,
+    Mask,
+    Method,
+    Named,
+    View,
+)
 
 MAX_TEXT = 1 << 12
 """Characters of a text that is put together, and the widest column of a format."""
@@ -50,3 +61,25 @@ def joined(parts: list[str | Label]) -> str | Label:
     if len(texts) == len(parts):
         return formatted("".join(texts))
     return next(part for part in parts if isinstance(part, Label))
+
+
+def describe(value: Any) -> str:
+    """A value in the words of a diagnostic."""
+    if isinstance(value, View):
+        sizes = "×".join(map(str, value.shape))
+        return f"a tile of {sizes} {value.dtype.name} in {value.space.value.upper()}"
+    names: dict[type[Any], str] = {
+        Grid: "an index tile",
+        Mask: "a mask",
+        Index: "a loop index",
+        Function: "a function",
+        Array: "an array",
+        LoopRange: "a range",
+        type(None): "None",
+        Method: "a method",
+    }
+    if isinstance(value, Named | Library):
+        return str(value)
+    if isinstance(value, Dtype):
+        return value.name
+    return names.get(type(value)) or f"{type(value).__name__} {str(value)[:40]!r}"

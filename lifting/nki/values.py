@@ -156,6 +156,14 @@ class Partial:
 
 
 @dataclass(frozen=True)
+class Launch:
+    """``kernel[2, 4]``: a function to be run by all programs of a grid."""
+
+    function: Function
+    grid: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """What a name means whose definition is not understood; using it raises ``error``."""
 
