@@ -9,6 +9,8 @@ from ..c import syntax
 from ..c.returns import returns_last
 from ..c.traversal import descendants
 
+COUNTED_LOOP = "write a counted loop: for (int i = start; i < bound; i += step)"
+"""The hint for control flow that has no form as loops and branches."""
 Exit = type[syntax.Continue] | type[syntax.Break]
 
 
@@ -53,7 +55,7 @@ def without_exits(body: syntax.Statement, kind: Exit) -> syntax.Statement:
                 raise Diagnostic(
                     f"'{kind.__name__.lower()}' in a nested block is not supported here",
                     statement.location,
-                    hint="write a counted loop: for (int i = start; i < bound; i += step)",
+                    hint=COUNTED_LOOP,
                 )
         break
     return syntax.Compound(body.location, tuple(found))

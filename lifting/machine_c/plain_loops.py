@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from ...diagnostics import Diagnostic
 from ..c import syntax
 from ..c.rewrite_tree import with_new_children
 from ..c.traversal import descendants
-from .early_exits import has_exit, without_exits
+from .early_exits import COUNTED_LOOP, has_exit, without_exits
+
+_NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
 def with_plain_loops(function: syntax.Function, *, keep: bool = False) -> syntax.Function:
@@ -45,23 +49,37 @@ def _change(node: syntax.Node) -> syntax.Node | None:
 
 
 def _refused(node: syntax.Node, what: str) -> Diagnostic:
-    return Diagnostic(
-        f"{what} is not supported here",
-        node.location,
-        hint="write a counted loop: for (int i = start; i < bound; i += step)",
-    )
+    return Diagnostic(f"{what} is not supported here", node.location, hint=COUNTED_LOOP)
 
 
 def _while(node: syntax.While) -> syntax.Node:
     """``while (i < n) { …; i++; }`` is ``for (; i < n; i++) { … }``."""
-    body = node.body.statements if isinstance(node.body, syntax.Compound) else (node.body,)
-    if not body or not isinstance(body[-1], syntax.ExpressionStatement):
+    body = _statements(node.body)
+    if isinstance(node.condition, syntax.Literal) and node.condition.value:
+        return _do(_leaving_last(node, body))
+    found = _without_step(body, node.condition)
+    if found is None or has_exit(node.body, syntax.Continue):
         raise _refused(node, "a 'while' loop that does not end with a step of its counter")
-    step = body[-1].expression
-    if not _steps(step, node.condition) or has_exit(node.body, syntax.Continue):
-        raise _refused(node, "a 'while' loop that does not end with a step of its counter")
-    rest = syntax.Compound(node.body.location, body[:-1])
+    step, rest = found
     return _for(node, node.condition, step, rest)
+
+
+def _leaving_last(node: syntax.While, body: Sequence[syntax.Statement]) -> syntax.While:
+    """``while (1) { …; if (c) break; }`` is ``do { … } while (!c)``."""
+    match body[-1:]:
+        case (syntax.If(condition=condition, then=then, otherwise=None),) if all(
+            isinstance(leaves, syntax.Break) for leaves in _statements(then)
+        ):
+            rest = syntax.Compound(node.body.location, tuple(body[:-1]))
+            return replace(node, condition=_negated(condition), body=rest, body_first=True)
+        case _:
+            raise _refused(node, "a 'while' loop that does not end with a step of its counter")
+
+
+def _negated(condition: syntax.Expression) -> syntax.Expression:
+    if isinstance(condition, syntax.Binary) and condition.operator in _NEGATED:
+        return replace(condition, operator=_NEGATED[condition.operator])
+    return syntax.Unary(condition.location, "!", condition)
 
 
 def _do(node: syntax.While) -> syntax.Node:
@@ -70,34 +88,68 @@ def _do(node: syntax.While) -> syntax.Node:
     if isinstance(condition, syntax.Literal) and not condition.value:
         inner = with_new_children(body, _change)
         return without_exits(without_exits(inner, syntax.Continue), syntax.Break)
-    if isinstance(condition, syntax.Binary) and isinstance(condition.left, syntax.Increment):
-        step = condition.left
-        if step.prefix and isinstance(step.target, syntax.Identifier):
-            plain = replace(condition, left=step.target)
-            if has_exit(body, syntax.Continue):
-                raise _refused(node, "'continue' in a 'do' loop")
-            once = syntax.ExpressionStatement(step.location, step)
-            inner = with_new_children(body, _change)
-            rest = _for(node, plain, step, body)
-            return syntax.Compound(node.location, (inner, once, rest))
-    statements = body.statements if isinstance(body, syntax.Compound) else (body,)
-    if statements and isinstance(statements[-1], syntax.ExpressionStatement):
-        step = statements[-1].expression
-        if _steps(step, condition) and not has_exit(body, syntax.Continue):
-            inner = with_new_children(body, _change)
-            without = syntax.Compound(body.location, statements[:-1])
-            rest = _for(node, condition, step, without)
-            return syntax.Compound(node.location, (inner, rest))
-    raise _refused(node, "a 'do' loop that does not end with a step of its counter")
+    if has_exit(body, syntax.Continue):
+        raise _refused(node, "'continue' in a 'do' loop")
+    found = _without_step(_statements(body), condition)
+    if isinstance(condition, syntax.Binary) and _steps_first(condition.left):
+        found = condition.left, _statements(body)
+        condition = replace(condition, left=condition.left.target)
+    if found is None:
+        raise _refused(node, "a 'do' loop that does not end with a step of its counter")
+    step, rest = found
+    first = with_new_children(syntax.Compound(body.location, rest), _change)
+    once = syntax.ExpressionStatement(step.location, step)
+    return syntax.Compound(node.location, (first, once, _for(node, condition, step, rest)))
+
+
+def _steps_first(value: syntax.Expression) -> TypeGuard[syntax.Increment | syntax.Assignment]:
+    """Whether a value is that of a variable behind its step: ``++i`` or ``(i += 2)``."""
+    is_late = isinstance(value, syntax.Increment) and not value.prefix
+    return not is_late and _stepped(value) is not None
+
+
+def _without_step(
+    body: tuple[syntax.Statement, ...], condition: syntax.Expression
+) -> tuple[syntax.Expression, tuple[syntax.Statement, ...]] | None:
+    """The step of what a condition compares at the end of a body, and the body without it.
+
+    Steps of other variables, such as pointers that advance, may follow.
+    """
+    behind: set[str] = set()
+    for number in reversed(range(len(body))):
+        last = body[number]
+        if not isinstance(last, syntax.ExpressionStatement) or not _stepped(last.expression):
+            return None
+        if _steps(last.expression, condition):
+            rest = (*body[:number], *body[number + 1 :])
+            return None if behind & _names(last) else (last.expression, rest)
+        behind |= _names(last)
+    return None
+
+
+def _stepped(expression: syntax.Expression) -> str | None:
+    """The variable that an expression changes, if it is a step."""
+    if not isinstance(expression, syntax.Increment | syntax.Assignment):
+        return None
+    return expression.target.name if isinstance(expression.target, syntax.Identifier) else None
+
+
+def _statements(body: syntax.Statement) -> tuple[syntax.Statement, ...]:
+    return body.statements if isinstance(body, syntax.Compound) else (body,)
+
+
+def _names(node: syntax.Node) -> set[str]:
+    return {n.name for n in descendants(node) if isinstance(n, syntax.Identifier)}
 
 
 def _for(
     node: syntax.While,
     condition: syntax.Expression,
     step: syntax.Expression,
-    body: syntax.Statement,
+    body: tuple[syntax.Statement, ...],
 ) -> syntax.For:
-    return syntax.For(node.location, None, condition, step, with_new_children(body, _change))
+    whole = with_new_children(syntax.Compound(node.body.location, body), _change)
+    return syntax.For(node.location, None, condition, step, whole)
 
 
 def _with_one_step(loop: syntax.For) -> syntax.For:
@@ -121,16 +173,12 @@ def _with_one_start(loop: syntax.For) -> syntax.Statement:
         parts = [replace(starts, declarators=(each,)) for each in starts.declarators]
     elif starts is not None:
         parts = [replace(starts, expression=each) for each in _parts(starts.expression)]
-    stepped = {n.name for n in descendants(loop.step or loop) if isinstance(n, syntax.Identifier)}
+    stepped = _names(loop.step or loop)
     own = [part for part in parts if _named(part) in stepped]
     if len(parts) < 2 or len(own) != 1 or own[0] is not parts[0]:
         return loop
     name = _named(own[0])
-    if any(
-        isinstance(n, syntax.Identifier) and n.name == name
-        for p in parts[1:]
-        for n in descendants(p)
-    ):
+    if any(name in _names(part) for part in parts[1:]):
         return loop
     return syntax.Compound(loop.location, (*parts[1:], replace(loop, initializer=own[0])))
 
@@ -139,8 +187,7 @@ def _named(start: syntax.Declaration | syntax.ExpressionStatement) -> str:
     """The variable that a start of a loop gives a value."""
     if isinstance(start, syntax.Declaration):
         return start.declarators[0].name
-    target = getattr(start.expression, "target", None)
-    return target.name if isinstance(target, syntax.Identifier) else ""
+    return _stepped(start.expression) or ""
 
 
 def _parts(expression: syntax.Expression) -> list[syntax.Expression]:
@@ -154,10 +201,5 @@ def _parts(expression: syntax.Expression) -> list[syntax.Expression]:
 
 def _steps(step: syntax.Expression, condition: syntax.Expression) -> bool:
     """Whether an expression changes a variable that a condition compares."""
-    if not isinstance(step, syntax.Increment | syntax.Assignment):
-        return False
-    target = step.target
-    return isinstance(target, syntax.Identifier) and any(
-        isinstance(node, syntax.Identifier) and node.name == target.name
-        for node in descendants(condition)
-    )
+    name = _stepped(step)
+    return name is not None and name in _names(condition)

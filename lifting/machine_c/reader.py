@@ -20,6 +20,7 @@ from ..c.preprocess import MACHINE_C_KEYWORDS
 from ..c.source import blank_comments
 from ..c.types import CVoid, to_mlir
 from .context import Context
+from .early_exits import COUNTED_LOOP
 from .emitter import Emitter
 from .expressions import Expressions
 from .header import header_constants, header_types
@@ -75,8 +76,9 @@ def read_machine_c(
         except Diagnostic as error:
             try:
                 return _Reader(unit, filename, config, notes, shapes, step_by_step=True).read()
-            except Diagnostic:
-                raise error from None
+            except Diagnostic as other:
+                # Step by step, any control flow is followed: what stops that is what is wrong.
+                raise (other if error.hint == COUNTED_LOOP else error) from None
     except RecursionError:
         raise Diagnostic(
             "the program is nested too deeply",

@@ -31,7 +31,34 @@ void kernel(const elem_t A[64][64], elem_t C[64][64]) {{
   gemmini_fence();
 }}
 """
+COUNTED = {
+    "counter ahead of pointers": (
+        "int i = 0; const elem_t *a = A[0]; uint32_t sp = 0;"
+        " while (i < 4) { gemmini_mvin(a, sp); i++; a += 64; sp += 16; }",
+        "for (int i = 0; i < 4; i++) gemmini_mvin(A[i], i * 16);",
+    ),
+    "break at the end": (
+        "int i = 0; const elem_t *a = A[0];"
+        " while (true) { gemmini_mvin(a, i); i += 2; a += 128; if (i >= 8) break; }",
+        "for (int i = 0; i < 8; i += 2) gemmini_mvin(A[i], i);",
+    ),
+    "assignment in the condition": (
+        "int i = 0; do { gemmini_mvin(A[i], i); } while ((i += 16) < 64);",
+        "for (int i = 0; i < 64; i += 16) gemmini_mvin(A[i], i);",
+    ),
+    "step behind the body of a do": (
+        "int i = 8; uint32_t sp = 0;"
+        " do { int row = i; gemmini_mvin(A[row], sp); i -= 2; sp += 16; } while (i > 0);",
+        "for (int i = 0; i < 4; i++) gemmini_mvin(A[8 - 2 * i], 16 * i);",
+    ),
+}
+"""Loops with a counter, and the same program with ``for``."""
 SAME = {
+    **COUNTED,
+    "step that the next ones need": (
+        "int i = 0; uint32_t sp = 0; while (i < 3) { gemmini_mvin(A[i], sp); i++; sp = 16 * i; }",
+        "for (int i = 0; i < 3; i++) gemmini_mvin(A[i], 16 * i);",
+    ),
     "break": (
         "for (int i = 0; i < 9; i++) { if (i == 2) break; gemmini_mvin(&A[i * 16][0], i); }",
         "for (int i = 0; i < 2; i++) gemmini_mvin(&A[i * 16][0], i);",
@@ -150,3 +177,9 @@ def test_loops_that_are_run_one_by_one_are_noted() -> None:
         "k.c:17:26: note: each iteration is read by itself: "
         "'at' needs initial values before a computed subscript"
     )
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_loops_with_a_counter_stay_loops(name: str) -> None:
+    """A counter may be stepped ahead of other variables, or in the condition."""
+    assert any(isinstance(op, scf.ForOp) for op in read(COUNTED[name][0]).walk())

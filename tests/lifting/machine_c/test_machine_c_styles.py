@@ -61,7 +61,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "old", "new"), WRONG)
 def test_wrong_siblings_are_refuted(name: str, old: str, new: str) -> None:
-    """A wrong buffer, a lost bias, a wrong operand or a lost sum is refuted, at a place in the C."""
+    """A wrong buffer, a lost bias, a wrong operand or a lost sum is refuted, at its place."""
     text = (KERNELS / name).read_text()
     assert old in text
     module = read_machine_c(text.replace(old, new, 1), name, CONFIG)
