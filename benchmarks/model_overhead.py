@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def measure(path: str, budget: int) -> dict[str, Any]:
                 advisor=guide,
                 examine=all_checked,
             )
-            search.run(first_pipelines(problem.tensor_ir, CONFIG)[:2])
+            search.run(islice(first_pipelines(problem.tensor_ir, CONFIG), 2))
     service.close()
     evaluation = sum(clock.seconds[name] for name in ("evaluate", "neighbours", "check"))
     machinery = clock.seconds["propose"] + clock.seconds["describe"]

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -124,7 +125,7 @@ def search_layer(kernel: Kernel, level: Level, budget: int, first: list[str]) ->
 def first_of(kernel: Kernel, known: list[str], schedules: int) -> list[str]:
     """Schedules to start from: known ones, and some of those made for the kernel."""
     try:
-        made = first_pipelines(kernel.tensor_ir)[:schedules]
+        made = list(islice(first_pipelines(kernel.tensor_ir), schedules))
     except PassFailedException:
         made = [baseline_pipeline()]
     return list(dict.fromkeys([*known, *made]))

@@ -11,10 +11,10 @@ none: where the advisor ends, it goes on with the neighbours alone.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Protocol
 
 from .evaluate import Outcome, Problem, evaluate
@@ -89,8 +89,11 @@ class Search:
     advisor: Advisor | None = None
     examine: Examine = lambda proposals: ()
 
-    def run(self, first: Sequence[str]) -> SearchState:
-        """Search from the pipelines ``first``; raises ``NothingProvedError`` if none holds."""
+    def run(self, first: Iterable[str]) -> SearchState:
+        """Search from the pipelines ``first``; raises ``NothingProvedError`` if none holds.
+
+        No more of them are made than are evaluated.
+        """
         self.state = SearchState()
         self.random = random.Random(self.seed)
         self.seen: set[str] = set()
@@ -100,9 +103,10 @@ class Search:
         self.queues: dict[str, list[str]] = {}
         self.expansions: dict[str, list[Future[tuple[str, ...]]]] = {}
         self.advised = 0
-        self.first = list(dict.fromkeys(first))
+        self.first = iter(first)
+        self.next_first = self._first_batch()
         while self._room() > 0:
-            batch = self._first_batch() or self._next_batch()
+            batch = self.next_first or self._next_batch()
             if not batch and not self._advised_room():
                 break
             self._evaluate(batch)
@@ -112,8 +116,8 @@ class Search:
 
     def _first_batch(self) -> list[str]:
         """The first pipelines that have not had their turn."""
-        batch, self.first = self.first[:BATCH], self.first[BATCH:]
-        return batch
+        unseen = (pipeline for pipeline in self.first if pipeline not in self.seen)
+        return list(dict.fromkeys(islice(unseen, min(BATCH, self._room()))))
 
     def _next_batch(self) -> list[str]:
         """Unseen neighbours of the beam; of the next best programs, where it has none left."""
@@ -181,8 +185,10 @@ class Search:
         proven = [outcome for outcome in advised if self._is_new(outcome)]
         self.seen.update(outcome.pipeline for outcome in advised)
         self._extend_beam([*fresh, *proven])
-        if self._room() > 0 and not self.first:
-            self._expand()
+        if self._room() > 0:
+            self.next_first = self._first_batch()
+            if not self.next_first:
+                self._expand()
         self._certify(fresh, proven)
 
     def _limit(self) -> int | None:

@@ -7,7 +7,7 @@ stored, chunks of A and B in two phases, moves spread between the products.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -117,28 +117,53 @@ def _sum_pipelines(function: func.FuncOp, config: str, separate: bool) -> list[s
     return [f"{_spec(each)},{CLEAN_UP}" for each in passes]
 
 
+def best_guess(tensor_ir: str, config: str = DEFAULT_CONFIG) -> str:
+    """The first one of ``first_pipelines``."""
+    return next(first_pipelines(tensor_ir, config))
+
+
 def first_pipelines(
     tensor_ir: str, config: str = DEFAULT_CONFIG, *, separate: bool = False
-) -> list[str]:
+) -> Iterator[str]:
     """Good schedules for the kernel in ``tensor_ir``, best guess first, the baseline last.
 
-    ``separate`` keeps the dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises
-    ``PassFailedException`` where the kernel cannot be lowered at all.
+    Each is made when it is asked for, which takes as long as to lower the kernel with it. ``separate`` keeps the
+    dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises ``PassFailedException`` where
+    the kernel cannot be lowered at all.
     """
     context = _context()
     lowering = LowerLinalgPass(config, separate)
-    module = Parser(context, tensor_ir).parse_module()
-    if is_maximum(kernel_of(module)):
-        return pooling_pipelines(module, config)
-    if sums := _sum_pipelines(kernel_of(module), config, separate):
-        return sums
-    early, late = ([], []) if separate else _hardware_loops(module, config)
-    if not separate:
-        early += _folded_pipelines(context, module.clone(), config)
-    untuned = baseline_pipeline(config, separate=separate)
+    tensors = Parser(context, tensor_ir).parse_module()
+    if is_maximum(kernel_of(tensors)):
+        yield from pooling_pipelines(tensors, config)
+        return
+    if sums := _sum_pipelines(kernel_of(tensors), config, separate):
+        yield from sums
+        return
+    module = tensors.clone()
     lowering.apply(context, module)
     function = kernel_of(module)
     counts = {name: trip_count(loop) or 1 for name, loop in named_loops(function).items()}
+    programs: Programs = {(): module}
+    choices = _choices(function, counts)
+    spelled = (_spelled(context, programs, lowering, list(counts), *each) for each in choices)
+    first = next(spelled)
+    yield first
+    early, late = ([], []) if separate else _hardware_loops(tensors, config)
+    yield from early
+    if not separate:
+        yield from _folded_pipelines(context, tensors, config)
+    known = {first}
+    for pipeline in spelled:
+        if pipeline not in known:
+            known.add(pipeline)
+            yield pipeline
+    yield from late
+    yield baseline_pipeline(config, separate=separate)
+
+
+def _choices(function: func.FuncOp, counts: dict[str, int]) -> list[tuple[dict[str, int], Plan]]:
+    """Block sizes and plans for a lowered kernel with so many tiles along each loop."""
     few = counts["i"] <= FEW_ROWS
     sizes = block_sizes(
         counts,
@@ -183,12 +208,8 @@ def first_pipelines(
     if any(isinstance(op, LoadOp) and op.diagonal is not None for op in function.walk()):
         # A diagonal takes many moves: once for all pixels.
         plan = Plan(columns_outside=True, weights="jo")
-        choices = [(size, plan) for size in sizes[:BLOCK_SHAPES]]
-    found: dict[str, None] = {}
-    programs: Programs = {(): module}
-    for size, plan in choices:
-        found[_spelled(context, programs, lowering, list(counts), size, plan)] = None
-    return [*[*found][:1], *early, *[*found][1:], *late, untuned]
+        return [(size, plan) for size in sizes[:BLOCK_SHAPES]]
+    return choices
 
 
 def _folded_pipelines(context: Context, module: ModuleOp, config: str) -> list[str]:

@@ -118,7 +118,8 @@ def _kernel_bound(tensors: ModuleOp, row: Row) -> int | None:
 
 def _scheduled(row: Row, route: Route, problem: Problem) -> Outcome:
     """The kernel with the row's pipelines, one for each part, or with the default ones."""
-    pipelines = row.pipeline.split(SEPARATOR) if row.pipeline else [p.first[0] for p in route.parts]
+    default = (next(iter(part.first())) for part in route.parts)
+    pipelines = row.pipeline.split(SEPARATOR) if row.pipeline else list(default)
     if len(pipelines) != len(route.parts):
         raise Diagnostic(f"{row.kernel}: has {len(route.parts)} parts, not {len(pipelines)}")
     outcomes: list[Outcome] = []

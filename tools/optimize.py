@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -403,9 +404,9 @@ class _Job:
             return []
         return Library(self.options.library).nearest(problem)
 
-    def _first(self, part: Part, similar: Sequence[Entry]) -> list[str]:
+    def _first(self, part: Part, similar: Sequence[Entry]) -> Iterable[str]:
         """The schedules that the search starts from: known ones, then those made for the kernel."""
-        return list(dict.fromkeys([*(entry.pipeline for entry in similar), *part.first]))
+        return chain((entry.pipeline for entry in similar), part.first())
 
     def _keep(self, problem: Problem, best: Outcome) -> None:
         """Add a proven schedule to the library."""
@@ -436,7 +437,7 @@ class _Job:
         self,
         part: Part,
         budget: int,
-        first: Sequence[str],
+        first: Iterable[str],
         similar: Sequence[Entry],
         progress: Callable[[SearchState], None],
     ) -> SearchState:

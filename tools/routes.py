@@ -7,9 +7,9 @@ small products, on machines that compute in float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 
 from xdsl.dialects import memref
 from xdsl.dialects.builtin import DenseArrayBase, MemRefType, ModuleOp, TensorType
@@ -46,14 +46,10 @@ class Part:
     """What its programs are proved equal to."""
     problem: Problem
     baseline: Outcome
-    find_first: Callable[[], Sequence[str]]
+    first: Callable[[], Iterable[str]]
+    """Makes the pipelines to begin with, each when it is asked for."""
     why_on_core: Diagnostic | None = None
     """Why the core does it, and what the accelerator could do instead."""
-
-    @cached_property
-    def first(self) -> tuple[str, ...]:
-        """The pipelines to begin with; to find them takes a second or two."""
-        return tuple(self.find_first())
 
 
 @dataclass(frozen=True)
@@ -241,8 +237,8 @@ def _as_products(loops: ModuleOp, problem: Problem) -> Route:
     """The kernel as loops around small products; ``PassFailedException`` where it is not."""
     kernel = as_product_kernel(loops, problem.config)
     problem = _with_kernel(problem, kernel)
-    find_first = partial(product_pipelines, problem.config)
-    pipelines = (product_baseline(problem.config), *find_first())
+    first = partial(product_pipelines, problem.config)
+    pipelines = (product_baseline(problem.config), *first())
     outcomes = [evaluate(problem, pipeline) for pipeline in pipelines[:1]]
     while outcomes[-1].cycles is None and len(outcomes) < len(pipelines):
         outcomes.append(evaluate(problem, pipelines[len(outcomes)]))
@@ -259,4 +255,4 @@ def _as_products(loops: ModuleOp, problem: Problem) -> Route:
         0.0,
         f"products in loops, {count} factors",
     )
-    return Route(lifted, (Part(loops, problem, baseline, find_first),), baseline, count)
+    return Route(lifted, (Part(loops, problem, baseline, first),), baseline, count)

@@ -14,7 +14,7 @@ from liftproof.llm.describe import describe
 from liftproof.llm.evaluate import Problem, evaluate, new_context
 from liftproof.llm.proposal import Kind, Proposal, restore
 from liftproof.llm.work import necessary_work
-from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.passes.pipelines import baseline_pipeline, best_guess
 from xdsl.parser import Parser
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def anonymous(request: pytest.FixtureRequest) -> Task:
 def proposals(task: Task) -> Iterator[Proposal]:
     """The best first schedule and the untuned lowering, in every form in which they can be said."""
     problem = task.problem
-    for pipeline in (first_pipelines(problem.tensor_ir, CONFIG)[0], baseline_pipeline(CONFIG)):
+    for pipeline in (best_guess(problem.tensor_ir, CONFIG), baseline_pipeline(CONFIG)):
         found = describe(problem, evaluate(problem, pipeline))
         yield Proposal("pipeline", pipeline)
         forms: list[tuple[Kind, str]] = [("ir", found.isa), ("c", found.c), ("ir", found.tile)]

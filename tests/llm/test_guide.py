@@ -16,7 +16,7 @@ from liftproof.llm.guide import QUIET_ROUNDS, Guide, GuideOptions
 from liftproof.llm.ledger import Ledger
 from liftproof.llm.proposal import Proposal
 from liftproof.llm.search import Search
-from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.passes.pipelines import baseline_pipeline, best_guess
 
 CONFIG = "gemmini-16x16-int8"
 
@@ -62,7 +62,7 @@ def parent(task: Task) -> Outcome:
 
 def test_plan_leads_to_a_proposal(task: Task, parent: Outcome, threads: ThreadPoolExecutor) -> None:
     """A round asks for plans, then for their implementation, and returns what can be read."""
-    better = first_pipelines(task.problem.tensor_ir, CONFIG)[0]
+    better = best_guess(task.problem.tensor_ir, CONFIG)
     model = Model(lambda request: pipeline_answer(better))
     guide = guide_of(task, model, threads)
     assert guide.propose([parent], 4) == [Proposal("pipeline", better)]
@@ -152,7 +152,7 @@ def test_search_takes_the_model_s_proposal_and_builds_on_it(
     task: Task, threads: ThreadPoolExecutor
 ) -> None:
     """Started from the untuned lowering, the search wins by the pipeline that a model proposes."""
-    better = first_pipelines(task.problem.tensor_ir, CONFIG)[0]
+    better = best_guess(task.problem.tensor_ir, CONFIG)
     model = Model(lambda request: pipeline_answer(better))
     guide = guide_of(task, model, threads)
 

@@ -29,7 +29,7 @@ from liftproof.llm.render import (
     system_prompt,
     template,
 )
-from liftproof.passes.pipelines import first_pipelines
+from liftproof.passes.pipelines import best_guess
 from liftproof.validation.decide import decide
 from xdsl.parser import Parser
 
@@ -86,7 +86,7 @@ def all_prompts(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> list[Reque
     names = [item.name for item in pass_items()]
     names += ["rewrite-isa-ir", "rewrite-tile-ir", "rewrite-c", "propose-pattern"]
     model = Choosing(names)
-    outcome = evaluate(problem, first_pipelines(problem.tensor_ir, CONFIG)[0])
+    outcome = evaluate(problem, best_guess(problem.tensor_ir, CONFIG))
     with ThreadPoolExecutor(1) as executor:
         guide = Guide(problem, Asker(model, ["m"], Ledger()), executor)
         while model.items:

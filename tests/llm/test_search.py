@@ -67,6 +67,15 @@ def test_budget_is_respected_to_the_proposal(budget: int, seed: int) -> None:
         assert len(state.outcomes) <= budget * (1 + search.REFUSALS)
 
 
+def test_first_pipelines_are_made_as_they_are_needed() -> None:
+    """None is made beyond the budget, of which those that are refused take nothing."""
+    first = iter(["0009", "0000", "0001", "0000", "0002"])
+    with ThreadPoolExecutor(1) as executor:
+        state = Search(PROBLEM, lambda pipeline: "", executor, 2).run(first)
+    assert [outcome.pipeline for outcome in state.outcomes] == ["0009", "0000", "0001"]
+    assert list(first) == ["0000", "0002"]
+
+
 def test_same_seed_gives_the_same_search_on_any_number_of_workers() -> None:
     """Neither workers nor their order change which proposals are evaluated."""
     one, four = run(workers=1), run(workers=4)

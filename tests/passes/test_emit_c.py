@@ -12,7 +12,7 @@ from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.hw.stream import FENCE
 from liftproof.passes.emission.emit_c import emit_c
-from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.passes.pipelines import baseline_pipeline, best_guess
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
@@ -66,7 +66,7 @@ def test_c_issues_the_same_commands(
 ) -> None:
     """Function code and both operands of every command agree, baseline and schedule."""
     text = gemm(*shape, **form).text()
-    for pipeline in (baseline_pipeline(), first_pipelines(text)[0]):
+    for pipeline in (baseline_pipeline(), best_guess(text)):
         program = apply(text, pipeline)
         assert commands_of_c(emit_c(program), program, tmp_path) == commands_of_stream(program)
 

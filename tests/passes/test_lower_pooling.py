@@ -152,7 +152,7 @@ def test_no_program_spends_less_than_the_bound_of_the_kernel() -> None:
 def test_pipelines_begin_with_the_best_guess() -> None:
     """All pipelines name sizes that fit; the untuned one is the last."""
     tensors = str(lift(_pool(30, 2, 2)))
-    found = first_pipelines(tensors)
+    found = [*first_pipelines(tensors)]
     assert found[-1] == untuned_pipeline(tensors)
     assert len(set(found)) > 3
     assert all(lower(tensors, parse_pipeline(pipeline)) for pipeline in found)

@@ -8,7 +8,7 @@ from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.passes.pipelines import first_pipelines, untuned_pipeline
+from liftproof.passes.pipelines import best_guess, first_pipelines, untuned_pipeline
 from liftproof.validation.decide import decide
 from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import prepare
@@ -51,7 +51,7 @@ def test_sums_are_proved(name: str) -> None:
     """Small and large blocks are proved for ragged sizes, and no hazard is left."""
     source = prepare(loops_of(name), CONFIG)
     text = str(lift_and_prove(source.module).module)
-    for pipeline in {untuned_pipeline(text), first_pipelines(text)[0]}:
+    for pipeline in {untuned_pipeline(text), best_guess(text)}:
         program = lowered(text, pipeline)
         assert decide(source, program, config=CONFIG).verdict == "proved"
         if len(KERNELS[name][2]) < len("A + B + D"):
@@ -62,7 +62,7 @@ def test_sums_are_proved(name: str) -> None:
 def test_rows_are_as_wide_as_the_memory_allows() -> None:
     """A load takes 16 rows of 64 narrow elements, so 2,700 sums take less than 40 commands."""
     text = str(lift_and_prove(loops_of("residual")).module)
-    stream, _ = stream_of_module(lowered(text, first_pipelines(text)[0]), CONFIG)
+    stream, _ = stream_of_module(lowered(text, best_guess(text)), CONFIG)
     assert len(stream.funct) < 40
 
 

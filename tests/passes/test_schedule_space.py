@@ -10,7 +10,7 @@ from liftproof.passes.fuse import FusePass
 from liftproof.passes.interleave import InterleavePass
 from liftproof.passes.kernel import OPERANDS, kernel_of, named_loops
 from liftproof.passes.peel import PeelPass
-from liftproof.passes.pipelines import first_pipelines
+from liftproof.passes.pipelines import best_guess
 from liftproof.passes.place import LAYOUTS, PlacePass
 from liftproof.passes.registry import get_all_passes
 from liftproof.passes.schedule_space import applies
@@ -42,7 +42,7 @@ def candidates(module: ModuleOp) -> Iterator[list[ModulePass]]:
 def test_lists_are_what_applies(gemm: Any, apply: Apply, context: Context) -> None:
     """After some passes of a schedule, just those instances are listed that apply."""
     text = gemm(100, 75, 130, bias="row").text()
-    schedule = first_pipelines(text)[0].split(",gemmini-lower-tiles")[0]
+    schedule = best_guess(text).split(",gemmini-lower-tiles")[0]
     passes = PassPipeline.parse_spec(get_all_passes(), schedule).passes
     module = apply(text, "")
     met: set[str] = set()

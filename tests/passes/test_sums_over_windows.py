@@ -8,7 +8,7 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
 from liftproof.llm.work import necessary_work
-from liftproof.passes.pipelines import first_pipelines, untuned_pipeline
+from liftproof.passes.pipelines import best_guess, untuned_pipeline
 from liftproof.validation.decide import decide
 from liftproof.validation.trace.api import validate_unrolled
 from liftproof.validation.validate import prepare
@@ -60,7 +60,7 @@ def test_sums_over_windows_are_proved(name: str, config: str) -> None:
     """Blocks of many loads and of one are proved, and no two loads of a row meet."""
     source = prepare(_read(KERNELS[name]), load_config(config))
     text = str(lift_and_prove(source.module).module)
-    for pipeline in {untuned_pipeline(text, config), first_pipelines(text, config)[0]}:
+    for pipeline in {untuned_pipeline(text, config), best_guess(text, config)}:
         program = lower(text, parse_pipeline(pipeline))
         assert validate_unrolled(source, program).verdict == "proved"
 
@@ -69,7 +69,7 @@ def test_another_window_is_refuted() -> None:
     """The proof knows which pixels are added."""
     program = _read(KERNELS["overlapping"])
     text = str(lift_and_prove(program).module)
-    lowered = lower(text, parse_pipeline(first_pipelines(text)[0]))
+    lowered = lower(text, parse_pipeline(best_guess(text)))
     other = _read(KERNELS["overlapping"].replace("1 * x + t", "1 * x + 2 - r"))
     assert decide(other, lowered).verdict == "refuted"
 

@@ -13,7 +13,7 @@ from liftproof.hw.stream import StreamError
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.passes.pipelines import first_pipelines
+from liftproof.passes.pipelines import best_guess
 from liftproof.validation.decide import decide
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
@@ -97,7 +97,7 @@ def proved() -> tuple[ModuleOp, ModuleOp]:
     """The kernel, and a scheduled program that is proved to be right."""
     loops = parse_c_kernel(SOURCE, "matmul.c")
     tensor_ir = str(lift(loops))
-    program = lower(tensor_ir, parse_pipeline(first_pipelines(tensor_ir)[0]))
+    program = lower(tensor_ir, parse_pipeline(best_guess(tensor_ir)))
     assert decide(loops, program, config=load_config()).verdict == "proved"
     return loops, program
 

@@ -13,7 +13,7 @@ from liftproof.hw.gemmini.functional import run_function
 from liftproof.lifting.c.frontend import read_c_kernel
 from liftproof.lifting.prove import LiftResult, lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.passes.pipelines import baseline_pipeline, best_guess
 from liftproof.validation.decide import decide
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
@@ -97,7 +97,7 @@ def test_scheduled_example_is_proved_and_computes_the_reference(name: str, sched
     config = load_config()
     loops, lifted = kernel(name)
     tensor_ir = str(lifted.module)
-    pipeline = baseline_pipeline() if schedule == "baseline" else first_pipelines(tensor_ir)[0]
+    pipeline = baseline_pipeline() if schedule == "baseline" else best_guess(tensor_ir)
     program = lower(tensor_ir, parse_pipeline(pipeline))
     validation = decide(loops, program, config=config)
     assert validation.verdict == "proved", validation.reason

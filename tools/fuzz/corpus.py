@@ -15,7 +15,7 @@ from ...diagnostics import Diagnostic
 from ...lifting.c.frontend import parse_c_kernel
 from ...lifting.lift import lift
 from ...llm.evaluate import lower, parse_pipeline
-from ...passes.pipelines import first_pipelines, untuned_pipeline
+from ...passes.pipelines import best_guess, untuned_pipeline
 from ...validation.fuzz import Campaign, Report
 from ...validation.fuzz.judge import is_instructions
 from ...validation.mutate import OPERATORS
@@ -136,7 +136,7 @@ def programs(text: str) -> tuple[ModuleOp, dict[str, ModuleOp]]:
         written = str(found["tensors"])
         for name, pipeline in (
             ("simple", untuned_pipeline(written)),
-            ("scheduled", first_pipelines(written)[0]),
+            ("scheduled", best_guess(written)),
         ):
             passes = parse_pipeline(pipeline)
             for number, step in enumerate(passes):

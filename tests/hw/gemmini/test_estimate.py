@@ -16,7 +16,7 @@ from liftproof.hw.gemmini.unroll import kernel_function, unroll
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.passes.pipelines import baseline_pipeline, best_guess
 from xdsl.dialects import func, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
@@ -40,7 +40,7 @@ def programs(m: int, n: int, k: int) -> tuple[func.FuncOp, ...]:
     lifted = lift_and_prove(parse_c_kernel(KERNEL.format(m=m, n=n, k=k), "kernel.c"))
     text = str(lifted.module)
     pipelines = [
-        first_pipelines(text)[0],
+        best_guess(text),
         baseline_pipeline(),
         "gemmini-lower-hardware-loops{i=2 j=2 k=8}",
     ]

@@ -17,7 +17,7 @@ from liftproof.hw.stream import CommandStream
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.prove import lift_and_prove
 from liftproof.llm.evaluate import lower, parse_pipeline
-from liftproof.passes.pipelines import baseline_pipeline, first_pipelines
+from liftproof.passes.pipelines import best_guess, untuned_pipeline
 from xdsl.dialects import func
 
 CONFIG = load_config()
@@ -44,20 +44,19 @@ KERNELS = {"product": PRODUCT.format(m=34, n=20, k=40), "sum": SUM}
 
 
 @cache
-def program(name: str, schedule: int) -> func.FuncOp:
-    """A kernel lowered by one of its first schedules; the last is the untuned one."""
+def program(name: str, schedule: str) -> func.FuncOp:
+    """A kernel, lowered untuned or by the best guess."""
     text = str(lift_and_prove(parse_c_kernel(KERNELS[name], "kernel.c")).module)
-    pipelines = [*first_pipelines(text), baseline_pipeline()] if name == "product" else []
-    pipeline = (pipelines or first_pipelines(text))[schedule]
+    pipeline = untuned_pipeline(text) if schedule == "untuned" else best_guess(text)
     return kernel_function(lower(text, parse_pipeline(pipeline)))
 
 
-PROGRAMS = [("product", 0), ("product", -1), ("sum", 0)]
+PROGRAMS = [("product", "tuned"), ("product", "untuned"), ("sum", "tuned")]
 
 
 @pytest.mark.parametrize("which", PROGRAMS, ids=str)
 @pytest.mark.parametrize("size", [20, 1 << 20])
-def test_parts_make_up_the_program(which: tuple[str, int], size: int) -> None:
+def test_parts_make_up_the_program(which: tuple[str, str], size: int) -> None:
     """One after the other, the parts are the commands that unrolling gives, with their costs."""
     function = program(*which)
     layout = place_arrays(function)
@@ -71,7 +70,7 @@ def test_parts_make_up_the_program(which: tuple[str, int], size: int) -> None:
 @pytest.mark.parametrize("which", PROGRAMS, ids=str)
 @pytest.mark.parametrize("level", ["accelerator", "soc"])
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
-def test_counts_are_those_of_the_whole(which: tuple[str, int], level: Level, warm: bool) -> None:
+def test_counts_are_those_of_the_whole(which: tuple[str, str], level: Level, warm: bool) -> None:
     """Cycles, causes, traffic and bound do not depend on the parts that are simulated at once."""
     function = program(*which)
     layout = place_arrays(function)
@@ -92,4 +91,4 @@ def test_hardware_loops_are_simulated_as_a_whole() -> None:
     text = str(lift_and_prove(parse_c_kernel(KERNELS["product"], "kernel.c")).module)
     module = lower(text, parse_pipeline("gemmini-lower-hardware-loops"))
     assert not can_be_long(kernel_function(module))
-    assert can_be_long(program("product", 0))
+    assert can_be_long(program("product", "tuned"))
