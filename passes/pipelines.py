@@ -127,9 +127,9 @@ def first_pipelines(
 ) -> Iterator[str]:
     """Good schedules for the kernel in ``tensor_ir``, best guess first, the baseline last.
 
-    Each is made when it is asked for, which takes as long as to lower the kernel with it. ``separate`` keeps the
-    dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises ``PassFailedException`` where
-    the kernel cannot be lowered at all.
+    Each is made when it is asked for, which takes as long as to lower the kernel with it.
+    ``separate`` keeps the dimensions of arrays apart, as in ``gemmini-lower-linalg``. Raises
+    ``PassFailedException`` where the kernel cannot be lowered at all.
     """
     context = _context()
     lowering = LowerLinalgPass(config, separate)
