@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from liftproof.hw.gemmini.config import DEFAULT_CONFIG, load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.validation.assumptions import DIVISION
+from liftproof.validation.chains.prove import validate_chain
+from liftproof.validation.core.polyhedral import Unsupported
+from liftproof.validation.decide import decide
 from liftproof.validation.fuzz import parse_module
 from liftproof.validation.limits import ValidationOptions
+from liftproof.validation.recheck import check_certificate
 from liftproof.validation.trace.api import validate_unrolled
-from liftproof.validation.validate import validate
+from liftproof.validation.validate import prepare, validate
 from xdsl.context import Context
 from xdsl.dialects import affine, arith, builtin, func, memref, scf
 from xdsl.dialects.builtin import ModuleOp
@@ -545,3 +550,41 @@ def test_an_array_of_other_extents_is_another_array() -> None:
 
     assert validate(kernel(4, 16), kernel(4, 16)).verdict == "proved"
     assert validate(kernel(4, 16), kernel(8, 8)).verdict != "proved"
+
+
+@pytest.mark.parametrize("is_chain", [False, True])
+def test_what_the_core_does_between_commands_counts(is_chain: bool) -> None:
+    """The commands alone are right; the core then overwrites an element of the result."""
+    config = load_config("gemmini-4x4-fp32" if is_chain else DEFAULT_CONFIG)
+    source = COPY.replace("const int8_t P[1], ", "")
+    source = source.replace("int8_t", "float") if is_chain else source
+    kind = "f32" if is_chain else "i8"
+
+    def target(work: str) -> ModuleOp:
+        return parse_module(f"""
+        func.func @f(%X: memref<4x4x{kind}>, %Y: memref<4x4x{kind}>)
+            attributes {{"liftproof.outputs" = array<i64: 1>}} {{
+          %c0 = arith.constant 0 : index
+          %c4 = arith.constant 4 : index
+          %x = arith.constant {"7.0 : f32" if is_chain else "7 : i8"}
+          gemmini.config_ld {{stride = {16 if is_chain else 4} : i64, block_stride = 4 : i64}}
+          gemmini.config_st {{stride = {16 if is_chain else 4} : i64}}
+          %a = gemmini.spad %c0
+          gemmini.mvin %X[%c0, %c0] to %a[%c4, %c4] : memref<4x4x{kind}>, !gemmini.local<spad>
+          gemmini.mvout %a[%c4, %c4] to %Y[%c0, %c0] : !gemmini.local<spad>, memref<4x4x{kind}>
+          gemmini.fence
+          {work}
+          func.return
+        }}""")
+
+    kernel = prepare(parse_c_kernel(HEADER + source, "f.c"), config)
+    right = target("")
+    wrong = target(f"memref.store %x, %Y[%c0, %c0] : memref<4x4x{kind}>")
+    engine = validate_chain if is_chain else validate_unrolled
+    proof = engine(kernel, right, config)
+    assert proof.verdict == "proved"
+    assert engine(kernel, wrong, config).verdict != "proved"
+    assert decide(kernel, wrong, config=config).verdict == "refuted"
+    assert proof.certificate is not None
+    with pytest.raises(Unsupported, match="the core works on arrays"):
+        check_certificate(kernel.module, wrong, proof.certificate, config)

@@ -68,8 +68,6 @@ def validate_stream(
         require_same_parameters(source.module, layout)
     except (Unsupported, Violation) as error:
         return _verdict("unknown", f"source: {error}", start)
-    if stream.has_core_work:
-        return _verdict("unknown", "stream: the core works on arrays itself", start, source)
     try:
         plain, index_of = expanded(stream, source.config)
     except StreamError as error:

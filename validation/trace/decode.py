@@ -40,7 +40,12 @@ class Plan(NamedTuple):
 
 
 def resolve_checked(stream: CommandStream, config: GemminiConfig, layout: MemoryLayout) -> Program:
-    """The resolved stream; raises ``CommandError`` for commands that no Gemmini accepts."""
+    """The resolved stream; raises ``CommandError`` for commands that no Gemmini accepts.
+
+    Raises ``Unsupported`` where the core works on arrays itself: the stream does not say how.
+    """
+    if stream.has_core_work:
+        raise Unsupported("the core works on arrays itself")
     program = resolve(stream)
     base = min((array.address for array in layout.all_arrays), default=0)
     end = max((array.address + array.size for array in layout.all_arrays), default=0)
