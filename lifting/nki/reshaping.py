@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .call_arguments import Arguments, Handler
 from .emitter import partitions
+from .index import Index
 from .patterns import access_pattern
 from .tiles import Tiles
-from .values import Dimension, Dtype, PartitionDimension, View, whole
+from .values import Array, Dimension, Dtype, PartitionDimension, View, whole
 
 
 def broadcast_to(tiles: Tiles, arguments: Arguments) -> View:
@@ -63,16 +64,20 @@ def reshape(tiles: Tiles, view: View, shape: Any, node: ast.AST) -> View:
     if view.array.on_chip and sizes[0] != partitions(view):
         tiles.refuse(node, "a reshape on chip keeps the partitions")
     if not view.is_whole or view.array.axes != tuple(range(len(view.array.axes))):
-        regrouped = _regroup(view, sizes)
+        regrouped = _regroup(view, sizes) or _restrided(tiles, view, sizes)
         if regrouped is None:
-            tiles.refuse(node, "only a whole array can be reshaped")
+            tiles.refuse(node, f"this part of an array cannot be seen as {tuple(sizes)}")
         return regrouped
-    array = tiles.reader.emitter.reshape(view.array, sizes)
-    origin = view.array
+    return whole(_same_memory(tiles, view.array, sizes))
+
+
+def _same_memory(tiles: Tiles, origin: Array, sizes: Sequence[int]) -> Array:
+    """A whole array in other sizes."""
+    array = tiles.reader.emitter.reshape(origin, sizes)
     array.zero_pending, array.products = origin.zero_pending, origin.products
     array.others, array.group_loops = origin.others, origin.group_loops
     array.loops, array.branches = origin.loops, origin.branches
-    return whole(array)
+    return array
 
 
 def _regroup(view: View, sizes: list[int]) -> View | None:
@@ -84,6 +89,48 @@ def _regroup(view: View, sizes: list[int]) -> View | None:
     last = len(view.offsets) - 1
     dimensions = [next(rest) if size != 1 else Dimension(1, last, 0) for size in sizes]
     return view.with_dimensions(tuple(dimensions))
+
+
+def _restrided(tiles: Tiles, view: View, sizes: list[int]) -> View | None:
+    """A reshape of a part of an array, as a view of its elements in a row; None if it is none."""
+    array = view.array
+    total = [array.shape[array.axes.index(axis)] for axis in range(len(array.axes))]
+    first = 1 if array.on_chip else 0  # the partitions stay
+    strides = [math.prod(total[axis + 1 :]) for axis in range(len(total))]
+    free = [own for own in view.dimensions if own.along >= first]
+    steps = _steps([(own.size, own.step * strides[own.along]) for own in free], sizes[first:])
+    if steps is None:
+        return None
+    flat = _same_memory(tiles, array, (*total[:first], math.prod(total[first:])))
+    start = Index(0)
+    for offset, stride in list(zip(view.offsets, strides, strict=True))[first:]:
+        start += offset.scaled(stride)
+    rows = tuple(Dimension(size, 0) for size in sizes[:first])
+    own = zip(sizes[first:], steps, strict=True)
+    dimensions = (*rows, *(Dimension(size, first, step) for size, step in own))
+    return View(flat, (*view.offsets[:first], start), dimensions)
+
+
+def _steps(dimensions: list[tuple[int, int]], sizes: Sequence[int]) -> list[int] | None:
+    """The steps of new dimensions over the same elements as ``(size, step)``, as in NumPy."""
+    old = [pair for pair in dimensions if pair[0] != 1]
+    steps = list[int]()
+    for size in reversed(sizes):
+        if size == 1:
+            steps.append(0)
+            continue
+        while old and len(old) > 1 and old[-1][0] % size and size % old[-1][0] == 0:
+            (outer, outer_step), (inner, step) = old[-2:]
+            if outer_step != inner * step:
+                return None
+            old[-2:] = [(outer * inner, step)]
+        if not old or old[-1][0] % size:
+            return None
+        count, step = old.pop()
+        steps.append(step)
+        if count > size:
+            old.append((count // size, step * size))
+    return steps[::-1]
 
 
 def _cast(tiles: Tiles, view: View, dtype: Any, node: ast.AST) -> View:

@@ -257,7 +257,10 @@ class Tiles:
             self.move(source, repeated, node)
             return repeated
         view = view if view.space == Space.SBUF else self.to_sbuf(view, node)
-        ones = self.new((1, count), view.dtype if view.dtype.is_float else FLOAT32)
+        if not view.dtype.is_float:
+            hint = "convert it to float32 first, or make it with nisa.iota in all partitions"
+            self.refuse(node, "a row of integers cannot be repeated over partitions", hint)
+        ones = self.new((1, count), view.dtype)
         self.emit(trn.MemsetOp(self.operand(ones), 1.0), ones)
         flat = self.flat(view)
         if width <= MOVING_COLUMNS:

@@ -18,6 +18,7 @@ from .isa_common import (
     result_tile,
     tile_argument,
 )
+from .library import LIMITS
 from .tiles import Tiles
 from .values import DTYPES, FLOAT32, Named, View
 
@@ -211,16 +212,7 @@ def _select_reduce(tiles: Tiles, arguments: Arguments) -> View:
     data, node = tile_argument(tiles, arguments, "on_true"), arguments.node
     predicate = tile_argument(tiles, arguments, "predicate")
     dst = result_tile(tiles, arguments, data.shape, data.dtype)
-    named = arguments.get("reduce_cmd")
-    command = named.name.rpartition(".")[2] if isinstance(named, Named) else "idle"
-    if command not in ("idle", "reset_reduce"):
-        tiles.refuse(node, f"no reduction goes on with {command} here")
-    if (
-        "reduce_op" in arguments
-        and operator_argument(tiles, arguments, "reduce_op") != Operator.MAXIMUM
-    ):
-        tiles.refuse(node, "a selection reduces by maximum only")
-    reduced = tile_argument(tiles, arguments, "reduce_res") if command != "idle" else None
+    reduced = _reduced_maximum(tiles, arguments)
     op = trn.SelectReduceOp(
         tiles.operand(data),
         tiles.operand(predicate),
@@ -231,6 +223,44 @@ def _select_reduce(tiles: Tiles, arguments: Arguments) -> View:
     )
     tiles.emit(op)
     return dst
+
+
+def _range_select(tiles: Tiles, arguments: Arguments) -> View:
+    data, node = tile_argument(tiles, arguments, "on_true_tile"), arguments.node
+    comparisons = (
+        operator_argument(tiles, arguments, "comp_op0"),
+        operator_argument(tiles, arguments, "comp_op1"),
+    )
+    bounds = [tile_argument(tiles, arguments, name) for name in ("bound0", "bound1")]
+    dst = result_tile(tiles, arguments, data.shape, FLOAT32)
+    reduced = _reduced_maximum(tiles, arguments)
+    start = arguments.get("range_start", 0)
+    fill = arguments.get("on_false_value", LIMITS["float32"][0])
+    op = trn.RangeSelectOp(
+        comparisons,
+        tiles.operand(data),
+        (tiles.operand(bounds[0]), tiles.operand(bounds[1])),
+        float(tiles.number(fill, node)),
+        tiles.operand(dst),
+        None if reduced is None else tiles.operand(reduced),
+        int(tiles.number(start, node)),
+    )
+    tiles.emit(op)
+    return dst
+
+
+def _reduced_maximum(tiles: Tiles, arguments: Arguments) -> View | None:
+    """Where a selection puts the maxima of the partitions, None if it does not."""
+    named = arguments.get("reduce_cmd")
+    command = named.name.rpartition(".")[2] if isinstance(named, Named) else "idle"
+    if command not in ("idle", "reset_reduce"):
+        tiles.refuse(arguments.node, f"no reduction goes on with {command} here")
+    if (
+        "reduce_op" in arguments
+        and operator_argument(tiles, arguments, "reduce_op") != Operator.MAXIMUM
+    ):
+        tiles.refuse(arguments.node, "a selection reduces by maximum only")
+    return tile_argument(tiles, arguments, "reduce_res") if command != "idle" else None
 
 
 def _statistics(operation: Callable[..., Any], results: int) -> Handler:
@@ -356,6 +386,23 @@ CALLS: dict[str, Handler] = {
             "dtype",
         ),
         _select_reduce,
+    ),
+    "range_select": (
+        (
+            "on_true_tile",
+            "comp_op0",
+            "comp_op1",
+            "bound0",
+            "bound1",
+            "reduce_cmd",
+            "reduce_res",
+            "reduce_op",
+            "range_start",
+            "on_false_value",
+            "dtype",
+            "dst",
+        ),
+        _range_select,
     ),
     "bn_stats": _statistics(trn.BnStatsOp, 6),
     "bn_aggr": _statistics(trn.BnAggrOp, 2),

@@ -80,6 +80,14 @@ def flash(i: Arrays) -> np.ndarray:
     return softmax(scores) @ i["v"]
 
 
+def upsampled(x: np.ndarray) -> np.ndarray:
+    """Twice as many elements along dimension 1, between those that there are."""
+    left, right = x[:, :-1], x[:, 1:]
+    between = np.stack((0.75 * left + 0.25 * right, 0.25 * left + 0.75 * right), 2)
+    inner = between.reshape(len(x), -1, *x.shape[2:])
+    return np.concatenate((x[:, :1], inner, x[:, -1:]), 1)
+
+
 def swiglu(i: Arrays) -> np.ndarray:
     gate, up = i["xT"].T @ i["wg"], i["xT"].T @ i["wu"]
     return gate / (1 + np.exp(-gate)) * up
@@ -541,6 +549,25 @@ def kernel(x, f1=4):
         (("xT=256x128", "wg=256x512", "wu=256x512"),),
         swiglu,
         1e-4,
+    ),
+    Case(
+        "double buffering by tiles in a dictionary, a class of sizes, one PSUM tile",
+        BETA_2 + text_of("double_buffered"),
+        (("lhsT=256x128", "rhs=256x600"),),
+        lambda i: i["lhsT"].T @ i["rhs"],
+        1e-4,
+    ),
+    Case(
+        "softmax of the columns in a range",
+        BETA_2 + text_of("range_softmax"),
+        (("x=128x50", "lengths=128x1"),),
+        lambda i: softmax(np.where(np.arange(50) < i["lengths"], i["x"], -3e38)),
+    ),
+    Case(
+        "upsampling, of parts of an array in other sizes",
+        BETA_2 + text_of("upsample"),
+        (("src=8x3x4x5",),),
+        lambda i: upsampled(i["src"]),
     ),
     Case(
         "tiles that are cut at a ragged end",
