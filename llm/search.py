@@ -104,7 +104,7 @@ class Search:
         self.expansions: dict[str, list[Future[tuple[str, ...]]]] = {}
         self.advised = 0
         self.first = iter(first)
-        self.next_first = self._first_batch()
+        self.next_first = self._first_batch(self._room())
         while self._room() > 0:
             batch = self.next_first or self._next_batch()
             if not batch and not self._advised_room():
@@ -114,10 +114,10 @@ class Search:
             raise NothingProvedError(self.state.outcomes)
         return self.state
 
-    def _first_batch(self) -> list[str]:
-        """The first pipelines that have not had their turn."""
+    def _first_batch(self, room: int) -> list[str]:
+        """The first pipelines that have not had their turn, as many as there is room for."""
         unseen = (pipeline for pipeline in self.first if pipeline not in self.seen)
-        return list(dict.fromkeys(islice(unseen, min(BATCH, self._room()))))
+        return list(dict.fromkeys(islice(unseen, min(BATCH, room))))
 
     def _next_batch(self) -> list[str]:
         """Unseen neighbours of the beam; of the next best programs, where it has none left."""
@@ -180,13 +180,15 @@ class Search:
         self.seen.update(batch)
         limit = self._limit()
         calls = [self.executor.submit(evaluate, self.problem, text, limit) for text in batch]
+        # Made while workers evaluate.
+        self.next_first = self._first_batch(self._room() - len(batch))
         advised = self._advised()
         fresh = [outcome for call in calls if self._is_new(outcome := call.result())]
         proven = [outcome for outcome in advised if self._is_new(outcome)]
         self.seen.update(outcome.pipeline for outcome in advised)
         self._extend_beam([*fresh, *proven])
         if self._room() > 0:
-            self.next_first = self._first_batch()
+            self.next_first = self.next_first or self._first_batch(self._room())
             if not self.next_first:
                 self._expand()
         self._certify(fresh, proven)
