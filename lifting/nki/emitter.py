@@ -207,7 +207,10 @@ class Emitter:
         op = ViewOp(
             view.array.buffer,
             offsets,
-            [dimension.size for dimension in dimensions],
+            [
+                self.index(own.extent) if isinstance(own.extent, Index) else own.extent
+                for own in dimensions
+            ],
             None if plain else [dimension.along for dimension in dimensions],
             None if all(step == 1 for step in steps) else steps,
         )
@@ -260,7 +263,7 @@ def _machine_order(view: View) -> list[Dimension]:
     limit = FREE_DIMENSIONS + 1
     while len(dimensions) > limit:
         place = next(
-            (p for p in range(len(dimensions) - 1, 0, -1) if dimensions[p].size == 1), None
+            (p for p in range(len(dimensions) - 1, 0, -1) if dimensions[p].extent == 1), None
         )
         if place is None:
             raise IndexingError(f"an access pattern of more than {FREE_DIMENSIONS} free dimensions")

@@ -25,7 +25,7 @@ def arange(start: Integer, size: int, step: int = 1) -> Grid:
 def mgrid(slices: Sequence[Slice]) -> GridTuple:
     """``nl.mgrid[0:a, 0:b]``."""
     segments = [resolve(item, 0) for item in slices]
-    shape = tuple(segment.size for segment in segments)
+    shape = tuple(Index.of(segment.size).require_constant() for segment in segments)
     return GridTuple(
         Grid(
             Index.of(segment.start),

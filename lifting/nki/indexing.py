@@ -19,7 +19,7 @@ class Segment:
     """``size`` elements from ``start`` by ``step``: a slice or ``nl.ds``."""
 
     start: Integer
-    size: int
+    size: Integer
     step: int = 1
 
 
@@ -52,7 +52,7 @@ def select(view: View, items: Sequence[Item]) -> View:
         position += 1
         segment = _segment(item, dimension.size)
         start = Index.of(segment.start)
-        last = start + (segment.size - 1) * segment.step if segment.size else start
+        last = start + (Index.of(segment.size) - 1).scaled(segment.step) if segment.size else start
         _check_bounds(start, last, dimension.size, position - 1)
         offsets[dimension.along] += start.scaled(dimension.step)
         if not isinstance(item, int | Index):
@@ -104,8 +104,9 @@ def resolve(item: Slice, size: int) -> Segment:
     start = start + size if isinstance(start, int) and start < 0 else start
     stop = stop + size if isinstance(stop, int) and stop < 0 else stop
     length = simplified(Index.of(stop) - start)
-    if isinstance(length, Index):
-        length = length.require_constant()
+    if isinstance(length, Index) and length.minimum > 0 and step == 1:
+        return Segment(start, length)
+    length = Index.of(length).require_constant()
     return Segment(start, max(0, -(-length // step)), step)
 
 

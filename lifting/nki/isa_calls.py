@@ -59,10 +59,10 @@ def _dma_transpose(tiles: Tiles, arguments: Arguments) -> View:
 
 def _tensor_copy(tiles: Tiles, arguments: Arguments) -> View:
     source = tile_argument(tiles, arguments, "src")
-    dst = result_tile(tiles, arguments, source.shape, source.dtype)
+    dst = result_tile(tiles, arguments, source.extents, source.dtype)
     cut = masked_views(tiles, arguments, source, dst)
     if cut is not None:
-        src = tiles.broadcast(cut[0], cut[1].shape, arguments.node)
+        src = tiles.broadcast(cut[0], cut[1].extents, arguments.node)
         engine = engine_of(tiles, arguments)
         tiles.emit(trn.TensorCopyOp(tiles.operand(src), tiles.operand(cut[1]), engine), cut[1])
     return dst
@@ -142,7 +142,7 @@ def _activation(tiles: Tiles, arguments: Arguments) -> View:
     data = tile_argument(tiles, arguments, "data")
     function = _function(tiles, arguments)
     own = data.dtype if data.dtype.is_float else FLOAT32
-    dst = result_tile(tiles, arguments, data.shape, own)
+    dst = result_tile(tiles, arguments, data.extents, own)
     if (
         "reduce_op" in arguments
         and operator_argument(tiles, arguments, "reduce_op") != Operator.ADD
@@ -152,7 +152,7 @@ def _activation(tiles: Tiles, arguments: Arguments) -> View:
     cut = masked_views(tiles, arguments, data, dst)
     if cut is None:
         return dst
-    data = tiles.broadcast(cut[0], cut[1].shape, arguments.node)
+    data = tiles.broadcast(cut[0], cut[1].extents, arguments.node)
     tiles.activation(
         function,
         data,
@@ -206,7 +206,7 @@ def _affine_select(tiles: Tiles, arguments: Arguments) -> View:
 
     data, node = tile_argument(tiles, arguments, "on_true_tile"), arguments.node
     number = float(tiles.number(arguments["on_false_value"], node))
-    dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    dst = result_tile(tiles, arguments, data.extents, data.dtype)
     cut = masked_views(tiles, arguments, data, dst)
     if cut is None:
         return dst

@@ -10,6 +10,7 @@ from ...dialects.trn.types import Engine, Operator, Space
 from .call_arguments import Arguments
 from .emitter import free_size
 from .grids import limits_of
+from .index import Integer
 from .indexing import Slice, clip, select
 from .library import operator_of
 from .psum_groups import begin_at_zero
@@ -74,7 +75,7 @@ def write_identity(tiles: Tiles, view: View) -> None:
 def result_tile(
     tiles: Tiles,
     arguments: Arguments,
-    shape: Sequence[int],
+    shape: Sequence[Integer],
     dtype: Dtype,
     space: Space = Space.SBUF,
 ) -> View:

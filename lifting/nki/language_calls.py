@@ -38,11 +38,11 @@ def _arange(tiles: Tiles, arguments: Arguments) -> Any:
 
 
 def _ds(tiles: Tiles, arguments: Arguments) -> Segment:
-    size = arguments["size"]
-    size = size.require_constant() if isinstance(size, Index) else size
-    start = arguments.get("start", 0)
-    if not isinstance(start, int | Index) or not isinstance(size, int):
+    start, size = arguments.get("start", 0), arguments["size"]
+    if not isinstance(start, int | Index) or not isinstance(size, int | Index):
         tiles.refuse(arguments.node, "nl.ds takes integers")
+    if isinstance(size, Index) and size.minimum <= 0:
+        size = size.require_constant()
     return Segment(start, size)
 
 

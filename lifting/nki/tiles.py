@@ -14,7 +14,7 @@ from ...dialects.trn.instruction import Instruction
 from ...dialects.trn.limits import MOVING_COLUMNS
 from ...dialects.trn.types import BITWISE, COMPARISONS, Function, Operator, Space
 from .emitter import free_size, partitions
-from .index import Index, PastFirst, UnrollRequest
+from .index import Index, Integer, PastFirst, UnrollRequest
 from .indexing import broadcast_shape, clip
 from .partial_tiles import leave_out
 from .psum_groups import adds
@@ -47,9 +47,10 @@ class Tiles:
     def refuse(self, node: ast.AST, message: str, hint: str = "") -> NoReturn:
         self.reader.source.refuse(node, message, hint)
 
-    def new(self, shape: Sequence[int], dtype: Dtype, space: Space = Space.SBUF) -> View:
+    def new(self, shape: Sequence[Integer], dtype: Dtype, space: Space = Space.SBUF) -> View:
         """A new tile whose first dimension runs over the partitions."""
-        shape = tuple(shape) if len(shape) > 1 else (*shape, 1)
+        shape = tuple(Index.of(size).require_constant() for size in shape)
+        shape = shape if len(shape) > 1 else (*shape, 1)
         return whole(self.reader.emitter.allocate("", shape, dtype, space))
 
     def emit(self, op: Instruction, dst: View | None = None) -> None:
@@ -197,7 +198,7 @@ class Tiles:
             staged = self.new(source.shape, source.dtype)
             self.copy(source, staged, node)
             source = staged
-        if _count(source.shape) != _count(target.shape):
+        if source.extents != target.extents and _count(source.shape) != _count(target.shape):
             source = self.broadcast_anywhere(source, target.shape, node)
         src, dst = self.operand(source), self.operand(target)
         self.emit(trn.DmaCopyOp(src, dst, add=add), target)
@@ -209,11 +210,11 @@ class Tiles:
 
     # Broadcasting.
 
-    def broadcast(self, view: View, shape: Sequence[int], node: ast.AST) -> View:
+    def broadcast(self, view: View, shape: Sequence[Integer], node: ast.AST) -> View:
         """``view`` with the sizes of ``shape``; across partitions through the tensor engine."""
-        shape = tuple(shape)
-        if view.shape == shape:
+        if view.extents == tuple(shape):
             return view
+        shape = tuple(Index.of(size).require_constant() for size in shape)
         if _count(view.shape) == _count(shape) and view.array.on_chip:
             same_partitions = partitions(view) == _first(shape, view)
             if same_partitions and broadcast_shape(view.shape, shape) != shape:
@@ -436,7 +437,7 @@ class Tiles:
 
         ``uncut`` is the tile of which a mask leaves ``data``: the result has its partitions.
         """
-        rank = len(data.shape)
+        rank = len(data.dimensions)
         axes = sorted(axis + rank if axis < 0 else axis for axis in axes)
         if any(not 0 <= axis < rank for axis in axes):
             self.refuse(node, f"axes {axes} of a tile of {rank} dimensions")

@@ -235,9 +235,14 @@ class Array:
 class Dimension:
     """One dimension of a view: it runs along dimension ``along`` of the buffer by ``step``."""
 
-    size: int
+    extent: Integer
     along: int
     step: int = 1
+
+    @property
+    def size(self) -> int:
+        """The extent as a number; asks to unroll the loop on whose variable it depends."""
+        return Index.of(self.extent).require_constant()
 
 
 @dataclass(frozen=True)
@@ -253,6 +258,11 @@ class View:
         return tuple(dimension.size for dimension in self.dimensions)
 
     @property
+    def extents(self) -> tuple[Integer, ...]:
+        """The shape, of which loop variables may be part."""
+        return tuple(dimension.extent for dimension in self.dimensions)
+
+    @property
     def dtype(self) -> Dtype:
         return self.array.dtype
 
@@ -265,7 +275,7 @@ class View:
         """Whether it is all of the array, in its own order."""
         return (
             all(offset == Index(0) for offset in self.offsets)
-            and self.shape == self.array.shape
+            and self.extents == self.array.shape
             and all(
                 dimension.along == axis and dimension.step == 1
                 for dimension, axis in zip(self.dimensions, self.array.axes, strict=True)

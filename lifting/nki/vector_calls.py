@@ -26,13 +26,15 @@ from .values import DTYPES, FLOAT32, Named, View
 def _tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
     left, right = (tile_argument(tiles, arguments, name) for name in ("data1", "data2"))
     operator = operator_argument(tiles, arguments, "op")
-    shape = left.shape if free_size(left) >= free_size(right) else right.shape
+    shape = left.extents
+    if shape != right.extents and free_size(left) < free_size(right):
+        shape = right.extents
     dst = result_tile(tiles, arguments, shape, tiles.result_type(operator, left.dtype, right.dtype))
     cut = masked_views(tiles, arguments, left, right, dst)
     if cut is None:
         return dst
     node = arguments.node
-    left, right = (tiles.broadcast(value, cut[2].shape, node) for value in cut[:2])
+    left, right = (tiles.broadcast(value, cut[2].extents, node) for value in cut[:2])
     if left.space == right.space == Space.PSUM:
         right = tiles.to_sbuf(right, node)
     engine = engine_of(tiles, arguments)
@@ -50,12 +52,12 @@ def _tensor_scalar(tiles: Tiles, arguments: Arguments) -> View:
     op0 = operator_argument(tiles, arguments, "op0")
     op1 = operator_argument(tiles, arguments, "op1") if "op1" in arguments else None
     dst = result_tile(
-        tiles, arguments, data.shape, tiles.result_type(op1 or op0, data.dtype, data.dtype)
+        tiles, arguments, data.extents, tiles.result_type(op1 or op0, data.dtype, data.dtype)
     )
     cut = masked_views(tiles, arguments, data, dst)
     if cut is None:
         return dst
-    data = tiles.broadcast(cut[0], cut[1].shape, node)
+    data = tiles.broadcast(cut[0], cut[1].extents, node)
     op = trn.TensorScalarOp(
         op0,
         tiles.operand(data),
@@ -87,7 +89,7 @@ def _scalar(tiles: Tiles, operator: Operator, value: Any, data: View, node: ast.
 def _tensor_scalar_reduce(tiles: Tiles, arguments: Arguments) -> View:
     data, node = tile_argument(tiles, arguments, "data"), arguments.node
     op0 = operator_argument(tiles, arguments, "op0")
-    dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    dst = result_tile(tiles, arguments, data.extents, data.dtype)
     cut = masked_views(tiles, arguments, data, tile_argument(tiles, arguments, "reduce_res"), dst)
     if cut is None:
         return dst
@@ -109,7 +111,7 @@ def _scalar_tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
     data, node = tile_argument(tiles, arguments, "data"), arguments.node
     op0, op1 = (operator_argument(tiles, arguments, name) for name in ("op0", "op1"))
     right = arguments["operand1"]
-    dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    dst = result_tile(tiles, arguments, data.extents, data.dtype)
     if not isinstance(right, View):
         tiles.refuse(node, "operand1 must be a tile", "use tensor_scalar for two numbers")
     cut = masked_views(tiles, arguments, data, right, dst)
@@ -123,7 +125,7 @@ def _scalar_tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
         op1,
         tiles.operand(data),
         _scalar(tiles, op0, arguments.get("operand0"), data, node),
-        tiles.operand(tiles.broadcast(right, data.shape, node)),
+        tiles.operand(tiles.broadcast(right, data.extents, node)),
         tiles.operand(target),
         reverse0=bool(arguments.get("reverse0", False)),
         reverse1=bool(arguments.get("reverse1", False)),
@@ -135,11 +137,11 @@ def _scalar_tensor_tensor(tiles: Tiles, arguments: Arguments) -> View:
 def _scan(tiles: Tiles, arguments: Arguments) -> View:
     data0, data1 = (tile_argument(tiles, arguments, name) for name in ("data0", "data1"))
     node = arguments.node
-    dst = result_tile(tiles, arguments, data0.shape, FLOAT32)
+    dst = result_tile(tiles, arguments, data0.extents, FLOAT32)
     cut = masked_views(tiles, arguments, data0, data1, dst)
     if cut is None:
         return dst
-    data0, data1 = (tiles.broadcast(value, cut[2].shape, node) for value in cut[:2])
+    data0, data1 = (tiles.broadcast(value, cut[2].extents, node) for value in cut[:2])
     if data0.space == data1.space == Space.PSUM:
         data1 = tiles.to_sbuf(data1, node)
     op = trn.TensorTensorScanOp(
@@ -190,7 +192,7 @@ def _partition_reduce(tiles: Tiles, arguments: Arguments) -> View:
 
 def _reciprocal(tiles: Tiles, arguments: Arguments) -> View:
     data = tile_argument(tiles, arguments, "data")
-    dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    dst = result_tile(tiles, arguments, data.extents, data.dtype)
     cut = masked_views(tiles, arguments, data, dst)
     if cut is not None:
         tiles.emit(trn.ReciprocalOp(tiles.operand(cut[0]), tiles.operand(cut[1])), cut[1])
@@ -211,7 +213,7 @@ def _copy_predicated(tiles: Tiles, arguments: Arguments) -> View:
 def _select_reduce(tiles: Tiles, arguments: Arguments) -> View:
     data, node = tile_argument(tiles, arguments, "on_true"), arguments.node
     predicate = tile_argument(tiles, arguments, "predicate")
-    dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    dst = result_tile(tiles, arguments, data.extents, data.dtype)
     reduced = _reduced_maximum(tiles, arguments)
     op = trn.SelectReduceOp(
         tiles.operand(data),
@@ -232,7 +234,7 @@ def _range_select(tiles: Tiles, arguments: Arguments) -> View:
         operator_argument(tiles, arguments, "comp_op1"),
     )
     bounds = [tile_argument(tiles, arguments, name) for name in ("bound0", "bound1")]
-    dst = result_tile(tiles, arguments, data.shape, FLOAT32)
+    dst = result_tile(tiles, arguments, data.extents, FLOAT32)
     reduced = _reduced_maximum(tiles, arguments)
     start = arguments.get("range_start", 0)
     fill = arguments.get("on_false_value", LIMITS["float32"][0])
@@ -290,7 +292,7 @@ def _find_index(tiles: Tiles, arguments: Arguments) -> View:
 def _match_replace(tiles: Tiles, arguments: Arguments) -> View:
     data, values = (tile_argument(tiles, arguments, name) for name in ("data", "vals"))
     number = float(tiles.number(arguments["imm"], arguments.node))
-    dst = result_tile(tiles, arguments, data.shape, data.dtype)
+    dst = result_tile(tiles, arguments, data.extents, data.dtype)
     op = trn.MatchReplace8Op(tiles.operand(data), tiles.operand(values), number, tiles.operand(dst))
     tiles.emit(op, dst)
     return dst

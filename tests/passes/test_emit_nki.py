@@ -56,7 +56,7 @@ def double(a: "256x64:bf16"):
 
 
 def test_sizes_that_are_computed_are_slices():
-    """A slice ends where the loop says; reading it unrolls the loop, with a size for each time."""
+    """A slice ends where the loop says; the loop stays one when that is read."""
     text = """
 func.func @k(%a: memref<128x64xf32>, %r: memref<128x64xf32>) attributes {
     liftproof.parameters = ["a", "r"], liftproof.outputs = array<i64: 1>} {
@@ -84,7 +84,8 @@ func.func @k(%a: memref<128x64xf32>, %r: memref<128x64xf32>) attributes {
     assert "src=a[0 : 128, 0 : (i + 1) * 16]" in written
     assert 'value=float("-inf")' in written
     read = emit_nki(read_nki(written, "written.py"))
-    assert [f"0 : {size}]" in read for size in (16, 32, 48)] == [True] * 3
+    assert read.count("nisa.dma_copy") == written.count("nisa.dma_copy") == 2
+    assert emit_nki(read_nki(read, "read.py")) == read
 
 
 def test_selections_are_read_back():

@@ -78,6 +78,26 @@ DOUBLE_OF = {
         1,
         1,
     ),
+    "slices that grow": (
+        "wide = nl.ndarray((128, 512), dtype=x.dtype, buffer=nl.sbuf)\n"
+        "for i in nl.affine_range(8):\n"
+        "    part = wide[:, 0 : (i + 1) * 64]\n"
+        "    nisa.dma_copy(dst=part, src=x[:, nl.ds(0, (i + 1) * 64)])\n"
+        "    nisa.tensor_tensor(dst=part, data1=part, data2=part, op=nl.add)\n"
+        "    nisa.dma_copy(dst=out[:, 0 : (i + 1) * 64], src=part)",
+        1,
+        0,
+    ),
+    "slices that grow, of a size that is asked for": (
+        "wide = nl.ndarray((128, 512), dtype=x.dtype, buffer=nl.sbuf)\n"
+        "for i in nl.affine_range(8):\n"
+        "    part = wide[:, 0 : (i + 1) * 64]\n"
+        "    nisa.dma_copy(dst=part, src=x[:, 0 : part.shape[1]])\n"
+        "    nisa.activation(dst=part, op=nl.copy, data=part, scale=2.0)\n"
+        "    nisa.dma_copy(dst=out[:, 0 : (i + 1) * 64], src=part)",
+        0,
+        0,
+    ),
     "break": (f"for i in range(100):\n    if i == 8:\n        break\n    {MOVE}", 0, 0),
 }
 
