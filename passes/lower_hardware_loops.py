@@ -37,6 +37,8 @@ from .post_op import PostOp
 
 LAST_HALF = 2
 """Number of the second half of the scratchpad; hardware loops take turns where none is named."""
+FEW_PRODUCTS = 4096
+"""Products of array tiles of a small kernel: 65,536 cycles of the array."""
 MOST_PARTS = 4
 """Pieces into which the sums of a block are cut."""
 LOADS_FELT = 0.25

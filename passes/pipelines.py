@@ -35,6 +35,7 @@ from .kernel import (
     users,
 )
 from .lower_hardware_loops import (
+    FEW_PRODUCTS,
     LowerHardwareLoopsPass,
     hardware_loop_choices,
     product_sizes,
@@ -46,7 +47,12 @@ from .lower_to_core import LowerToCorePass
 from .nests import loops_it_needs, trip_count
 from .overwrite_first import OverwriteFirstPass
 from .peel import PeelPass
-from .pooling.pipelines import CLEAN_UP, pooling_baseline, pooling_pipelines
+from .pooling.pipelines import (
+    CLEAN_UP,
+    convolution_loop_pipelines,
+    pooling_baseline,
+    pooling_pipelines,
+)
 from .pooling.read import is_maximum
 from .reuse_weights import ReuseWeightsPass
 from .sink import SinkPass
@@ -74,8 +80,6 @@ NARROW = 8
 """Tiles of columns in blocks of such a kernel: with 16, 1 × 2048 × 1000 takes 9 % more cycles."""
 HARDWARE_LOOPS = 10
 """Choices of hardware loops that they try, half as many for large kernels of ragged sizes."""
-FEW_PRODUCTS = 4096
-"""Products of array tiles of a small kernel: 65,536 cycles of the array."""
 RESIDENT_SHAPES = 2
 """Block shapes that they try with a whole operand in the scratchpad."""
 
@@ -260,15 +264,16 @@ def _spelled(
 def _hardware_loops(module: ModuleOp, config: str) -> tuple[list[str], list[str]]:
     """Pipelines that leave the loops to the hardware: to try early, or behind all others.
 
-    None for what is no product of matrices. The core keeps up with the products of large kernels,
-    unless it has edges to look after, and with the loads that a single row of tiles waits for.
+    None for what is neither a product of matrices nor a convolution. The core keeps up with the
+    products of large kernels, unless it has edges to look after, and with the loads that a single
+    row of tiles waits for.
     """
     machine = load_config(config)
     try:
         sizes = product_sizes(read_product(kernel_of(module), machine))
         choices = hardware_loop_choices(kernel_of(module), machine)
     except PassFailedException:
-        return [], []
+        return convolution_loop_pipelines(module, config)
     chosen = (LowerHardwareLoopsPass(config, *choice) for choice in choices[:HARDWARE_LOOPS])
     found = [f"{_spec(instance)},{CLEAN_UP}" for instance in chosen]
     rows, *_ = tiles = [-(-size // machine.dim) for size in sizes]

@@ -17,6 +17,7 @@ PASSES = {
     "gemmini-lower-sums": ("lower_sums", "LowerSumsPass"),
     "gemmini-lower-to-core": ("lower_to_core", "LowerToCorePass"),
     "gemmini-lower-hardware-loops": ("lower_hardware_loops", "LowerHardwareLoopsPass"),
+    "gemmini-lower-convolution-loops": ("lower_convolution_loops", "LowerConvolutionLoopsPass"),
     "gemmini-overwrite-first": ("overwrite_first", "OverwriteFirstPass"),
     "gemmini-tile": ("tile_loops", "TilePass"),
     "gemmini-stage": ("stage", "StagePass"),

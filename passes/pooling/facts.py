@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
+from ..coalesce import Form
 from ..post_op import PostOp
 
 
@@ -49,10 +51,12 @@ class Taps:
     pad: int
     extent: int
     """Pixels of the input."""
+    surplus: int = 0
+    """Pixels of the input that are loaded behind those that are needed."""
 
     def span(self, pixels: int) -> int:
-        """Pixels of the input that so many pixels in a row need."""
-        return (pixels - 1) * self.step + (self.count - 1) * self.dilation + 1
+        """Pixels of the input that so many pixels in a row load."""
+        return (pixels - 1) * self.step + (self.count - 1) * self.dilation + 1 + self.surplus
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class Convolution:
     """What makes the pixels that are pooled; arrays are parameter positions."""
 
     weights: int
-    weight_dims: tuple[int, int, int, int]
-    """Their dimensions for the row and column of a tap, the input and the output channel."""
+    weight_subscripts: tuple[Form, ...]
+    """Their subscripts over row (0) and column (1) of a tap, input (2) and output channel (3)."""
     bias: int | None
     rows: Taps
     cols: Taps
@@ -84,3 +88,20 @@ class Pooling:
     convolution: Convolution | None
     border_counts: bool
     """Whether pixels outside of the image count as 0; else they do not count."""
+
+    @property
+    def zeros_around(self) -> bool:
+        """Whether pixels outside of the image may count as 0, as the store unit has it."""
+        has_border = self.rows.has_border or self.cols.has_border
+        return self.border_counts or self.post.relu or not has_border
+
+    def array_products(self, dim: int) -> int:
+        """Products of array tiles that a convolution needs."""
+        assert self.convolution is not None
+        rows, cols = self.convolution.rows, self.convolution.cols
+        tiles = [
+            prod((*self.batch, self.rows.extent, self.cols.extent)),
+            self.convolution.depth,
+            self.channels,
+        ]
+        return rows.count * cols.count * prod(-(-size // dim) for size in tiles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.dialects.linalg.ops import GenericOp
@@ -35,7 +35,7 @@ def combined(parts: Sequence[tuple[Form, int]]) -> Form:
     return {loop: factor for loop, factor in found.items() if factor}
 
 
-def composed(form: Form, inner: dict[int, Form]) -> Form:
+def composed(form: Form, inner: Mapping[int, Form]) -> Form:
     """A subscript, with what is known of its loops put in their place."""
     parts: list[tuple[Form, int]] = []
     for loop, factor in form.items():

@@ -99,9 +99,7 @@ def plan_of(pooling: Pooling, config: GemminiConfig, rows: int, cols: int) -> Pl
         tuple(blocks(pooling.rows, taps[0], rows)),
         tuple(blocks(pooling.cols, taps[1], cols)),
     )
-    zero = pooling.border_counts or pooling.post.relu
-    border = pooling.rows.has_border or pooling.cols.has_border
-    repeats = border and not zero
+    repeats = not pooling.zeros_around
     if repeats and convolution is not None:
         return None
     extents = [max((g.pixels.size if repeats else g.pixels.inside) for g in side) for side in sides]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import SSAValue
 
 from ...dialects.gemmini import ComputePreloadedOp, ConfigExOp, MvinOp, NoneOp, PreloadOp
-from ..coalesce import Form
+from ..coalesce import Form, view_of
 from ..instruction_tree import Item, Need, TreeBuilder
 from ..loop_items import plus, times
 from .facts import Convolution
+from .forms import composed
 from .instructions import (
     SUMS,
     WEIGHTS,
@@ -93,15 +93,15 @@ class ProductCode(PoolingCode):
         array = self.arrays[convolution.weights]
         assert isinstance(array.type, MemRefType)
         shape = array.type.get_shape()
-        stride = prod(shape[convolution.weight_dims[2] + 1 :])
+        stride = view_of(shape, convolution.weight_subscripts).steps(2)
         local = {} if not plan.resident else rows_of(channel, plan.weight_rows, self.dim)
 
         def load(row: Form, col: Form, depth: Form, size: int) -> Item:
             def build(tree: TreeBuilder) -> None:
                 target = self.weights.address(tree, plus(local, self._tile(row, col, depth)))
-                order = (row, col, depth, channel)
-                places = sorted(zip(convolution.weight_dims, order, strict=True), key=_first)
-                indices = [tree.number(form) for _, form in places]
+                known = dict(enumerate((row, col, depth, channel)))
+                subscripts = convolution.weight_subscripts
+                indices = [tree.number(composed(form, known)) for form in subscripts]
                 rows, cols = tree.index.constant(size), tree.index.constant(channels)
                 tree.index.insert(MvinOp(array, indices, target, rows, cols, WEIGHTS))
 
@@ -208,7 +208,3 @@ class ProductCode(PoolingCode):
                 convolution.depth, self.dim, "k", lambda k, size: [product(row, col, k, size)]
             )
         )
-
-
-def _first(pair: tuple[int, Form]) -> int:
-    return pair[0]

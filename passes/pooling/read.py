@@ -29,7 +29,7 @@ from ..post_op import PostOp, recognise_post_op
 from ..reshaped import whole_array
 from .facts import Convolution, Pooling, Side
 from .forms import extents_of, loop_of
-from .read_sums import read_pooled_sums
+from .read_sums import read_sums
 
 LOWEST = -128
 """The start of a maximum of int8 that never decides."""
@@ -128,7 +128,7 @@ class _Reader:
             self.before = inner.owner
             inner = self.before.inputs[0]
         if isinstance(inner.owner, GenericOp):
-            sums = read_pooled_sums(inner.owner, forms, self.window)
+            sums = read_sums(inner.owner, forms)
             return sums.forms, sums.extents, sums.source, sums.convolution
         return forms, extents_of(inner), parameter_position(inner, self.generic), None
 

@@ -1,9 +1,10 @@
-"""Read the convolution below a maximum over windows from tensor IR."""
+"""Read a convolution from tensor IR, by itself or below a maximum over windows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.dialects.linalg.ops import FillOp, GenericOp
@@ -37,55 +38,53 @@ class PooledSums:
     convolution: Convolution
 
 
-def read_pooled_sums(sums: GenericOp, reads: Sequence[Form], window: Sequence[int]) -> PooledSums:
-    """The convolution ``sums``, read at ``reads`` by a maximum over the loops ``window``.
+def read_sums(sums: GenericOp, reads: Sequence[Form]) -> PooledSums:
+    """The convolution ``sums``, of which the element at ``reads`` is read.
 
-    The sums may have a dimension for each loop of the window; then the convolution's subscripts say
-    which pixels they are. Refuses what is no convolution over rows and columns.
+    The sums may have a dimension for each loop of a window that a maximum is taken over; then the
+    convolution's subscripts say which pixels they are. Refuses what is no convolution over rows
+    and columns.
     """
     if len(sums.inputs) != 2:
-        raise refusal(sums, "expected a convolution below the maximum")
-    return _Reader(sums, reads, window).read()
+        raise refusal(sums, "expected a convolution")
+    return _Reader(sums, reads).read()
 
 
 class _Reader:
-    def __init__(self, sums: GenericOp, reads: Sequence[Form], window: Sequence[int]) -> None:
+    def __init__(self, sums: GenericOp, reads: Sequence[Form]) -> None:
         self.sums = sums
         self.reads = reads
-        self.window = window
         *inputs, target = maps_of(sums)
         self.loops = [loop_of(subscript_form(x, sums), sums) for x in target.results]
         self.sizes = sums.get_static_loop_ranges()
         kinds = iterators_of(sums)
-        self.reduced = [n for n, kind in enumerate(kinds) if kind == IteratorType.REDUCTION]
+        self.reduced = {n for n, kind in enumerate(kinds) if kind == IteratorType.REDUCTION}
         forms = [subscript_form(x, sums) for x in inputs[0].results]
         array, forms = whole_array(sums.inputs[0], forms)
         self.image: Padded = read_padded(array)
         self.forms = self.image.subscripts(forms)
-        weights = [subscript_form(x, sums) for x in inputs[1].results]
-        self.weights = [loop_of(form, sums) for form in weights]
+        self.weights = [subscript_form(x, sums) for x in inputs[1].results]
         require_multiply_add(sums, guarded=bool(self.image.border))
 
     def read(self) -> PooledSums:
         sums, place = self.sums, len(self.forms) - 3
-        if place < 0 or len(self.reduced) != 3 or len(self.weights) != 4:
-            raise refusal(sums, "expected a convolution with rows, columns and channels of weights")
+        if place < 0:
+            raise refusal(sums, "expected a convolution of rows, columns and channels")
         depth = loop_of(self.forms[-1], sums)
+        if depth not in self.reduced:
+            raise refusal(sums, "does not sum over channels, as in a depthwise convolution")
         taps = [self._tap(form, depth) for form in self.forms[place:-1]]
-        channel = self.weights[-1]
-        order = (*taps, depth, channel)
-        if set(order) != set(self.weights) or channel not in self.loops:
-            raise refusal(sums, "the weights need subscripts for both taps and both channels, last")
+        channel = loop_of(self.weights[-1], sums)
         inputs = extents_of(self.image.inside)
         pixels: list[Form] = []
         extents: list[int] = []
         sides: list[Taps] = []
         for form, tap, extent in zip(self.forms[place:-1], taps, inputs[place:-1], strict=True):
             step, pixel = self._pixel(form, tap)
-            sides.append(Taps(self.sizes[tap], step, form[tap], -form.get(None, 0), extent))
+            count, dilation = (1, 1) if tap is None else (self.sizes[tap], form[tap])
+            sides.append(Taps(count, step, dilation, -form.get(None, 0), extent))
             pixels.append(pixel)
             extents.append(self._extent(form, tap, step))
-        at = self.weights.index
         return PooledSums(
             (
                 *(self._read_at(form) for form in self.forms[:place]),
@@ -96,32 +95,46 @@ class _Reader:
             parameter_position(self.image.inside, sums),
             Convolution(
                 parameter_position(sums.inputs[1], sums),
-                (at(taps[0]), at(taps[1]), at(depth), at(channel)),
+                self._weight_subscripts([*taps, depth, channel]),
                 self._bias(channel),
                 *sides,
                 depth=self.sizes[depth],
             ),
         )
 
-    def _tap(self, form: Form, depth: int) -> int:
-        found = [loop for loop in self.reduced if loop in form and loop != depth]
-        if len(found) != 1 or form[found[0]] < 1:
+    def _tap(self, form: Form, depth: int) -> int | None:
+        """The loop over taps along one side; None where there is one tap."""
+        found = [loop for loop in form if loop in self.reduced and loop != depth]
+        if len(found) > 1 or any(form[loop] < 1 for loop in found):
             raise refusal(self.sums, f"the subscript {dict(form)} has no tap of its own")
-        return found[0]
+        return found[0] if found else None
+
+    def _weight_subscripts(self, loops: Sequence[int | None]) -> tuple[Form, ...]:
+        """Subscripts of the weights over the places of ``loops``, which they need to use up."""
+        used = {loop for form in self.weights for loop in form} - {None}
+        channel = loops[-1]
+        if channel not in self.loops or used != {loop for loop in loops if loop is not None}:
+            raise refusal(
+                self.sums, "the weights need subscripts for all taps and both channels, last"
+            )
+        if self.reduced != used - {channel}:
+            raise refusal(self.sums, "sums over more than taps and channels")
+        places: dict[int, Form] = {
+            loop: {place: 1} for place, loop in enumerate(loops) if loop is not None
+        }
+        return tuple(composed(form, places) for form in self.weights)
 
     def _read_at(self, form: Form) -> Form:
         """A subscript over the loops of the maximum."""
         return composed(form, dict(zip(self.loops, self.reads, strict=True)))
 
-    def _pixel(self, form: Form, tap: int) -> tuple[int, Form]:
-        """Inputs from one pixel to the next, and the pixel over the loops of the maximum."""
+    def _pixel(self, form: Form, tap: int | None) -> tuple[int, Form]:
+        """Inputs from one pixel to the next, and the pixel where sums are read."""
         inputs = self._read_at({k: v for k, v in form.items() if k not in (None, tap)})
-        step = next((inputs[loop] for loop in self.window if loop in inputs), 0)
-        if step < 1 or any(factor % step for factor in inputs.values()):
-            raise refusal(self.sums, "windows of the maximum are no windows of pixels")
+        step = gcd(*inputs.values()) or 1
         return step, {loop: factor // step for loop, factor in inputs.items()}
 
-    def _extent(self, form: Form, tap: int, step: int) -> int:
+    def _extent(self, form: Form, tap: int | None, step: int) -> int:
         """Pixels of the image: up to the last sum that is there."""
         loops = [(k, v // step) for k, v in form.items() if k is not None and k != tap]
         return 1 + sum(factor * (self.sizes[loop] - 1) for loop, factor in loops)
