@@ -370,7 +370,7 @@ def _initial_value(generic: GenericOp, target: Sequence[int]) -> tuple[int, View
     forms: list[Form] = [{loop: 1} for loop in target]
     if isinstance(owner, FillOp) and is_zero(owner.operands[0]):
         return None
-    if isinstance(owner, GenericOp) and len(owner.operands) == 2 and _copies(owner):
+    if isinstance(owner, GenericOp) and len(owner.operands) == 2 and copies(owner):
         source, target_map = maps_of(owner)
         written = _dims(target_map, owner)
         loops = {loop: forms[place] for place, loop in enumerate(written)}
@@ -405,7 +405,15 @@ def _require_rows(initial: Sequence[View], roles: Roles, generic: GenericOp) -> 
             )
 
 
-def _copies(generic: GenericOp) -> bool:
+def repeats(value: SSAValue) -> bool:
+    """Whether ``value`` is an array whose elements are repeated as they are."""
+    owner = value.owner
+    if not isinstance(owner, GenericOp) or len(owner.inputs) != 1 or not copies(owner):
+        return False
+    return element_type(value, owner) == element_type(owner.inputs[0], owner)
+
+
+def copies(generic: GenericOp) -> bool:
     """Whether the body yields its input, sign-extended at most."""
     block = generic.body.block
     return block.last_op is not None and _unwidened(block.last_op.operands[0]) is block.args[0]

@@ -9,7 +9,7 @@ from xdsl.context import Context
 from xdsl.dialects import arith, func, memref
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.linalg.attrs import IteratorType
-from xdsl.dialects.linalg.ops import GenericOp, IndexOp
+from xdsl.dialects.linalg.ops import FillOp, GenericOp, IndexOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
@@ -68,9 +68,13 @@ class CoreLoops:
         generic = value.owner
         if not isinstance(generic, GenericOp) or len(generic.results) != 1:
             raise refusal(function, "is no single operation on arrays")
-        if IteratorType.REDUCTION in iterators_of(generic):
-            raise refusal(generic, "the core does element-wise operations, no reductions")
         self.generic = generic
+        kinds = iterators_of(generic)
+        self.kept = [n for n, kind in enumerate(kinds) if kind == IteratorType.PARALLEL]
+        self.reduces = len(self.kept) < len(kinds)
+        products = [op for op in generic.walk() if isinstance(op, arith.MuliOp | arith.MulfOp)]
+        if self.reduces and products:
+            raise refusal(generic, "the core forms no sums of products")
         self.sizes = tuple(generic.get_static_loop_ranges())
         self.out = output_position(function)
         maps = [[subscript_form(x, generic) for x in map.results] for map in maps_of(generic)]
@@ -78,12 +82,17 @@ class CoreLoops:
         self.reads = [
             (argument, *self._read(operand, forms))
             for argument, operand, forms in zip(arguments, generic.operands, maps, strict=True)
-            if argument.first_use is not None
+            if argument.first_use is not None and not (self.reduces and argument is arguments[-1])
         ]
         self.written = maps[-1]
         for join in joins:
             self.written = joined_subscripts(join, self.written)
         self._require_own_element()
+        start = generic.outputs[0].owner
+        if self.reduces and not (
+            isinstance(start, FillOp) and isinstance(start.inputs[0].owner, arith.ConstantOp)
+        ):
+            raise refusal(generic, "reductions of the core start from a number")
 
     def _read(self, operand: SSAValue, forms: Sequence[Form]) -> tuple[int, Sequence[Form]]:
         array, subscripts = whole_array(operand, forms)
@@ -96,18 +105,39 @@ class CoreLoops:
                 raise refusal(self.generic, "overwrites elements that it reads later")
 
     def items(self, lowered: func.FuncOp) -> list[Item]:
-        """The operation in its loops, on the arrays of ``lowered``."""
-        items: list[Item] = [lambda tree: self._insert(tree, lowered)]
-        for loop in reversed(range(len(self.sizes))):
+        """The operation in loops over the arrays of ``lowered``; a reduction behind its start."""
+        start: list[Item] = [lambda tree: self._begin(tree, lowered)] if self.reduces else []
+        work: list[Item] = [lambda tree: self._insert(tree, lowered)]
+        every = range(len(self.sizes))
+        return [*self._in_loops(start, self.kept), *self._in_loops(work, every)]
+
+    def _in_loops(self, items: list[Item], loops: Sequence[int]) -> list[Item]:
+        for loop in reversed(loops) if items else ():
             name = LOOP_NAMES[loop] if loop < len(LOOP_NAMES) else "x"
             items = [LoopOfItems(Counter(loop, self.sizes[loop], name), items)]
         return items
+
+    def _begin(self, tree: TreeBuilder, lowered: func.FuncOp) -> None:
+        """Store what a reduction starts from."""
+        fill = self.generic.outputs[0].owner
+        assert isinstance(fill, FillOp)
+        value = fill.inputs[0].owner
+        assert isinstance(value, arith.ConstantOp)
+        start = value.clone()
+        tree.index.insert(start)
+        places = [tree.number(form) for form in self.written]
+        tree.index.insert(memref.StoreOp.get(start.result, lowered.args[self.out], places))
 
     def _insert(self, tree: TreeBuilder, lowered: func.FuncOp) -> None:
         index = tree.index
         old, new = self.generic.parent_block(), lowered.body.block
         assert old is not None
         known: dict[SSAValue, SSAValue] = dict(zip(old.args, new.args, strict=True))
+        if self.reduces:
+            places = [tree.number(form) for form in self.written]
+            load = memref.LoadOp.get(new.args[self.out], places)
+            index.insert(load)
+            known[self.generic.body.block.args[-1]] = load.res
         for argument, position, forms in self.reads:
             load = memref.LoadOp.get(new.args[position], [tree.number(form) for form in forms])
             index.insert(load)

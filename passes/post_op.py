@@ -14,7 +14,7 @@ from itertools import product
 
 import numpy as np
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, i32
 from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Operation, SSAValue
 
@@ -57,6 +57,8 @@ def recognise_post_op(
     block = body.body.block
     type = (result or body.results[0]).type.get_element_type()  # pyright: ignore
     bits = type.width.data if isinstance(type, IntegerType) else 0
+    if type == i32 and compute is None:
+        raise refusal(body, "sums that are stored in full width are stored unchanged")
     plain = sorted(set(candidate_scales(body)), key=lambda s: (s != 1.0, s))
     scales = [*plain, *_next_to(plain)]
     sums = test_values(largest_sum, plain, bits)

@@ -24,11 +24,12 @@ from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from ..dialects.gemmini import FenceOp
-from .contraction import OUTPUTS, maps_of
+from .contraction import OUTPUTS, maps_of, repeats
 from .kernel import kernel_of, refusal
 from .pooling.read import pooling_of, takes_maximum
 from .reshaped import split_result
 from .split_narrowed import split_narrowed_sums
+from .split_offsets import split_offsets
 
 SEPARATOR = " ; "
 """Between the pipelines of the statements of a kernel."""
@@ -55,6 +56,8 @@ def split_statements(
     """
     module = module.clone()
     split_narrowed_sums(module)
+    if can_lower is not None:
+        split_offsets(module)
     function = kernel_of(module)
     apart: set[SSAValue] = set()
     while True:
@@ -142,12 +145,17 @@ def _conflict(earlier: Statement, later: Statement) -> bool:
 
 
 def _computed(result: SSAValue) -> Iterator[SSAValue]:
-    """What other operations compute for the one that gives ``result``."""
+    """What other operations compute for the one that gives ``result``.
+
+    What a sum starts from may be repeated: that takes no array.
+    """
     value, _ = split_result(result)
     if isinstance(value.owner, GenericOp):
         for read in value.owner.operands:
             while isinstance(view := read.owner, tensor.ExpandShapeOp | tensor.InsertSliceOp):
                 read = view.operands[0]
+            if repeats(read):
+                (read, *_) = read.owner.operands  # pyright: ignore[reportAttributeAccessIssue]
             if isinstance(read.owner, GenericOp):
                 yield read
 

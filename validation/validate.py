@@ -21,7 +21,7 @@ from ..hw.gemmini.config import GemminiConfig, load_config
 from .assumptions import ASSUMPTIONS, assumptions_of, precondition_of
 from .core.certificate import Certificate
 from .core.checker import Violation
-from .core.polyhedral import Program, Unsupported, describe
+from .core.polyhedral import Unsupported, describe
 from .core.terms import Term
 from .core.values import slot_kind
 from .engine import Analysed, Run, analyse, analyse_source, prove
@@ -29,7 +29,7 @@ from .execution.arithmetic import UnknownOperation
 from .execution.counterexample import Counterexample, find_counterexample
 from .execution.suspect_inputs import Summand, Suspicion, sums_floats
 from .explain import Explanation, explain, last_writer
-from .extract.extraction import extract
+from .extract.extraction import extract, extract_without_offsets
 from .extract.from_loops import symbol_name
 from .generalize import generalizations
 from .induction import prove_by_induction
@@ -135,7 +135,7 @@ def _validate(
     if difference is not None:
         return _verdict(run, "unknown", reason=f"the programs cannot be compared: {difference}")
     try:
-        assumed = _proved(prepared, extract(target, prepared.config), run)
+        assumed = _proved(prepared, target, run)
     except Unsupported as error:
         # A proof that is too long says nothing about the program; the second engine may decide.
         leave = options.only_certain or isinstance(error, OracleLimitError)
@@ -165,17 +165,40 @@ def _validate(
     return replace(verdict, certificate=run.certificate, target=known)
 
 
-def _proved(prepared: PreparedSource, target: Program, run: Run) -> tuple[str, ...]:
+def _proved(prepared: PreparedSource, target: ModuleOp, run: Run) -> tuple[str, ...]:
     """What is assumed in a proof that the programs are equal; raises ``Violation`` without one."""
     try:
-        return prove(prepared.analysed, target, run)
+        return prove(prepared.analysed, extract(target, prepared.config), run)
     except Violation:
         if run.target is None:
             raise
         found = prove_by_induction(prepared.module, prepared.analysed, run.target, run)
         if found is None:
+            found = _proved_without_offsets(prepared, target, run)
+        if found is None:
             raise
         return found
+
+
+def _proved_without_offsets(
+    prepared: PreparedSource, target: ModuleOp, run: Run
+) -> tuple[str, ...] | None:
+    """The same, with products of factors plus constants as several summands of the source.
+
+    There is no certificate of such a proof. None if there is no proof.
+    """
+    program = extract_without_offsets(prepared.module)
+    count = len(prepared.analysed.program.statements)
+    if program is None or len(program.statements) == count:
+        return None
+    again = Run(run.solver)
+    try:
+        source = analyse_source(program, run.solver)
+        assumed = prove(source, extract(target, prepared.config), again)
+    except Violation:
+        return None
+    run.target, run.certificate = again.target, None
+    return assumed
 
 
 def validate_generalized(

@@ -188,3 +188,24 @@ def test_what_surrounds_a_product_does_not_keep_it_from_the_array(name: str) -> 
     loops, program = _program(text.replace("STORE", store), on_core=bool(on_core))
     assert any(isinstance(op, ComputePreloadedOp) for op in program.walk())
     assert decide(loops, program).verdict == "proved"
+
+
+ZERO_POINTS = {
+    "signed, in both": ("int8_t", "int8_t", "(x[i][k] + 3) * (w[k][j] - 5)"),
+    "gemmlowp": ("uint8_t", "uint8_t", "(x[i][k] - 121) * (w[k][j] - 130)"),
+}
+
+
+@pytest.mark.parametrize("name", ZERO_POINTS)
+def test_products_with_zero_points_are_products_of_the_array(name: str) -> None:
+    """Offsets and bytes without a sign go into what sums start from; another offset is refuted."""
+    x, w, term = ZERO_POINTS[name]
+    text = PRELUDE + PRODUCT.replace("x[i][k] * w[k][j]", term)
+    text = text.replace("int8_t x", f"{x} x").replace("int8_t w", f"{w} w")
+    text = text.replace("PARAMETERS", "const int32_t b[5], int32_t y[4][5]")
+    text = text.replace("START", "b[j]").replace("STORE", "y[i][j] = s")
+    loops, program = _program(text)
+    assert sum(isinstance(op, ComputePreloadedOp) for op in program.walk()) > 0
+    assert decide(loops, program).verdict == "proved"
+    other = parse_c_kernel(text.replace("* (", "* (1 + "), "f.c")
+    assert decide(other, program).verdict == "refuted"

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from liftproof.validation.core.accumulation import split_accumulation
+from liftproof.validation.core.accumulation import split_accumulation, without_offsets
 from liftproof.validation.core.folds import (
     FOLDS,
     fold_assumption,
@@ -266,3 +266,31 @@ def test_rounding_keeps_the_order_of_products() -> None:
                 kind = fold_times(fold, float(factor))
                 other = {"maxf": np.max, "minf": np.min}[kind or ""]
                 assert other(factor * values) == factor * limit(values)
+
+
+FIVE, ZERO = constant(5, "i8"), constant(0, "i8")
+OFFSETS = {
+    "one offset": apply("muli", apply("addi", X, FIVE), Y),
+    "both": apply("muli", apply("subi", X, FIVE), apply("addi", FIVE, Y)),
+    "nested": apply("muli", Y, apply("subi", apply("addi", X, FIVE), FIVE)),
+    "subtracted from a number": apply("muli", apply("subi", FIVE, X), Y),
+    "where": select(compare("slt", X, Y), apply("muli", apply("addi", X, FIVE), Y), ZERO),
+    "else": select(compare("slt", X, Y), ZERO, apply("muli", apply("addi", X, FIVE), Y)),
+    "no product": apply("addi", X, FIVE),
+    "bytes without a sign": apply(
+        "muli", apply("extui", X, type="i32"), apply("extsi", Y, type="i32"), type="i32"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OFFSETS)
+def test_summands_without_offsets_have_the_same_sum(name: str) -> None:
+    """The parts of a product add up to it, modulo 2 to the number of bits, at every point."""
+    value = OFFSETS[name]
+    parts = without_offsets(value)
+    bits = 32 if value.type == "i32" else 8
+    for cells in points():
+        total = sum(meaning(part, cells) for part in parts)
+        assert wrapped(total, bits) == meaning(value, cells)
+    counts = {"both": 3, "one offset": 2, "where": 2, "bytes without a sign": 2}
+    assert len(parts) == counts.get(name, 1)

@@ -77,3 +77,48 @@ def _guarded(value: Term, cell: Term) -> list[Term] | None:
             operands = (condition, part, zero) if is_then else (condition, zero, part)
             summands.append(term("select", value.type, *operands))
     return summands
+
+
+def without_offsets(summand: Term) -> list[Term]:
+    """Summands with the same sum, in which no factor of a product is itself plus a constant.
+
+    ``(x + c) · (y + d)`` is ``x · y + d · x + c · (y + d)`` for integers that wrap around, also
+    under a condition that else adds 0. A byte without a sign is one with a sign, plus 128.
+    """
+    if summand.operation == "select" and _is_zero(summand.operands[2]):
+        condition, chosen, zero = summand.operands
+        parts = without_offsets(chosen)
+        return [term("select", summand.type, condition, part, zero) for part in parts]
+    if summand.operation != "muli":
+        return [summand]
+    factors = summand.operands
+    (x, c), (y, d) = (_offset(factor) for factor in factors)
+    offsets = [(x, y, 1), (x, constant(d, y.type), d), (constant(c, x.type), factors[1], c)]
+    return [term("muli", summand.type, a, b) for a, b, number in offsets if number]
+
+
+def _offset(value: Term) -> tuple[Term, int]:
+    """A value as another one plus a number, modulo 2 to the number of bits."""
+    if value.operation in ("addi", "subi"):
+        left, right = value.operands
+        sign = 1 if value.operation == "addi" else -1
+        if (number := _number(right)) is not None:
+            inner, offset = _offset(left)
+            return inner, offset + sign * number
+        if (number := _number(left)) is not None and sign > 0:
+            inner, offset = _offset(right)
+            return inner, offset + number
+    if value.operation == "extui" and value.operands[0].type == "i8":
+        less = term("addi", value.type, value, constant(-128, value.type))
+        return term("extsi", value.type, term("trunci", "i8", less)), 128
+    return value, 0
+
+
+def _number(value: Term) -> int | None:
+    """The number that an integer constant stands for."""
+    is_integer = value.operation == "constant" and isinstance(value.payload, int)
+    return value.payload if is_integer and isinstance(value.payload, int) else None
+
+
+def _is_zero(value: Term) -> bool:
+    return _number(value) == 0

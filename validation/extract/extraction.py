@@ -60,3 +60,17 @@ def extract(module: ModuleOp, config: GemminiConfig) -> Program:
             return extract_linalg(module).program
         case Level.LOOPS:
             return extract_loops(module).program
+
+
+def extract_without_offsets(module: ModuleOp) -> Program | None:
+    """A source whose factors that are numbers plus constants are several summands.
+
+    None where it is neither loop nor tensor IR.
+    """
+    match level_of(module):
+        case Level.TENSOR:
+            return extract_linalg(module, drops_offsets=True).program
+        case Level.LOOPS:
+            return extract_loops(module, drops_offsets=True).program
+        case _:
+            return None

@@ -25,7 +25,6 @@ from xdsl.ir.affine import (
 )
 
 from ...dialects.recurrence import LinearOp
-from ..core.accumulation import split_accumulation
 from ..core.condition import Condition, at_least, equal
 from ..core.folds import ADDITION, split_fold
 from ..core.index import Index, Variable, constant_index
@@ -40,13 +39,16 @@ from .structured import Extractor, by_condition, single_function
 from .tensor_views import collapse_shape, expand_shape, extract_slice, insert_slice
 
 
-def extract_linalg(module: ModuleOp, plan: SizePlan = CONCRETE) -> Extraction:
-    """The affine statements of a function on tensors.
+def extract_linalg(
+    module: ModuleOp, plan: SizePlan = CONCRETE, *, drops_offsets: bool = False
+) -> Extraction:
+    """The affine statements of a function on tensors, with ``without_offsets`` if asked for.
 
     Raises ``Unsupported`` for operations without a rule here.
     """
     function = single_function(module)
     extractor = TensorExtractor(plan)
+    extractor.drops_offsets = drops_offsets
     bind_inputs(extractor, function)
     extractor.walk(function.body.block)
     positions = output_positions(function)
@@ -288,7 +290,7 @@ class TensorExtractor(Extractor):
             return
         for chosen, conditions in by_condition(value):
             # Where a condition on counters keeps the old value, nothing is combined.
-            fold, summands = ADDITION, split_accumulation(chosen, [old], self._reads_array(array))
+            fold, summands = ADDITION, self.summands(chosen, [old], self._reads_array(array))
             if summands is None:
                 found = split_fold(chosen, [old], self._reads_array(array))
                 if found is None:

@@ -31,12 +31,15 @@ BEFORE = (constant_index(-1),)
 """The point of time before the program starts."""
 
 
-def extract_loops(module: ModuleOp, plan: SizePlan = CONCRETE) -> Extraction:
-    """The affine statements of a function on memrefs.
+def extract_loops(
+    module: ModuleOp, plan: SizePlan = CONCRETE, *, drops_offsets: bool = False
+) -> Extraction:
+    """The affine statements of a function on memrefs, with ``without_offsets`` if asked for.
 
     Raises ``Unsupported`` for constructs outside the quasi-affine class.
     """
     extractor = Extractor(plan)
+    extractor.drops_offsets = drops_offsets
     return Extraction(extract_memrefs(extractor, single_function(module)), extractor)
 
 

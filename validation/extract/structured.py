@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from ..core.accumulation import split_accumulation
+from ..core.accumulation import split_accumulation, without_offsets
 from ..core.condition import (
     TRUE,
     Comparison,
@@ -82,6 +82,8 @@ class Extractor:
         self._versions: dict[Term, tuple[int, int]] = {}
         self._loop_edges = 0
         self._writes: dict[str, int] = {}
+        self.drops_offsets = False
+        """Whether products of sums with constants are several summands (``without_offsets``)."""
         self.running: frozenset[Operation] = frozenset()
         """Stores whose results between are read: they go on from the value before, and add up
         nothing."""
@@ -406,7 +408,7 @@ class Extractor:
             combines = not is_running and self.combines(array, indices)
             # A reduction may add up other elements of its own array, such as rows not yet changed.
             summed = old.__contains__ if combines else self._reads_array(array)
-            summands = None if is_running else split_accumulation(chosen, old, summed)
+            summands = None if is_running else self.summands(chosen, old, summed)
             fold = ADDITION
             if summands is None and combines:
                 found = split_fold(chosen, old, self._reads_array(array))
@@ -425,6 +427,15 @@ class Extractor:
                     condition=both,
                     fold=fold,
                 )
+
+    def summands(
+        self, value: Term, old: Sequence[Term], reads_cell: Callable[[Term], bool]
+    ) -> list[Term] | None:
+        """What ``value`` adds to a cell, or ``None`` if it is no such sum."""
+        found = split_accumulation(value, old, reads_cell)
+        if found is None or not self.drops_offsets:
+            return found
+        return [part for summand in found for part in without_offsets(summand)]
 
     def combines(self, array: Array, indices: tuple[Index, ...]) -> bool:
         """Whether a loop writes the same element again and again, and nothing else sets it there.
