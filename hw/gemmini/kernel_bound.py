@@ -2,7 +2,7 @@
 
 ``timing.bound`` bounds one program from below; this bounds all programs for one kernel. The bound
 is higher than multiplications on a full array where sums do not fill it, and where stores or loads
-take longer than the products.
+take longer than the products. A load comes before all of the array's work, and a store behind it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .config import GemminiConfig
+from .timing.bound import CYCLES_TO_UNIT
+from .timing.state import mesh_transit
+
+TO_REQUEST = 7
+"""Cycles from the issue of a load to its first request (measured on RTL)."""
+TO_WRITTEN = 5
+"""Least cycles from the last beat of a load to its completion (measured on RTL)."""
 
 ARRAY, LOAD, STORE, PORT, DRAM = "array", "load", "store", "port", "dram"
 
@@ -42,21 +49,27 @@ class KernelBound:
     """Cycles that each unit is busy at least."""
 
     terms: dict[str, int]
+    latency: dict[str, int]
+    """Cycles that pass before and behind the work of each unit."""
 
     @property
     def cycles(self) -> int:
-        return max(self.terms.values())
+        return self._until_idle(self.limiting)
 
     @property
     def limiting(self) -> str:
-        """The unit that is busy longest."""
-        return max(self.terms, key=lambda unit: self.terms[unit])
+        """The unit that ends last."""
+        return max(self.terms, key=self._until_idle)
+
+    def _until_idle(self, unit: str) -> int:
+        return self.terms[unit] + self.latency[unit]
 
 
 def kernel_bound(demand: Demand, config: GemminiConfig, *, dram: bool) -> KernelBound:
     """Bound all programs for a kernel; ``dram`` adds the memory bus behind cold caches.
 
-    All times that one unit overlaps with another's, and all latencies, count as nothing.
+    Units may work at the same time, so the one that ends last counts. Latencies count where no
+    order of the work hides them: what must pass before a unit can begin, and after it has ended.
     """
     reads = demand.read_bytes // config.bus_bytes + _bias_beats(demand, config)
     writes = demand.written_bytes // config.bus_bytes
@@ -71,7 +84,22 @@ def kernel_bound(demand: Demand, config: GemminiConfig, *, dram: bool) -> Kernel
     if dram:
         lines = (demand.read_bytes + demand.written_bytes) // config.l2_line_bytes
         terms[DRAM] = lines * config.dram_fill_cycles
-    return KernelBound(terms)
+    start = config.front_end_latency + CYCLES_TO_UNIT
+    moves = start + _moves_latency(config)
+    product = config.spad_read_delay + 1 + mesh_transit(config) if demand.terms else 0
+    latency = {LOAD: moves, ARRAY: moves + product, STORE: moves + product}
+    return KernelBound(terms, {unit: latency.get(unit, start) for unit in terms})
+
+
+def _moves_latency(config: GemminiConfig) -> int:
+    """Cycles of a load and a store, one behind the other, besides those that a unit is busy.
+
+    Nothing is multiplied before a load of operands has completed, and the last results are stored
+    behind it; what is loaded last is stored, or what comes of it. Memory answers no sooner than a
+    hit in the L2.
+    """
+    load = TO_REQUEST + config.l2_hit_latency + TO_WRITTEN
+    return load + config.spad_read_delay + config.l2_hit_latency
 
 
 def _array(demand: Demand, config: GemminiConfig) -> int:
