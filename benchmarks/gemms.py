@@ -91,14 +91,16 @@ def search(kernel: Kernel, level: Level, first: Iterable[str], budget: int) -> d
     }
 
 
-def update(kernels: Sequence[Kernel], table: dict[str, Any], budget: int) -> None:
-    """Search each product at both levels, with the schedule for one as first for the other."""
+def update(
+    kernels: Sequence[Kernel], table: dict[str, Any], budget: int, golden: Path = GOLDEN
+) -> None:
+    """Search each product at level soc, and at the other one from the schedules known so far."""
     for kernel in kernels:
         for level, tries in (("soc", budget), ("accelerator", budget // 2)):
-            known = table.get(f"{kernel.name} soc", {}).get("pipeline")
-            first = [known] if known and level != "soc" else []
+            known = [f"{kernel.name} {x}" for x in LEVELS] if level != "soc" else []
+            first = [table[name]["pipeline"] for name in known if name in table]
             table[f"{kernel.name} {level}"] = search(kernel, level, first, tries)
-            GOLDEN.write_text(json.dumps(table, indent=1) + "\n")
+            golden.write_text(json.dumps(table, indent=1) + "\n")
             print(line(kernel.name, level, table), flush=True)
 
 
