@@ -7,7 +7,7 @@ same arrays, end with different contents (or only the target does something ille
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,8 @@ from ..extract.structured import single_function
 from ..oracle.pairing import Difference
 from .arithmetic import wide_floats
 from .common import ExecutionFault, TooExpensive
-from .execute import execute, random_array
+from .execute import execute
+from .random_inputs import LIKELY_MAGNITUDES, OTHER_MAGNITUDES, Arrays, RandomInputs
 from .suspect_inputs import (
     Summand,
     Suspicion,
@@ -37,8 +38,6 @@ from .suspect_inputs import (
 )
 from .trial_sizes import Sizes, parameter_names, shapes_at, size_parameters, smallest, trials
 
-RANDOM_MAGNITUDES: tuple[int | None, ...] = (1, None, 3, 20, None)
-"""Ranges of random inputs: small ones keep saturation from hiding a difference."""
 _REORDERED = 64
 """How much further from exact results sums in another order may be than those of the source."""
 FLOAT_TRIES = 4
@@ -92,15 +91,10 @@ def find_counterexample(
     """
     search = _InputSearch(source, target, config, suspicion or Suspicion(), seed)
     if not search.sized:
-        return search.at({})
+        return search.at({}, search.likely) or search.at({}, search.others)
     if level_of(target) is Level.ISA:
         raise Unsupported("the machine's programs run at sizes that are numbers only")
-    for sizes in trials(search.sized, dict(search.suspicion.sizes)):
-        found = search.at(sizes)
-        if found is not None:
-            best = smallest(sizes, lambda smaller: search.at(smaller) is not None)
-            return search.at(best)
-    return None
+    return search.at_some_size(search.likely) or search.at_some_size(search.others)
 
 
 @dataclass(frozen=True)
@@ -122,13 +116,26 @@ class _InputSearch:
         return parameter_names(self.function)
 
     @cached_property
+    def outputs(self) -> tuple[int, ...]:
+        return tuple(output_positions(self.function))
+
+    @cached_property
     def sized(self) -> tuple[int, ...]:
         """Positions of the parameters that are sizes."""
         return size_parameters(self.function, self.names)
 
-    def at(self, sizes: Sizes) -> Counterexample | None:
+    def at_some_size(self, tries: _Tries) -> Counterexample | None:
+        """A counterexample at sizes as small as ``tries`` show a difference for."""
+        for sizes in trials(self.sized, dict(self.suspicion.sizes)):
+            if self.at(sizes, tries) is not None:
+                best = smallest(sizes, lambda smaller: self.at(smaller, tries) is not None)
+                return self.at(best, tries)
+        return None
+
+    def at(self, sizes: Sizes, tries: _Tries) -> Counterexample | None:
         """A counterexample at these sizes, the same one each time."""
-        for inputs in self._tries(sizes):
+        shapes = shapes_at(self.function, self.names, sizes)
+        for inputs in tries(RandomInputs(shapes, self.outputs, self.seed, sizes)):
             try:
                 expected = execute(self.source, inputs, self.config, strict=True)
             except ExecutionFault:
@@ -162,81 +169,43 @@ class _InputSearch:
         rounding = float(np.max(moved, initial=0))
         return math.isfinite(rounding) and not distance <= _REORDERED * rounding
 
-    def _tries(self, sizes: Sizes) -> Iterator[list[NDArray[Any]]]:
-        """Inputs to try: first those that show the suspected difference, then random ones."""
-        shapes = shapes_at(self.function, self.names, sizes)
-        outputs = output_positions(self.function)
-        rng = np.random.default_rng(self.seed)
-
-        def fresh(magnitude: int | None) -> list[NDArray[Any]]:
-            arrays = [random_array(rng, shape, type, magnitude) for shape, type in shapes]
-            for position, value in sizes.items():
-                arrays[position] = np.full_like(arrays[position], value)
-            return arrays
-
-        def blank() -> list[NDArray[Any]]:
-            arrays = [np.zeros_like(array) for array in fresh(1)]
-            for position in (*outputs, *sizes):
-                arrays[position] = fresh(None)[position]
-            return arrays
-
+    def likely(self, inputs: RandomInputs) -> Iterator[Arrays]:
+        """Inputs that show the suspected difference, then some random ones."""
         for difference in self.suspicion.differences[:2]:
             for magnitude in (1, 127, 11):
-                arrays = arrays_for_difference(blank(), difference, magnitude)
+                arrays = arrays_for_difference(inputs.blank(), difference, magnitude)
                 if arrays is not None:
                     yield arrays
         if self.suspicion.witness is not None:
-            arrays = arrays_for_sum(blank(), self.suspicion.summands, self.suspicion.witness)
+            summands, witness = self.suspicion.summands, self.suspicion.witness
+            arrays = arrays_for_sum(inputs.blank(), summands, witness)
             if arrays is not None:
                 yield arrays
         if self.suspicion.filled:
-            arrays = blank()
+            arrays = inputs.blank()
             for position, value in self.suspicion.filled:
                 arrays[position] = np.full_like(arrays[position], value)
             yield arrays
-        for magnitude in RANDOM_MAGNITUDES:
-            yield fresh(magnitude)
+        for magnitude in LIKELY_MAGNITUDES:
+            yield inputs.random(magnitude)
+
+    def others(self, inputs: RandomInputs) -> Iterator[Arrays]:
+        """More random inputs, and extreme ones."""
+        for magnitude in OTHER_MAGNITUDES:
+            yield inputs.random(magnitude)
         for sign in (-1, 1):
             # A minimum or maximum that starts from the wrong number shows where all are beyond it.
-            yield [_of_sign(array, sign) if array.ndim else array for array in fresh(20)]
+            yield inputs.of_sign(sign)
         for extreme in (0, -1, 2**63, -(2**63)):
             # Sums of narrow types overflow where all numbers are as large as they can be.
-            yield [_filled(array, extreme) if array.ndim else array for array in fresh(None)]
+            yield inputs.filled(extreme)
         # Proofs about sums of floats take them to be finite, and zeros of either sign to be equal.
-        if not self.suspicion.sums_floats and any(type.startswith("f") for _, type in shapes):
+        if not self.suspicion.sums_floats and inputs.has_floats:
             for _ in range(FLOAT_TRIES):
-                yield [_awkward(rng, array) for array in fresh(None)]
+                yield inputs.awkward()
 
 
-def _filled(array: NDArray[Any], extreme: int) -> NDArray[Any]:
-    """Integers that are all ``extreme``, or nearest to it; as bits, -1 is the largest unsigned.
-
-    Floats are 0, 1 or -1.
-    """
-    if array.dtype.kind != "i":
-        return np.full_like(array, np.sign(extreme))
-    limits = np.iinfo(array.dtype)
-    return np.full_like(array, min(max(extreme, int(limits.min)), int(limits.max)))
-
-
-def _of_sign(array: NDArray[Any], sign: int) -> NDArray[Any]:
-    """Numbers that are all positive or all negative, as far as their type has such."""
-    magnitudes = np.abs(array) + np.ones_like(array)
-    return magnitudes * sign if array.dtype.kind in "if" else magnitudes
-
-
-def _awkward(rng: np.random.Generator, array: NDArray[Any]) -> NDArray[Any]:
-    """Floats that identities of real numbers do not hold for; other arrays stay as they are."""
-    if array.dtype.kind != "f":
-        return array
-    limits = np.finfo(array.dtype)
-    small = (0.0, 0.0, 0.0, limits.smallest_subnormal, limits.tiny)
-    special = (*small, np.inf, np.nan, limits.max, 1.0)
-    values = np.array(special, array.dtype)[rng.integers(0, len(special), array.shape)]
-    scales = np.exp2(rng.integers(-12, 13, array.shape)).astype(array.dtype)
-    plain = rng.standard_normal(array.shape).astype(array.dtype) * scales
-    chosen = np.where(rng.random(array.shape) < 0.5, values, plain)
-    return np.where(rng.random(array.shape) < 0.5, chosen, -chosen)
+_Tries = Callable[[RandomInputs], Iterator[Arrays]]
 
 
 def replay(

@@ -16,20 +16,18 @@ from ..core.polyhedral import Unsupported
 from ..core.terms import Term, term
 from ..execution.common import ExecutionFault, TooExpensive
 from ..execution.counterexample import (
-    RANDOM_MAGNITUDES,
     Counterexample,
     first_difference,
     parameter_names,
 )
-from ..execution.execute import execute, parameter_shapes, random_array
+from ..execution.execute import execute, parameter_shapes
+from ..execution.random_inputs import LIKELY_MAGNITUDES, OTHER_MAGNITUDES, Arrays, RandomInputs
 from ..execution.suspect_inputs import Summand, arrays_for_difference, arrays_for_sum
 from ..extract.structured import single_function
 from ..oracle import pairing
 from ..validate import PreparedSource
 from .difference import Factors
 from .finding import Clue, locate
-
-Arrays = list[NDArray[Any]]
 
 
 def replay(
@@ -82,32 +80,22 @@ def _compare(
 def _tries(source: PreparedSource, layout: MemoryLayout, clue: Clue, seed: int) -> Iterator[Arrays]:
     """Inputs to try: first those that show the suspected difference, then random ones."""
     shapes = parameter_shapes(single_function(source.module))
-    rng = np.random.default_rng(seed)
-
-    def fresh(magnitude: int | None) -> Arrays:
-        return [random_array(rng, shape, type, magnitude) for shape, type in shapes]
-
-    def blank() -> Arrays:
-        arrays = [np.zeros_like(array) for array in fresh(1)]
-        for position in source.analysed.program.outputs:
-            arrays[position] = fresh(None)[position]
-        return arrays
-
+    inputs = RandomInputs(shapes, source.analysed.program.outputs, seed)
     if clue.difference is not None:
         for factors in (*clue.difference.missing[:1], *clue.difference.extra[:1]):
             for magnitude in (1, 127, 11):
-                arrays = _with_term(blank(), layout, factors, magnitude)
+                arrays = _with_term(inputs.blank(), layout, factors, magnitude)
                 if arrays is not None:
                     yield arrays
     if clue.witness is not None:
         summands = [_summand(layout, factors) for factors in clue.terms]
         known = [summand for summand in summands if summand is not None]
-        arrays = arrays_for_sum(blank(), known, clue.witness)
+        arrays = arrays_for_sum(inputs.blank(), known, clue.witness)
         if arrays is not None:
             yield arrays
     yield from _extremes(layout)
-    for magnitude in RANDOM_MAGNITUDES:
-        yield fresh(magnitude)
+    for magnitude in (*LIKELY_MAGNITUDES, *OTHER_MAGNITUDES):
+        yield inputs.random(magnitude)
 
 
 def _extremes(layout: MemoryLayout) -> Iterator[Arrays]:
