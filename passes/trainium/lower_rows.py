@@ -31,6 +31,7 @@ from .rows.read import RowProgram, read_rows
 from .rows.schedule import group_steps
 from .rows.selection import select_steps
 from .rows.sharing import in_passes
+from .rows.turned import Turned
 from .tensor_functions import (
     lower_functions,
     parameters_in_memory,
@@ -50,12 +51,14 @@ class LowerToRows(TrainiumLowering):
     With ``columns``, what needs no whole rows is computed on so many columns at a time. With
     ``at_once``, vector engine and GpSimd get work as if both could reach SBUF at the same time,
     which those of NeuronCore-v3 can. With ``stream``, rows are not kept: each pass over them loads
-    the columns that it needs.
+    the columns that it needs. With ``turned``, what lies between two products is computed with its
+    columns in the partitions, so that it needs no transposes.
     """
 
     columns: int = 0
     at_once: bool = False
     stream: bool = False
+    turned: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.columns < 0:
@@ -71,21 +74,26 @@ class LowerToRows(TrainiumLowering):
     @classmethod
     def instances(cls, module: ModuleOp) -> Iterable[Self]:
         """Whole rows or some widths of parts, both ways to share the work, and streams."""
-        return (cls(*setting) for setting in cls.settings(_longest(module)))
+        return cls.settings(_longest(module))
 
     @classmethod
-    def settings(cls, longest: int) -> Iterator[tuple[int, bool, bool]]:
-        """Columns, whether engines work at once, and whether rows of at most so many stream."""
-        yield from product((0, 4096, 2048, 1024, 512), (False, True), (False,))
+    def settings(cls, longest: int) -> Iterator[Self]:
+        """The instances to try; rows have at most so many elements."""
+        for columns, at_once in product((0, 4096, 2048, 1024, 512), (False, True)):
+            yield cls(columns, at_once)
 
     def plan(
         self, program: RowProgram, builder: Builder, arrays: Mapping[int, InMemory]
     ) -> RowPlan:
         """What the blocks of a program's rows share; ``arrays`` are its parameters in memory."""
         accesses = [access for access, _ in program.outputs]
-        steps = select_steps(program.graph, accesses, self.at_once)
-        groups = group_steps(steps, accesses, self.stream)
-        return RowPlan(builder, arrays, groups, program.outputs, self.columns, self.stream)
+        turned = Turned.of(accesses) if self.turned else Turned()
+        if self.turned and not turned.nodes:
+            raise PassFailedException(f"{self.name}: nothing that can lie turned")
+        steps = select_steps(program.graph, accesses, self.at_once, turned)
+        groups = group_steps(steps, accesses, self.stream, turned.nodes)
+        columns, stream = self.columns, self.stream
+        return RowPlan(builder, arrays, groups, program.outputs, columns, turned, stream)
 
 
 @dataclass(frozen=True)
@@ -100,10 +108,13 @@ class LowerRowsPass(LowerToRows):
     name = "trn-lower-rows"
 
     @classmethod
-    def settings(cls, longest: int) -> Iterator[tuple[int, bool, bool]]:
+    def settings(cls, longest: int) -> Iterator[Self]:
+        for at_once in (False, True):
+            yield cls(at_once=at_once, turned=True)
         yield from super().settings(longest)
         if longest > STREAMED:
-            yield from product((8192, 4096, 2048), (False, True), (True,))
+            for columns, at_once in product((8192, 4096, 2048), (False, True)):
+                yield cls(columns, at_once, stream=True)
 
     def lower(self, function: func.FuncOp) -> None:
         outer, inner, program = rows_of(function)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import Self
 
 from xdsl.builder import Builder
 from xdsl.dialects import func
@@ -35,9 +36,10 @@ class LowerTotalsPass(LowerToRows):
     name = "trn-lower-totals"
 
     @classmethod
-    def settings(cls, longest: int) -> Iterator[tuple[int, bool, bool]]:
-        yield from product((0, 2048), (False, True), (False,))
-        yield from product((4096, 2048), (False, True), (True,))
+    def settings(cls, longest: int) -> Iterator[Self]:
+        for stream, sizes in ((False, (0, 2048)), (True, (4096, 2048))):
+            for columns, at_once in product(sizes, (False, True)):
+                yield cls(columns, at_once, stream)
 
     def lower(self, function: func.FuncOp) -> None:
         program = read_rows(with_leading_sizes(function, 0, (1,)))

@@ -267,3 +267,14 @@ def test_narrowing_to_another_type_stays() -> None:
     wide = term("extf", "f32", term("slot", "bf16", payload=("input", 0, 0)))
     half = term("truncf", "f16", wide)
     assert NormalForm().of(half) is half
+
+
+@pytest.mark.parametrize("factors", [(0.3, -1.0), (-1.0, 0.3), (-1.0, -1.0), (0.3, 0.7)])
+def test_signs_of_factors(factors: tuple[float, float]) -> None:
+    """A sign goes into another factor, which rounds alike; two other factors round twice."""
+    value = x = term("input", "f32", payload=0)
+    for factor in factors:
+        value = term("mulf", "f32", value, constant(factor, "f32"))
+    product = factors[0] * factors[1]
+    once = NormalForm().of(term("mulf", "f32", x, constant(product, "f32")))
+    assert (NormalForm().of(value) is once) == (-1.0 in factors)

@@ -364,9 +364,13 @@ class NormalForm:
             a, b, y = b, a, x
         if y == 1:
             return a
-        return (
-            self.ordered("mulf", a.type, (a, b), None) if y is None else term("mulf", a.type, a, b)
-        )
+        if y is None:
+            return self.ordered("mulf", a.type, (a, b), None)
+        inner = constant_value(a.operands[1]) if a.operation == "mulf" else None
+        if inner is not None and -1 in (inner, y) and a.type in FLOATS:
+            # Rounding is symmetric: -(x · c) is x · (-c).
+            return self.float_product(a.operands[0], number(float(inner * y), a.type))
+        return term("mulf", a.type, a, b)
 
     def float_quotient(self, old: Term, a: Term, b: Term) -> Term:
         """Division by a power of two is multiplication with its inverse, which is exact."""

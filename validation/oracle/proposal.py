@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import islpy as isl
@@ -12,7 +12,7 @@ from ..core.certificate import Pairing, SumCertificate, SumQuestion
 from ..core.folds import is_limit, is_within_limit
 from ..core.terms import Term, subterms
 from ..core.totals import TotalName, align, outermost, total_bits, total_name
-from ..core.values import slots_of
+from ..core.values import slot_number, slots_of
 from .direct_pairs import direct_pairs, unconditional
 from .pairing import Difference, SummandMaps, differing
 from .presburger import pieces_of
@@ -34,6 +34,16 @@ class _Question:
 
     left: Place
     right: Place
+    elsewhere: list[_Question] = field(default_factory=list["_Question"], compare=False)
+    """The same totals within other summands."""
+
+    def everywhere(self) -> _Question:
+        """The question for the points of all of these summands."""
+        left, right = self.left, self.right
+        for other in self.elsewhere:
+            if (other.left.value, other.right.value) == (left.value, right.value):
+                left, right = _joined(left, other.left), _joined(right, other.right)
+        return _Question(left, right)
 
 
 class Proposer:
@@ -134,6 +144,7 @@ class Proposer:
 
     def _pair_at(self, question: _Question) -> SumCertificate | None:
         """Pairs for each point at which the totals are asked for."""
+        question = question.everywhere()
         bits, rank = _bits(question), len(question.left.names)
         mine = list(classes_at(question.left, bits))
         theirs = list(classes_at(question.right, bits))
@@ -214,7 +225,20 @@ class Proposer:
             here = replace(mine.place, points=points, value=left)
             names = frozenset(mine.place.names)
             key = total_name(left), total_name(right), mine.place.depth, names
-            self._inner.setdefault(key, _Question(here, there))
+            question = _Question(here, there)
+            known = self._inner.setdefault(key, question)
+            if known is not question:
+                known.elsewhere.append(question)
+
+
+def _joined(one: Place, other: Place) -> Place:
+    """The points of both places; those that are new have the subscripts of the other."""
+    new = other.points.subtract(one.points)
+    slots = list(one.slots)
+    for number in map(slot_number, slots_of(one.value)):
+        more = other.slots[number].intersect_domain(new)
+        slots[number] = slots[number].intersect_domain(one.points).union(more)
+    return replace(one, points=one.points.union(new), slots=tuple(slots))
 
 
 def _candidates(mine: SummandClass, others: list[SummandClass]) -> list[SummandClass]:

@@ -201,7 +201,7 @@ def _first_term(place: Place) -> isl.Map:
         form = structure(summand.form())
         keys = subscripts_of(summand)
         own = keys.dim(_IN) - count
-        keys = keys.project_out(_IN, count, own)
+        keys = keys.project_out(_IN, count, own).intersect_domain(place.points)
         by_form[form] = by_form[form].union(keys) if form in by_form else keys
     if not by_form:
         return isl.Map.from_domain(place.points)

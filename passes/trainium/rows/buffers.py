@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Attribute, SSAValue
 
 from ....dialects.trn import Space, SpaceAttr, ViewOp
+from ....dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
 from .graph import Access
 from .parts import Place, Size, Tiles, plus, times
 
@@ -32,6 +33,23 @@ class Columns:
     def count(self) -> Place:
         """How many there are."""
         return self.size.total if isinstance(self.size, Tiles) else self.size
+
+    @property
+    def partitions(self) -> int:
+        """Of a tile of columns that lies turned."""
+        return PARTITIONS if isinstance(self.size, Tiles) else min(PARTITIONS, self.size)
+
+    def tiles(self, builder: Builder) -> Place:
+        """How many tiles of 128 columns there are, or one of fewer."""
+        if isinstance(self.size, Tiles):
+            return self.size.count(builder)
+        return max(1, self.size // PARTITIONS)
+
+    def first_tile(self, builder: Builder) -> Place:
+        """The number of the first tile of parts of 512 columns."""
+        if isinstance(self.start, int):
+            return self.start // PARTITIONS
+        return times(builder, self.number, MOVING_COLUMNS // PARTITIONS)
 
     @property
     def room(self) -> int:

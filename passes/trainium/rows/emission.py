@@ -6,35 +6,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import FloatAttr, bf16, f32
+from xdsl.dialects.builtin import bf16
 from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects import trn
-from ....dialects.trn import Engine
 from ....dialects.trn.limits import MOVING_COLUMNS, PARTITIONS
 from .buffers import Columns, InMemory, Stored, access_view, allocate, view
-from .gathering import gather, ones
-from .graph import ROW, Access, Load, Node, Operand, Product, Repeated, Weight
-from .hiding import hide
+from .gathering import ones
+from .graph import Access, Load, Node, Product, Repeated, Weight
 from .matrices import LeftOperand, Matrices
+from .part_emission import PartEmission
 from .partial import Partial, combined_in, totals_of
 from .parts import Place, Size, Tiles, over_columns, over_growing_blocks, over_parts, plus
 from .reach import Guards, depth_reach, needed_elements
 from .schedule import Group, local_nodes
-from .steps import (
-    Activate,
-    Choose,
-    Combine,
-    Fill,
-    Gather,
-    Hide,
-    Move,
-    Multiply,
-    Pair,
-    Scalars,
-    Step,
-)
+from .steps import Combine, Gather, Hide, Multiply
+from .turn import turned_shape
+from .turned import Turned
+from .turned_emission import emit_turned
 
 
 @dataclass
@@ -48,6 +38,7 @@ class RowPlan:
     outputs: Sequence[tuple[Access, int]]
     columns: int
     """At most so many elements of a row at a time; 0 for all."""
+    turned: Turned = field(default_factory=Turned)
     in_parts: bool = False
     """Whether no group needs rows as a whole: what it combines are first parts, then these."""
     weights: dict[Node, Stored] = field(default_factory=dict[Node, Stored])
@@ -63,7 +54,7 @@ class RowPlan:
     def __post_init__(self) -> None:
         self.local = local_nodes(self.groups)
         self.needed: dict[Node, Guards] = needed_elements([access for access, _ in self.outputs])
-        self.matrices = Matrices(self.builder, self.arrays)
+        self.matrices = Matrices(self.builder, self.arrays, frozenset(self.turned.totals))
         steps = [step for group in self.groups for step in group.steps]
         self.ones = ones(self.builder) if any(isinstance(s, Gather) for s in steps) else None
         self.matrices.load([step.node for step in steps if isinstance(step.node, Product)])
@@ -78,7 +69,7 @@ class RowPlan:
             self._lead_whole_rows(group)
 
     def _lead_whole_rows(self, group: Group) -> None:
-        if self.in_parts and self.part_size(group) < group.space[0]:
+        if group.turned or (self.in_parts and self.part_size(group) < group.space[0]):
             return
         for step in group.steps:
             if not isinstance(step, Combine) or step.start is None:
@@ -140,15 +131,18 @@ class BlockEmission:
             self._group(group)
 
     def _group(self, group: Group) -> None:
+        if group.turned:
+            emit_turned(self, self.builder, group)
+            return
         width = group.space[0] if len(group.space) == 1 else 1
         size = self.plan.part_size(group)
-        left = self._left_operands(group)
-        extent = self._extent(width, group.reach)
+        left = self.left_operands(group)
+        extent = self.extent(width, group.reach)
         if size < width or isinstance(extent, Tiles):
-            self._make_room(group)
+            self.make_room(group)
 
         def part(inner: Builder, start: Place, count: Size, number: Place) -> None:
-            _PartEmission(self, inner, group, Columns(start, count, number, width), left).run()
+            PartEmission(self, inner, group, Columns(start, count, number, width), left).run()
 
         is_partial = self.plan.in_parts and size < width
         combined = list(combined_in(group)) if is_partial else []
@@ -160,21 +154,24 @@ class BlockEmission:
             target = access_view(self.builder, self.stored[node], Access.whole(node), self.rows)
             self.partial[node].combine(self.builder, target)
 
-    def _extent(self, width: int, reach: int | None) -> Size:
+    def extent(self, width: int, reach: int | None) -> Size:
         return width if reach is None or self.visible is None else self.visible
 
-    def _left_operands(self, group: Group) -> dict[Access, LeftOperand]:
+    def left_operands(self, group: Group) -> dict[Access, LeftOperand]:
         found: dict[Access, LeftOperand] = {}
         for step in group.steps:
             if isinstance(step, Multiply) and step.left not in found:
                 stored = self.stored[step.left.node]
-                depth = self._extent(step.left.sizes[0], depth_reach(step))
+                depth = self.extent(step.left.sizes[0], depth_reach(step))
+                if step.left.node in self.plan.turned.nodes:
+                    found[step.left] = LeftOperand(stored.buffer, self.rows, depth)
+                    continue
                 found[step.left] = LeftOperand.turn(
                     self.builder, stored, step.left, self.rows, depth
                 )
         return found
 
-    def _make_room(self, group: Group) -> None:
+    def make_room(self, group: Group) -> None:
         """Buffers for what a loop over columns leaves behind; rows that it needs all of."""
         made = [step for step in group.steps if not isinstance(step, Hide)]
         for node in [node for step in made for node in (step.node, *totals_of(step))]:
@@ -187,7 +184,9 @@ class BlockEmission:
         """Make room for whole rows of a node, with a number in front that takes part in them."""
         start = self.plan.starts.get(node)
         if start is None:
-            self.stored[node] = Stored(allocate(builder, (self.rows, *node.free), node.element))
+            is_turned = node in self.plan.turned.nodes
+            shape = turned_shape(node.free[0], self.rows) if is_turned else (self.rows, *node.free)
+            self.stored[node] = Stored(allocate(builder, shape, node.element))
             return
         buffer = allocate(builder, (self.rows, node.free[0] + 1), node.element)
         first = view(builder, buffer, (0, 0), (self.rows, 1))
@@ -251,205 +250,3 @@ def _limits(groups: Iterable[Group]) -> Iterator[tuple[int, int]]:
         for step in group.steps:
             if isinstance(step, Multiply) and (reach := depth_reach(step)) is not None:
                 yield reach, step.left.sizes[0]
-
-
-class _PartEmission:
-    """The steps of a group on some columns."""
-
-    def __init__(
-        self,
-        block: BlockEmission,
-        builder: Builder,
-        group: Group,
-        columns: Columns,
-        left: Mapping[Access, LeftOperand],
-    ) -> None:
-        self.block = block
-        self.builder = builder
-        self.group = group
-        self.columns = columns
-        self.left = left
-        self.own: dict[Node, Stored] = {}
-        """Where these columns of a node lie, for this group only."""
-
-    def run(self) -> None:
-        for step in self.group.steps:
-            self._step(step)
-            for access, position in self.block.plan.outputs:
-                if access.node is step.node or access.node in totals_of(step):
-                    self._store(access, position)
-
-    def _store(self, access: Access, position: int) -> None:
-        where = self.own.get(access.node)
-        if where is not None and where.in_psum:
-            where = self._copied(access)
-        found = where or self.block.stored[access.node]
-        columns = None if access.is_row else self.columns
-        self.block.save(self.builder, found, access, position, columns)
-
-    # Places.
-
-    def _view(self, access: Access, where: Stored | None = None) -> SSAValue:
-        found = where or self.own.get(access.node) or self.block.stored[access.node]
-        return access_view(self.builder, found, access, self.block.rows, self.columns)
-
-    def _scalar(self, operand: Operand) -> SSAValue | FloatAttr:
-        return FloatAttr(operand, f32) if not isinstance(operand, Access) else self._view(operand)
-
-    def _wide(self, access: Access) -> SSAValue:
-        """An operand in the sizes of the group's space; one element of a row is repeated."""
-        if access.is_row and self.group.space != ROW:
-            count = len(self.group.space)
-            space = self.group.space
-            spread = Access(access.node, space, access.offsets, (0,) * count, (0,) * count)
-            found = self.own.get(access.node) or self.block.stored[access.node]
-            return access_view(self.builder, found, spread, self.block.rows, self.columns)
-        return self._view(access)
-
-    def _target(self, node: Node) -> SSAValue:
-        """Where a node's elements at these columns go."""
-        block = self.block
-        if node in block.partial:
-            return block.partial[node].place(self.builder, self.columns.number)
-        if node in block.plan.weights:
-            return self._view(Access.whole(node))
-        if node not in block.stored or node in block.plan.local:
-            if self.columns.is_all:
-                block.allocate(self.builder, node)
-            else:
-                sizes = (block.rows, self.columns.room)
-                buffer = allocate(self.builder, sizes, node.element)
-                self.own[node] = Stored(buffer, self.columns)
-        return self._view(Access.whole(node))
-
-    def _copied(self, access: Access) -> Stored:
-        """These columns of an array in PSUM, in SBUF."""
-        sizes = (self.block.rows, self.columns.room)
-        copied = Stored(allocate(self.builder, sizes, access.node.element), self.columns)
-        self.builder.insert(trn.TensorCopyOp(self._view(access), self._view(access, copied)))
-        return copied
-
-    # Instructions.
-
-    def _step(self, step: Step) -> None:
-        insert = self.builder.insert
-        match step:
-            case Move(node=node):
-                self._move(node)
-            case Multiply(node=node, left=left):
-                self._multiply(node, left)
-            case Activate():
-                self._activate(step)
-            case Scalars():
-                self._scalars(step)
-            case Pair():
-                self._pair(step)
-            case Choose():
-                self._choose(step)
-            case Hide():
-                hide(self.block, self.builder, step, self.columns)
-            case Combine(node=node, data=data, operator=operator, axes=axes):
-                source = self._view(data)
-                if step.start is not None and node not in self.block.partial:
-                    source = view(self.builder, self.block.stored[data.node].buffer)
-                insert(trn.TensorReduceOp(operator, source, self._target(node), axes))
-            case Gather():
-                assert self.block.plan.ones is not None
-                gather(self.block, self.builder, step, self.block.plan.ones)
-            case Fill(node=node, source=float(number)):
-                insert(trn.MemsetOp(self._target(node), number))
-            case Fill(node=node, source=Access() as source):
-                insert(trn.TensorCopyOp(self._wide(source), self._target(node)))
-            case _:
-                raise AssertionError(step)
-
-    def _move(self, node: Node) -> None:
-        assert isinstance(node, Load | Repeated)
-        if node in self.block.stored and node not in self.block.plan.local:
-            return
-        self._target(node)
-        where = self.own.get(node) or self.block.stored[node]
-        self.block.load(self.builder, node, where, self.columns)
-
-    def _multiply(self, node: Node, left: Access) -> None:
-        assert isinstance(node, Product)
-        plan = self.block.plan
-        total = self.left[left].multiply(self.builder, plan.matrices, node, self.columns)
-        self.own[node] = Stored(total, self.columns)
-        if node not in plan.local:
-            source = self._view(Access.whole(node))
-            if node not in self.block.stored:
-                self.block.allocate(self.builder, node)
-            target = self._view(Access.whole(node), self.block.stored[node])
-            self.builder.insert(trn.TensorCopyOp(source, target))
-
-    def _activate(self, step: Activate) -> None:
-        scale = self._view(step.scale) if isinstance(step.scale, Access) else step.scale
-        bias = None if step.bias is None else self._view(step.bias)
-        reduced = None if step.total is None else self._target(step.total)
-        data, dst = self._wide(step.data), self._target(step.node)
-        self.builder.insert(
-            trn.ActivationOp(step.function, data, dst, scale=scale, bias=bias, reduced=reduced)
-        )
-
-    def _scalars(self, step: Scalars) -> None:
-        first, *second = zip(step.operators, step.scalars, step.reverse, strict=True)
-        more = [(operator, self._scalar(scalar), reverse) for operator, scalar, reverse in second]
-        operator, scalar, reverse = more[0] if more else (None, None, False)
-        self.builder.insert(
-            trn.TensorScalarOp(
-                first[0],
-                self._wide(step.data),
-                self._scalar(first[1]),
-                self._target(step.node),
-                operator,
-                scalar,
-                reverse0=first[2],
-                reverse1=reverse,
-                engine=Engine.DVE,
-            )
-        )
-
-    def _pair(self, step: Pair) -> None:
-        left, right = self._wide(step.left), self._wide(step.right)
-        if trn.view_of(left).in_psum and trn.view_of(right).in_psum:
-            right = self._view(step.right, self._copied(step.right))
-        dst = self._target(step.node)
-        if step.inner is None:
-            self.builder.insert(
-                trn.TensorTensorOp(step.operator, left, right, dst, engine=step.engine)
-            )
-            return
-        self.builder.insert(
-            trn.ScalarTensorTensorOp(
-                step.inner,
-                step.operator,
-                left,
-                self._scalar(step.scalar),
-                right,
-                dst,
-                reverse0=step.reverse_inner,
-                reverse1=step.reverse,
-            )
-        )
-
-    def _choose(self, step: Choose) -> None:
-        insert, condition = self.builder.insert, self._wide(step.condition)
-        then, otherwise = step.then, step.otherwise
-        if isinstance(then, Access) and _is_scalar(otherwise):
-            scalar, dst = self._scalar(otherwise), self._target(step.node)
-            insert(trn.SelectReduceOp(self._wide(then), condition, scalar, dst))
-            return
-        if isinstance(otherwise, Access) and _is_scalar(then):
-            scalar, dst = self._scalar(then), self._target(step.node)
-            insert(trn.SelectReduceOp(self._wide(otherwise), condition, scalar, dst, reverse=True))
-            return
-        if not isinstance(then, Access) or not isinstance(otherwise, Access):
-            raise PassFailedException("a choice between two numbers")
-        dst = self._target(step.node)
-        insert(trn.TensorCopyOp(self._wide(otherwise), dst))
-        insert(trn.TensorCopyPredicatedOp(self._wide(then), condition, dst))
-
-
-def _is_scalar(operand: Operand) -> bool:
-    return not isinstance(operand, Access) or (operand.is_row and operand.node.element == f32)

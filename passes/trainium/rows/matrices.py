@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from xdsl.builder import Builder
@@ -15,7 +15,7 @@ from ....dialects.trn import Space
 from ....dialects.trn.limits import PARTITIONS
 from ....dialects.trn.types import element_bytes
 from ..tensor_functions import index_constant
-from .buffers import Columns, InMemory, Stored, access_view, allocate, view
+from .buffers import Columns, InMemory, Stored, access_view, allocate, shape_of, view
 from .graph import Access, Node, Product, Weight
 from .parts import Place, Size, over_parts, over_tiles, plus
 from .turn import turn_rows, turned_shape
@@ -31,6 +31,8 @@ class Matrices:
     builder: Builder
     arrays: Mapping[int, InMemory]
     """The parameters, in memory."""
+    summed: Collection[Node] = ()
+    """Products that have one more column, of ones: the sum of what is multiplied."""
     resident: dict[Product, SSAValue] = field(default_factory=dict[Product, SSAValue])
     biases: dict[Node, SSAValue] = field(default_factory=dict[Node, SSAValue])
     """What is added to products, in one partition."""
@@ -46,14 +48,26 @@ class Matrices:
         for product in products:
             element = self._element(product)
             tiles = -(-_depth(product) // PARTITIONS)
-            needed = tiles * product.free[0] * element_bytes(element)
+            width = self.width(product)
+            needed = tiles * width * element_bytes(element)
             if needed > room:
                 continue
             room -= needed
             partitions = min(PARTITIONS, _depth(product))
-            buffer = allocate(self.builder, (partitions, tiles, product.free[0]), element)
+            buffer = allocate(self.builder, (partitions, tiles, width), element)
             self._fill(product, buffer)
+            self._add_ones(self.builder, product, buffer)
             self.resident[product] = buffer
+
+    def width(self, product: Product) -> int:
+        """How many columns are multiplied."""
+        return product.free[0] + (product in self.summed)
+
+    def _add_ones(self, builder: Builder, product: Product, buffer: SSAValue) -> None:
+        if product in self.summed:
+            partitions, tiles, width = shape_of(buffer)
+            last = view(builder, buffer, (0, 0, width - 1), (partitions, tiles, 1))
+            builder.insert(trn.MemsetOp(last, 1.0))
 
     def _load_bias(self, bias: Access) -> None:
         node = bias.node
@@ -71,11 +85,24 @@ class Matrices:
         self, builder: Builder, bias: Access, total: SSAValue, rows: int, columns: Columns
     ) -> None:
         """Add a row to all rows of a product: as a product with ones, which is exact."""
+        ones, row = self._bias(builder, bias, rows, columns)
+        builder.insert(trn.NcMatmulOp(ones, row, total, _is_later(builder, 1)))
+
+    def add_bias_turned(
+        self, builder: Builder, bias: Access, total: SSAValue, rows: int, columns: Columns
+    ) -> None:
+        """The like where the columns of the product lie in the partitions."""
+        ones, row = self._bias(builder, bias, rows, columns)
+        builder.insert(trn.NcMatmulOp(row, ones, total, _is_later(builder, 1)))
+
+    def _bias(
+        self, builder: Builder, bias: Access, rows: int, columns: Columns
+    ) -> tuple[SSAValue, SSAValue]:
+        """A one for each row, and what is added to some columns, both in one partition."""
         assert self.ones is not None
         start = plus(builder, columns.start, bias.offsets[0])
-        ones = view(builder, self.ones, (0, 0), (1, rows))
         row = view(builder, self.biases[bias.node], (0, start), (1, columns.count))
-        builder.insert(trn.NcMatmulOp(ones, row, total, _is_later(builder, 1)))
+        return view(builder, self.ones, (0, 0), (1, rows)), row
 
     def tile(
         self, builder: Builder, product: Product, depth: tuple[Place, int, Place], columns: Columns
@@ -86,16 +113,19 @@ class Matrices:
         """
         start, deep, number = depth
         buffer = self.resident.get(product)
+        more = int(product in self.summed)
+        sizes = (deep, plus(builder, columns.count, more))
         if buffer is not None:
             offsets = (0, number, columns.start)
-            return view(builder, buffer, offsets, (deep, columns.count), (0, 2))
-        tile = allocate(builder, (deep, 1, columns.room), self._element(product))
+            return view(builder, buffer, offsets, sizes, (0, 2))
+        tile = allocate(builder, (deep, 1, columns.room + more), self._element(product))
+        self._add_ones(builder, product, tile)
         first = plus(builder, columns.start, product.start)
         if product.turned:
             self._turn(builder, product, tile, (start, deep, 0), (first, columns.size, 0))
         else:
             self._move(builder, product, (start, first), (deep, columns.count), tile, 0)
-        return view(builder, tile, (0, 0, 0), (deep, columns.count), (0, 2))
+        return view(builder, tile, (0, 0, 0), sizes, (0, 2))
 
     def _element(self, product: Product) -> Attribute:
         return self.arrays[product.right].element
@@ -186,8 +216,9 @@ class LeftOperand:
         self, builder: Builder, matrices: Matrices, product: Product, columns: Columns
     ) -> SSAValue:
         """A tile in PSUM with the product at some columns, at most a bank of them."""
-        buffer = allocate(builder, (self.rows, columns.room), f32, Space.PSUM)
-        sizes = (self.rows, columns.count)
+        more = int(product in matrices.summed)
+        buffer = allocate(builder, (self.rows, columns.room + more), f32, Space.PSUM)
+        sizes = (self.rows, plus(builder, columns.count, more))
 
         def add(inner: Builder, start: Place, deep: int, number: Place) -> None:
             left = view(inner, self.buffer, (0, number, 0), (deep, self.rows), (0, 2))
@@ -200,6 +231,25 @@ class LeftOperand:
             total = view(builder, buffer, sizes=sizes)
             matrices.add_bias(builder, product.bias, total, self.rows, columns)
         return buffer
+
+    def multiply_turned(
+        self,
+        builder: Builder,
+        matrices: Matrices,
+        product: Product,
+        columns: Columns,
+        total: SSAValue,
+    ) -> None:
+        """The product at up to 128 columns, which are the partitions of ``total`` in PSUM."""
+
+        def add(inner: Builder, start: Place, deep: int, number: Place) -> None:
+            moving = view(inner, self.buffer, (0, number, 0), (deep, self.rows), (0, 2))
+            stationary = matrices.tile(inner, product, (start, deep, number), columns)
+            inner.insert(trn.NcMatmulOp(stationary, moving, total, _is_later(inner, number)))
+
+        over_tiles(builder, self.depth, add)
+        if product.bias is not None:
+            matrices.add_bias_turned(builder, product.bias, total, self.rows, columns)
 
 
 def _is_later(builder: Builder, number: Place) -> SSAValue:

@@ -14,7 +14,7 @@ from .buffers import allocate, view
 from .graph import Node
 from .parts import Place, plus
 from .schedule import Group
-from .steps import Activate, Combine, Step
+from .steps import Activate, Combine, Multiply, Step
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,4 @@ def combined_in(group: Group) -> Iterator[Combined]:
 
 def totals_of(step: Step) -> tuple[Node, ...]:
     """What a step computes besides its node."""
-    return (step.total,) if isinstance(step, Activate) and step.total is not None else ()
+    return (step.total,) if isinstance(step, Activate | Multiply) and step.total is not None else ()

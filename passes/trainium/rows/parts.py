@@ -34,6 +34,10 @@ class Tiles:
     most: int
     """Columns at most."""
 
+    def count(self, builder: Builder) -> Place:
+        """How many tiles there are."""
+        return plus(builder, times(builder, self.wholes, _TILES), self.tiles)
+
     @property
     def last(self) -> Tiles:
         """Those behind the whole parts."""
@@ -79,8 +83,7 @@ def over_tiles(builder: Builder, extent: Size, emit: EmitTile) -> None:
     if isinstance(extent, int):
         over_parts(builder, extent, PARTITIONS, emit)
     else:
-        count = plus(builder, times(builder, extent.wholes, _TILES), extent.tiles)
-        _over_wholes(builder, count, PARTITIONS, emit)
+        _over_wholes(builder, extent.count(builder), PARTITIONS, emit)
 
 
 def over_columns(builder: Builder, extent: Size, size: int, emit: EmitPart) -> None:
@@ -93,6 +96,17 @@ def over_columns(builder: Builder, extent: Size, size: int, emit: EmitPart) -> N
         emit(builder, start, extent.last, extent.wholes)
     else:
         emit(builder, 0, extent, 0)
+
+
+def over_whole_tiles(builder: Builder, extent: Size, emit: EmitPart) -> None:
+    """The like in parts of 512, where what is no whole tile of 128 columns is a part of its own."""
+    if isinstance(extent, Tiles):
+        over_columns(builder, extent, MOVING_COLUMNS, emit)
+        return
+    rest = extent % PARTITIONS
+    over_parts(builder, extent - rest, MOVING_COLUMNS, emit)
+    if rest:
+        emit(builder, extent - rest, rest, 0)
 
 
 def _over_wholes(builder: Builder, count: Place, size: int, emit: EmitTile) -> None:

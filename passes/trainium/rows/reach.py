@@ -17,8 +17,8 @@ _ALL: Guards = frozenset()
 def needed_elements(outputs: Iterable[Access]) -> dict[Node, Guards]:
     """The elements of each node that results depend on, or more."""
     found = {access.node: _ALL for access in outputs}
-    for node in reversed(_readers_last(found)):
-        for access, guards in _reads(node, found[node]):
+    for node in reversed(nodes_of(found)):
+        for access, guards in reads(node, found[node]):
             found[access.node] = guards & found.get(access.node, guards)
     return found
 
@@ -52,7 +52,7 @@ def _least_reach(guards: Guards) -> int | None:
     return min((guard.reach for guard in guards if guard.reach is not None), default=None)
 
 
-def _reads(node: Node, needed: Guards) -> Iterator[tuple[Access, Guards]]:
+def reads(node: Node, needed: Guards) -> Iterator[tuple[Access, Guards]]:
     """What is read to compute some elements of a node, and which elements of that."""
     match node:
         case Masked(data=data, guard=guard):
@@ -72,7 +72,7 @@ def _reads(node: Node, needed: Guards) -> Iterator[tuple[Access, Guards]]:
             pass
 
 
-def _readers_last(roots: Iterable[Node]) -> list[Node]:
+def nodes_of(roots: Iterable[Node]) -> list[Node]:
     """The nodes that roots are computed from, each behind those that it reads."""
     found: dict[Node, None] = {}
     waiting = [(node, False) for node in roots]
@@ -82,5 +82,5 @@ def _readers_last(roots: Iterable[Node]) -> list[Node]:
             found.setdefault(node)
         elif node not in found:
             waiting.append((node, True))
-            waiting += [(access.node, False) for access, _ in _reads(node, _ALL)]
+            waiting += [(access.node, False) for access, _ in reads(node, _ALL)]
     return list(found)

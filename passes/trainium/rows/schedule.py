@@ -7,11 +7,11 @@ may run on some columns at a time; arrays that no other group reads need room fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from .graph import ROW, Access, Load, Node, Weight
+from .graph import ROW, Access, Load, Node, Product, Weight
 from .reach import needed_elements, reach
 from .steps import Activate, Combine, Hide, Multiply, Step
 
@@ -20,6 +20,8 @@ from .steps import Activate, Combine, Hide, Multiply, Step
 class Group:
     """Steps in order, over rows of the sizes ``space``."""
 
+    turned: bool
+    """Whether columns lie in the partitions; limits and sums are then taken tile by tile."""
     combines: bool
     """Whether they combine or mask what is along a row, which they take as a whole."""
     reach: int | None
@@ -32,29 +34,43 @@ class Group:
         return any(isinstance(step, Multiply) for step in self.steps)
 
 
+_Key = tuple[int, bool, bool, bool, int | None, tuple[int, ...]]
+"""Phase, whether there are rows at all, and the fields of a group."""
+
+
 def group_steps(
-    steps: Mapping[Node, Step], outputs: Iterable[Access], in_parts: bool = False
+    steps: Mapping[Node, Step],
+    outputs: Iterable[Access],
+    in_parts: bool = False,
+    turned: Collection[Node] = (),
 ) -> list[Group]:
     """The groups in the order in which they run; with ``in_parts`` none takes rows as a whole."""
     results = {access.node for access in outputs}
     ordered = _in_order(steps, outputs)
     phases = _phases(ordered, steps)
-    _sink(ordered, phases, results)
+    _sink(ordered, phases, results, turned)
     needed = needed_elements(outputs)
-    groups: dict[tuple[int, bool, bool, int | None, tuple[int, ...]], list[Step]] = {}
+    groups: dict[_Key, list[Step]] = {}
     for step in ordered:
         is_wide = step.space != ROW
         limit = reach(step, needed) if is_wide else None
-        whole = is_wide and not in_parts and _takes_whole_rows(step)
-        key = (phases[step], is_wide, whole, limit, step.space)
+        is_turned = _filled(step) in turned
+        by_tiles = is_turned and not isinstance(step, Hide)
+        whole = is_wide and not in_parts and not by_tiles and _takes_whole_rows(step)
+        key = (phases[step], is_wide, is_turned, whole, limit, step.space)
         groups.setdefault(key, []).append(step)
     return [Group(*key[2:], tuple(groups[key])) for key in sorted(groups, key=_order)]
 
 
-def _order(key: tuple[int, bool, bool, int | None, tuple[int, ...]]) -> tuple[float, ...]:
+def _filled(step: Step) -> Node:
+    """The array over which a step runs."""
+    return step.data.node if isinstance(step, Combine) else step.node
+
+
+def _order(key: _Key) -> tuple[float, ...]:
     """What is needed of more elements comes first: the others are computed from it."""
-    phase, is_wide, whole, limit, _ = key
-    return phase, is_wide, whole, -inf if limit is None else -limit
+    phase, is_wide, is_turned, whole, limit, _ = key
+    return phase, is_wide, is_turned, whole, -inf if limit is None else -limit
 
 
 def _phases(ordered: Iterable[Step], steps: Mapping[Node, Step]) -> dict[Step, int]:
@@ -65,15 +81,22 @@ def _phases(ordered: Iterable[Step], steps: Mapping[Node, Step]) -> dict[Step, i
         phase = max((_ready(access, step, available) for access in step.reads), default=0)
         phases[step] = phase
         for node in (step.node, *(node for node in steps if steps[node] is step)):
-            available[node] = phase + 1 if _takes_whole_rows(step) else phase
+            ends = _takes_whole_rows(step) or node is not step.node
+            available[node] = phase + 1 if ends else phase
     return phases
 
 
-def _sink(ordered: list[Step], phases: dict[Step, int], results: set[Node]) -> None:
-    """Compute what only later phases read there: it need not be kept until then."""
+def _sink(
+    ordered: list[Step], phases: dict[Step, int], results: set[Node], turned: Collection[Node]
+) -> None:
+    """Compute what only later phases read there: it need not be kept until then.
+
+    Of a turned product it is kept in its place: it leaves PSUM that way.
+    """
     first: dict[Node, int] = {}
     for step in reversed(ordered):
         fixed = isinstance(step, Multiply) or _takes_whole_rows(step) or step.node in results
+        fixed |= step.node in turned and any(isinstance(a.node, Product) for a in step.reads)
         if not fixed and step.node in first:
             phases[step] = first[step.node]
         for access in step.reads:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 
 from xdsl.dialects.builtin import f32
 
@@ -44,6 +44,7 @@ from .steps import (
     Scalars,
     Step,
 )
+from .turned import Turned, is_scalar
 
 _SPEED = {Engine.DVE: 1.12, Engine.ACT: 1.4, Engine.POOL: 1.4}
 """Elements per ns and partition: the clocks of NeuronCore-v2; those of v3 have the same ratios."""
@@ -52,6 +53,7 @@ _IN_TURNS = {Engine.DVE: Engine.DVE, Engine.POOL: Engine.DVE, Engine.ACT: Engine
 _AT_ONCE = {engine: engine for engine in _IN_TURNS}
 """Those of NeuronCore-v3 do not."""
 _SHIFTS = (Operator.ADD, Operator.SUBTRACT)
+_OPPOSITE = {Operator.MAXIMUM: Operator.MINIMUM, Operator.MINIMUM: Operator.MAXIMUM}
 
 
 @dataclass(frozen=True)
@@ -65,29 +67,38 @@ class _Scaled:
 
 
 def select_steps(
-    graph: RowGraph, outputs: Iterable[Access], at_once: bool = False
+    graph: RowGraph, outputs: Iterable[Access], at_once: bool = False, turned: Turned | None = None
 ) -> dict[Node, Step]:
     """The instruction that computes each node that is needed; equal ones where it computes two.
 
     What two engines can do goes to the one that has less to do; vector engine and GpSimd work
-    ``at_once`` or in turns.
+    ``at_once`` or in turns. No instruction reads one element per row besides ``turned`` arrays,
+    where it is none per partition.
     """
     nodes = [access.node for access in outputs]
     ports = _AT_ONCE if at_once else _IN_TURNS
-    first = _Selection(graph, dict.fromkeys(_SPEED, 0.0), ports)
+    turned = turned or Turned()
+    first = _Selection(graph, dict.fromkeys(_SPEED, 0.0), ports, turned)
     first.need_all(nodes)
-    second = _Selection(graph, first.fixed, ports)
+    second = _Selection(graph, first.fixed, ports, turned)
     second.need_all(nodes)
     return second.result()
 
 
 class _Selection:
     def __init__(
-        self, graph: RowGraph, loads: dict[Engine, float], ports: dict[Engine, Engine]
+        self,
+        graph: RowGraph,
+        loads: dict[Engine, float],
+        ports: dict[Engine, Engine],
+        turned: Turned,
     ) -> None:
         self.graph = graph
         self.ports = ports
+        self.turned = turned
         self.loads = dict(loads)
+        self.knows_fixed = any(loads.values())
+        """Whether the loads have what only one engine can do already."""
         self.fixed = dict.fromkeys(_SPEED, 0.0)
         """Time of instructions that only one engine can do."""
         self.steps: dict[Node, Step] = {}
@@ -112,16 +123,18 @@ class _Selection:
         found = dict(self.steps)
         for node, total in self.totals.items():
             step = self.steps[node]
-            assert isinstance(step, Activate)
+            assert isinstance(step, Activate | Multiply)
             found[node] = found[total] = replace(step, total=total)
         return found
 
     def _take(self, node: Node, step: Step, *, fixed: bool) -> None:
         self.steps[node] = step
         if step.engine is not None:
-            self.loads[self.ports[step.engine]] += _time(step)
+            port = self.ports[step.engine]
             if fixed:
-                self.fixed[self.ports[step.engine]] += _time(step)
+                self.fixed[port] += _time(step)
+            if not (fixed and self.knows_fixed):
+                self.loads[port] += _time(step)
         for access in step.reads:
             self.need(access.node)
 
@@ -136,12 +149,14 @@ class _Selection:
         """What GpSimd needs computed that the vector engine would compute while it reads it."""
         if isinstance(step, Pair) and step.on_pool:
             for access in step.reads:
-                if _absorbed(access) is not None and access.node not in self.steps:
+                if self._absorbed(access) is not None and access.node not in self.steps:
                     yield min(self._choices(access.node), key=self._load_after)
 
     def _sum_comes_along(self, node: Reduce) -> bool:
         """Whether the scalar engine sums up what it computes anyway."""
         source = node.operand.node
+        if source in self.turned.nodes:
+            return self._sum_comes_with_product(node)
         if not _is_plain_sum(node) or not node.operand.is_whole:
             return False
         if source not in self.steps:
@@ -154,6 +169,14 @@ class _Selection:
         self.totals[source] = node
         return True
 
+    def _sum_comes_with_product(self, node: Reduce) -> bool:
+        for product, total in self.turned.totals.items():
+            if total is node:
+                self.need(product)
+                self.totals[product] = node
+                return True
+        return False
+
     def _choices(self, node: Node) -> list[Step]:
         """The instructions that compute a node, the usual one first."""
         match node:
@@ -164,6 +187,8 @@ class _Selection:
             case Product(left=left):
                 return [Multiply(node, left)]
             case Reduce(operator=operator, operand=operand, axes=axes, start=start):
+                if operand.node in self.turned.nodes:
+                    return [self._combined_turned(node)]
                 own: list[Step] = [Combine(node, operand, operator, axes, start)]
                 if _is_plain_sum(node) and prod(operand.sizes) > 1:
                     scratch = Node(operand.sizes, f32)
@@ -175,6 +200,20 @@ class _Selection:
                 return [Hide(node, data)]
             case _:
                 raise AssertionError(node)
+
+    def _combined_turned(self, node: Reduce) -> Step:
+        """The limit of a scaled product is taken of the product, which is on its way from PSUM."""
+        operand, operator = node.operand, node.operator
+        scaled = _scaled(operand.node)
+        if node.start is None and operator in _OPPOSITE and scaled is not None:
+            inner, factor, code = scaled.inner, scaled.scalar, scaled.operator
+            is_product = isinstance(inner.node, Product) and code == Operator.MULTIPLY
+            if is_product and isinstance(factor, float) and 0 < abs(factor) < inf:
+                limit = operator if factor > 0 else _OPPOSITE[operator]
+                first = self.graph.make(Reduce, node.free, f32, limit, inner, node.axes, None)
+                return Scalars(node, Access.whole(first), (code,), (factor,), (False,))
+        adds = operator == Operator.ADD and not isinstance(operand.node, Product)
+        return Combine(node, operand, operator, node.axes, node.start, on_pool=adds)
 
     def _pointwise(self, node: Pointwise) -> list[Step]:
         operands = node.operands
@@ -189,12 +228,12 @@ class _Selection:
         usual: Step
         if node.code == COPY:
             usual = Fill(node, operands[0])
-        elif (scaled := _scaled(node)) is not None:
-            usual = _scalars(node, scaled)
+        elif (scaled := self._scaled(node)) is not None:
+            usual = self._scalars(node, scaled)
         else:
-            usual = _pair(node)
+            usual = self._pair(node)
             plain = usual if self.ports is _IN_TURNS else _plain_pair(node)
-            if _fits_pool(plain):
+            if self._fits_pool(plain):
                 return [usual, replace(plain, on_pool=True)]
         flexible = activation is not None and node.free != ROW
         return [usual, activation] if flexible and activation is not None else [usual]
@@ -219,16 +258,17 @@ class _Selection:
 
     def _shifted(self, node: Node, function: Function, data: Access) -> Activate:
         """A function of data; that it is scaled and shifted data is made use of."""
-        scaled = _absorbed(data) if data.node is not node else _scaled(data.node)
+        scaled = self._absorbed(data) if data.node is not node else self._scaled(data.node)
         scale: Operand = 1.0
         bias: Operand | None = None
-        if scaled is not None and scaled.operator in _SHIFTS:
+        may_shift = node not in self.turned.nodes
+        if scaled is not None and scaled.operator in _SHIFTS and may_shift:
             data, bias = scaled.inner, scaled.scalar
             if scaled.reverse and scaled.operator == Operator.SUBTRACT:
                 scale = -1.0
             elif scaled.operator == Operator.SUBTRACT:
                 bias = self._negated(bias)
-            scaled = _absorbed(data) if scale == 1.0 else None
+            scaled = self._absorbed(data) if scale == 1.0 else None
             if scaled is not None and isinstance(bias, Access):
                 # A product leaves PSUM before what is computed from whole rows of it is known.
                 scaled = None if isinstance(scaled.inner.node, Product) else scaled
@@ -237,6 +277,66 @@ class _Selection:
         if bias is not None and not isinstance(bias, Access):
             bias = self.graph.pointwise(COPY, [bias], ROW, f32)
         return Activate(node, function, data, scale, bias)
+
+    def _scaled(self, node: Node) -> _Scaled | None:
+        """``_scaled``, but an element per row is none per partition where an array lies turned."""
+        found = _scaled(node)
+        if found is None or node not in self.turned.nodes or is_scalar(found.scalar):
+            return found
+        return None
+
+    def _absorbed(self, access: Access) -> _Scaled | None:
+        """What an instruction that reads all of a node may compute instead of reading it."""
+        if not access.is_whole or access.node.element != f32:
+            return None
+        return self._scaled(access.node)
+
+    def _scalars(self, node: Pointwise, scaled: _Scaled) -> Scalars:
+        inner = self._absorbed(scaled.inner)
+        if inner is None or inner.operator in COMPARISONS:
+            inner, operands = scaled.inner, (scaled,)
+        else:
+            inner, operands = inner.inner, (inner, scaled)
+        return Scalars(
+            node,
+            inner,
+            tuple(one.operator for one in operands),
+            tuple(one.scalar for one in operands),
+            tuple(one.reverse for one in operands),
+        )
+
+    def _pair(self, node: Pointwise) -> Pair:
+        """An operation of two arrays; a scaled one is taken as what it was before."""
+        plain = _plain_pair(node)
+        left, right, operator = plain.left, plain.right, plain.operator
+        for scaled, other, reverse in ((left, right, False), (right, left, True)):
+            if node in self.turned.nodes and other.is_row:
+                # As it is, one operand lies in PSUM, and the instruction takes half the time.
+                continue
+            inner = self._absorbed(scaled)
+            if inner is not None and inner.operator not in COMPARISONS and node.free != ROW:
+                return Pair(
+                    node,
+                    operator,
+                    inner.inner,
+                    other,
+                    inner.operator,
+                    inner.scalar,
+                    inner.reverse,
+                    reverse,
+                )
+        return plain
+
+    def _fits_pool(self, step: Pair) -> bool:
+        """Whether GpSimd may do it: plain arithmetic, long enough to be worth its start.
+
+        What is waited for to come from whole rows finds the other operand outside of PSUM.
+        """
+        operands = (step.left.node, step.right.node)
+        waits = step.node in self.turned.nodes and (step.left.is_row or step.right.is_row)
+        in_psum = not waits and any(isinstance(node, Product) for node in operands)
+        plain = step.inner is None and step.operator in (*_SHIFTS, Operator.MULTIPLY)
+        return plain and not in_psum and step.node.free != ROW
 
     def _negated(self, value: Operand) -> Operand:
         if not isinstance(value, Access):
@@ -260,11 +360,6 @@ def _is_its_own(step: Activate) -> bool:
     return step.function != Function.COPY
 
 
-def _absorbed(access: Access) -> _Scaled | None:
-    """What an instruction that reads all of a node may compute instead of reading it."""
-    return _scaled(access.node) if access.is_whole and access.node.element == f32 else None
-
-
 def _scaled(node: Node) -> _Scaled | None:
     """An arithmetic operation of an array and of a number or one element per row."""
     if not isinstance(node, Pointwise) or not isinstance(node.code, Operator):
@@ -282,27 +377,6 @@ def _is_vector(access: Access) -> bool:
     return access.is_row and access.node.element == f32
 
 
-def _scalars(node: Pointwise, scaled: _Scaled) -> Scalars:
-    inner = _absorbed(scaled.inner)
-    if inner is None or inner.operator in COMPARISONS:
-        return Scalars(node, scaled.inner, (scaled.operator,), (scaled.scalar,), (scaled.reverse,))
-    return Scalars(
-        node,
-        inner.inner,
-        (inner.operator, scaled.operator),
-        (inner.scalar, scaled.scalar),
-        (inner.reverse, scaled.reverse),
-    )
-
-
-def _fits_pool(step: Pair) -> bool:
-    """Whether GpSimd may do it: plain arithmetic, long enough to be worth its start."""
-    operands = (step.left.node, step.right.node)
-    in_psum = any(isinstance(node, Product) for node in operands)
-    plain = step.inner is None and step.operator in (*_SHIFTS, Operator.MULTIPLY)
-    return plain and not in_psum and step.node.free != ROW
-
-
 def _plain_pair(node: Pointwise) -> Pair:
     """An operation of two arrays."""
     left, right = node.operands
@@ -310,23 +384,3 @@ def _plain_pair(node: Pointwise) -> Pair:
     assert isinstance(right, Access)
     assert isinstance(node.code, Operator)
     return Pair(node, node.code, left, right)
-
-
-def _pair(node: Pointwise) -> Pair:
-    """An operation of two arrays; a scaled one is taken as what it was before."""
-    plain = _plain_pair(node)
-    left, right, operator = plain.left, plain.right, plain.operator
-    for scaled, other, reverse in ((left, right, False), (right, left, True)):
-        inner = _absorbed(scaled)
-        if inner is not None and inner.operator not in COMPARISONS and node.free != ROW:
-            return Pair(
-                node,
-                operator,
-                inner.inner,
-                other,
-                inner.operator,
-                inner.scalar,
-                inner.reverse,
-                reverse,
-            )
-    return plain

@@ -56,9 +56,10 @@ class Move(Step):
 
 @dataclass(frozen=True, eq=False)
 class Multiply(Step):
-    """A product of matrices; ``left`` is what is multiplied."""
+    """A product of matrices; ``left`` is what is multiplied, and perhaps summed up as ``total``."""
 
     left: Access
+    total: Reduce | None = None
 
     @property
     def reads(self) -> Iterable[Access]:
@@ -126,7 +127,8 @@ class Pair(Step):
 
     @property
     def elements(self) -> int:
-        return prod(self.space) if self.on_pool else 2 * prod(self.space)
+        is_single = self.on_pool or self.left.is_row or self.right.is_row
+        return prod(self.space) if is_single else 2 * prod(self.space)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +152,8 @@ class Combine(Step):
     operator: Operator
     axes: int
     start: float | None = None
+    on_pool: bool = False
+    """Added up on GpSimd, tile by tile."""
 
     @property
     def reads(self) -> Iterable[Access]:
@@ -158,6 +162,10 @@ class Combine(Step):
     @property
     def space(self) -> tuple[int, ...]:
         return self.data.sizes
+
+    @property
+    def engine(self) -> Engine | None:
+        return Engine.POOL if self.on_pool else Engine.DVE
 
 
 @dataclass(frozen=True, eq=False)

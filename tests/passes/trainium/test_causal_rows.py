@@ -87,23 +87,34 @@ def test_causal_attention(
 ) -> None:
     """Whichever way the mask is written, the numbers are NumPy's."""
     end = f"i + {behind + 1}"
-    module = lowered(text.format(n=n, m=m, d=8, end=end), LowerRowsPass())
     random = np.random.default_rng(n)
     arrays = [random.standard_normal((rows, 8)).astype(np.float32) for rows in (n, m, m, n)]
     expected = attention(arrays[0], arrays[1], arrays[2], behind)
-    np.testing.assert_allclose(outputs(module, *arrays)[-1], expected, rtol=2e-4, atol=2e-4)
+    for turned in (False, True):
+        module = lowered(text.format(n=n, m=m, d=8, end=end), LowerRowsPass(turned=turned))
+        np.testing.assert_allclose(outputs(module, *arrays)[-1], expected, rtol=2e-4, atol=2e-4)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "verdict"),
-    [("", "", "proved"), ("base = -1", "base = 0", "refuted")],
+    ("turned", "old", "new", "verdict"),
+    [
+        (False, "", "", "proved"),
+        (True, "", "", "proved"),
+        (True, "step = -1 : i64}", "step = -1 : i64, base = 1 : i64}", "refuted"),
+    ],
 )
 def test_masks_are_proved(
-    lowered: Lower, proof: Callable[..., Validation], old: str, new: str, verdict: str
+    lowered: Lower,
+    proof: Callable[..., Validation],
+    turned: bool,
+    old: str,
+    new: str,
+    verdict: str,
 ) -> None:
     """Left out are the masked summands and no others: a mask that is wrong anywhere is refuted."""
     text = TRIANGULAR.format(n=130, m=130, d=2, end="i + 1")
-    module = lowered(text, LowerRowsPass())
+    module = lowered(text, LowerRowsPass(turned=turned))
+    assert old in str(module)
     found = proof(text, Parser(new_context(), str(module).replace(old, new)).parse_module())
     assert found.verdict == verdict, found.reason
 

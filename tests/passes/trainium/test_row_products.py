@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from liftproof.dialects.context import new_context
+from liftproof.dialects.trn import NcTransposeOp, TensorTensorOp
 from liftproof.hw.gemmini.unroll import kernel_function
 from liftproof.hw.trainium.check import check
 from liftproof.hw.trainium.config import load_config
@@ -16,6 +17,7 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.passes.trainium.lower_rows import LowerRowsPass
 from liftproof.validation.validate import validate
+from xdsl.utils.exceptions import PassFailedException
 
 CONFIG = load_config("trainium1")
 ATTENTION = """
@@ -156,28 +158,67 @@ def mlp(x: Array, g: Array, u: Array, w: Array) -> Array:
 
 
 CASES = [
-    pytest.param(ATTENTION, (50, 520, 20), attention, id="attention"),
-    pytest.param(ATTENTION, (128, 128, 128), attention, id="attention_whole_tiles"),
+    pytest.param(ATTENTION, (3, 520, 2), attention, id="attention"),
     pytest.param(FUSED_ATTENTION, (60, 150, 16), attention, id="attention_row_by_row"),
-    pytest.param(HEADS, (40, 130, 16), attention, id="attention_of_two_heads"),
     pytest.param(LINEAR.replace("{activation}", RELU), (20, 140, 600), relu, id="relu"),
     pytest.param(LINEAR.replace("{activation}", FMAX), (20, 14, 60), relu, id="relu_by_fmaxf"),
     pytest.param(LINEAR.replace("{activation}", GELU), (256, 128, 128), gelu, id="gelu"),
     pytest.param(SWIGLU, (130, 200, 72), swiglu, id="swiglu"),
     pytest.param(SWIGLU, (128, 128, 512), swiglu, id="swiglu_whole_tiles"),
+]
+EITHER_WAY = [
+    pytest.param(ATTENTION, (128, 128, 128), attention, id="attention_whole_tiles"),
+    pytest.param(HEADS, (40, 130, 16), attention, id="attention_of_two_heads"),
     pytest.param(MLP, (20, 24, 140), mlp, id="two_layers_with_a_gate"),
 ]
 
 
-@pytest.mark.parametrize(("text", "sizes", "expected"), CASES)
+@pytest.mark.parametrize(("text", "sizes", "expected"), [*CASES, *EITHER_WAY])
 def test_products_between_rows(
     text: str, sizes: tuple[int, int, int], expected: Callable[..., Array]
 ) -> None:
     """What is lowered is proved, and what it computes is NumPy's up to the rounding of sums."""
+    check_lowered(LowerRowsPass(), text, sizes, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes", "expected"),
+    [*EITHER_WAY, pytest.param(FUSED_ATTENTION, (2, 130, 2), attention, id="ragged_attention")],
+)
+def test_products_between_turned_arrays(
+    text: str, sizes: tuple[int, int, int], expected: Callable[..., Array]
+) -> None:
+    """The same where what lies between two products has its columns in the partitions."""
+    check_lowered(LowerRowsPass(turned=True), text, sizes, expected)
+
+
+def test_turned_arrays_need_no_transposes() -> None:
+    """Of attention, queries, keys, limits and sums of rows are transposed, no scores."""
+    module = lift(parse_c_kernel(ATTENTION.format(n=128, m=512, d=128), "kernel.c"))
+    LowerRowsPass(turned=True).apply(new_context(), module)
+    found = [op.src.type.shape for op in module.walk() if isinstance(op, NcTransposeOp)]
+    assert found == [(128, 128)] * 6
+    loops = [op for op in module.walk() if isinstance(op, TensorTensorOp)]
+    assert {op.dst.type.shape for op in loops} == {(128, 4, 128)}
+
+
+def test_nothing_lies_turned_that_is_stored() -> None:
+    """One layer has no product behind it, and what is between two may be a result."""
+    text = LINEAR.replace("{activation}", RELU).format(n=20, m=14, d=60)
+    with pytest.raises(PassFailedException, match="nothing that can lie turned"):
+        LowerRowsPass(turned=True).apply(new_context(), lift(parse_c_kernel(text, "kernel.c")))
+
+
+def check_lowered(
+    lowering: LowerRowsPass,
+    text: str,
+    sizes: tuple[int, int, int],
+    expected: Callable[..., Array],
+) -> None:
     n, m, d = sizes
     loops = parse_c_kernel(text.format(n=n, m=m, d=d), "kernel.c")
     module = lift(loops)
-    LowerRowsPass().apply(new_context(), module)
+    lowering.apply(new_context(), module)
     module.verify()
     result = validate(loops, module)
     assert result.verdict == "proved", result.reason
