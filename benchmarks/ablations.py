@@ -31,9 +31,8 @@ WALK = 12
 class CostBlindSearch(Search):
     """The same search, with a beam that does not know cycles."""
 
-    def _extend_beam(self, outcomes: Sequence[Outcome]) -> None:
-        together = [*self.beam, *outcomes]
-        self.beam = self.random.sample(together, min(BEAM_WIDTH, len(together)))
+    def _form_beam(self, programs: Sequence[Outcome]) -> None:
+        self.beam = self.random.sample(programs, min(BEAM_WIDTH, len(programs)))
 
 
 def walked(problem: Problem, budget: int, seed: int) -> Iterator[int]:

@@ -22,6 +22,8 @@ from .moves import PARTS, neighbours
 from .proposal import Proposal
 
 BEAM_WIDTH = 4
+FASTEST = BEAM_WIDTH // 2
+"""Programs of the beam that are there for their cycles, the others for their lower bounds."""
 RANKED = 2 * BEAM_WIDTH
 """Programs that are told apart by their cycles: the beam, and what would replace it."""
 BATCH = 8
@@ -99,7 +101,9 @@ class Search:
         self.seen: set[str] = set()
         self.digests: set[str] = set()
         self.beam: list[Outcome] = []
-        self.reserve: list[Outcome] = []
+        self.known: list[Outcome] = []
+        self.restarts = 0
+        self.known_at_restart = -1
         self.queues: dict[str, list[str]] = {}
         self.expansions: dict[str, list[Future[tuple[str, ...]]]] = {}
         self.advised = 0
@@ -123,11 +127,29 @@ class Search:
         """Unseen neighbours of the beam; of the next best programs, where it has none left."""
         room = min(BATCH, self._room() - self._advised_room())
         batch = self._neighbours(room)
-        while room > 0 and not batch and self.reserve:
-            self.beam, self.reserve = self.reserve[:BEAM_WIDTH], self.reserve[BEAM_WIDTH:]
-            self._expand()
+        while room > 0 and not batch and self._go_on():
             batch = self._neighbours(room)
         return batch
+
+    def _go_on(self) -> bool:
+        """Form a beam of programs that have neighbours left; whether there are any.
+
+        Where there are none, an expansion with another seed may find what this one left out.
+        """
+        if not any(map(self._has_neighbours, self.known)):
+            if self.known_at_restart == len(self.known):
+                return False
+            self.known_at_restart = len(self.known)
+            self.restarts += 1
+            self.queues.clear()
+            self.expansions.clear()
+        self._form_beam([each for each in self.known if self._has_neighbours(each)])
+        self._expand()
+        return bool(self.beam)
+
+    def _has_neighbours(self, outcome: Outcome) -> bool:
+        """Whether neighbours of a program may be left to look at."""
+        return not outcome.text and bool(self.queues.get(outcome.pipeline, True))
 
     def _neighbours(self, room: int) -> list[str]:
         """Up to ``room`` unseen neighbours, one parent of the beam after the other."""
@@ -148,10 +170,11 @@ class Search:
 
     def _expand(self) -> None:
         """Let the workers list the neighbours of the beam while this process does other work."""
+        seed = self.seed + self.restarts
         for parent in self.beam:
             if not parent.text and parent.pipeline not in self.expansions:
                 self.expansions[parent.pipeline] = [
-                    self.executor.submit(neighbours, self.problem, parent.pipeline, self.seed, part)
+                    self.executor.submit(neighbours, self.problem, parent.pipeline, seed, part)
                     for part in range(PARTS)
                 ]
 
@@ -198,21 +221,27 @@ class Search:
 
         None before anything is proven, as what is refused leaves its place to any other.
         """
-        known = sorted({_cycles(each) for each in [*self.beam, *self.reserve]})
+        known = sorted({_cycles(each) for each in self.known})
         if self.state.best is None or len(known) < RANKED:
             return None
         return max(known[RANKED - 1], _cycles(self.state.best))
 
     def _extend_beam(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep the fastest in the beam, and one of those that are equally fast.
+        self.known = sorted([*self.known, *outcomes], key=_cycles)
+        self._form_beam(self.known)
 
-        Programs that take the same cycles mostly differ in what does not matter.
+    def _form_beam(self, programs: Sequence[Outcome]) -> None:
+        """Take the fastest of some programs, and those of which the lower bound promises most.
+
+        A move often costs cycles until another one pays: larger pieces of operands are worth
+        little before they are loaded ahead of time. The bound tells at once. Of programs with the
+        same cycles and bound one is taken: they mostly differ in what does not matter.
         """
-        ranked = sorted([*self.beam, *outcomes], key=_cycles)
-        first_of = {_cycles(outcome): outcome for outcome in reversed(ranked)}
-        self.beam = [each for each in ranked if first_of[_cycles(each)] is each][:BEAM_WIDTH]
-        left = [each for each in ranked if each not in self.beam]
-        self.reserve = sorted([*self.reserve, *left], key=_cycles)
+        first_of = {(_cycles(each), each.lower_bound): each for each in reversed(programs)}
+        distinct = [first_of[key] for key in sorted(first_of)]
+        fastest, slower = distinct[:FASTEST], distinct[FASTEST:]
+        promising = sorted(filter(self._has_neighbours, slower), key=lambda each: each.lower_bound)
+        self.beam = [*fastest, *promising[: BEAM_WIDTH - FASTEST]]
 
     def _is_new(self, outcome: Outcome) -> bool:
         """Record an outcome; whether it is a program that was not met before."""
@@ -242,7 +271,7 @@ class Search:
         """Take back what was recorded of a program that is not proven."""
         self.state.rejected += 1
         self.beam = [other for other in self.beam if other is not outcome]
-        self.reserve = [other for other in self.reserve if other is not outcome]
+        self.known = [other for other in self.known if other is not outcome]
         place = self.state.outcomes.index(outcome)
         self.state.outcomes[place] = replace(outcome, cycles=None, diagnostic=reason)
 

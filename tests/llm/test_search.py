@@ -153,10 +153,33 @@ def test_programs_that_are_equally_fast_share_a_place_in_the_beam() -> None:
         beam = Search(PROBLEM, lambda pipeline: "", executor, 2)
         beam.run(["0000"])
         counts = [101, 101, 101, 102, 103, 103, 104]
-        beam.beam, beam.reserve = [], []
+        beam.known = []
         beam._extend_beam([Outcome(str(i), count) for i, count in enumerate(counts)])
     assert [outcome.pipeline for outcome in beam.beam] == ["0", "3", "4", "6"]
-    assert [outcome.pipeline for outcome in beam.reserve] == ["1", "2", "5"]
+
+
+def test_programs_of_low_bounds_have_places_in_the_beam() -> None:
+    """Half of the beam is the fastest programs, the other half those that may become so."""
+    with ThreadPoolExecutor(1) as executor:
+        beam = Search(PROBLEM, lambda pipeline: "", executor, 2)
+        beam.run(["0000"])
+        beam.known = []
+        bounds = [50, 60, 70, 20, 40, 10, 30]
+        beam._extend_beam([Outcome(str(i), 100 + i, bound) for i, bound in enumerate(bounds)])
+    assert [outcome.pipeline for outcome in beam.beam] == ["0", "1", "5", "3"]
+
+
+def test_a_search_without_neighbours_left_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one seed leaves out, another may find; where nothing is new the search ends."""
+
+    def moves(problem: Problem, pipeline: str, seed: int, part: int) -> tuple[str, ...]:
+        return tuple(f"000{digit}" for digit in range(10)[: 5 * seed])
+
+    monkeypatch.setattr(search, "neighbours", moves)
+    with ThreadPoolExecutor(1) as executor:
+        beam = Search(PROBLEM, lambda pipeline: "", executor, 40)
+        state = beam.run(["0000"])
+    assert 1 < state.evaluated <= 10
 
 
 def test_progress_reports_every_evaluation() -> None:
