@@ -10,6 +10,7 @@ Division follows C17 6.5.5: quotients are rounded towards zero.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -45,8 +46,29 @@ class Atom:
         return frozenset((self,))
 
 
+class Composed(ABC):
+    """What is computed from other values, and depends on what they depend on."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        """The values it is computed from."""
+
+    @cached_property
+    def level(self) -> int:
+        return max(part.level for part in self.parts)
+
+    @cached_property
+    def depth(self) -> int:
+        return 1 + max(part.depth for part in self.parts)
+
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        return frozenset[Atom]().union(*(part.atoms for part in self.parts))
+
+
 @dataclass(frozen=True)
-class Quotient:
+class Quotient(Composed):
     """``dividend / divisor`` with a positive constant divisor."""
 
     dividend: Sum
@@ -57,21 +79,13 @@ class Quotient:
         bounds = self.dividend.interval
         return Interval(_truncated(bounds.low, self.divisor), _truncated(bounds.high, self.divisor))
 
-    @cached_property
-    def level(self) -> int:
-        return self.dividend.level
-
-    @cached_property
-    def depth(self) -> int:
-        return 1 + self.dividend.depth
-
     @property
-    def atoms(self) -> frozenset[Atom]:
-        return self.dividend.atoms
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        return (self.dividend,)
 
 
 @dataclass(frozen=True)
-class Remainder:
+class Remainder(Composed):
     """``dividend % divisor`` with a positive constant divisor; it has the dividend's sign."""
 
     dividend: Sum
@@ -84,21 +98,13 @@ class Remainder:
             -min(self.divisor - 1, max(0, -bounds.low)), min(self.divisor - 1, max(0, bounds.high))
         )
 
-    @cached_property
-    def level(self) -> int:
-        return self.dividend.level
-
-    @cached_property
-    def depth(self) -> int:
-        return 1 + self.dividend.depth
-
     @property
-    def atoms(self) -> frozenset[Atom]:
-        return self.dividend.atoms
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        return (self.dividend,)
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Composed):
     """The product of two integers, neither a constant."""
 
     left: Sum
@@ -108,21 +114,13 @@ class Product:
     def interval(self) -> Interval:
         return self.left.interval * self.right.interval
 
-    @cached_property
-    def level(self) -> int:
-        return max(self.left.level, self.right.level)
-
-    @cached_property
-    def depth(self) -> int:
-        return 1 + max(self.left.depth, self.right.depth)
-
-    @cached_property
-    def atoms(self) -> frozenset[Atom]:
-        return self.left.atoms | self.right.atoms
+    @property
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        return self.left, self.right
 
 
 @dataclass(frozen=True)
-class Bitwise:
+class Bitwise(Composed):
     """``left & right``, ``|`` or ``^`` of two's complement numbers."""
 
     operator: str
@@ -138,21 +136,13 @@ class Bitwise:
             return Interval(0, highest if self.operator == "&" else (1 << bits) - 1)
         return Interval(-(1 << bits), (1 << bits) - 1)
 
-    @cached_property
-    def level(self) -> int:
-        return max(self.left.level, self.right.level)
-
-    @cached_property
-    def depth(self) -> int:
-        return 1 + max(self.left.depth, self.right.depth)
-
-    @cached_property
-    def atoms(self) -> frozenset[Atom]:
-        return self.left.atoms | self.right.atoms
+    @property
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        return self.left, self.right
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Composed):
     """``then`` where ``condition`` holds, ``otherwise`` elsewhere."""
 
     condition: Condition
@@ -188,17 +178,9 @@ class Choice:
             return operands == (self.then, self.otherwise)
         return condition.predicate in (gt, ge) and operands == (self.otherwise, self.then)
 
-    @cached_property
-    def level(self) -> int:
-        return max(self.condition.level, self.then.level, self.otherwise.level)
-
-    @cached_property
-    def depth(self) -> int:
-        return 1 + max(self.condition.depth, self.then.depth, self.otherwise.depth)
-
-    @cached_property
-    def atoms(self) -> frozenset[Atom]:
-        return self.condition.atoms | self.then.atoms | self.otherwise.atoms
+    @property
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        return self.condition, self.then, self.otherwise
 
 
 Term = Atom | Quotient | Remainder | Product | Bitwise | Choice
@@ -295,45 +277,29 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Composed):
     """``left predicate right``; the predicate is ``eq``, ``ne``, ``lt``, ``le``, ``gt``, ``ge``."""
 
     predicate: str
     left: Sum
     right: Sum
 
-    @cached_property
-    def level(self) -> int:
-        return max(self.left.level, self.right.level)
-
-    @cached_property
-    def depth(self) -> int:
-        return 1 + max(self.left.depth, self.right.depth)
-
-    @cached_property
-    def atoms(self) -> frozenset[Atom]:
-        return self.left.atoms | self.right.atoms
+    @property
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        return self.left, self.right
 
 
 @dataclass(frozen=True)
-class Connective:
+class Connective(Composed):
     """Both conditions (``and``), or at least one of them (``or``)."""
 
     operator: str
     left: Condition
     right: Condition
 
-    @cached_property
-    def level(self) -> int:
-        return max(self.left.level, self.right.level)
-
-    @cached_property
-    def depth(self) -> int:
-        return 1 + max(self.left.depth, self.right.depth)
-
-    @cached_property
-    def atoms(self) -> frozenset[Atom]:
-        return self.left.atoms | self.right.atoms
+    @property
+    def parts(self) -> tuple[Sum | Condition, ...]:
+        return self.left, self.right
 
 
 Condition = Truth | Comparison | Connective
