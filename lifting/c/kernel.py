@@ -19,6 +19,7 @@ from .functions import FunctionLowering
 from .loop_forms import counted_loops
 from .named import NamedPolynomial
 from .paths import is_computation
+from .pointer_tests import without_pointer_tests
 from .polynomial import Atom, Interval, Polynomial
 from .shapes import Dimension, equal_sizes, reached_elements, untouched
 from .structures import without_structures
@@ -41,7 +42,7 @@ def lower_kernel(unit: syntax.TranslationUnit, filename: str) -> builtin.ModuleO
 
     Raises Diagnostic for what the subset does not support and what C does not allow.
     """
-    unit = counted_loops(without_structures(unit))
+    unit = counted_loops(without_pointer_tests(without_structures(unit)))
     kernel = find_kernel(unit, filename)
     shapes: Shapes = {}
     equal: dict[str, str] = {}

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ...diagnostics import Diagnostic
 from . import syntax
+from .endless_loops import with_condition
 from .loop_header import loop_header
 from .loop_returns import returns_after_loops
 from .returns import returns_last
@@ -48,6 +49,10 @@ class _LoopForms:
         return replace(self._function, body=body)
 
     def _changed(self, node: syntax.Node) -> syntax.Node | None:
+        if isinstance(node, syntax.While | syntax.For):
+            ended = with_condition(node)
+            if ended is not node:
+                return rebuilt(ended, self._changed)
         if isinstance(node, syntax.While):
             return self._while(replace(node, body=rebuilt(node.body, self._changed)))
         if isinstance(node, syntax.For) and _leaves_early(node.body):

@@ -31,7 +31,12 @@ _CLAMPS: dict[str, tuple[type[Operation], type[Operation]]] = {
 
 
 def widened_selection(condition: Term, chosen: Term, other: Term, build: Build) -> Term | None:
-    """Turn ``c ? 127 : trunc x`` into ``trunc(c ? 127 : x)``, so that clamps are seen."""
+    """Turn ``c ? 127 : trunc x`` into ``trunc(c ? 127 : x)``, so that clamps are seen.
+
+    Only a comparison makes a clamp; other selections stay as they are, as the proof knows them.
+    """
+    if not (isinstance(condition, Apply) and condition.operation is arith.CmpiOp):
+        return None
     truncated = [
         arm for arm in (chosen, other) if isinstance(arm, Apply) and arm.operation is arith.TruncIOp
     ]

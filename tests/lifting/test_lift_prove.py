@@ -204,3 +204,26 @@ def test_a_sum_inside_a_function_is_decided_or_left_open() -> None:
     kernel = Path(__file__).parent / "suites" / "llama" / "rmsnorm.c"
     verdict = lift_and_prove(parse_c_kernel(kernel.read_text(), kernel.name)).verdict
     assert verdict in ("proved", "unknown")
+
+
+def test_fixed_point_multipliers_of_quantised_layers_are_proved() -> None:
+    """The doubling high product that saturates, and the shift that rounds halves away from zero."""
+    result = lift_and_prove(
+        parse_c_kernel(
+            """#include <stdint.h>
+            static int32_t high(int32_t a, int32_t b) {
+              int64_t ab = (int64_t)a * b;
+              int32_t nudge = ab >= 0 ? (1 << 30) : (1 - (1 << 30));
+              int32_t x = (int32_t)((ab + nudge) / (1ll << 31));
+              return a == b && a == INT32_MIN ? INT32_MAX : x;
+            }
+            void k(const int32_t *a, const int32_t *m, int32_t *b, int n) {
+              for (int i = 0; i < n; i++) {
+                int32_t x = high(a[i], m[i]), rest = x & 255;
+                b[i] = (x >> 8) + (rest > 127 + (x < 0 ? 1 : 0) ? 1 : 0);
+              }
+            }""",
+            "f.c",
+        )
+    )
+    assert result.verdict == "proved", result.reason

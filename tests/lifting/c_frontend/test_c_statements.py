@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from liftproof.lifting.c.frontend import parse_c_kernel
 from xdsl.dialects import func
 
 KERNELS = {
@@ -242,3 +243,39 @@ def test_kernel(both_ways: Any, random_arguments: Any, name: str) -> None:
     compiled = both_ways.compiled(text, function.sym_name.data)
     for seed in range(3):
         both_ways.compare(module, function, compiled, random_arguments(module, seed))
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        (
+            "for (int i = 0;; i++) { if (i >= 4) break; A[i] = i; }",
+            "for (int i = 0; i < 4; i++) { A[i] = i; }",
+        ),
+        (
+            "int i = 0; while (1) { if (i == 4) { break; } A[i] = i; i++; }",
+            "int i = 0; while (i != 4) { A[i] = i; i++; }",
+        ),
+        (
+            "int i = 0; for (;;) { A[i] = i; i++; if (i > 3) break; }",
+            "int i = 0; do { A[i] = i; i++; } while (i <= 3);",
+        ),
+        ("if (B) A[0] = B[0]; else A[1] = 1;", "A[0] = B[0];"),
+        ("A[0] = B != NULL ? B[0] : 1;", "A[0] = B[0];"),
+    ],
+)
+def test_other_forms_of_the_same_statements(given: str, plain: str) -> None:
+    """Endless loops that are left at an end, and tests whether an array is there."""
+    kernel = "void k(int A[4], const int B[4]) {{ {} }}"
+    texts = [str(parse_c_kernel(kernel.format(body), "k.c")) for body in (given, plain)]
+    assert texts[0] == texts[1]
+
+
+def test_whether_arrays_are_there_is_no_branch() -> None:
+    """Of two ways that depend on arrays only as pointers, the one is left that runs with them."""
+    text = (
+        "void k(int A[4], const int B[4]) { if (!B || (0 == A && B)) A[0] = 1; else A[0] = B[2]; }"
+    )
+    module = str(parse_c_kernel(text, "k.c"))
+    assert "scf.if" not in module
+    assert module.count("memref.store") == module.count("memref.load") == 1
