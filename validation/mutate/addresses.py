@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from random import Random
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IndexType, MemRefType, ModuleOp, TensorType
-from xdsl.ir import Operation
+from xdsl.ir import Attribute, Operation
 
 from ...dialects.gemmini import AccOp
 from ...hw.gemmini.config import load_config
@@ -80,11 +81,20 @@ def _stale_subscript(module: ModuleOp, rng: Random) -> str | None:
 
 def _other_array(module: ModuleOp, rng: Random) -> str | None:
     """An access goes to another array or buffer of the same type."""
-    found: list[tuple[Operation, int]] = []
-    for op in named(module, *ACCESSES, "tile.matmul", "linalg.generic"):
-        for place, operand in enumerate(op.operands):
-            if isinstance(operand.type, MemRefType | TensorType):
-                found.append((op, place))
+    ops = named(module, *ACCESSES, "tile.matmul", "linalg.generic")
+    return _other_operand(ops, rng, lambda type: isinstance(type, MemRefType | TensorType))
+
+
+def _other_operand(
+    ops: Sequence[Operation], rng: Random, is_chosen: Callable[[Attribute], bool]
+) -> str | None:
+    """An operand of a chosen type becomes another value of that type."""
+    found = [
+        (op, place)
+        for op in ops
+        for place, operand in enumerate(op.operands)
+        if is_chosen(operand.type)
+    ]
     rng.shuffle(found)
     for op, place in found:
         old = op.operands[place]
@@ -149,20 +159,7 @@ def _other_phase(module: ModuleOp, rng: Random) -> str | None:
 def _other_local_operand(module: ModuleOp, rng: Random) -> str | None:
     """An instruction uses the address of another buffer."""
     ops = named(module, *MOVES[:2], "gemmini.preload", "gemmini.compute_preloaded")
-    found: list[tuple[Operation, int]] = []
-    for op in ops:
-        for place, operand in enumerate(op.operands):
-            if operand.type.name == "gemmini.local":
-                found.append((op, place))
-    rng.shuffle(found)
-    for op, place in found:
-        old = op.operands[place]
-        others = [v for v in visible(op) if v.type == old.type and v is not old]
-        if others:
-            before = describe(op)
-            op.operands[place] = rng.choice(others)
-            return f"operand {place} of {before}"
-    return None
+    return _other_operand(ops, rng, lambda type: type.name == "gemmini.local")
 
 
 def _accumulate(on: bool) -> Mutation:
