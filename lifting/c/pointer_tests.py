@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import syntax
-from .rewrite_tree import rebuilt
+from .rewrite_tree import rebuilt, with_new_children
 from .traversal import descendants
 from .types import INT
 
@@ -26,29 +26,39 @@ class _PointerTests:
         self.body = rebuilt(function.body, self._changed) if self._arrays else function.body
 
     def _changed(self, node: syntax.Node) -> syntax.Node | None:
-        match node:
-            case syntax.If(condition=condition) | syntax.Conditional(condition=condition):
-                decided = self._decided(condition)
-                return None if decided is condition else self._again(node, condition=decided)
-            case syntax.Binary(operator="&&" | "||", left=left, right=right):
-                sides = self._decided(left), self._decided(right)
-                if sides == (left, right):
-                    return None
-                return self._again(node, left=sides[0], right=sides[1])
-            case syntax.Unary(operator="!", operand=operand):
-                decided = self._decided(operand)
-                return None if decided is operand else replace(node, operand=decided)
+        """What takes the place of a node with conditions; those below are changed before."""
+        if not isinstance(node, syntax.If | syntax.Conditional | syntax.Binary | syntax.Unary):
+            return None
+        inner = with_new_children(self._with_decided(node), self._changed)
+        match inner:
+            case syntax.Unary(operator="!", operand=syntax.Literal(value=value)):
+                return syntax.Literal(inner.location, int(not value), INT)
+            case syntax.Binary(operator="&&" | "||", left=syntax.Literal(value=value)):
+                if bool(value) != (inner.operator == "&&"):
+                    return syntax.Literal(inner.location, int(bool(value)), INT)
+                if isinstance(inner.right, syntax.Literal):
+                    return syntax.Literal(inner.location, int(bool(inner.right.value)), INT)
+                zero = syntax.Literal(inner.location, 0, INT)
+                return syntax.Binary(inner.location, "!=", inner.right, zero)
             case syntax.Binary(operator="==" | "!=", left=left, right=right):
                 sides = ((left, right), (right, left))
-                if not any(self._is_array(a) and _is_null(b) for a, b in sides):
-                    return None
-                return syntax.Literal(node.location, int(node.operator == "!="), INT)
+                if any(self._is_array(a) and _is_null(b) for a, b in sides):
+                    return syntax.Literal(inner.location, int(inner.operator == "!="), INT)
             case _:
-                return None
+                pass
+        return inner
 
-    def _again(self, node: syntax.Node, **changed: syntax.Expression) -> syntax.Node:
-        """The node with other conditions, and what is below it changed too."""
-        return rebuilt(replace(node, **changed), self._changed)
+    def _with_decided(self, node: syntax.Node) -> syntax.Node:
+        """The node, with arrays that are conditions of it as what they say."""
+        match node:
+            case syntax.If(condition=condition) | syntax.Conditional(condition=condition):
+                return replace(node, condition=self._decided(condition))
+            case syntax.Binary(operator="&&" | "||", left=left, right=right):
+                return replace(node, left=self._decided(left), right=self._decided(right))
+            case syntax.Unary(operator="!", operand=operand):
+                return replace(node, operand=self._decided(operand))
+            case _:
+                return node
 
     def _decided(self, condition: syntax.Expression) -> syntax.Expression:
         is_array = self._is_array(condition)
