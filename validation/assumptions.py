@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import ArrayAttr, IndexType, ModuleOp, StringAttr
 from .core.condition import TRUE, Comparison, Condition
 from .core.index import Index, Variable
 from .execution.trial_sizes import parameter_names, size_parameters
+from .extract.composed import ROUNDED_ONCE, is_composed
 from .extract.from_loops import symbol_name
 from .extract.structured import single_function
 
@@ -56,6 +57,8 @@ def assumptions_of(*modules: ModuleOp) -> tuple[str, ...]:
             found |= {entry.data: None for entry in stated.data if isinstance(entry, StringAttr)}
     if len(modules) > 1 and divides_by_data(modules[-1]):
         found[DIVISION] = None
+    if any(is_composed(operation) for module in modules for operation in module.walk()):
+        found[ROUNDED_ONCE] = None
     return tuple(found)
 
 

@@ -31,6 +31,7 @@ from ..core.condition import (
 from ..core.index import Index, NotAffine, constant_index, extremum
 from ..core.polyhedral import Unsupported
 from ..core.terms import Term, bit_width, constant, constant_value, term
+from .composed import composed
 
 Value: TypeAlias = Index | Condition | Term
 
@@ -365,4 +366,6 @@ def _data(operation: Operation, operands: list[Term], result: Attribute) -> Term
         raise Unsupported("signed arithmetic on truth values", operation)
     if any(operand.type == "index" for operand in operands):
         raise Unsupported("an index used as data", operation)
+    if isinstance(operation, math.RsqrtOp):
+        return composed(name, operands[0]) or term(name, type, *operands)
     return term(name, type, *operands)

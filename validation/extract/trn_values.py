@@ -19,6 +19,7 @@ from ..core.condition import Condition, at_least, equal, less_than, negate
 from ..core.index import Index, constant_index
 from ..core.polyhedral import Unsupported
 from ..core.terms import Term, constant, constant_value, term
+from .composed import composed
 from .pure_operations import as_term, type_name
 
 Number = Term | Index
@@ -54,7 +55,6 @@ _ONE_OPERATION = {
     Function.LOG: "log",
     Function.SQRT: "sqrt",
     Function.TANH: "tanh",
-    Function.RSQRT: "rsqrt",
     Function.SIN: "sin",
     Function.COS: "cos",
     Function.ERF: "erf",
@@ -117,8 +117,11 @@ class TermValues(Values[Number]):
             return _number_of(term(name, "i1", truth(left), truth(right)))
         if operator == Operator.LOGICAL_NOT:
             return _number_of(term("xori", "i1", truth(left), constant(1, "i1")))
-        if operator in (Operator.ABS, Operator.RSQRT):
-            return term({"abs": "absf", "rsqrt": "rsqrt"}[operator], F32, as_float(left))
+        if operator == Operator.ABS:
+            return term("absf", F32, as_float(left))
+        expression = composed(operator.value, as_float(left))
+        if expression is not None:
+            return expression
         if operator not in _ARITHMETIC:
             raise Unsupported(f"the operator {operator}", self._operation)
         return term(_ARITHMETIC[operator], F32, as_float(left), as_float(right))
@@ -164,8 +167,8 @@ class TermValues(Values[Number]):
             case _ if function in _ONE_OPERATION:
                 return term(_ONE_OPERATION[function], F32, x)
             case _:
-                # A function of its own: equal only to itself, of equal arguments.
-                return term(f"trn.{function}", F32, x)
+                # Else a function of its own: equal only to itself, of equal arguments.
+                return composed(function.value, x) or term(f"trn.{function}", F32, x)
 
     def select(self, condition: Number, then: Number, otherwise: Number, /) -> Number:
         chosen, other = as_float(then), as_float(otherwise)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from liftproof.validation.extract.composed import ROUNDED_ONCE
 
 MATMUL_C = """
 #define M 512
@@ -299,3 +300,36 @@ def test_precision_is_not_changed_silently(proof) -> None:
     for old, new in (("M 512", "M 128"), ("N 1024", "N 512"), ("K 512", "K 128")):
         small = small.replace(old, new)
     assert proof(small, half, "lhsT=128x128:f32", "rhs=128x512:f32").verdict != "proved"
+
+
+COMPOSED_C = """
+void f(const float x[128][32], float y[128][32]) {
+  for (int i = 0; i < 128; i++)
+    for (int j = 0; j < 32; j++) y[i][j] = EXPRESSION;
+}
+"""
+COMPOSED = """
+def f(x):
+    out = nl.ndarray(x.shape, dtype=nl.float32, buffer=nl.shared_hbm)
+    t = nl.ndarray(x.shape, dtype=nl.float32, buffer=nl.sbuf)
+    nisa.dma_copy(dst=t, src=x)
+    nisa.activation(dst=t, op=nl.FUNCTION, data=t)
+    nisa.dma_copy(dst=out, src=t)
+    return out
+"""
+EXPRESSIONS = {
+    "rsqrt": "1.0f / sqrtf(x[i][j])",
+    "sigmoid": "1.0f / (1.0f + expf(-x[i][j]))",
+    "silu": "x[i][j] / (1.0f + expf(-x[i][j]))",
+}
+
+
+@pytest.mark.parametrize("function", EXPRESSIONS)
+def test_function_equals_its_expression_under_an_assumption(proof, function: str) -> None:
+    """The table function is the expression of C, and the verdict says that it rounds once."""
+    for expression in EXPRESSIONS.values():
+        c = COMPOSED_C.replace("EXPRESSION", expression)
+        result = proof(c, COMPOSED.replace("FUNCTION", function), "x=128x32:f32")
+        expected = "proved" if expression == EXPRESSIONS[function] else "refuted"
+        assert result.verdict == expected, result.reason
+        assert (ROUNDED_ONCE in result.assumptions) == (expected == "proved")
