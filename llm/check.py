@@ -87,9 +87,9 @@ def refused(proposal: Proposal, reason: str, measured: Outcome | None = None) ->
 
 def describe_failure(validation: Validation) -> str:
     """Why a program is not proven: the obligation in words, and inputs that show the difference."""
-    words = f"{validation.verdict}: {validation.reason}"
-    if validation.counterexample is not None:
-        words += f"; on a counterexample, {validation.counterexample.describe()}"
+    words, found = f"{validation.verdict}: {validation.reason}", validation.counterexample
+    if found is not None and not (found.fault and found.fault in words):
+        words += f"; on a counterexample, {found.describe()}"
     return words
 
 

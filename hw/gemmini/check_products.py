@@ -61,7 +61,8 @@ def _check_operand_ends(
     check_end(findings, at_preload, products["c_in_accumulator"] == 1, end, config)
     overlapping = (products["c_is_none"] == 0) & (products["c_rows"] > 1)
     overlapping &= products["c_stride"] == 0
-    findings.add(at_preload, overlapping, "all rows of C go to the same local row: C stride 0")
+    reason = "all rows of C go to the same local row: a C stride of 0 was configured, or none"
+    findings.add(at_preload, overlapping, reason)
 
 
 def operand_end(
