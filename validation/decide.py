@@ -146,7 +146,9 @@ def _by_either_engine(
     seconds += last.seconds
     if last.verdict != "unknown":
         return replace(last, seconds=seconds)
-    return replace(last, seconds=seconds, reason=f"{last.reason}; at size: {second.reason}")
+    reason = f"{last.reason}; at size: {second.reason}"
+    reason = reason if chain is None else f"{chain.reason}; {reason}"
+    return replace(last, seconds=seconds, reason=reason)
 
 
 def _is_long(target: ModuleOp) -> bool:

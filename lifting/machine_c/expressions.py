@@ -162,14 +162,14 @@ class Expressions:
 
     def _variable(self, variable: Variable, location: SourceLocation) -> Value | Place:
         if variable.extents:
-            return whole_array(self._placed(variable, location))
+            return whole_array(self.placed(variable, location))
         return _initialised(variable, 0, location)
 
     def _unary(self, expression: syntax.Unary) -> Value | Place:
         match expression.operator:
             case "&":
                 if (local := self.element_of_variable(expression.operand)) is not None:
-                    self._placed(local[0], expression.location)
+                    self.placed(local[0], expression.location)
                 place = self._evaluate(expression.operand)
                 if not isinstance(place, Place):
                     raise Diagnostic(
@@ -228,7 +228,7 @@ class Expressions:
             raise Diagnostic("only arrays have elements", expression.location)
         return element_at(base, self.index(expression.index))
 
-    def _placed(self, variable: Variable, location: SourceLocation) -> DramArray:
+    def placed(self, variable: Variable, location: SourceLocation) -> DramArray:
         """The array as one that the accelerator reaches, from now on."""
         if variable.place is None or any(cell is not None for cell in variable.cells):
             raise _no_address(variable, location)
@@ -249,7 +249,7 @@ class Expressions:
         if not isinstance(variable, Variable) or not variable.extents:
             return None
         if len(subscripts) != len(variable.extents) and variable.place is not None:
-            self._placed(variable, expression.location)
+            self.placed(variable, expression.location)
             return None
         if len(subscripts) != len(variable.extents):
             raise Diagnostic(
@@ -398,8 +398,12 @@ def _no_address(variable: Variable, location: SourceLocation) -> Diagnostic:
     )
 
 
+class CoreAccessError(Diagnostic):
+    """The core reads data where the reader follows what it computes."""
+
+
 def _core_access(array: DramArray, location: SourceLocation) -> Diagnostic:
-    return Diagnostic(
+    return CoreAccessError(
         f"the core reads an element of '{array.name}'",
         location,
         hint="programs may only let the accelerator touch arrays; take an address with &",

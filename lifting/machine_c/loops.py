@@ -48,7 +48,7 @@ def run_loop(statements: Statements, loop: syntax.For) -> None:
     try:
         _Loop(statements, loop).run()
     except Diagnostic as reason:
-        if not context.steps.allowed:
+        if not context.steps.allowed or statements.is_for_core(loop, reason):
             raise
         restore(before)
         run_step_by_step(statements, loop, reason)

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from xdsl.dialects import func
+from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, MemRefType, ModuleOp, StringAttr, i64
 from xdsl.ir import Attribute, Block, Region
 
 from ...diagnostics import Diagnostic, SourceLocation
-from ...dialects.gemmini import FenceOp, LoopConvWsOp, LoopWsOp, MvoutOp
+from ...dialects.gemmini import LoopConvWsOp, LoopWsOp, MvoutOp
 from ...hw.gemmini.config import GemminiConfig
+from ...validation.hazards.final_fence import store_without_fence
 from ..c import syntax
 from ..c.call_graph import find_kernel
 from ..c.parser import parse_c
@@ -20,6 +21,7 @@ from ..c.preprocess import MACHINE_C_KEYWORDS
 from ..c.source import blank_comments
 from ..c.types import CVoid, to_mlir
 from .context import Context
+from .core_work import CoreWork
 from .early_exits import COUNTED_LOOP
 from .emitter import Emitter
 from .expressions import Expressions
@@ -116,6 +118,7 @@ class _Reader:
         self._steps = context.steps
         self._scopes = scopes
         self._statements = Statements(context, run_loop)
+        self._statements.core = CoreWork(context, unit)
         self._arrays: list[DramArray] = []
         self._shapes = shapes
         self._shared = arrays_of_file(unit, self._kernel)
@@ -239,16 +242,16 @@ class _Reader:
     def _outputs(self) -> list[int]:
         written = {op.target for op in self._block.walk() if isinstance(op, MvoutOp)}
         for op in self._block.walk():
-            if isinstance(op, LoopWsOp) and op.c is not None:
+            if isinstance(op, memref.StoreOp):
+                written.add(op.memref)
+            elif isinstance(op, LoopWsOp) and op.c is not None:
                 written.add(op.c)
             elif isinstance(op, LoopConvWsOp) and op.output is not None:
                 written.add(op.output)
         return [argument.index for argument in self._block.args if argument in written]
 
     def _fence_warning(self) -> list[str]:
-        last = self._block.last_op
-        before = last.prev_op if last is not None else None
-        if isinstance(before, FenceOp):
+        if store_without_fence(self._block) is None:
             return []
         return [
             f"{self._kernel.location}: warning: the kernel does not end with a fence; "

@@ -12,7 +12,10 @@ from . import arithmetic
 from .algebra import compare
 from .branches import run_branches
 from .context import Context
+from .core_work import CoreWork
 from .declarations import Declarations, convert_to_variable
+from .expressions import CoreAccessError
+from .scopes import restore
 from .side_effects import separated
 from .signatures import SIGNATURES
 from .step_by_step import LeaveFunction, LeaveIteration, run_step_by_step
@@ -29,6 +32,8 @@ class Statements:
         self.declarations = Declarations(context)
         context.expressions.inline = self._call_for_value
         context.expressions.acts = context.acts
+        self.core: CoreWork | None = None
+        """What the core does to arrays itself; None where that is not supported."""
 
     def run(self, statement: syntax.Statement) -> None:
         """Run one statement. Raises Diagnostic for what machine C does not support."""
@@ -39,6 +44,26 @@ class Statements:
                 raise Diagnostic("too many iterations to read one by one", statement.location)
         if not self.context.analysing:
             self.context.emitter.location = statement.location
+        if self.core is None or self.context.analysing:
+            self._run(statement)
+        elif self.core.owns(statement):
+            self.core.run(statement)
+        else:
+            before = self.context.scopes.save()
+            try:
+                self._run(statement)
+            except CoreAccessError as error:
+                if self.context.level or not self.is_for_core(statement, error):
+                    raise
+                restore(before)
+                self.core.run(statement)
+
+    def is_for_core(self, statement: syntax.Statement, error: Diagnostic) -> bool:
+        """Whether an error says that the core computes from data, in a statement of its own."""
+        is_own = self.core is not None and self.core.may_own(statement)
+        return is_own and isinstance(error, CoreAccessError)
+
+    def _run(self, statement: syntax.Statement) -> None:
         match statement:
             case syntax.Declaration():
                 for declarator in statement.declarators:

@@ -136,7 +136,9 @@ class _Emitter:
             case memref.CollapseShapeOp():
                 self.expressions.texts[op.result] = self.expressions.text(op.src)
             case memref.AllocOp():
-                self._own_array(op)
+                self._line(f"static {self._own_array(op)};")
+            case memref.AllocaOp():
+                self._line(f"{self._own_array(op)};")
             case memref.LoadOp():
                 self._load(op)
             case memref.StoreOp():
@@ -167,6 +169,8 @@ class _Emitter:
         """Declare a variable for each value that a loop carries; it holds the result behind it."""
         arguments = loop.body.block.args[1:]
         for argument, start, result in zip(arguments, loop.iter_args, loop.results, strict=True):
+            if not isinstance(argument.type, IndexType | IntegerType):
+                raise refusal(loop, "carries a value that is no integer")
             name = self.expressions.name(argument, "carried")
             self._line(f"int {name} = {bare(self.expressions.text(start))};")
             self.expressions.texts[result] = name
@@ -273,10 +277,9 @@ class _Emitter:
     def _value(self, type: str, name: str, text: str) -> None:
         self._line(f"const {type} {name} = {text};")
 
-    def _own_array(self, op: memref.AllocOp) -> None:
+    def _own_array(self, op: memref.AllocOp | memref.AllocaOp) -> str:
         type = _c_type(op.memref.type, self.function, written=True)
-        name = self.expressions.name(op.memref, "between")
-        self._line(f"static {_declaration(type, name)};")
+        return _declaration(type, self.expressions.name(op.memref, "between"))
 
 
 def _rank(c_type: str) -> int:
@@ -332,7 +335,7 @@ def c_name(type: Attribute) -> str:
     """The C name of a scalar type."""
     match type:
         case IntegerType():
-            return f"int{type.width.data}_t"
+            return "int" if type.width.data == 1 else f"int{type.width.data}_t"
         case Float32Type():
             return "float"
         case IndexType():

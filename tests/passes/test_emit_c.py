@@ -114,6 +114,6 @@ def test_the_signature_is_the_kernels_own(gemm: Any, apply: Apply) -> None:
 
 def test_unknown_operations_are_refused(apply: Apply) -> None:
     """What has no C spelling is named."""
-    text = "func.func @f() { %a = memref.alloca() : memref<1xi8>\n func.return }"
-    with pytest.raises(PassFailedException, match=r"memref\.alloca"):
+    text = "func.func @f(%a: memref<1xi8>) { memref.dealloc %a : memref<1xi8>\n func.return }"
+    with pytest.raises(PassFailedException, match=r"memref\.dealloc"):
         emit_c(apply(text))

@@ -19,6 +19,7 @@ from ..hazards.check import hazard_and_assumptions
 from ..trace.decode import resolve_checked
 from ..trace.parameters import assumptions_at
 from .expressions import Table
+from .run_core import core_runs, require_fences
 from .run_loops import LoopRun
 from .run_stream import StreamRun, UndefinedCell
 
@@ -61,10 +62,11 @@ def compare_chain(source: ModuleOp, target: ModuleOp, config: GemminiConfig) -> 
         raise Unsupported(f"a chain of products of {len(stream)} commands")
     plain, index_of = expanded(stream, config)
     table = Table()
+    require_fences(plain)
     run = StreamRun(table, config, layout)
     try:
-        program = resolve_checked(plain, config, layout)
-        run.run(program)
+        program = resolve_checked(plain, config, layout, core_work=True)
+        run.run(program, core_runs(single_function(target), plain, stream.origin[index_of], run))
     except CommandError as error:
         raise Mismatch(f"command {int(index_of[error.index])}: {error.reason}", True) from error
     except UndefinedCell as error:

@@ -68,16 +68,20 @@ class LoopRun:
 
     def block(self, block: Block) -> None:
         for operation in block.ops:
-            self.steps += 1
-            if self.steps > MAX_STEPS:
-                raise Unsupported(f"a chain of products of more than {MAX_STEPS} steps")
-            handler = self.handlers.get(type(operation))
-            if handler is not None:
-                handler(operation)
-            elif any(operand in self.data for operand in operation.operands):
-                self._compute(operation)
-            else:
-                self._number(operation)
+            self.operation(operation)
+
+    def operation(self, operation: Operation) -> None:
+        """Execute one operation; raises as ``run`` does."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Unsupported(f"a chain of products of more than {MAX_STEPS} steps")
+        handler = self.handlers.get(type(operation))
+        if handler is not None:
+            handler(operation)
+        elif any(operand in self.data for operand in operation.operands):
+            self._compute(operation)
+        else:
+            self._number(operation)
 
     # Control.
 

@@ -6,7 +6,8 @@ is the same as in the functional simulator, over expressions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...hw.gemmini import semantics
@@ -39,8 +40,11 @@ class StreamRun:
         self.stored: dict[Cell, int] = {}
         """The command that stored a word of DRAM last."""
 
-    def run(self, program: Program) -> None:
-        """Execute all commands; raises ``UndefinedCell``, or ``Unsupported`` without a rule."""
+    def run(self, program: Program, works: Mapping[int, Callable[[], None]]) -> None:
+        """Execute all commands, and what the core does itself at the rows ``works`` of the stream.
+
+        Raises ``UndefinedCell``, or ``Unsupported`` without a rule.
+        """
         for position, array in enumerate(self.layout.arrays):
             first = (array.address - DRAM_BASE) // WORD
             for number in range(array.size // WORD):
@@ -50,9 +54,15 @@ class StreamRun:
             MOVES_OUT: (iter(program.moves_out), self._move_out),
         }
         products = (iter(program.products), self._multiply)
+        left = deque(sorted(works))
         for kind in program.order:
             rows, execute = steps.get(int(kind), products)
-            execute(next(rows))
+            row = next(rows)
+            while left and left[0] < row["index"]:
+                works[left.popleft()]()
+            execute(row)
+        for number in left:
+            works[number]()
 
     def contents(self, position: int) -> list[Expression]:
         """The elements of an array parameter after the run."""

@@ -39,12 +39,15 @@ class Plan(NamedTuple):
     """Of results that go to the scratchpad."""
 
 
-def resolve_checked(stream: CommandStream, config: GemminiConfig, layout: MemoryLayout) -> Program:
+def resolve_checked(
+    stream: CommandStream, config: GemminiConfig, layout: MemoryLayout, *, core_work: bool = False
+) -> Program:
     """The resolved stream; raises ``CommandError`` for commands that no Gemmini accepts.
 
-    Raises ``Unsupported`` where the core works on arrays itself: the stream does not say how.
+    Raises ``Unsupported`` where the core works on arrays itself, which the stream does not say how,
+    unless the caller sees to that ``core_work``.
     """
-    if stream.has_core_work:
+    if stream.has_core_work and not core_work:
         raise Unsupported("the core works on arrays itself")
     program = resolve(stream)
     base = min((array.address for array in layout.all_arrays), default=0)

@@ -1,0 +1,187 @@
+"""What the core computes from arrays between instructions, lowered as in a plain kernel.
+
+Such a statement stands outside of loops and branches, so that every number in it is known; loops
+around it are read iteration by iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from xdsl.dialects.func import FuncOp, ReturnOp
+
+from ...diagnostics import Diagnostic, SourceLocation
+from ..c import syntax
+from ..c.kernel import lower_kernel
+from ..c.traversal import assigned_names, descendants, root_name
+from ..c.types import INT, CFloat, CScalar, CVoid
+from .context import Context
+from .scopes import Entity
+from .signatures import SIGNATURES
+from .values import DramArray, Number, Pointer, Real, Variable
+
+_KINDS = (syntax.ExpressionStatement, syntax.For, syntax.While, syntax.If, syntax.Compound)
+
+
+class CoreWork:
+    """Finds statements in which the core stores to arrays, and lowers them."""
+
+    def __init__(self, context: Context, unit: syntax.TranslationUnit) -> None:
+        self._context = context
+        self._unit = unit
+        self._stored: dict[syntax.Statement, frozenset[str]] = {}
+
+    def owns(self, statement: syntax.Statement) -> bool:
+        """Whether the core, and no instruction, stores to arrays in ``statement``."""
+        if not self.may_own(statement):
+            return False
+        if statement not in self._stored:
+            self._stored[statement] = frozenset(self._stored_names(statement))
+        return any(_is_array(self._context.scopes.find(name)) for name in self._stored[statement])
+
+    def may_own(self, statement: syntax.Statement) -> bool:
+        """Whether a statement issues no instruction, and is no declaration."""
+        is_kind = isinstance(statement, _KINDS)
+        return is_kind and not self._context.called(statement) & SIGNATURES.keys()
+
+    def _stored_names(self, statement: syntax.Statement) -> Iterator[str]:
+        for node in descendants(statement):
+            match node:
+                case (
+                    syntax.Assignment(target=syntax.Subscript() | syntax.Unary() as target)
+                    | syntax.Increment(target=syntax.Subscript() | syntax.Unary() as target)
+                ):
+                    yield from root_name(target)
+                case syntax.Call(function=name, arguments=arguments):
+                    if name in self._context.functions:
+                        yield from (n for argument in arguments for n in root_name(argument))
+                case _:
+                    pass
+
+    def run(self, statement: syntax.Statement) -> None:
+        """Emit the statement's loops; Diagnostic where they are in others, or change variables."""
+        if self._context.level:
+            raise Diagnostic(
+                "the core works on arrays inside of a loop or branch of instructions",
+                statement.location,
+                hint="the iterations around it must be few enough to be read one by one",
+            )
+        arrays: dict[str, DramArray] = {}
+        constants: list[syntax.Statement] = []
+        changed = assigned_names(statement)
+        for name in _free_names(statement):
+            array, declaration = self._bound(name, statement.location, is_changed=name in changed)
+            if array is not None:
+                arrays[array.name] = array
+            if declaration is not None:
+                constants.append(declaration)
+        self._inline(self._lowered(statement, constants, arrays), arrays)
+
+    def _bound(
+        self, name: str, location: SourceLocation, *, is_changed: bool
+    ) -> tuple[DramArray | None, syntax.Statement | None]:
+        """The array behind a name, and the declaration that gives the name its value."""
+        expressions, identifier = self._context.expressions, syntax.Identifier(location, name)
+        found = self._context.scopes.find(name)
+        if isinstance(found, Variable) and found.place is not None:
+            is_table = any(cell is not None for cell in found.cells)
+            found = found if is_table else expressions.placed(found, location)
+        if isinstance(found, DramArray):
+            return found, None
+        value = expressions.value(identifier)
+        if isinstance(value, Pointer) and not value.extents and value.offset.is_constant:
+            kind = syntax.TypeName(location, value.array.element, False, (syntax.PointerTo(),))
+            start = _address(value, location)
+            declared = syntax.Declarator(location, name, kind, start)
+            return value.array, syntax.Declaration(location, (declared,))
+        if is_changed:
+            raise Diagnostic(
+                f"the core computes '{name}' from arrays",
+                location,
+                hint="declare it inside of the loop; instructions must not depend on it",
+            )
+        if isinstance(value, Number) and value.sum.is_constant:
+            return None, _constant(name, value.sum.constant, value.type, location)
+        if isinstance(value, Real):
+            return None, _constant(name, value.value, value.type, location)
+        raise Diagnostic(f"'{name}' is not known where the core works on arrays", location)
+
+    def _lowered(
+        self,
+        statement: syntax.Statement,
+        constants: list[syntax.Statement],
+        arrays: dict[str, DramArray],
+    ) -> FuncOp:
+        """The loop IR of a function that consists of the statement, over ``arrays``."""
+        location = statement.location
+        parameters = tuple(_parameter(array, location) for array in arrays.values())
+        body = syntax.Compound(location, (*constants, statement))
+        core = syntax.Function(location, "core", CVoid(), 0, parameters, body, is_static=False)
+        called = self._context.called(statement) & self._context.functions.keys()
+        functions = {name: self._context.functions[name] for name in called} | {core.name: core}
+        names = {n for f in functions.values() for n in _names(f)} - arrays.keys()
+        declarations = tuple(
+            replace(given, declarators=kept)
+            for given in self._unit.declarations
+            if (kept := tuple(d for d in given.declarators if d.name in names))
+        )
+        unit = replace(self._unit, functions=functions, declarations=declarations)
+        function = lower_kernel(unit, location.file).body.block.first_op
+        assert isinstance(function, FuncOp)
+        if "liftproof.assumptions" in function.attributes:
+            raise Diagnostic("it is not known whether this loop ends", location)
+        return function
+
+    def _inline(self, function: FuncOp, arrays: dict[str, DramArray]) -> None:
+        for argument, array in zip(function.body.block.args, arrays.values(), strict=True):
+            argument.replace_all_uses_with(array.memref)
+        for op in list(function.body.block.ops):
+            if not isinstance(op, ReturnOp):
+                op.detach()
+                self._context.emitter.emit(op)
+
+
+def _is_array(found: Entity | None) -> bool:
+    """Whether a name stands for data in memory; tables of integers and of pointers do not."""
+    if isinstance(found, Variable) and found.extents:
+        return isinstance(found.type, CFloat) and found.place is not None
+    return isinstance(found, DramArray) or (found is not None and found.is_pointer)
+
+
+def _free_names(statement: syntax.Statement) -> list[str]:
+    """Names that a statement uses and does not declare, in order."""
+    nodes = list(descendants(statement))
+    declared = {node.name for node in nodes if isinstance(node, syntax.Declarator)}
+    used = (node.name for node in nodes if isinstance(node, syntax.Identifier))
+    return sorted(set(used) - declared)
+
+
+def _names(node: syntax.Node) -> set[str]:
+    return {found.name for found in descendants(node) if isinstance(found, syntax.Identifier)}
+
+
+def _constant(
+    name: str, value: float, type: CScalar, location: SourceLocation
+) -> syntax.Declaration:
+    kind = syntax.TypeName(location, type, True, ())
+    literal = syntax.Literal(location, value, type)
+    return syntax.Declaration(location, (syntax.Declarator(location, name, kind, literal),))
+
+
+def _parameter(array: DramArray, location: SourceLocation) -> syntax.Declarator:
+    extents = (syntax.ArrayOf(syntax.Literal(location, n, INT)) for n in array.extents)
+    kind = syntax.TypeName(location, array.element, False, tuple(extents))
+    return syntax.Declarator(location, array.name, kind)
+
+
+def _address(pointer: Pointer, location: SourceLocation) -> syntax.Expression:
+    """``&array[i][j]`` for a pointer to an element."""
+    array = pointer.array
+    place: syntax.Expression = syntax.Identifier(location, array.name)
+    left = pointer.offset.constant
+    for position in range(len(array.extents)):
+        size = array.bytes_of(array.extents[position + 1 :])
+        place = syntax.Subscript(location, place, syntax.Literal(location, left // size, INT))
+        left %= size
+    return syntax.Unary(location, "&", place)
