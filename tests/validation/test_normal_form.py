@@ -278,3 +278,13 @@ def test_signs_of_factors(factors: tuple[float, float]) -> None:
     product = factors[0] * factors[1]
     once = NormalForm().of(term("mulf", "f32", x, constant(product, "f32")))
     assert (NormalForm().of(value) is once) == (-1.0 in factors)
+
+
+def test_selections_where_a_condition_fails() -> None:
+    """That a comparison is 0 selects what the comparison itself does the other way round."""
+    x, y = (term("slot", "f32", payload=("input", place, place)) for place in (0, 1))
+    holds = term("cmpf", "i1", x, constant(0.0, "f32"), payload="oeq")
+    fails = term("cmpi", "i1", holds, constant(0, "i1"), payload="eq")
+    one = NormalForm().of(term("select", "f32", fails, x, y))
+    assert one is NormalForm().of(term("select", "f32", holds, y, x))
+    assert one is not NormalForm().of(term("select", "f32", fails, y, x))

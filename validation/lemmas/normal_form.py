@@ -32,6 +32,8 @@ from .operations import RULES
 from .ranges import Range, Ranges, exact_integers, type_range
 
 _ORDER = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
+_TRUTHS = frozenset(("lt", "eq", "cmpf", "not"))
+"""What is 1 if it holds, else 0."""
 _COMMUTATIVE = frozenset(("add", "mul", "min", "max", "minf", "maxf", "addf", "mulf", "eq"))
 
 
@@ -233,6 +235,8 @@ class NormalForm:
             high < least or low > greatest or low == high == least == greatest
         ):
             return integer(int(low == least and high == greatest))
+        if predicate == "eq" and a.operation in _TRUTHS and constant_value(b) == 0:
+            return self.negate(a)
         return self.ordered(predicate, "i1", (a, b), None)
 
     def compare_floats(self, old: Term, a: Term, b: Term) -> Term:

@@ -81,10 +81,11 @@ void attention(const float q[2][{n}][{d}], const float k[2][{m}][{d}], const flo
         s[j] = expf(t * 0.25f);
         sum += s[j];
       }}
+      float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
       for (int c = 0; c < {d}; c++) {{
         float t = 0.0f;
         for (int j = 0; j < {m}; j++) t += s[j] * v[h][j][c];
-        o[h][i][c] = t / sum;
+        o[h][i][c] = t * inverse;
       }}
     }}
 }}"""
