@@ -135,10 +135,17 @@ def evaluate(problem: Problem, pipeline: str, limit: int | None = None) -> Outco
     _outcomes[problem, key] = outcome
     if len(_outcomes) > OUTCOMES_KEPT:
         _outcomes.popitem(last=False)
+    return cut(replace(outcome, pipeline=pipeline), limit)
+
+
+def cut(outcome: Outcome, limit: int | None) -> Outcome:
+    """What ``evaluate`` says with ``limit`` of a program that was evaluated without, or with more.
+
+    What is known besides depends on what was evaluated before; the same is said wherever it was.
+    """
     if limit is None or outcome.is_estimate or (outcome.cycles or 0) < limit:
-        return replace(outcome, pipeline=pipeline)
-    # What is known besides depends on what was evaluated before: the same is said wherever it runs.
-    return replace(outcome, pipeline=pipeline, cycles=limit, is_least=True)
+        return outcome
+    return replace(outcome, cycles=limit, is_least=True)
 
 
 _outcomes: OrderedDict[tuple[Problem, str], Outcome] = OrderedDict()
@@ -220,6 +227,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Rejection",
+    "cut",
     "evaluate",
     "lower",
     "new_context",

@@ -11,13 +11,16 @@ none: where the advisor ends, it goes on with the neighbours alone.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, zip_longest
-from typing import Protocol
+from typing import Any, Protocol
 
 from .evaluate import Outcome, Problem, evaluate
+from .look_ahead import LookAhead
 from .moves import PARTS, neighbours
 from .proposal import Proposal
 
@@ -94,7 +97,7 @@ class Search:
     def run(self, first: Iterable[str]) -> SearchState:
         """Search from the pipelines ``first``; raises ``NothingProvedError`` if none holds.
 
-        No more of them are made than are evaluated.
+        No more of them are made than are evaluated, and evaluation begins with the first one.
         """
         self.state = SearchState()
         self.random = random.Random(self.seed)
@@ -106,9 +109,13 @@ class Search:
         self.known_at_restart = -1
         self.queues: dict[str, list[str]] = {}
         self.expansions: dict[str, list[Future[tuple[str, ...]]]] = {}
+        self.ahead = LookAhead(self.executor, partial(evaluate, self.problem))
         self.advised = 0
         self.first = iter(first)
-        self.next_first = self._first_batch(self._room())
+        self.next_first: list[str] = []
+        for text in self._first_pipelines(self._room()):
+            self.next_first.append(text)
+            self.ahead.begin([text], None)
         while self._room() > 0:
             batch = self.next_first or self._next_batch()
             if not batch and not self._advised_room():
@@ -118,10 +125,12 @@ class Search:
             raise NothingProvedError(self.state.outcomes)
         return self.state
 
-    def _first_batch(self, room: int) -> list[str]:
+    def _first_pipelines(self, room: int) -> Iterator[str]:
         """The first pipelines that have not had their turn, as many as there is room for."""
-        unseen = (pipeline for pipeline in self.first if pipeline not in self.seen)
-        return list(dict.fromkeys(islice(unseen, min(BATCH, room))))
+        unseen = (text for text in self.first if text not in self.seen)
+        for text in islice(unseen, max(0, min(BATCH, room))):
+            self.seen.add(text)
+            yield text
 
     def _next_batch(self) -> list[str]:
         """Unseen neighbours of the beam; of the next best programs, where it has none left."""
@@ -143,7 +152,7 @@ class Search:
             self.restarts += 1
             self.queues.clear()
             self.expansions.clear()
-        self._form_beam([each for each in self.known if self._has_neighbours(each)])
+        self.beam = self._beam_of([each for each in self.known if self._has_neighbours(each)])
         self._expand()
         return bool(self.beam)
 
@@ -158,7 +167,7 @@ class Search:
         parents = [o for o in self.beam if not o.text]
         for parent in parents:
             if parent.pipeline not in self.queues:
-                self.queues[parent.pipeline] = self._queue(parent.pipeline)
+                self.queues[parent.pipeline] = self._queue(parent.pipeline, self.random)
         batch: list[str] = []
         while len(batch) < room and any(self.queues[o.pipeline] for o in parents):
             for parent in parents:
@@ -170,19 +179,26 @@ class Search:
 
     def _expand(self) -> None:
         """Let the workers list the neighbours of the beam while this process does other work."""
-        seed = self.seed + self.restarts
         for parent in self.beam:
-            if not parent.text and parent.pipeline not in self.expansions:
-                self.expansions[parent.pipeline] = [
-                    self.executor.submit(neighbours, self.problem, parent.pipeline, seed, part)
-                    for part in range(PARTS)
-                ]
+            self._list(parent)
 
-    def _queue(self, pipeline: str) -> list[str]:
+    def _list(self, parent: Outcome) -> list[Future[tuple[str, ...]]]:
+        """Let the workers list the neighbours of ``parent``; the calls, if they are new."""
+        if parent.text or parent.pipeline in self.expansions:
+            return []
+        seed = self.seed + self.restarts
+        calls = [
+            self.executor.submit(neighbours, self.problem, parent.pipeline, seed, part)
+            for part in range(PARTS)
+        ]
+        self.expansions[parent.pipeline] = calls
+        return calls
+
+    def _queue(self, pipeline: str, chance: random.Random) -> list[str]:
         """Neighbours of ``pipeline`` that do not drop out, the last one first in line."""
         parts = [part.result() for part in self.expansions[pipeline]]
         found = [text for turn in zip_longest(*parts) for text in turn if text is not None]
-        return [text for text in dict.fromkeys(found) if self.random.random() >= DROPOUT][::-1]
+        return [text for text in dict.fromkeys(found) if chance.random() >= DROPOUT][::-1]
 
     def _room(self) -> int:
         """Proposals that may still be evaluated; an advisor's refusals are counted apart."""
@@ -202,19 +218,48 @@ class Search:
         batch = batch[: self._room()]
         self.seen.update(batch)
         limit = self._limit()
-        calls = [self.executor.submit(evaluate, self.problem, text, limit) for text in batch]
+        calls = self.ahead.submit(batch, limit)
         # Made while workers evaluate.
-        self.next_first = self._first_batch(self._room() - len(batch))
+        self.next_first = [*self._first_pipelines(self._room() - len(batch))]
         advised = self._advised()
-        fresh = [outcome for call in calls if self._is_new(outcome := call.result())]
+        outcomes = self.ahead.results(calls, limit, partial(self._begin_next, self._room()))
+        fresh = [outcome for outcome in outcomes if self._is_new(outcome)]
         proven = [outcome for outcome in advised if self._is_new(outcome)]
         self.seen.update(outcome.pipeline for outcome in advised)
         self._extend_beam([*fresh, *proven])
         if self._room() > 0:
-            self.next_first = self.next_first or self._first_batch(self._room())
+            self.next_first = self.next_first or [*self._first_pipelines(self._room())]
             if not self.next_first:
                 self._expand()
         self._certify(fresh, proven)
+
+    def _begin_next(
+        self, room: int, known: Sequence[Outcome], pending: int
+    ) -> Sequence[Future[Any]]:
+        """Begin what follows if the next beam is that of the outcomes that are known.
+
+        ``room`` is that of these and of as many as are ``pending``.
+        """
+        if room - sum(each.is_simulated for each in known) <= pending:
+            return []
+        if self.next_first:
+            return self.ahead.begin(self.next_first, self._limit())
+        beam = self._beam_of([*self.known, *(each for each in known if each.cycles is not None)])
+        listing = next(filter(None, map(self._list, beam)), None)
+        return listing or self.ahead.begin(self._next_in_line(beam), self._limit())
+
+    def _next_in_line(self, beam: Sequence[Outcome]) -> Iterator[str]:
+        """Unseen neighbours of a beam, in the order of their turns, as far as they are listed."""
+        chance = copy(self.random)
+        queues: list[list[str]] = []
+        for pipeline in (parent.pipeline for parent in beam if not parent.text):
+            listing = self.expansions.get(pipeline, ())
+            if pipeline in self.queues:
+                queues.append(self.queues[pipeline])
+            elif listing and all(part.done() for part in listing):
+                queues.append(self._queue(pipeline, chance))
+        for turn in zip_longest(*map(reversed, queues)):
+            yield from (text for text in turn if text is not None and text not in self.seen)
 
     def _limit(self) -> int | None:
         """Cycles from which on a program is of no use: it would not be one of the next beam.
@@ -228,10 +273,10 @@ class Search:
 
     def _extend_beam(self, outcomes: Sequence[Outcome]) -> None:
         self.known = sorted([*self.known, *outcomes], key=_cycles)
-        self._form_beam(self.known)
+        self.beam = self._beam_of(self.known)
 
-    def _form_beam(self, programs: Sequence[Outcome]) -> None:
-        """Take the fastest of some programs, and those of which the lower bound promises most.
+    def _beam_of(self, programs: Sequence[Outcome]) -> list[Outcome]:
+        """The fastest of some programs, and those of which the lower bound promises most.
 
         A move often costs cycles until another one pays: larger pieces of operands are worth
         little before they are loaded ahead of time. The bound tells at once. Of programs with the
@@ -241,7 +286,7 @@ class Search:
         distinct = [first_of[key] for key in sorted(first_of)]
         fastest, slower = distinct[:FASTEST], distinct[FASTEST:]
         promising = sorted(filter(self._has_neighbours, slower), key=lambda each: each.lower_bound)
-        self.beam = [*fastest, *promising[: BEAM_WIDTH - FASTEST]]
+        return [*fastest, *promising[: BEAM_WIDTH - FASTEST]]
 
     def _is_new(self, outcome: Outcome) -> bool:
         """Record an outcome; whether it is a program that was not met before."""
@@ -261,11 +306,21 @@ class Search:
             best = self.state.best
             if best is not None and _cycles(outcome) >= _cycles(best):
                 return
-            reason = "" if outcome in proven else self.certify(outcome.pipeline)
+            reason = "" if outcome in proven else self._refusal(outcome)
             if not reason:
                 self.state.best = outcome
                 return
             self._refuse(outcome, reason)
+
+    def _refusal(self, outcome: Outcome) -> str:
+        """Certify an outcome while workers go on with the batch that follows if it holds."""
+        for parent in self.beam:
+            for part in self.expansions.get(parent.pipeline, ()):
+                part.result()
+        texts = self.next_first or self._next_in_line(self.beam)
+        for text in islice(texts, max(0, min(BATCH, self._room()))):
+            self.ahead.begin([text], self._limit())
+        return self.certify(outcome.pipeline)
 
     def _refuse(self, outcome: Outcome, reason: str) -> None:
         """Take back what was recorded of a program that is not proven."""

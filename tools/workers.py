@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
+from multiprocessing import forkserver
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
@@ -73,6 +74,12 @@ class WorkerPool(Executor):
             self._start()
         return future
 
+    @property
+    def idle(self) -> int:
+        """How many processes have nothing to do."""
+        with self._lock:
+            return sum(worker.is_idle for worker in self._workers)
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait for all tasks, after an exception only for those that run."""
         self.shutdown(cancel_futures=kind is not None)
@@ -122,14 +129,16 @@ class WorkerPool(Executor):
 
 def worker_pool(jobs: int | None = None) -> WorkerPool:
     """A pool of ``jobs`` processes (default: one per usable core)."""
+    return WorkerPool([worker_process() for _ in range(jobs or usable_cores())])
+
+
+def worker_process() -> Executor:
+    """One process for a pool; it starts with its first task."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["liftproof.tools.worker_start"])
-    return WorkerPool(
-        [
-            ProcessPoolExecutor(1, context, initializer=prepare_worker)
-            for _ in range(jobs or usable_cores())
-        ]
-    )
+    # What workers share is imported while this process still reads and lifts the kernel.
+    forkserver.ensure_running()
+    return ProcessPoolExecutor(1, context, initializer=prepare_worker)
 
 
 def prepare_worker() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from liftproof.llm import search
-from liftproof.llm.evaluate import Outcome, Problem
+from liftproof.llm.evaluate import Outcome, Problem, cut
 from liftproof.llm.moves import PARTS
 from liftproof.llm.search import NothingProvedError, Search
+from liftproof.tools.workers import WorkerPool
 
 PROBLEM = Problem("module", "config")
 WIDTH = 10
@@ -76,11 +78,29 @@ def test_first_pipelines_are_made_as_they_are_needed() -> None:
     assert list(first) == ["0000", "0002"]
 
 
-def test_same_seed_gives_the_same_search_on_any_number_of_workers() -> None:
-    """Neither workers nor their order change which proposals are evaluated."""
-    one, four = run(workers=1), run(workers=4)
-    assert [o.pipeline for o in one.state.outcomes] == [o.pipeline for o in four.state.outcomes]
-    assert one.state.best == four.state.best
+@given(st.integers(0, 5), st.integers(1, 90), st.integers(1, 4), st.sampled_from("57x"))
+@settings(max_examples=25, deadline=None)
+def test_same_seed_gives_the_same_search_on_any_number_of_workers(
+    seed: int, budget: int, workers: int, refuted: str
+) -> None:
+    """Neither workers, nor what they begin before it is asked for, change what is evaluated."""
+
+    def slowly(problem: Problem, pipeline: str, limit: int | None = None) -> Outcome:
+        time.sleep(int(pipeline[-1]) * 1e-4)
+        return cut(evaluate(problem, pipeline), limit)
+
+    def certify(pipeline: str) -> str:
+        return "refuted" if refuted in pipeline else ""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "evaluate", slowly)
+        patch.setattr(search, "neighbours", neighbours)
+        one = run(budget, seed, certify=certify).state
+        pool = WorkerPool([ThreadPoolExecutor(1) for _ in range(workers)])
+        other = Search(PROBLEM, certify, pool, budget, seed).run(iter(["0000"]))
+        pool.shutdown()
+    assert one.outcomes == other.outcomes
+    assert one.best == other.best
 
 
 def test_seeds_explore_differently() -> None:
