@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...diagnostics import Diagnostic, SourceLocation
 from . import syntax
+from .bounds import extreme
 from .guards import Fact, Narrowing
 from .polynomial import Polynomial
 from .shapes import AccessLog, split_subscript
@@ -90,7 +91,7 @@ def _digits(
     array: ArrayVariable, subscripts: tuple[Polynomial, ...], location: SourceLocation
 ) -> tuple[tuple[Polynomial, ...], tuple[Polynomial | None, ...]]:
     if array.layouts is None:
-        return subscripts, array.extents
+        return _across_rows(array, subscripts) or subscripts, array.extents
     digits: list[Polynomial] = []
     for subscript, layout in zip(subscripts, array.layouts, strict=True):
         parts = split_subscript(subscript, layout.strides)
@@ -102,6 +103,30 @@ def _digits(
             )
         digits.extend(parts)
     return tuple(digits), tuple(extent for layout in array.layouts for extent in layout.extents)
+
+
+def _across_rows(
+    array: ArrayVariable, subscripts: tuple[Polynomial, ...]
+) -> tuple[Polynomial, ...] | None:
+    """Subscripts within the rows, for a pointer to one row that walks on through those behind it.
+
+    So ``p[64 * i + k]`` is ``w[i][k]`` behind ``p = &w[0][0]``. None where it stays in its row.
+    """
+    *_, extent = array.extents
+    high = extreme(subscripts[-1], largest=True)
+    if not array.movable or not array.fixed or extent is None or high is None:
+        return None
+    if len(subscripts) < len(array.extents) or (extent - high.value).interval.high > 0:
+        return None
+    strides = [Polynomial.constant(1)]
+    for size in reversed(array.extents[1:]):
+        if size is None:
+            return None
+        strides.insert(0, strides[0] * size)
+    flat = Polynomial.constant(0)
+    for subscript, stride in zip(subscripts, strides, strict=True):
+        flat = flat + subscript * stride
+    return split_subscript(flat, strides)
 
 
 def too_many_subscripts(variable: Variable | None, expression: syntax.Expression) -> Diagnostic:

@@ -44,13 +44,19 @@ def straightened(total: Reduction) -> Reduction:
 def rolled_together(first: Reduction, second: Reduction) -> Reduction | None:
     """Return one sum for two that take turns over the same elements (even and odd, say)."""
     left, right = sum_addend(first), sum_addend(second)
-    if first.variables != second.variables or left is None or right is None:
+    if left is None or right is None or _ranges(first) != _ranges(second):
         return None
+    pairs = zip(second.variables, first.variables, strict=True)
+    right = substitute(right, {old: IndexExpression.of(new) for old, new in pairs})
     both = apply(arith.AddiOp, (left, right), left.type)
     zero = constant(0, left.type)
     together = summing(first.variables, both, zero)
     rolled = straightened(together)
     return rolled if rolled.variables != together.variables else None
+
+
+def _ranges(total: Reduction) -> list[tuple[IndexExpression, tuple[IndexExpression, ...]]]:
+    return [(variable.lower, variable.uppers) for variable in total.variables]
 
 
 def _rolled(total: Reduction, variable: LoopVariable) -> Reduction:

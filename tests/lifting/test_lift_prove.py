@@ -227,3 +227,14 @@ def test_fixed_point_multipliers_of_quantised_layers_are_proved() -> None:
         )
     )
     assert result.verdict == "proved", result.reason
+
+
+def test_a_sum_in_four_parts_is_one_sum() -> None:
+    """Four accumulators that take turns, in a loop unrolled by hand, are a dot product."""
+    parts = "".join(f"s{n} += a[i + {n}] * b[i + {n}]; " for n in range(4))
+    text = f"""int dot(const signed char a[64], const signed char b[64]) {{
+      int s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+      for (int i = 0; i < 64; i += 4) {{ {parts} }}
+      return s0 + s1 + s2 + s3; }}"""
+    result = lift_and_prove(parse_c_kernel(text, "f.c"))
+    assert (result.verdict, result.summary) == ("proved", "dot product")

@@ -279,3 +279,13 @@ def test_whether_arrays_are_there_is_no_branch() -> None:
     module = str(parse_c_kernel(text, "k.c"))
     assert "scf.if" not in module
     assert module.count("memref.store") == module.count("memref.load") == 1
+
+
+def test_a_pointer_to_an_array_walks_through_all_its_rows() -> None:
+    """What counts elements behind ``&A[0][0]`` is an access of the rows."""
+    kernel = """void k(const int A[3][4], int s[3]) {{ {}
+      for (int i = 0; i < 3; i++) for (int k = 0; k < 4; k++) s[i] += {}; }}"""
+    walked = kernel.format("const int *p = &A[0][0];", "p[4 * i + k]")
+    rows = kernel.format("", "A[i][k]")
+    texts = [str(parse_c_kernel(text, "k.c")) for text in (walked, rows)]
+    assert texts[0] == texts[1]
