@@ -356,13 +356,15 @@ class TrnExtractor(Extractor):
         if accumulate is None:
             raise Unsupported("an accumulate flag that depends on data", operation)
         array, cell = self._element(operation.dst, positions.at, positions, operation)
-        before = [*positions.conditions, accumulate]
-        require_initialised(self, array, cell, operation, positions.dims, before)
-        fresh = [*positions.conditions, negate(accumulate)]
-        zero = constant(0.0, F32)
-        self.emit(array, cell, zero, operation, dims=positions.dims, condition=fresh)
         depth = self._seen(operation.stationary, operation).sizes[0]
         depths = Positions.over([depth], [self.fresh("k")])
+        is_sum = accumulate != FALSE or depths.dims != ()  # else one product, written as it is
+        if is_sum:
+            before = [*positions.conditions, accumulate]
+            require_initialised(self, array, cell, operation, positions.dims, before)
+            fresh = [*positions.conditions, negate(accumulate)]
+            zero = constant(0.0, F32)
+            self.emit(array, cell, zero, operation, dims=positions.dims, condition=fresh)
         both = Positions(
             positions.sizes,
             positions.at,
@@ -382,7 +384,7 @@ class TrnExtractor(Extractor):
             cell,
             value,
             operation,
-            accumulates=True,
+            accumulates=is_sum,
             dims=both.dims,
             condition=both.conditions,
         )

@@ -149,9 +149,20 @@ def test_cumulative_sums(proof: Proof) -> None:
     assert wrong.verdict == "refuted"
 
 
-def test_selective_scans(proof: Proof) -> None:
-    """The scan of a state-space model: states inside of the loop over time, or around it."""
-    result = proof(SELECTIVE, STATES, *SHAPES)
+MOVED = "nisa.dma_copy(dst=inward, src=B[n:n + 1, :].broadcast_to((4, 6)))"
+MULTIPLIED = """row = nl.ndarray((1, 6), dtype=nl.float32, buffer=nl.sbuf)
+        nisa.dma_copy(dst=row, src=B[n:n + 1, :])
+        nisa.tensor_copy(dst=inward, src=row.broadcast_to((4, 6)))"""
+
+
+@pytest.mark.parametrize("repeated", [MOVED, MULTIPLIED], ids=["moved", "multiplied by ones"])
+def test_selective_scans(repeated: str, proof: Proof) -> None:
+    """The scan of a state-space model: states inside of the loop over time, or around it.
+
+    A row reaches all partitions by a DMA, or by a product of one summand, which is no sum.
+    """
+    assert MOVED in STATES
+    result = proof(SELECTIVE, STATES.replace(MOVED, repeated), *SHAPES)
     assert result.verdict == "proved", result.reason
 
 
