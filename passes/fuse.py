@@ -11,21 +11,19 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
-from xdsl.utils.exceptions import PassFailedException
 
 from .index_math import name
 from .kernel import (
     iv_of,
     loop_name,
     named_loop,
-    named_loops,
     refusal,
     schedulable_kernel,
     set_loop_name,
 )
 from .loop_transforms import index_builder, move_body, tidy
 from .nests import erase, insert_loop, perfectly_nested, trip_count
-from .schedule_space import plannable
+from .schedule_space import plannable, schedulable_loops
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,7 @@ class FusePass(ModulePass):
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        try:
-            loops = named_loops(schedulable_kernel(module_op))
-        except PassFailedException:
-            return ()
+        loops = schedulable_loops(module_op)
         return plannable(module_op, [cls(outer) for outer in _outer_loops(loops)])
 
 

@@ -15,9 +15,10 @@ from xdsl.utils.exceptions import PassFailedException
 
 from .dependence import require_permutable, require_same_sum_order
 from .index_math import depends_on
-from .kernel import iv_of, loop_name, named_loop, named_loops, refusal, schedulable_kernel
+from .kernel import iv_of, loop_name, named_loop, refusal, schedulable_kernel
 from .loop_transforms import index_builder, permute, tidy
 from .nests import perfect_band
+from .schedule_space import schedulable_loops
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,9 @@ class InterchangePass(ModulePass):
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        try:
-            loops = named_loops(schedulable_kernel(module_op))
-        except PassFailedException:
-            return ()
         orders: list[tuple[str, ...]] = []
         inside: set[scf.ForOp] = set()
-        for loop in loops.values():
+        for loop in schedulable_loops(module_op).values():
             if loop not in inside:
                 band = [x for x in perfect_band(loop) if loop_name(x)]
                 inside.update(band)

@@ -13,7 +13,6 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
-from xdsl.utils.exceptions import PassFailedException
 
 from .index_math import (
     IndexBuilder,
@@ -29,7 +28,6 @@ from .kernel import (
     enclosing_loops,
     iv_of,
     named_loop,
-    named_loops,
     products,
     refusal,
     schedulable_kernel,
@@ -46,7 +44,7 @@ from .nests import (
     move_nest,
     perfect_band,
 )
-from .schedule_space import plannable
+from .schedule_space import plannable, schedulable_loops
 
 
 @dataclass(frozen=True)
@@ -89,12 +87,8 @@ class InterleavePass(ModulePass):
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        try:
-            loops = named_loops(schedulable_kernel(module_op))
-        except PassFailedException:
-            return ()
         # The middle of the nest first: inside the innermost loop, guards cost too much.
-        names = list(loops)
+        names = list(schedulable_loops(module_op))
         places = names[-2::-1] + names[-1:]
         instances = [cls(name, wait) for wait in (True, False) for name in places]
         return plannable(module_op, instances)

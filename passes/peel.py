@@ -12,15 +12,14 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
-from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.tile import MatmulOp
 from .dependence import require_permutable
 from .index_math import IndexBuilder, Linear, constant_value, depends_on, linear_form
-from .kernel import accesses, iv_of, loop_name, named_loop, named_loops, refusal, schedulable_kernel
+from .kernel import accesses, iv_of, loop_name, named_loop, refusal, schedulable_kernel
 from .loop_transforms import index_builder, tidy
 from .nests import insert_if
-from .schedule_space import plannable
+from .schedule_space import plannable, schedulable_loops
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,7 @@ class PeelPass(ModulePass):
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        try:
-            loops = named_loops(schedulable_kernel(module_op))
-        except PassFailedException:
-            return ()
+        loops = schedulable_loops(module_op)
         instances = [cls(name, first) for name in reversed(loops) for first in (True, False)]
         return plannable(module_op, instances)
 

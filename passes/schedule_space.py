@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from xdsl.context import Context
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
+
+from .kernel import named_loops, schedulable_kernel
 
 PassT = TypeVar("PassT", bound=ModulePass)
 
@@ -22,6 +25,14 @@ class Planned(Protocol):
 
 
 PlannedT = TypeVar("PlannedT", bound=Planned)
+
+
+def schedulable_loops(module: ModuleOp) -> dict[str, scf.ForOp]:
+    """The loops that schedule passes go by; none where the module is no kernel for them."""
+    try:
+        return named_loops(schedulable_kernel(module))
+    except PassFailedException:
+        return {}
 
 
 def applies(ctx: Context, module: ModuleOp, instance: ModulePass) -> bool:

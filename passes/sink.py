@@ -11,13 +11,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
-from xdsl.utils.exceptions import PassFailedException
 
 from .index_math import is_index_math
-from .kernel import iv_of, named_loop, named_loops, refusal, schedulable_kernel
+from .kernel import iv_of, named_loop, refusal, schedulable_kernel
 from .loop_transforms import index_builder
 from .nests import insert_if, move_nest, trip_count
-from .schedule_space import plannable
+from .schedule_space import plannable, schedulable_loops
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,7 @@ class SinkPass(ModulePass):
 
     @classmethod
     def schedule_space(cls, ctx: Context, module_op: ModuleOp) -> tuple[Self, ...]:
-        try:
-            loops = named_loops(schedulable_kernel(module_op))
-        except PassFailedException:
-            return ()
-        return plannable(module_op, [cls(name) for name in loops])
+        return plannable(module_op, [cls(name) for name in schedulable_loops(module_op)])
 
 
 def _moves_in_front(loop: scf.ForOp) -> list[Operation]:
