@@ -14,7 +14,7 @@ from xdsl.dialects import func
 from ..dialects.tile import LoadOp
 from ..hw.gemmini.config import GemminiConfig
 from .index_math import is_power_of_two
-from .kernel import config_of, operand_buffer, users
+from .kernel import config_of, operand_buffer, products, users
 from .lower_tiles import array_type, row_stride
 
 PRODUCT_DISPATCH = 10
@@ -45,15 +45,17 @@ def block_sizes(
     rows: int = 0,
     in_a_row: int = 1,
     misaligned: str = "",
+    b_transposed: bool = False,
 ) -> list[dict[str, int]]:
     """Block sizes of the loops h, i, j and k that fit, the fewest estimated cycles first.
 
     ``counts`` are the iterations of all loops over tiles, by name; ``rows`` is the height of a tile
     if it is less than the array's; ``in_a_row`` products at least are issued without a loop;
-    ``misaligned`` names the operands, a and b, whose rows do not begin at words of the bus. A block
-    of C fills at most half of the accumulator, and a chunk of A or of B a quarter of the
-    scratchpad, so that there is room for two phases in banks of their own. A block has several
-    iterations of ``h`` only where it has all of ``i``, so that its tiles are neighbours.
+    ``misaligned`` names the operands, a and b, whose rows do not begin at words of the bus;
+    ``b_transposed`` says that the array transposes tiles of weights. A block of C fills at most
+    half of the accumulator, and a chunk of A or of B a quarter of the scratchpad, so that there is
+    room for two phases in banks of their own. A block has several iterations of ``h`` only where it
+    has all of ``i``, so that its tiles are neighbours.
     """
     block = config.acc_rows // config.dim // 2
     chunk = config.spad_rows // config.dim // 4
@@ -70,7 +72,7 @@ def block_sizes(
     return sorted(
         fitting,
         key=lambda sizes: (
-            _estimate(counts, sizes, config, height, in_a_row, misaligned),
+            _estimate(counts, sizes, config, height, in_a_row, misaligned, b_transposed),
             *sizes.values(),
         ),
     )
@@ -84,6 +86,11 @@ def misaligned_operands(function: func.FuncOp) -> str:
         if any(row_stride(array_type(x.source), *x.rows_along) % word for x in loads):
             found += name
     return found
+
+
+def has_transposed_weights(function: func.FuncOp) -> bool:
+    """Whether some product takes its tile of B transposed."""
+    return any(product.b_transpose is not None for product in products(function))
 
 
 def _choices(count: int) -> list[int]:
@@ -104,6 +111,7 @@ def _estimate(
     height: int,
     in_a_row: int,
     misaligned: str,
+    b_transposed: bool,
 ) -> float:
     """Cycles of the busiest of array, core and DMA, plus the moves that nothing hides."""
     i, j, k = sizes.get("h", 1) * sizes["i"], sizes["j"], sizes["k"]
@@ -114,8 +122,10 @@ def _estimate(
     is_simple = is_power_of_two(k) and is_power_of_two(j) and not ragged
     around = LOOP_DISPATCH * (1 if is_simple else 2)
     core = products * (PRODUCT_DISPATCH + around / max(i, in_a_row))
-    # Only the first product with a tile of weights takes as long as the array is wide.
-    each = height + (config.dim - height) / i
+    # Only the first product with a tile of weights takes as long as the array is wide; where they
+    # are transposed, it does not begin before they are in (TransposePreloadUnroller.scala).
+    first = config.dim * (2 if b_transposed else 1)
+    each = height + (first - height) / i
     tile = config.dim * config.dim * config.input_bytes / config.bus_bytes
     wide = config.max_blocks
     of_a, of_b = (MISALIGNED_FACTOR if name in misaligned else 1 for name in "ab")

@@ -21,7 +21,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects.gemmini import GEMMINI
 from ..dialects.tile import TILE, LoadOp
 from ..hw.gemmini.config import DEFAULT_CONFIG, GemminiConfig, load_config
-from .block_sizes import block_sizes, misaligned_operands
+from .block_sizes import block_sizes, has_transposed_weights, misaligned_operands
 from .double_buffer import DoubleBufferPass
 from .element_sums import is_sum_of_arrays, is_window_sum
 from .interchange import InterchangePass
@@ -175,6 +175,7 @@ def _choices(function: func.FuncOp, counts: dict[str, int]) -> list[tuple[dict[s
         tile_height(function),
         JAMMED_PRODUCTS if few else 1,
         misaligned_operands(function),
+        has_transposed_weights(function),
     )
     # Short products leave the core no time for loops; long ones need no longer program.
     unroll = 0 < tile_height(function) < config_of(function).dim

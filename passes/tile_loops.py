@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from .block_sizes import block_sizes, misaligned_operands
+from .block_sizes import block_sizes, has_transposed_weights, misaligned_operands
 from .dependence import require_permutable
 from .index_math import IndexBuilder, constant_value
 from .kernel import (
@@ -88,7 +88,11 @@ class TilePass(ModulePass):
         if known != counts or not set("ijk") <= set(counts) or not set(counts) <= set(TILED):
             return ()
         sizes = block_sizes(
-            known, config, tile_height(function), misaligned=misaligned_operands(function)
+            known,
+            config,
+            tile_height(function),
+            misaligned=misaligned_operands(function),
+            b_transposed=has_transposed_weights(function),
         )[:MAX_LISTED]
         return applicable(ctx, module_op, [cls(**size) for size in sizes])
 

@@ -10,7 +10,7 @@ import pytest
 from liftproof.dialects.gemmini import ComputeAccumulatedOp
 from liftproof.hw.gemmini.config import load_config
 from liftproof.hw.gemmini.unroll import stream_of_module
-from liftproof.passes.block_sizes import block_sizes, misaligned_operands
+from liftproof.passes.block_sizes import block_sizes, has_transposed_weights, misaligned_operands
 from liftproof.passes.kernel import products, schedulable_kernel
 from liftproof.passes.place import ROW, STRIDES
 from xdsl.dialects import arith, scf
@@ -94,6 +94,20 @@ def test_counts_without_divisors_are_cut_evenly() -> None:
     sizes = block_sizes({"i": 13, "j": 4, "k": 13}, load_config())
     assert {5, 7} <= {size["i"] for size in sizes}
     assert {5, 7} <= {size["k"] for size in sizes}
+
+
+def test_transposed_weights_are_loaded_for_more_rows(gemm: Any, apply: Apply) -> None:
+    """A tile of B that is transposed takes twice as long, so blocks of more rows come first."""
+    plain, transposed = (
+        schedulable_kernel(apply(gemm(512, 512, 512, **form).text(), "gemmini-lower-linalg"))
+        for form in ({}, {"b_transposed": True})
+    )
+    assert not has_transposed_weights(plain)
+    assert has_transposed_weights(transposed)
+    counts, config = dict.fromkeys("ijk", 32), load_config()
+    best, *_ = block_sizes(counts, config)
+    other, *_ = block_sizes(counts, config, b_transposed=True)
+    assert other["i"] > best["i"]
 
 
 @pytest.mark.parametrize(("n", "k", "expected"), [(48, 32, ""), (40, 32, "b"), (40, 24, "ab")])
