@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import bf16
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects import trn
@@ -158,18 +158,28 @@ class BlockEmission:
         return width if reach is None or self.visible is None else self.visible
 
     def left_operands(self, group: Group) -> dict[Access, LeftOperand]:
+        """What the products of a group multiply, turned."""
         found: dict[Access, LeftOperand] = {}
+        elements: dict[Access, Attribute] = {}
         for step in group.steps:
-            if isinstance(step, Multiply) and step.left not in found:
-                stored = self.stored[step.left.node]
-                depth = self.extent(step.left.sizes[0], depth_reach(step))
-                if step.left.node in self.plan.turned.nodes:
-                    found[step.left] = LeftOperand(stored.buffer, self.rows, depth)
-                    continue
-                found[step.left] = LeftOperand.turn(
-                    self.builder, stored, step.left, self.rows, depth
-                )
+            if not isinstance(step, Multiply):
+                continue
+            assert isinstance(step.node, Product)
+            left, element = step.left, self.plan.matrices.element(step.node)
+            if elements.setdefault(left, element) != element:
+                raise PassFailedException("a product's operand in two types")
+            if left not in found:
+                found[left] = self._left_operand(step, element)
         return found
+
+    def _left_operand(self, step: Multiply, element: Attribute) -> LeftOperand:
+        left, stored = step.left, self.stored[step.left.node]
+        depth = self.extent(left.sizes[0], depth_reach(step))
+        if left.node not in self.plan.turned.nodes:
+            return LeftOperand.turn(self.builder, stored, left, self.rows, depth, element)
+        if left.node.element != element:
+            raise PassFailedException("a turned operand of another type than the matrix")
+        return LeftOperand(stored.buffer, self.rows, depth)
 
     def make_room(self, group: Group) -> None:
         """Buffers for what a loop over columns leaves behind; rows that it needs all of."""

@@ -46,7 +46,7 @@ class Matrices:
                 self._load_bias(product.bias)
         room = RESIDENT_BYTES
         for product in products:
-            element = self._element(product)
+            element = self.element(product)
             tiles = -(-_depth(product) // PARTITIONS)
             width = self.width(product)
             needed = tiles * width * element_bytes(element)
@@ -118,7 +118,7 @@ class Matrices:
         if buffer is not None:
             offsets = (0, number, columns.start)
             return view(builder, buffer, offsets, sizes, (0, 2))
-        tile = allocate(builder, (deep, 1, columns.room + more), self._element(product))
+        tile = allocate(builder, (deep, 1, columns.room + more), self.element(product))
         self._add_ones(builder, product, tile)
         first = plus(builder, columns.start, product.start)
         if product.turned:
@@ -127,8 +127,10 @@ class Matrices:
             self._move(builder, product, (start, first), (deep, columns.count), tile, 0)
         return view(builder, tile, (0, 0, 0), sizes, (0, 2))
 
-    def _element(self, product: Product) -> Attribute:
-        return self.arrays[product.right].element
+    def element(self, product: Product) -> Attribute:
+        """The wider type of the two operands: the tensor engine takes no float32 with others."""
+        both = product.left.node.element, self.arrays[product.right].element
+        return max(both, key=element_bytes)
 
     def _fill(self, product: Product, buffer: SSAValue) -> None:
         def rows(inner: Builder, start: Place, deep: int, number: Place) -> None:
@@ -176,11 +178,11 @@ class Matrices:
         first, all_columns, place = columns
 
         def part(inner: Builder, at: Place, count: int, _: Place) -> None:
-            loaded = allocate(inner, (count, deep), self._element(product))
+            loaded = allocate(inner, (count, deep), self.element(product))
             offsets = (plus(inner, first, at), start)
             source = self.arrays[product.right].view(inner, offsets, (count, deep))
             inner.insert(trn.DmaCopyOp(source, view(inner, loaded)))
-            turned = allocate(inner, (deep, count), self._element(product), Space.PSUM)
+            turned = allocate(inner, (deep, count), self.element(product), Space.PSUM)
             inner.insert(trn.NcTransposeOp(view(inner, loaded), view(inner, turned)))
             target = (0, number, plus(inner, place, at))
             to = view(inner, buffer, target, (deep, count), (0, 2))
@@ -200,16 +202,21 @@ class LeftOperand:
 
     @staticmethod
     def turn(
-        builder: Builder, stored: Stored, access: Access, rows: int, depth: Size
+        builder: Builder,
+        stored: Stored,
+        access: Access,
+        rows: int,
+        depth: Size,
+        element: Attribute,
     ) -> LeftOperand:
-        """Transpose rows on the tensor engine."""
+        """Transpose rows on the tensor engine, and convert them to a type."""
         width = access.sizes[0]
-        buffer = allocate(builder, turned_shape(width, rows), access.node.element)
+        buffer = allocate(builder, turned_shape(width, rows), element)
 
         def source(inner: Builder, start: Place, deep: int) -> SSAValue:
             return access_view(inner, stored, access, rows, Columns(start, deep, 0, width))
 
-        turn_rows(builder, source, buffer, (depth, rows))
+        turn_rows(builder, source, buffer, (depth, rows), element=access.node.element)
         return LeftOperand(buffer, rows, depth)
 
     def multiply(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from ....dialects import trn
 from ....dialects.trn import Space
@@ -30,14 +30,16 @@ def turn_rows(
     buffer: SSAValue,
     extent: tuple[Size, int],
     column: Place = 0,
+    element: Attribute | None = None,
 ) -> None:
     """Transpose some rows, of ``extent`` depth and number, into a buffer from a column on.
 
-    ``source`` gives a view of the rows from a place of the depth on, of up to 128 elements.
+    ``source`` gives a view of the rows from a place of the depth on, of up to 128 elements; their
+    type is ``element``, if it is not that of the buffer.
     """
     depth, rows = extent
     assert isinstance(buffer.type, MemRefType)
-    element = buffer.type.element_type
+    element = element or buffer.type.element_type
 
     def part(inner: Builder, start: Place, size: Size, number: Place) -> None:
         most = _AT_ONCE * PARTITIONS if isinstance(size, Tiles) else size

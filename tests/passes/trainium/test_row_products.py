@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from liftproof.dialects.context import new_context
-from liftproof.dialects.trn import NcTransposeOp, TensorTensorOp
+from liftproof.dialects.trn import NcMatmulOp, NcTransposeOp, TensorTensorOp, view_of
 from liftproof.hw.gemmini.unroll import kernel_function
 from liftproof.hw.trainium.check import check
 from liftproof.hw.trainium.config import load_config
@@ -17,6 +17,7 @@ from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
 from liftproof.passes.trainium.lower_rows import LowerRowsPass
 from liftproof.validation.validate import validate
+from xdsl.dialects.builtin import bf16, f32
 from xdsl.utils.exceptions import PassFailedException
 
 CONFIG = load_config("trainium1")
@@ -201,6 +202,21 @@ def test_turned_arrays_need_no_transposes() -> None:
     assert found == [(128, 128)] * 6
     loops = [op for op in module.walk() if isinstance(op, TensorTensorOp)]
     assert {op.dst.type.shape for op in loops} == {(128, 4, 128)}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_matrices_of_another_type(turned: bool) -> None:
+    """The tensor engine takes no weights in float32 with values in bf16: these are converted."""
+    text = HEADS.replace("const float", "const __bf16").replace("* k", "* (float)k")
+    text = text.replace("+= q", "+= (float)q").replace("* v", "* (float)v")
+    loops = parse_c_kernel(text.format(n=20, m=24, d=8), "kernel.c")
+    module = lift(loops)
+    LowerRowsPass(turned=turned).apply(new_context(), module)
+    module.verify()
+    assert validate(loops, module).verdict == "proved"
+    products = [op for op in module.walk() if isinstance(op, NcMatmulOp)]
+    types = {view_of(op.moving).element_type for op in products}
+    assert types == {bf16, f32}
 
 
 def test_nothing_lies_turned_that_is_stored() -> None:
