@@ -110,17 +110,18 @@ def _garbage(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 def _set_range(
     table: NDArray[Any],
-    where: NDArray[np.bool_],
+    where: NDArray[np.int64],
     which: str,
     words: NDArray[np.uint64],
-    length: Any,
+    length: NDArray[np.int64],
 ) -> None:
-    """Give the commands ``where`` the local range of ``length`` rows that ``words`` point to."""
-    row, in_accumulator = _local_rows(words)
+    """Give the commands at ``where`` the local ranges, ``length`` rows each, of their ``words``."""
+    exists = ~_garbage(words[where])
+    where, length = where[exists], length[exists]
+    row, in_accumulator = _local_rows(words[where])
     start = row + in_accumulator * ACCUMULATOR_SPACE
-    exists = where & ~_garbage(words)
-    table[f"{which}_start"][exists] = start[exists]
-    table[f"{which}_end"][exists] = (start + length)[exists]
+    table[f"{which}_start"][where] = start
+    table[f"{which}_end"][where] = start + length
 
 
 def _decode_operands(table: NDArray[Any], stream: CommandStream) -> None:
@@ -163,7 +164,7 @@ def _decode_loads(table: NDArray[Any], stream: CommandStream, config: GemminiCon
     is_config = (stream.funct == Funct.CONFIG) & (_bits(stream.rs1, 0, 2) == ConfigType.LOAD)
     for channel, funct in enumerate(isa.MVIN_OF_CHANNEL):
         of_channel = is_config & (_bits(stream.rs1, 3, 2) == channel)
-        moves = stream.funct == funct
+        moves = np.flatnonzero(stream.funct == funct)
         source = _last(of_channel)[moves]
         table["dram_step"][moves] = _carried(source, stream.rs2.astype(np.int64), 0)
         table["block_step"][moves] = _carried(source, _bits(stream.rs1, 16, 16), config.dim)
@@ -171,26 +172,28 @@ def _decode_loads(table: NDArray[Any], stream: CommandStream, config: GemminiCon
         wide = (table["in_accumulator"][moves] == 1) & (shrunk == 0)
         element = np.where(wide, config.accumulator_bytes, config.input_bytes)
         table["element_bytes"][moves] = element
-    moves = np.isin(stream.funct, isa.MVIN_OF_CHANNEL)
+    moves = np.flatnonzero(np.isin(stream.funct, isa.MVIN_OF_CHANNEL))
+    rows, cols, steps = (table[name][moves] for name in ("rows", "cols", "dram_step"))
+    blocks = -(-cols // config.dim)
     table["unit"][moves] = LOAD
     table["kind"][moves] = MOVE
-    table["blocks"][moves] = -(-table["cols"][moves] // config.dim)
-    table["row_bytes"][moves] = (table["cols"] * table["element_bytes"])[moves]
-    length = (table["blocks"] - 1) * table["block_step"] + table["rows"]
+    table["blocks"][moves] = blocks
+    table["row_bytes"][moves] = cols * table["element_bytes"][moves]
+    length = (blocks - 1) * table["block_step"][moves] + rows
     _set_range(table, moves, "range", stream.rs2, length)
     # A stride of 0 broadcasts one row, which the hardware reads once (LoadController.scala:76).
-    broadcast = moves & (table["dram_step"] == 0) & (table["dram"] != 0)
-    table["rows"][broadcast] = np.minimum(table["rows"][broadcast], 1)
+    is_broadcast = (steps == 0) & (table["dram"][moves] != 0)
+    table["rows"][moves] = np.where(is_broadcast, np.minimum(rows, 1), rows)
 
 
 def _decode_execute(table: NDArray[Any], stream: CommandStream) -> None:
     is_config = (stream.funct == Funct.CONFIG) & (_bits(stream.rs1, 0, 2) == ConfigType.EXECUTE)
     any_config = _last(is_config)
     full_config = _last(is_config & (_bits(stream.rs1, 7, 1) == 0))
-    preloads = stream.funct == Funct.PRELOAD
+    preloads = np.flatnonzero(stream.funct == Funct.PRELOAD)
     flips = stream.funct == Funct.COMPUTE_PRELOADED
-    computes = flips | (stream.funct == Funct.COMPUTE_ACCUMULATED)
-    table["unit"][preloads | computes] = EXECUTE
+    computes = np.flatnonzero(flips | (stream.funct == Funct.COMPUTE_ACCUMULATED))
+    table["unit"][preloads] = table["unit"][computes] = EXECUTE
     table["kind"][preloads] = PRELOAD
     table["kind"][computes] = COMPUTE
     table["flips"][flips] = 1
@@ -200,34 +203,37 @@ def _decode_execute(table: NDArray[Any], stream: CommandStream) -> None:
     table["a_step"] = _carried(any_config, _bits(stream.rs1, 16, 16), 1)
     table["c_step"] = _carried(any_config, _bits(stream.rs2, 48, 16), 1)
     table["accumulates"] = _bits(stream.rs2, 30, 1)
-    a_length = np.where(table["a_transposed"] == 1, table["cols"], table["rows"]) * table["a_step"]
-    _set_range(table, preloads, "range", stream.rs2, table["second_rows"] * table["c_step"])
-    _set_range(table, preloads, "other", stream.rs1, table["rows"])
-    _set_range(table, computes, "range", stream.rs1, a_length)
-    _set_range(table, computes, "other", stream.rs2, table["second_rows"])
+    c_rows = table["second_rows"][preloads] * table["c_step"][preloads]
+    _set_range(table, preloads, "range", stream.rs2, c_rows)
+    _set_range(table, preloads, "other", stream.rs1, table["rows"][preloads])
+    is_transposed, rows, cols = (table[name][computes] for name in ("a_transposed", "rows", "cols"))
+    a_rows = np.where(is_transposed == 1, cols, rows) * table["a_step"][computes]
+    _set_range(table, computes, "range", stream.rs1, a_rows)
+    _set_range(table, computes, "other", stream.rs2, table["second_rows"][computes])
 
 
 def _decode_stores(table: NDArray[Any], stream: CommandStream, config: GemminiConfig) -> None:
     is_config = (stream.funct == Funct.CONFIG) & (_bits(stream.rs1, 0, 2) == ConfigType.STORE)
-    moves = stream.funct == Funct.MVOUT
+    moves = np.flatnonzero(stream.funct == Funct.MVOUT)
     source = _last(is_config)[moves]
     pool_step = _carried(source, _bits(stream.rs1, 4, 2), 0)
     window = _carried(source, _bits(stream.rs1, 6, 2), 1)
     outputs = _carried(source, _bits(stream.rs1, 32, 8) * _bits(stream.rs1, 40, 8), 0)
     pools = pool_step > 0
+    rows, cols = table["rows"][moves], table["cols"][moves]
+    blocks = -(-cols // config.dim)
+    full = (table["in_accumulator"][moves] == 1) & (_bits(stream.rs2[moves], 29, 1) == 1)
+    element = np.where(full, config.accumulator_bytes, config.input_bytes)
     table["unit"][moves] = STORE
     table["kind"][moves] = MOVE
     table["dram_step"][moves] = _carried(source, _bits(stream.rs2, 0, 32), 0)
-    table["rows"][moves] = np.where(pools, outputs, table["rows"][moves])
+    table["rows"][moves] = np.where(pools, outputs, rows)
     table["row_reads"][moves] = np.where(pools, window * window, 1)
-    table["blocks"][moves] = -(-table["cols"][moves] // config.dim)
+    table["blocks"][moves] = blocks
     table["block_step"][moves] = config.dim
-    full = (table["in_accumulator"] == 1) & (_bits(stream.rs2, 29, 1) == 1)
-    element = np.where(full, config.accumulator_bytes, config.input_bytes)
-    table["element_bytes"][moves] = element[moves]
-    table["row_bytes"][moves] = (table["cols"] * element)[moves]
-    length = (table["blocks"] - 1) * config.dim + _bits(stream.rs2, 48, 16)
+    table["element_bytes"][moves] = element
+    table["row_bytes"][moves] = cols * element
     # A pooling store reads the whole image of its channels.
     image = _carried(source, _bits(stream.rs1, 48, 8) * _bits(stream.rs1, 56, 8), 0)
-    length[moves] = np.where(pools, image, length[moves])
+    length = np.where(pools, image, (blocks - 1) * config.dim + rows)
     _set_range(table, moves, "range", stream.rs2, length)

@@ -146,6 +146,8 @@ def _steps(
     steps["kind"] = np.where(stream.funct == FENCE, FENCE_STEP, COMMAND_STEP)
     steps["command"] = starts
     steps["wait"] = waits
+    if not stream.marks:
+        return steps
     positions = np.array([position for position, _ in stream.marks], np.int64)
     mark = np.zeros(len(positions), STEP)
     mark["kind"] = MARK_STEP
