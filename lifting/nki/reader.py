@@ -21,6 +21,7 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Block, Region, SSAValue
+from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import VerifyException
 
 from ...diagnostics import Diagnostic
@@ -338,8 +339,20 @@ def _make_parameter(block: Block, buffer: SSAValue, name: str) -> None:
     value = block.insert_arg(MemRefType(kind.element_type, kind.get_shape()), len(block.args))
     value.name_hint = name if name.isidentifier() else None
     buffer.replace_all_uses_with(value)
+    _follow_type(value)
     allocation.detach()
     allocation.erase()
+
+
+def _follow_type(value: SSAValue) -> None:
+    """Let the reshapes of a parameter name no memory either."""
+    from ...dialects.trn import ReshapeOp
+
+    for use in tuple(value.uses):
+        if isinstance(use.operation, ReshapeOp):
+            result = use.operation.result
+            kind = MemRefType(result.type.element_type, result.type.get_shape())
+            _follow_type(Rewriter.replace_value_with_new_type(result, kind))
 
 
 def _is_changed(tile: Array, origin: Array) -> bool:

@@ -100,6 +100,14 @@ CASES = {
 """,
         lambda x: np.repeat(x, 4, axis=0),
     ),
+    "a result that is written in other sizes": (
+        "x=4x64",
+        """
+    flat = out.reshape((128, 2))
+    nl.store(flat, nl.load(x.reshape((128, 2))))
+""",
+        lambda x: x,
+    ),
     "products after a product that overwrote": (
         "x=128x32",
         """
