@@ -55,12 +55,14 @@ class LowerProductsPass(ModulePass):
     sums of elements and of products of two, with loops of constant length. ``keep`` says what stays
     in the scratchpad: ``nothing`` loads each tile where it is used and fences after each result,
     ``inputs`` loads once what the program does not write, ``all`` keeps results too, so that a
-    product reads what another one computed without DRAM and fences. ``sums`` says where a sum over
-    several products is formed: in the ``accumulator``, in the ``scratchpad`` (each product adds the
-    last one's result), or held in the ``array`` (output-stationary). ``split`` distributes loops
-    over independent statements. ``roll`` leaves loops over the tiles of a result: less code, which
-    a cold instruction cache has to fetch, for more work of the core. Negative signs become the
-    scale of loads, a first addend the product's bias. Guarantees the same sums, which may be
+    product reads what another one computed without DRAM and fences; ``most`` is for programs of
+    which not all fits: of results that a loop over time hands on it keeps the last steps, and the
+    largest inputs are loaded where they are used until the others fit. ``sums`` says where a sum
+    over several products is formed: in the ``accumulator``, in the ``scratchpad`` (each product
+    adds the last one's result), or held in the ``array`` (output-stationary). ``split`` distributes
+    loops over independent statements. ``roll`` leaves loops over the tiles of a result: less code,
+    which a cold instruction cache has to fetch, for more work of the core. Negative signs become
+    the scale of loads, a first addend the product's bias. Guarantees the same sums, which may be
     formed in another order.
     """
 
@@ -110,6 +112,7 @@ def choices_of_products() -> tuple[tuple[str, str, bool, bool], ...]:
     ]
     return (
         *kept,
+        ("most", "array", False, False),
         ("inputs", "array", False, False),
         ("inputs", "accumulator", False, False),
         ("nothing", "accumulator", False, False),
@@ -334,8 +337,12 @@ class _Lowering:
         return self._address(tree, tile, is_result=True)
 
     def _address(self, tree: TreeBuilder, tile: Tile, *, is_result: bool = False) -> SSAValue:
-        row, form = self.place.row_of(tile, is_result=is_result)
-        return _insert(tree, SpadOp(tree.number(form, row))).results[0]
+        index, row = tree.index, self.place.row_of(tile, is_result=is_result)
+        value = tree.number(row.form, row.base)
+        if row.stride:
+            turn = index.rem(tree.number(row.step), row.steps)
+            value = index.add(index.mul(turn, row.stride), value)
+        return _insert(tree, SpadOp(value)).results[0]
 
     def _loads(self, product: Product) -> list[Item]:
         return [*self._load_if_needed(product.b), *self._load_if_needed(product.a)]

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from xdsl.dialects import func
 from xdsl.ir import SSAValue
+from xdsl.utils.exceptions import PassFailedException
 
 from ...hw.gemmini.config import GemminiConfig
 from ..kernel import refusal
 from .products import Affine, Assign, Node, assignments, value_at
-from .tiles import Layout, Tile, Tiler, TileSum
+from .tiles import ALL, Layout, Tile, Tiler, TileSum
+from .windows import Window, find_windows
 
-KEEP = ("nothing", "inputs", "all")
+KEEP = ("nothing", "inputs", "most", "all")
 MAX_TILES = 1 << 16
 """Tiles that are looked at to find what must be loaded."""
 MAX_STATIC_SUMS = 256
@@ -35,12 +37,27 @@ class LocalTile:
     accumulator_row: int | None = None
 
 
+@dataclass(frozen=True)
+class LocalRow:
+    """The first local row of a tile: a number, what depends on loops, and which step it is of."""
+
+    base: int
+    form: Affine
+    step: Affine
+    steps: int = 1
+    """Steps that are kept; they take turns."""
+    stride: int = 0
+    """Rows from one step to the next."""
+
+
 @dataclass
 class Residency:
     """Where tiles lie."""
 
     function: func.FuncOp
     dim: int
+    windows: dict[Layout, Window] = field(default_factory=dict["Layout", Window])
+    """The layouts that stay of which only some steps are kept."""
     first_row: dict[Layout, int] = field(default_factory=dict["Layout", int])
     """Of the layouts that stay in the scratchpad."""
     initial: list[LocalTile] = field(default_factory=list["LocalTile"])
@@ -52,11 +69,22 @@ class Residency:
     def is_resident(self, layout: Layout) -> bool:
         return layout in self.first_row
 
-    def row_of(self, tile: Tile, *, is_result: bool) -> tuple[int, Affine]:
-        """The first local row of a tile: a number and what depends on loops."""
-        if tile.layout in self.first_row:
-            return self.first_row[tile.layout], tile.row(self.dim)
-        return self.temporary[tile.layout] + (self.dim if is_result else 0), {}
+    def row_of(self, tile: Tile, *, is_result: bool) -> LocalRow:
+        """The first local row of a tile."""
+        layout, dim = tile.layout, self.dim
+        if layout not in self.first_row:
+            return LocalRow(self.temporary[layout] + (dim if is_result else 0), {}, {})
+        base, window = self.first_row[layout], self.windows.get(layout)
+        if window is None:
+            return LocalRow(base, tile.row(dim), {})
+        stride = layout.strides(dim, window.extents)[window.dimension]
+        step = tile.first[window.dimension]
+        return LocalRow(base, tile.row(dim, window.extents), step, window.steps, stride)
+
+    def rows_for(self, layout: Layout) -> int:
+        """Rows that an array which stays takes."""
+        window = self.windows.get(layout)
+        return layout.local_rows(self.dim, ALL if window is None else window.extents)
 
     def accumulator_row(self, tile: Tile) -> int:
         """A row for a result that does not stay: the same for all steps of time."""
@@ -81,15 +109,45 @@ def plan_residency(
         layout
         for layout in roles
         if layout.array not in parameters
-        or keep == "all"
+        or keep in ("most", "all")
         or (keep == "inputs" and layout.array in tiler.read_only)
     }
     _require_one_layout(function, sums, kept)
-    found = Residency(function, tiler.dim)
+    if keep != "most":
+        return _planned(Residency(function, tiler.dim), nodes, tiler, roles, kept, config)
+    windows = {x: window for x, window in find_windows(nodes, tiler).items() if x in kept}
+    while True:
+        found = Residency(function, tiler.dim, windows)
+        try:
+            return _planned(found, nodes, tiler, roles, kept, config)
+        except PassFailedException:
+            inputs = [layout for layout in kept if layout.array in tiler.read_only]
+            if not inputs:
+                raise
+            # The largest one is loaded where it is used, which needs no fence.
+            kept.remove(max(inputs, key=lambda layout: layout.local_rows(tiler.dim)))
+
+
+def _planned(
+    found: Residency,
+    nodes: Sequence[Node],
+    tiler: Tiler,
+    roles: dict[Layout, int],
+    kept: set[Layout],
+    config: GemminiConfig,
+) -> Residency:
+    """Places for the arrays that are ``kept``, and what is loaded first; refuses too many."""
     _place(found, roles, kept, config)
-    found.initial = _side_by_side(_initial(found, nodes, tiler, parameters), config)
+    initial = _initial(found, nodes, tiler, set(found.function.args))
+    for tile in initial:
+        window = found.windows.get(tile.layout)
+        if window is not None and not window.holds_at_first(tile):
+            name = tile.layout.array.name_hint
+            raise refusal(found.function, f"{name} is read from far ahead of what is computed")
+    found.initial = _side_by_side(initial, config)
     if len(found.initial) > MAX_STATIC_SUMS:
-        raise refusal(function, f"keeps {len(found.initial)} tiles; too many to load one by one")
+        count = len(found.initial)
+        raise refusal(found.function, f"keeps {count} tiles; too many to load one by one")
     return found
 
 
@@ -125,8 +183,7 @@ def _place(
     found: Residency, roles: dict[Layout, int], kept: set[Layout], config: GemminiConfig
 ) -> None:
     sizes = {
-        layout: layout.local_rows(config.dim) if layout in kept else 2 * config.dim
-        for layout in roles
+        layout: found.rows_for(layout) if layout in kept else 2 * config.dim for layout in roles
     }
     for rows_of_bank in (config.spad_bank_rows, 0):
         # Banks of their own where all fits so, else one behind the other.

@@ -7,6 +7,7 @@ product to the next: ``y = A·x`` takes A as the left operand, as it is stored, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,6 +17,9 @@ from xdsl.ir import SSAValue
 
 from ..kernel import refusal
 from .products import Access, Affine, Assign, Counter, Term
+
+ALL: Mapping[int, int] = {}
+"""All of each dimension is kept."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,13 @@ class Layout:
             for number, extent in enumerate(self.shape)
         ]
 
-    def strides(self, dim: int) -> list[int]:
+    def strides(self, dim: int, kept: Mapping[int, int] = ALL) -> list[int]:
         """Local rows from one tile, or element, to the next along each dimension.
 
         Tiles side by side are adjacent. Strides are powers of two where that costs little, so that
-        the core shifts instead of multiplying.
+        the core shifts instead of multiplying. Of some dimensions, fewer elements are ``kept``.
         """
-        grid = self.grid(dim)
+        grid = [kept.get(number, count) for number, count in enumerate(self.grid(dim))]
         order = [n for n in range(len(grid)) if n not in (self.rows, self.cols)]
         order += [self.rows] if self.cols is None else [self.rows, self.cols]
         strides = [0] * len(grid)
@@ -60,10 +64,10 @@ class Layout:
                 size = 1 << (size - 1).bit_length()
         return strides
 
-    def local_rows(self, dim: int) -> int:
-        """Rows that all tiles of the array take."""
-        strides = self.strides(dim)
-        return max(s * g for s, g in zip(strides, self.grid(dim), strict=True))
+    def local_rows(self, dim: int, kept: Mapping[int, int] = ALL) -> int:
+        """Rows that the tiles of the array take of which so many are ``kept``."""
+        counts = (kept.get(number, count) for number, count in enumerate(self.grid(dim)))
+        return max(s * n for s, n in zip(self.strides(dim, kept), counts, strict=True))
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,15 @@ class Tile:
     rows: int
     cols: int
 
-    def row(self, dim: int) -> Affine:
-        """The local row of the tile, from the first row of its array."""
+    def row(self, dim: int, kept: Mapping[int, int] = ALL) -> Affine:
+        """The local row of the tile, from the first row of its array.
+
+        Where less of a dimension is ``kept``, that of its first element.
+        """
         total: dict[int | None, int] = {}
-        for number, stride in enumerate(self.layout.strides(dim)):
+        for number, stride in enumerate(self.layout.strides(dim, kept)):
+            if number in kept:
+                continue
             tiled = number in (self.layout.rows, self.layout.cols)
             for key, factor in self.first[number].items():
                 total[key] = total.get(key, 0) + factor * stride // (dim if tiled else 1)

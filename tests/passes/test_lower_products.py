@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from liftproof.dialects.context import new_context
 from liftproof.hw.gemmini.config import load_config
@@ -102,7 +103,18 @@ void in_place(const float A[8][8], float x[8]) {
   for (int i = 0; i < 8; i++) x[i] = y[i];
 }
 """
+AHEAD = """
+void ahead(const float A[8][8], float x[64][8]) {
+  for (int t = 0; t < 60; t++)
+    for (int i = 0; i < 8; i++) {
+      x[t][i] = 0.0f;
+      for (int j = 0; j < 8; j++) x[t][i] += A[i][j] * x[t + 4][j];
+    }
+}
+"""
 KERNELS = {
+    "ahead": AHEAD,
+    "long": FORWARD.replace("#define N 5", "#define N 300"),
     "addends": TWO_ADDENDS,
     "from one": FROM_ONE,
     "in place": IN_PLACE,
@@ -162,12 +174,33 @@ def test_a_product_is_not_merged_into_its_own_operand() -> None:
             lowered("in place", *choice)
 
 
-@pytest.mark.parametrize("choice", [("all", "array", True, False), ("nothing", "accumulator")])
+@pytest.mark.parametrize(
+    "choice", [("all", "array", True, False), ("most", "array"), ("nothing", "accumulator")]
+)
 @pytest.mark.parametrize("name", ["forward", "backward"])
 def test_recurrences_are_proved(name: str, choice: tuple[str | bool, ...]) -> None:
     """Steps of time that read what the last one computed, kept in place and through DRAM."""
     result = validate_chain(source(name), lowered(name, *choice))
     assert result.verdict == "proved", result.reason
+
+
+def test_long_recurrences_keep_their_last_steps() -> None:
+    """Where not all fits, states stay without a fence, and inputs of each step are streamed."""
+    for keep in ("all", "inputs"):
+        with pytest.raises(PassFailedException, match="too many to load"):
+            lowered("long", keep, "array")
+    stream, layout = stream_of_module(lowered("long", "most", "array"), load_config(CONFIG))
+    assert (stream.funct == FENCE).sum() == 1
+    moves = stream.rs1[stream.funct == Funct.MVIN].tolist()
+    moves += stream.rs1[np.isin(stream.funct, (Funct.MVIN2, Funct.MVIN3))].tolist()
+    inside = [sum(0 <= at - a.address < a.size for at in moves) for a in layout.arrays]
+    assert inside == [1, 3, 3, 300, 3, 0]
+
+
+def test_steps_that_are_needed_ahead_are_refused() -> None:
+    """A window of few steps holds nothing that is read long before the loop gets there."""
+    with pytest.raises(PassFailedException, match="far ahead"):
+        lowered("ahead", "most", "array")
 
 
 def test_kept_arrays_move_once_and_need_one_fence() -> None:

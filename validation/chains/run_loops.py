@@ -17,7 +17,7 @@ from ..extract.pure_operations import FLOAT_PREDICATES, type_name
 from ..extract.structured import single_function
 from .expressions import Expression, Table
 
-MAX_STEPS = 400_000
+MAX_STEPS = 1_000_000
 """Operations of a run: seconds of work. Longer programs are not decided here."""
 
 Cells: TypeAlias = "dict[tuple[int, ...], Expression]"
