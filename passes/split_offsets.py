@@ -81,10 +81,12 @@ def _factors(op: GenericOp) -> tuple[_Factor, _Factor] | None:
     if not any(x.is_unsigned or x.offset for x in found):
         return None
     sums = {n for n, kind in enumerate(iterators_of(op)) if kind == IteratorType.REDUCTION}
-    # What is left of a factor behind the sums must be an array.
-    if not all(sums < _used(factor.map) for factor in found):
-        return None
-    return found[0], found[1]
+    first, second = found
+    for mine, other in ((first, second), (second, first)):
+        # A sum over one factor must be an array.
+        if not (sums < _used(mine.map) if other.offset else sums <= _used(mine.map)):
+            return None
+    return first, second
 
 
 def _offset(value: SSAValue, element: SSAValue) -> tuple[bool, int] | None:

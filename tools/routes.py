@@ -220,7 +220,8 @@ def _refused(loops: ModuleOp, kernel: ModuleOp, reason: PassFailedException) -> 
     places = [
         op for op in stores if op.memref in arrays or (not arrays and _holds(op.memref, kind))
     ]
-    location = location_of(places[-1]) if places else None
+    # Sums that only passes see are those of what is written last.
+    location = next((location_of(op) for op in reversed(places or stores)), None)
     hint = reason.hint if isinstance(reason, Refusal) else ""
     return Diagnostic(f"{NOT_LOWERED}{reason}", location, hint)
 

@@ -14,8 +14,11 @@ from liftproof.hw.gemmini.timing import simulate_timing
 from liftproof.hw.gemmini.unroll import stream_of_module
 from liftproof.hw.stream import CORE_WORK, StreamError
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.lift import lift
 from liftproof.llm.evaluate import Problem, lower, parse_pipeline
 from liftproof.passes.emission.emit_c import emit_c
+from liftproof.passes.kernel import kernel_of
+from liftproof.passes.statements import split_statements
 from liftproof.tools.routes import find_route
 from liftproof.validation.decide import decide
 from liftproof.validation.execution.execute import execute
@@ -209,3 +212,19 @@ def test_products_with_zero_points_are_products_of_the_array(name: str) -> None:
     assert decide(loops, program).verdict == "proved"
     other = parse_c_kernel(text.replace("* (", "* (1 + "), "f.c")
     assert decide(other, program).verdict == "refuted"
+
+
+def test_a_vector_with_an_offset_is_multiplied_as_it_is() -> None:
+    """Where the other factor is a vector, what sums start from has one number for each of them."""
+    text = """#include <stdint.h>
+    void f(const int8_t x[32], const int8_t w[7][32], int32_t y[7]) {
+      for (int i = 0; i < 7; i++) {
+        int32_t s = 0;
+        for (int k = 0; k < 32; k++) s += w[i][k] * (x[k] + 3);
+        y[i] = s;
+      }
+    }"""
+    lifted = lift(parse_c_kernel(text, "f.c"))
+    written = [kernel_of(x.kernel) for x in split_statements(lifted, lambda _: False)]
+    assert len(written) == 3
+    assert sum("arith.extsi" in str(function) for function in written) == 2
