@@ -104,7 +104,7 @@ def print_extras(report: dict[str, Any]) -> None:
     if "smt_files" in report:
         print(f"queries: {report['smt_files']} SMT-LIB files")
     if "certificate" in report:
-        print(f"certificate: {report['certificate'] or 'none: nothing was proved'}")
+        print(f"certificate: {report['certificate'] or 'none was made'}")
 
 
 def _print_counterexample(found: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from ...diagnostics import Diagnostic, SourceLocation
 from ..c import syntax
 from ..c.kernel import lower_kernel
-from ..c.traversal import assigned_names, descendants, root_name
+from ..c.traversal import descendants, root_name
 from ..c.types import INT, CFloat, CScalar, CVoid
 from .context import Context
 from .scopes import Entity
@@ -69,9 +69,14 @@ class CoreWork:
             )
         arrays: dict[str, DramArray] = {}
         constants: list[syntax.Statement] = []
-        changed = assigned_names(statement)
         for name in _free_names(statement):
-            array, declaration = self._bound(name, statement.location, is_changed=name in changed)
+            if name in _changed_names(statement):
+                raise Diagnostic(
+                    f"'{name}' changes where the core works on arrays",
+                    statement.location,
+                    hint="declare it inside of the loop; instructions must not depend on it",
+                )
+            array, declaration = self._bound(name, statement.location)
             if array is not None:
                 arrays[array.name] = array
             if declaration is not None:
@@ -79,7 +84,7 @@ class CoreWork:
         self._inline(self._lowered(statement, constants, arrays), arrays)
 
     def _bound(
-        self, name: str, location: SourceLocation, *, is_changed: bool
+        self, name: str, location: SourceLocation
     ) -> tuple[DramArray | None, syntax.Statement | None]:
         """The array behind a name, and the declaration that gives the name its value."""
         expressions, identifier = self._context.expressions, syntax.Identifier(location, name)
@@ -95,12 +100,6 @@ class CoreWork:
             start = _address(value, location)
             declared = syntax.Declarator(location, name, kind, start)
             return value.array, syntax.Declaration(location, (declared,))
-        if is_changed:
-            raise Diagnostic(
-                f"the core computes '{name}' from arrays",
-                location,
-                hint="declare it inside of the loop; instructions must not depend on it",
-            )
         if isinstance(value, Number) and value.sum.is_constant:
             return None, _constant(name, value.sum.constant, value.type, location)
         if isinstance(value, Real):
@@ -120,11 +119,12 @@ class CoreWork:
         core = syntax.Function(location, "core", CVoid(), 0, parameters, body, is_static=False)
         called = self._context.called(statement) & self._context.functions.keys()
         functions = {name: self._context.functions[name] for name in called} | {core.name: core}
-        names = {n for f in functions.values() for n in _names(f)} - arrays.keys()
+        names = {n for f in functions.values() for n in _names(f)} - _declared_names(core)
+        # What is not constant may have changed, or be an array that the accelerator reaches.
         declarations = tuple(
             replace(given, declarators=kept)
             for given in self._unit.declarations
-            if (kept := tuple(d for d in given.declarators if d.name in names))
+            if (kept := tuple(d for d in given.declarators if d.type.const and d.name in names))
         )
         unit = replace(self._unit, functions=functions, declarations=declarations)
         function = lower_kernel(unit, location.file).body.block.first_op
@@ -150,11 +150,19 @@ def _is_array(found: Entity | None) -> bool:
 
 
 def _free_names(statement: syntax.Statement) -> list[str]:
-    """Names that a statement uses and does not declare, in order."""
-    nodes = list(descendants(statement))
-    declared = {node.name for node in nodes if isinstance(node, syntax.Declarator)}
-    used = (node.name for node in nodes if isinstance(node, syntax.Identifier))
-    return sorted(set(used) - declared)
+    """Names that a statement uses and declares nowhere, in order."""
+    return sorted(_names(statement) - _declared_names(statement))
+
+
+def _declared_names(node: syntax.Node) -> set[str]:
+    return {found.name for found in descendants(node) if isinstance(found, syntax.Declarator)}
+
+
+def _changed_names(statement: syntax.Statement) -> set[str]:
+    """Variables, and not elements of arrays, that a statement gives another value."""
+    nodes = descendants(statement)
+    targets = (n.target for n in nodes if isinstance(n, syntax.Assignment | syntax.Increment))
+    return {target.name for target in targets if isinstance(target, syntax.Identifier)}
 
 
 def _names(node: syntax.Node) -> set[str]:

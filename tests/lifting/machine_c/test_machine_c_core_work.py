@@ -119,10 +119,33 @@ def test_the_core_fills_an_array_that_the_accelerator_reads() -> None:
     assert np.array_equal(execute(module, [line, np.zeros_like(wanted)], BYTES)[-1], wanted)
 
 
+@pytest.mark.parametrize("kind", ["static", "static const"])
+def test_helpers_on_arrays_see_constants_of_the_file_only(kind: str) -> None:
+    """A variable of the file may have changed before the core works; a constant has not."""
+    text = f"""#include "gemmini.h"
+    {kind} int shift = 1;
+    static void halve(const elem_t *a, elem_t *b) {{
+      for (int i = 0; i < 16; i++) b[i] = a[i] >> shift;
+    }}
+    void f(const elem_t in[16], elem_t out[16]) {{
+      {"shift = 2;" if kind == "static" else ""}
+      halve(in, out);
+      gemmini_fence();
+    }}"""
+    if kind == "static":
+        with pytest.raises(Diagnostic, match="'shift' is not declared"):
+            read_machine_c(text, "f.c", BYTES)
+        return
+    line = np.arange(16, dtype=np.int8)
+    module = read_machine_c(text, "f.c", BYTES)
+    assert np.array_equal(execute(module, [line, 0 * line], BYTES)[-1], line >> 1)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("int s = 0; for (int i = 0; i < 17; i++) s += in[i];", "computes 's' from arrays"),
+        ("int s = 0; for (int i = 0; i < 17; i++) s += in[i];", "'s' changes where"),
+        ("elem_t *p = out[0]; for (int i = 0; i < 9; i++) *p++ = in[i];", "'p' changes where"),
         ("int s = in[0]; gemmini_mvin(in, s);", "the core reads an element of 'in'"),
     ],
 )
