@@ -232,9 +232,9 @@ void columns(const float x[8][4], float y[4]) {
 
 def test_schedules_of_a_product_fit() -> None:
     """Every block of the space applies, and no two are the same."""
-    module = lift_and_prove(parse_c_kernel(matmul(768, 2048, 2048), "kernel.c")).module
+    module = lift_and_prove(parse_c_kernel(matmul(512, 1024, 256), "kernel.c")).module
     space = LowerMatmulPass.schedule_space(new_context(), module)
-    assert len(space) == len(set(space)) > 20
+    assert len(space) == len(set(space)) > 10
     assert LowerMatmulPass.schedule_space(new_context(), parse_c_kernel(LAYERNORM, "k.c")) == ()
 
 
