@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
+from ...hw.gemmini.commands import instructions
 from ...hw.gemmini.config import GemminiConfig
 from ...hw.gemmini.findings import CommandError
 from ...hw.gemmini.functional import expanded
@@ -43,6 +45,8 @@ class Mismatch(Exception):  # noqa: N818 - it names what was found
     reason: str
     is_certain: bool
     """Whether the reason alone refutes the target: a fault or a hazard, not a normal form."""
+    operation: Operation | None = None
+    """The operation of the target that it is about."""
 
     def __str__(self) -> str:
         return self.reason
@@ -64,43 +68,55 @@ def compare_chain(source: ModuleOp, target: ModuleOp, config: GemminiConfig) -> 
     table = Table()
     require_fences(plain)
     run = StreamRun(table, config, layout)
+    operations = instructions(single_function(target))
+
+    def mismatch(command: int, reason: str, *, is_certain: bool = True) -> Mismatch:
+        if not 0 <= command < len(index_of):
+            return Mismatch(reason, is_certain)
+        row = int(index_of[command])
+        text = f"command {row}: {reason}" if is_certain else reason
+        return Mismatch(text, is_certain, operations[int(stream.origin[row])])
+
     try:
         program = resolve_checked(plain, config, layout, core_work=True)
         run.run(program, core_runs(single_function(target), plain, stream.origin[index_of], run))
     except CommandError as error:
-        raise Mismatch(f"command {int(index_of[error.index])}: {error.reason}", True) from error
+        raise mismatch(error.index, error.reason) from error
     except UndefinedCell as error:
-        raise Mismatch(f"command {int(index_of[error.command])}: {error}", True) from error
+        raise mismatch(error.command, str(error)) from error
     difference = _difference(source, run, table, layout)
-    if difference:
-        raise Mismatch(difference, False)
+    if difference is not None:
+        raise mismatch(*difference, is_certain=False)
     hazard, assumed = hazard_and_assumptions(plain, program, layout, config)
     if hazard is not None:
-        command = int(index_of[hazard.command]) if hazard.command < len(index_of) else -1
-        raise Mismatch(f"command {command}: hazard: {hazard.reason}", True)
+        raise mismatch(hazard.command, f"hazard: {hazard.reason}")
     counts = _counts(layout)
     elements = sum(counts[place] for place in output_positions(single_function(source)))
     return Compared((*assumptions_at(source, layout, config), *assumed), elements)
 
 
-def _difference(source: ModuleOp, run: StreamRun, table: Table, layout: MemoryLayout) -> str:
-    """The first element in which the programs differ, or nothing."""
+def _difference(
+    source: ModuleOp, run: StreamRun, table: Table, layout: MemoryLayout
+) -> tuple[int, str] | None:
+    """The difference that the target stores first: the command that does, and what it is."""
     expected = LoopRun(table).run(source)
     written = output_positions(single_function(source))
     names = [array.name for array in layout.arrays]
     if [len(cells) for cells in expected] != _counts(layout):
         raise Unsupported("programs with different parameters")
+    differences: list[tuple[int, str]] = []
     for position, cells in enumerate(expected):
         found = run.contents(position)
         for number, (place, wanted) in enumerate(sorted(cells.items())):
             if found[number] == wanted:
                 continue
             element = names[position] + "".join(f"[{index}]" for index in place)
-            if position not in written:
-                return f"writes {element}, which the source does not"
             have, want = (table.describe(e, names) for e in (found[number], wanted))
-            return f"{element} is {have}, the source has {want}"
-    return ""
+            what = f"{element} is {have}, the source has {want}"
+            if position not in written:
+                what = f"writes {element}, which the source does not"
+            differences.append((run.last_store(position, number), what))
+    return min(differences, key=lambda one: one[0], default=None)
 
 
 def _counts(layout: MemoryLayout) -> list[int]:

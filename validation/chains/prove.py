@@ -17,7 +17,15 @@ from ..execution.common import ExecutionFault, TooExpensive
 from ..execution.counterexample import find_counterexample
 from ..extract.extraction import Level, level_of
 from ..trace.specify import specify
-from ..validate import ASSUMPTIONS, PreparedSource, Validation, ValidationOptions, Verdict, prepare
+from ..validate import (
+    ASSUMPTIONS,
+    PreparedSource,
+    Validation,
+    ValidationOptions,
+    Verdict,
+    explained,
+    prepare,
+)
 from .comparison import SOLVER, Mismatch, compare_chain
 
 
@@ -69,8 +77,10 @@ def _validate(source: PreparedSource, target: ModuleOp, options: ValidationOptio
         compared = compare_chain(source.module, target, source.config)
     except Mismatch as mismatch:
         if mismatch.is_certain:
-            return _verdict("refuted", mismatch.reason)
-        return _refuted(source, target, mismatch.reason, options)
+            found = _verdict("refuted", mismatch.reason)
+        else:
+            found = _refuted(source, target, mismatch.reason, options)
+        return explained(found, source, mismatch.operation)
     obligations = source.obligations + compared.elements
     proved = _verdict("proved", "", compared.assumptions, obligations)
     return replace(proved, certificate=ChainCertificate(source.analysed.certificate))

@@ -80,7 +80,9 @@ def test_wrong_work_of_the_core_is_refuted(name: str) -> None:
     old, new = WRONG[name]
     assert old in FORWARD
     module = read_machine_c(FORWARD.replace(old, new), "forward.c", FLOATS)
-    assert decide(forward_pass(), module, config=FLOATS).verdict == "refuted"
+    result = decide(forward_pass(), module, config=FLOATS)
+    assert result.verdict == "refuted"
+    assert result.explanation.instruction_place.startswith("forward.c:")
 
 
 def test_the_core_waits_at_a_fence_for_what_it_reads() -> None:
