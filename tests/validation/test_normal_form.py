@@ -288,3 +288,15 @@ def test_selections_where_a_condition_fails() -> None:
     one = NormalForm().of(term("select", "f32", fails, x, y))
     assert one is NormalForm().of(term("select", "f32", holds, y, x))
     assert one is not NormalForm().of(term("select", "f32", fails, y, x))
+
+
+def test_quotients_and_roots_of_constants() -> None:
+    """They are the floats that C computes, rounded after each operation."""
+    root = term("sqrt", "f32", constant(128.0, "f32"))
+    scale = NormalForm().of(term("divf", "f32", constant(1.0, "f32"), root))
+    assert constant_value(scale) == float(np.float32(1) / np.sqrt(np.float32(128)))
+    for value in (
+        term("sqrt", "f32", constant(-1.0, "f32")),
+        term("divf", "f32", root, constant(0.0, "f32")),
+    ):
+        assert constant_value(NormalForm().of(value)) is None

@@ -15,6 +15,8 @@ import math
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
+
 from ..core.terms import Term, bit_width, constant_value, is_float, rewrite, term
 from ..execution.arithmetic import FLOATS
 from .normal_terms import (
@@ -378,12 +380,22 @@ class NormalForm:
 
     def float_quotient(self, old: Term, a: Term, b: Term) -> Term:
         """Division by a power of two is multiplication with its inverse, which is exact."""
-        divisor = constant_value(b)
+        dividend, divisor = constant_value(a), constant_value(b)
+        if dividend is not None and divisor and old.type in FLOATS:
+            kind = FLOATS[old.type]
+            return number(float(kind(dividend) / kind(divisor)), old.type)
         small = divisor is not None and 2.0**-10 <= abs(divisor) <= 2.0**10
         has_inverse = small and bit_width(old.type) >= 16
         if divisor is not None and has_inverse and math.frexp(abs(divisor))[0] == 0.5:
             return self.float_product(a, number(1.0 / divisor, old.type))
         return term("divf", old.type, a, b)
+
+    def float_root(self, old: Term, a: Term) -> Term:
+        """The root of a number, which is rounded once as IEEE and C ask for."""
+        known = constant_value(a)
+        if known is None or known < 0 or old.type not in FLOATS:
+            return term("sqrt", old.type, a)
+        return number(float(np.sqrt(FLOATS[old.type](known))), old.type)
 
     def orders_zeros(self, a: Term, b: Term) -> bool:
         """Whether two finite floats are never zeros of different signs."""

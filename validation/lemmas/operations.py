@@ -161,6 +161,7 @@ RULES: dict[str, Callable[..., Term]] = {
     "uitofp": lambda form, old, a: form.to_float(form.low_bits(a, _bits(old)), old.type),
     "cmpf": lambda form, old, a, b: form.compare_floats(old, a, b),
     "divf": lambda form, old, a, b: form.float_quotient(old, a, b),
+    "sqrt": lambda form, old, a: form.float_root(old, a),
     "fptosi": lambda form, old, a: form.to_integer(old, a),
     "fptoui": lambda form, old, a: form.to_integer(old, a),
     "mulf": lambda form, old, a, b: form.float_product(a, b),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import numpy as np
 from xdsl.dialects import arith
@@ -10,7 +11,7 @@ from xdsl.dialects.builtin import FloatAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from ....dialects.trn import Operator
+from ....dialects.trn import Function, Operator
 from ..computations import conditions_on_positions, is_about_positions
 from ..scalar_operations import BINARY, COMPARISONS, FUNCTIONS, TRUTH
 from ..subscripts import Subscript
@@ -22,7 +23,9 @@ _FOLDED: dict[Code, np.ufunc] = {
     Operator.SUBTRACT: np.subtract,
     Operator.MULTIPLY: np.multiply,
     Operator.DIVIDE: np.divide,
+    Function.SQRT: np.sqrt,
 }
+"""What is computed of constants here; each of these rounds once."""
 
 
 class RowCode:
@@ -80,8 +83,8 @@ class RowCode:
             operands.append(-1.0)
         numbers = [one for one in operands if isinstance(one, float)]
         if len(numbers) == len(operands):
-            if code in _FOLDED:
-                return _folded(_FOLDED[code], numbers)
+            if code in _FOLDED and isfinite(folded := _folded(_FOLDED[code], numbers)):
+                return folded
             operands[0] = self.copy(operands[0], ROW, operation.operands[0].type)
             numbers = numbers[1:]
         if code == SELECT and len(numbers) == 2 and isinstance(operands[0], Access):
@@ -134,4 +137,5 @@ def _code_of(operation: Operation) -> Code | None:
 
 def _folded(function: np.ufunc, numbers: Sequence[float]) -> float:
     """A constant of float32 arithmetic."""
-    return float(function(*(np.float32(number) for number in numbers)))
+    with np.errstate(all="ignore"):
+        return float(function(*(np.float32(number) for number in numbers)))
