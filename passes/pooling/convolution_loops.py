@@ -102,7 +102,7 @@ class ConvolutionLoops:
         """Whether pixels that no window needs are not loaded: every second one."""
         convolution = self.convolution
         sides = (convolution.rows, convolution.cols)
-        one = all(taps.count == 1 and taps.pad == 0 for taps in sides)
+        one = all(taps.count == 1 and taps.pad <= 0 for taps in sides)
         return one and self.stride == 2 and not self.pools
 
     @property
@@ -189,7 +189,7 @@ class ConvolutionLoops:
             "pool_out_row_dim": pooling.rows.pooled,
             "pool_out_col_dim": pooling.cols.pooled,
             "stride": self.stride,
-            "padding": convolution.rows.pad,
+            "padding": max(0, convolution.rows.pad),
             "kernel_dim": kernel_dim,
             "kernel_dilation": self.dilation,
             "pool_size": pooling.rows.window,

@@ -55,6 +55,11 @@ KERNELS = {
         f"for (int n = 0; n < 2; n++) {PIXELS} {OUTPUTS} {{ int32_t s = 0; {INPUTS}"
         f" s += x[n][2 * h][2 * w][i] * k[i][o]; y[n][h][w][o] = {NARROW}; }}",
     ),
+    "later pixels": (
+        "const int8_t x[10][12][18], const int8_t k[18][20], int8_t y[5][6][20]",
+        f"{PIXELS} {OUTPUTS} {{ int32_t s = 0; {INPUTS}"
+        f" s += x[2 * h + 1][2 * w + 1][i] * k[i][o]; y[h][w][o] = {NARROW}; }}",
+    ),
     "lines": (
         "const int8_t x[5][8][18], const int8_t k[3][18][20], int8_t y[5][6][20]",
         f"{PIXELS} {OUTPUTS} {{ int32_t s = 0; for (int c = 0; c < 3; c++) {INPUTS}"
@@ -116,6 +121,7 @@ PROVED = {
     "images, stride, ReLU": ['images=2 rows=3 cols=2 outputs=16 inputs=18 stay="weights"'],
     "dilation": ["", f'{SMALL} inputs=18 stay="input"'],
     "every second pixel": ["", f"{SMALL} inputs=16", f'{SMALL} inputs=18 stay="weights"'],
+    "later pixels": [SMALL],
     "lines": ["", f'{SMALL} inputs=18 stay="input"'],
     "pooled": ["", "images=1 rows=1 cols=2 outputs=16 inputs=16"],
 }
