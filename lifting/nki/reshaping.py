@@ -22,7 +22,7 @@ def broadcast_to(tiles: Tiles, arguments: Arguments) -> View:
 
 def broadcast_view(tiles: Tiles, view: Any, shape: Any, node: ast.AST) -> View:
     sizes = tuple(size.size if isinstance(size, PartitionDimension) else size for size in shape)
-    if not isinstance(view, View) or not all(isinstance(size, int) for size in sizes):
+    if not isinstance(view, View) or not all(isinstance(size, int | Index) for size in sizes):
         tiles.refuse(node, "broadcast_to takes a tile and a shape")
     if not view.array.on_chip:
         return tiles.broadcast_anywhere(view, sizes, node)

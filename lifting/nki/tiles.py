@@ -214,6 +214,9 @@ class Tiles:
         """``view`` with the sizes of ``shape``; across partitions through the tensor engine."""
         if view.extents == tuple(shape):
             return view
+        is_aligned = len(shape) == len(view.dimensions) and shape[0] == partitions(view)
+        if is_aligned and any(isinstance(size, Index) for size in shape):
+            return self.broadcast_anywhere(view, shape, node)
         shape = tuple(Index.of(size).require_constant() for size in shape)
         if _count(view.shape) == _count(shape) and view.array.on_chip:
             same_partitions = partitions(view) == _first(shape, view)
@@ -225,7 +228,7 @@ class Tiles:
             view = self.across_partitions(view, shape[0], node)
         return self.broadcast_anywhere(view, shape, node)
 
-    def broadcast_anywhere(self, view: View, shape: Sequence[int], node: ast.AST) -> View:
+    def broadcast_anywhere(self, view: View, shape: Sequence[Integer], node: ast.AST) -> View:
         """Repeat dimensions of size 1 by a step of 0."""
         shape = tuple(shape)
         along = len(view.offsets) - 1
@@ -233,9 +236,9 @@ class Tiles:
         while len(dimensions) < len(shape):
             dimensions.insert(0, Dimension(1, along, 0))
         for place, (own, size) in enumerate(zip(dimensions, shape, strict=False)):
-            if own.size == size:
+            if own.extent == size:
                 continue
-            if own.size != 1:
+            if own.extent != 1:
                 self.refuse(node, f"a part of {view.shape} cannot become {shape}")
             dimensions[place] = Dimension(size, along, 0)
         return view.with_dimensions(tuple(dimensions))

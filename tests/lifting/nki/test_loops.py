@@ -80,10 +80,13 @@ DOUBLE_OF = {
     ),
     "slices that grow": (
         "wide = nl.ndarray((128, 512), dtype=x.dtype, buffer=nl.sbuf)\n"
+        "two = nl.ndarray((128, 1), dtype=x.dtype, buffer=nl.sbuf)\n"
+        "nisa.memset(dst=two, value=2.0)\n"
         "for i in nl.affine_range(8):\n"
         "    part = wide[:, 0 : (i + 1) * 64]\n"
+        "    twos = two.broadcast_to((128, (i + 1) * 64))\n"
         "    nisa.dma_copy(dst=part, src=x[:, nl.ds(0, (i + 1) * 64)])\n"
-        "    nisa.tensor_tensor(dst=part, data1=part, data2=part, op=nl.add)\n"
+        "    nisa.tensor_tensor(dst=part, data1=part, data2=twos, op=nl.multiply)\n"
         "    nisa.dma_copy(dst=out[:, 0 : (i + 1) * 64], src=part)",
         1,
         0,
