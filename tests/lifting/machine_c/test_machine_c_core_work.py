@@ -21,33 +21,7 @@ from liftproof.validation.validate import PreparedSource, prepare
 
 CONTROL = Path(__file__).parents[3] / "examples" / "control"
 FLOATS, BYTES = load_config("gemmini-4x4-fp32"), load_config()
-FORWARD = """#include "include/gemmini.h"
-static void negate(float *out, const float *in, int n) {
-  for (int i = 0; i < n; i++) out[i] = -in[i];
-}
-static void subtract(const float *a, const float *b, float *out, int rows, int cols) {
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < cols; j++) out[i * cols + j] = a[i * cols + j] - b[i * cols + j];
-}
-static void product(const float *M, int rows, int cols, const float *v, float *out) {
-  tiled_matmul_auto(rows, 1, cols, M, v, NULL, out, cols, 1, 1, 1, 1.0, 1.0, 1.0,
-                    NO_ACTIVATION, 1.0, 0, false, false, false, false, false, 0, WS);
-  gemmini_fence();
-}
-void forward_pass(const float K[4][12], const float A[12][12], const float B[12][4],
-                  const float d[5][4], float x[6][12], float u[5][4]) {
-  static float Kx[4], Ax[12], Bu[12];
-  for (int t = 0; t < 5; t++) {
-    product(&K[0][0], 4, 12, x[t], Kx);
-    negate(Kx, Kx, 4);
-    subtract(Kx, d[t], u[t], 4, 1);
-    product(&A[0][0], 12, 12, x[t], Ax);
-    product(&B[0][0], 12, 4, u[t], Bu);
-    float *next = x[t + 1];
-    for (int j = 0; j < 12; j++) next[j] = Ax[j] + Bu[j];
-  }
-}
-"""
+FORWARD = (CONTROL / "forward_pass_with_library.c").read_text()
 
 
 @cache
@@ -57,7 +31,7 @@ def forward_pass() -> PreparedSource:
 
 
 def test_helpers_on_vectors_are_proved_with_the_products_between() -> None:
-    """A control kernel as a library user writes it; its emitted C is the same program again."""
+    """A control kernel as a library's user writes it; its emitted C is the same program again."""
     module = read_machine_c(FORWARD, "forward.c", FLOATS)
     assert decide(forward_pass(), module, config=FLOATS).verdict == "proved"
     again = read_machine_c(emit_c(module), "again.c", FLOATS)
