@@ -41,8 +41,10 @@ def _define(reader: KernelReader, node: ast.stmt) -> None:
     if isinstance(node, ast.If):
         try:
             parts = node.body if reader.condition(node.test) else node.orelse
-        except NkiError as error:
-            return _forget(reader, node, error)
+        except (NkiError, TypeError, ValueError, AttributeError) as error:
+            location = reader.source.location(node)
+            known = error if isinstance(error, NkiError) else NkiError(str(error), location)
+            return _forget(reader, node, known)
         for part in parts:
             _define(reader, part)
         return None
