@@ -109,6 +109,9 @@ class ClockedFuture(Future[Any]):
     def done(self) -> bool:
         return self.task.done()
 
+    def cancel(self) -> bool:
+        return self.task.cancel()
+
 
 @dataclass
 class ClockedPool(Executor):

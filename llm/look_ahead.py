@@ -44,14 +44,17 @@ class LookAhead:
     _early: dict[str, _Early] = field(default_factory=dict[str, _Early])
 
     def submit(self, texts: Sequence[str], limit: int | None) -> list[Future[Outcome]]:
-        """Start to evaluate ``texts``, as far as that has not begun."""
+        """Start to evaluate ``texts``, as far as that has not begun; other guesses do not wait."""
+        for text in self._early.keys() - set(texts):
+            if self._early[text].call.cancel():
+                del self._early[text]
         return [self._begun(text, limit) or self._start(text, limit) for text in texts]
 
     def _start(self, text: str, limit: int | None) -> Future[Outcome]:
         return self.executor.submit(self.evaluate, text, limit)
 
     def _begun(self, text: str, limit: int | None) -> Future[Outcome] | None:
-        early = self._early.get(text)
+        early = self._early.pop(text, None)
         return early.call if early is not None and early.answers(limit) else None
 
     def begin(self, texts: Iterable[str], limit: int | None) -> list[Future[Outcome]]:

@@ -36,6 +36,8 @@ REFUSALS = 8
 cost milliseconds, so they are not counted against it."""
 ADVISED = 4
 """Proposals that an advisor may add to a batch."""
+DURING_PROOF = 3 * BATCH
+"""Pipelines that workers may begin with during a proof; most are refused in milliseconds."""
 DROPOUT = 0.5
 """Share of neighbours left out at random on each expansion: it keeps the beam diverse."""
 
@@ -313,12 +315,12 @@ class Search:
             self._refuse(outcome, reason)
 
     def _refusal(self, outcome: Outcome) -> str:
-        """Certify an outcome while workers go on with the batch that follows if it holds."""
+        """Certify an outcome while workers go on with what follows if it holds."""
         for parent in self.beam:
             for part in self.expansions.get(parent.pipeline, ()):
                 part.result()
         texts = self.next_first or self._next_in_line(self.beam)
-        for text in islice(texts, max(0, min(BATCH, self._room()))):
+        for text in islice(texts, max(0, min(DURING_PROOF, self._room()))):
             self.ahead.begin([text], self._limit())
         return self.certify(outcome.pipeline)
 

@@ -55,6 +55,26 @@ def test_what_was_cut_too_early_is_evaluated_again() -> None:
         assert call.result().cycles == len("seven77")
 
 
+def test_guesses_that_nobody_began_are_dropped() -> None:
+    """What is asked for does not wait for guesses; they may be asked for later."""
+    gate, asked = threading.Event(), list[str]()
+
+    def evaluate(text: str, limit: int | None) -> Outcome:
+        assert gate.wait(timeout=10)
+        asked.append(text)
+        return outcome(text, limit)
+
+    with pool(1) as executor:
+        ahead = LookAhead(executor, evaluate)
+        for text in ("running", "dropped", "wanted"):
+            ahead.begin([text], None)
+        calls = ahead.submit(["wanted"], None)
+        gate.set()
+        calls += ahead.submit(["dropped"], None)
+        assert [call.result().pipeline for call in calls] == ["wanted", "dropped"]
+    assert asked == ["running", "wanted", "dropped"]
+
+
 def test_executors_that_do_not_say_who_is_idle_get_no_guesses() -> None:
     """Any executor evaluates; only the pool of workers is asked to begin more."""
 
