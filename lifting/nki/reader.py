@@ -66,6 +66,8 @@ class KernelReader(Statements):
         self.may_reload = may_reload
         self.reloaded: list[tuple[Array, Array]] = []
         """Tiles that were loaded again to repeat them, and the arrays in HBM they come from."""
+        self.is_stale = False
+        """Whether one of them does not hold what its tile held."""
         self.language = Language(self)
         self.scopes = Scopes(({},))
 
@@ -97,7 +99,7 @@ def read_nki(
         reader = KernelReader(source, unrolled, peeled, may_reload)
         try:
             module = _read(reader, dict(shapes or {}), kernel)
-            if not any(_is_changed(*pair) for pair in reader.reloaded):
+            if not reader.is_stale:
                 return module
             may_reload = False
         except UnrollRequest as request:
@@ -167,6 +169,7 @@ def _read(reader: KernelReader, shapes: dict[str, Argument], name: str | None) -
         return None
 
     returned = run_grid(reader, grid, node, body)
+    reader.is_stale = any(_is_changed(*pair) for pair in reader.reloaded)
     return _module(reader, node, parameters, _returned(reader, node, returned))
 
 

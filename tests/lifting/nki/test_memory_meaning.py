@@ -100,6 +100,16 @@ CASES = {
 """,
         lambda x: np.repeat(x, 4, axis=0),
     ),
+    "a row of a result that is repeated after it was overwritten": (
+        "x=1x1024",
+        """
+    nl.store(out[0:1, :], nl.load(x))
+    t = nl.load(out[0:1, :])
+    nl.store(out[0:1, :], nl.multiply(t, 2.0))
+    nl.store(out[1:4, :], nl.copy(t.broadcast_to((3, 1024))))
+""",
+        lambda x: np.concatenate([2 * x, x, x, x]),
+    ),
     "a result that is written in other sizes": (
         "x=4x64",
         """
