@@ -30,7 +30,7 @@ from .unroll import Trace, Walk, unroll
 
 LONGEST_PERIOD = 8
 """Loops whose iterations repeat their phases less often are not cut."""
-_MARK = 254
+_MARK = 253
 """``funct`` of rows that mark iterations; they are taken out of the stream again."""
 _ROLE_BITS = 2
 _CONV_TILES = {
@@ -245,7 +245,9 @@ def _runs(trips: int, kept: int) -> int:
 
 def _can_be_cut(op: scf.ForOp, trips: dict[scf.ForOp, int]) -> bool:
     every = period(op)
-    return not op.iter_args and every <= LONGEST_PERIOD and trips[op] >= 2 * every + 2
+    # Loops of the core alone are no loops here: what they take is known.
+    runs = trips.get(op, 0)
+    return not op.iter_args and every <= LONGEST_PERIOD and runs >= 2 * every + 2
 
 
 def period(loop: scf.ForOp) -> int:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from liftproof.dialects.gemmini import ComputePreloadedOp, FenceOp
 from liftproof.hw.gemmini.config import DEFAULT_CONFIG, load_config
+from liftproof.hw.gemmini.estimate import estimate_timing
+from liftproof.hw.gemmini.memory import place_arrays
+from liftproof.hw.gemmini.rocc import read_rocc, write_rocc
 from liftproof.hw.gemmini.timing import simulate_timing
-from liftproof.hw.gemmini.unroll import stream_of_module
+from liftproof.hw.gemmini.unroll import stream_of_module, unroll
 from liftproof.hw.stream import CORE_WORK, StreamError
 from liftproof.lifting.c.frontend import parse_c_kernel
 from liftproof.lifting.lift import lift
@@ -96,6 +99,22 @@ def test_the_core_does_what_no_store_computes(shifted: tuple[ModuleOp, ModuleOp]
         with_core = simulate_timing(stream, CONFIG, level=level)
         assert with_core.core_cycles == work > 5 * 7 * 5
         assert with_core.cycles == simulate_timing(plain, CONFIG, level=level).cycles + work
+
+
+def test_estimates_count_the_core() -> None:
+    """A sample of a long program has the core's cycles in full, and its text reads back."""
+    function = kernel_of(_program(FLOOR_SHIFT.replace("[5]", "[90]").replace("i < 5", "i < 90"))[1])
+    layout = place_arrays(function)
+    stream = unroll(function, CONFIG, layout)
+    (work,) = stream.rs1[stream.funct == CORE_WORK]
+    estimate = estimate_timing(function, CONFIG, layout, budget=60)
+    exact = simulate_timing(stream, CONFIG).cycles
+    assert estimate.sampled < len(stream)
+    assert estimate.compute_bound > work
+    assert abs(estimate.cycles - exact) < exact / 10
+    again = read_rocc(write_rocc(stream), "f.rocc", CONFIG)
+    assert np.array_equal(again.funct, stream.funct)
+    assert np.array_equal(again.rs1, stream.rs1)
 
 
 def test_wrong_core_work_is_refuted(shifted: tuple[ModuleOp, ModuleOp]) -> None:
