@@ -155,6 +155,7 @@ class BlockEmission:
             self.partial[node].combine(self.builder, target)
 
     def extent(self, width: int, reach: int | None) -> Size:
+        """The columns of ``width`` that masks leave something of, if what is done has a reach."""
         return width if reach is None or self.visible is None else self.visible
 
     def left_operands(self, group: Group) -> dict[Access, LeftOperand]:

@@ -85,7 +85,8 @@ def emit_turned(block: BlockEmission, builder: Builder, group: Group) -> None:
 
     over_whole_tiles(builder, extent, part)
     for step in combined:
-        block.allocate(builder, step.node)
+        if step.node not in block.stored:
+            block.allocate(builder, step.node)
         whole, stored = Access.whole(step.node), block.stored[step.node]
         limits[step].combine(builder, access_view(builder, stored, whole, block.rows))
         for access, position in block.plan.outputs:
