@@ -161,7 +161,8 @@ class _Comparison:
             raise Finding(reason, is_suspicion=False)
         chains = np.flatnonzero(scratch.seen[:-1])
         for chain in chains:
-            self._compare_post_operation(value, int(chain), point)
+            element = first + int(np.argmax(mask)) % mask.shape[1]
+            self._compare_post_operation(value, int(chain), point, element)
         return len(chains)
 
     def _find(self, value: Value, window: int, number: int) -> int:
@@ -191,7 +192,9 @@ class _Comparison:
         offsets = np.unravel_index(number, region.extents)
         return tuple(low + int(offset) for low, offset in zip(region.low, offsets, strict=True))
 
-    def _compare_post_operation(self, value: Value, chain: int, point: tuple[int, ...]) -> None:
+    def _compare_post_operation(
+        self, value: Value, chain: int, point: tuple[int, ...], element: int
+    ) -> None:
         final = self.final
         transforms = chain_transforms(final.machine, final.transforms, chain)
         accumulator_type = element_type(final.config.accumulator_type)
@@ -200,12 +203,13 @@ class _Comparison:
             return
         is_suspicion = result.answer is Answer.SAT
         terms = tuple(expected_terms(value, point, final.first))
-        raise Finding(
+        reason = (
             f"{'' if is_suspicion else 'not decided: '}{self._name()}: "
-            f"the sum is {result.target}, the source has {value.shape!r}",
-            clue=Clue(terms=terms, witness=result.witness),
-            is_suspicion=is_suspicion and not self.kind.is_maximum,
+            f"the sum is {result.target}, the source has {value.shape!r}"
         )
+        found = final.finding(reason, element, Clue(terms=terms, witness=result.witness))
+        found.is_suspicion = is_suspicion and not self.kind.is_maximum
+        raise found
 
     def _name(self) -> str:
         return self.final.layout.arrays[self.output.position].name
