@@ -191,7 +191,7 @@ def shrink(document: Any) -> None:
 DAMAGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "other element": (lambda d: product(d)["elements"][0].__setitem__(0, 1), "claimed product"),
     "other array": (lambda d: product(d).update(shape="mul(input 0 #0, input 0 #1)"), "form"),
-    "other statement": (lambda d: product(d).update(statement="S0"), "statements of the source"),
+    "other statement": (lambda d: product(d).update(statement="S0"), "the claims name statements"),
     "fewer terms": (shrink, "the claimed summands are those of the source"),
     "more terms": (lambda d: product(d).update(inequalities=[]), "the claimed summands are those"),
     "no terms": (lambda d: slots(d)[0].clear(), "the claimed summands are those"),
