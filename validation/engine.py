@@ -19,7 +19,7 @@ from .core.certificate import (
 from .core.checker import Checker, Violation
 from .core.condition import TRUE, Condition, all_of
 from .core.identity import same_program
-from .core.matching import Matcher
+from .core.matching import DecideShapes, Matcher
 from .core.polyhedral import Program, Statement, Unsupported
 from .core.smt import Solver
 from .core.sum_ranges import refined
@@ -100,8 +100,13 @@ def confirm_by(program: Program, resource_limit: int) -> Confirm:
     return confirm
 
 
-def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
-    """Discharge all obligations; returns what was assumed, or raises ``Violation``."""
+def prove(
+    source: Analysed, target: Program, run: Run, equal: DecideShapes = equal_for_all
+) -> tuple[str, ...]:
+    """Discharge all obligations; returns what was assumed, or raises ``Violation``.
+
+    ``equal`` decides which values count as the same.
+    """
     if target.outputs.keys() != source.program.outputs.keys():
         raise Unsupported("the programs do not write the same parameters")
     # Integer parameters are the same symbols in both programs.
@@ -141,7 +146,7 @@ def prove(source: Analysed, target: Program, run: Run) -> tuple[str, ...]:
         right,
         run.solver,
         propose,
-        equal_for_all,
+        equal,
     )
     for position in source.program.outputs:
         matcher.output(position)

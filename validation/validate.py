@@ -34,6 +34,7 @@ from .extract.from_loops import symbol_name
 from .generalize import generalizations
 from .induction import prove_by_induction
 from .interface import interface_difference
+from .lemmas.inverses import INVERSES, computes_inverses, equal_with_inverses
 from .limits import ValidationOptions
 from .oracle.oracle_limit import OracleLimitError, limited_oracle
 from .query_log import begin_part
@@ -176,6 +177,8 @@ def _proved(prepared: PreparedSource, target: ModuleOp, run: Run) -> tuple[str, 
         if found is None:
             found = _proved_without_offsets(prepared, target, run)
         if found is None:
+            found = _proved_with_inverses(prepared, target, run)
+        if found is None:
             raise
         return found
 
@@ -199,6 +202,25 @@ def _proved_without_offsets(
         return None
     run.target, run.certificate = again.target, None
     return assumed
+
+
+def _proved_with_inverses(
+    prepared: PreparedSource, target: ModuleOp, run: Run
+) -> tuple[str, ...] | None:
+    """The same, with products with an inverse as quotients, for programs that compute inverses.
+
+    There is no certificate of such a proof. None if there is no proof.
+    """
+    if not any(map(computes_inverses, (prepared.module, target))):
+        return None
+    again = Run(run.solver)
+    try:
+        program = extract(target, prepared.config)
+        assumed = prove(prepared.analysed, program, again, equal_with_inverses)
+    except Violation:
+        return None
+    run.target, run.certificate = again.target, None
+    return (*assumed, INVERSES)
 
 
 def validate_generalized(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from liftproof.validation.extract.composed import ROUNDED_ONCE
+from liftproof.validation.lemmas.inverses import INVERSES
 
 MATMUL_C = """
 #define M 512
@@ -300,6 +301,38 @@ def test_precision_is_not_changed_silently(proof) -> None:
     for old, new in (("M 512", "M 128"), ("N 1024", "N 512"), ("K 512", "K 128")):
         small = small.replace(old, new)
     assert proof(small, half, "lhsT=128x128:f32", "rhs=128x512:f32").verdict != "proved"
+
+
+DIVIDE = "nisa.tensor_scalar(dst=y, data=e, op0=nl.divide, operand0=s)"
+INVERSE = """q = nl.ndarray((128, 1), dtype=nl.float32, buffer=nl.sbuf)
+        nisa.reciprocal(dst=q, data=s)
+        nisa.tensor_scalar(dst=y, data=e, op0=nl.multiply, operand0=q)"""
+
+
+@pytest.mark.parametrize(
+    ("quotient", "inverted", "verdict", "is_assumed"),
+    [
+        ("y[i][j] / s", "s", "proved", True),
+        ("y[i][j] * (1.0f / s)", "s", "proved", False),
+        ("y[i][j] / s", "m", "refuted", False),
+        ("y[i][j] / m", "s", "refuted", False),
+    ],
+)
+def test_products_with_an_inverse_are_quotients_under_an_assumption(
+    proof, quotient: str, inverted: str, verdict: str, is_assumed: bool
+) -> None:
+    """Kernels that multiply with `reciprocal` divide by it, and the verdict says how they round."""
+    c = SOFTMAX_C.replace("y[i][j] / s", quotient)
+    kernel = SOFTMAX.replace(DIVIDE, INVERSE.replace("data=s", f"data={inverted}"))
+    result = proof(c, kernel, *SOFTMAX_SHAPES)
+    assert result.verdict == verdict, result.reason
+    assert (INVERSES in result.assumptions) == is_assumed
+
+
+def test_products_with_an_inverse_are_no_quotients_elsewhere(proof) -> None:
+    """Without an instruction for inverses the kernel has no reason to round twice."""
+    c = SOFTMAX_C.replace("y[i][j] / s", "y[i][j] * (1.0f / s)")
+    assert proof(c, SOFTMAX, *SOFTMAX_SHAPES).verdict == "unknown"
 
 
 COMPOSED_C = """
