@@ -218,31 +218,7 @@ def pool(x):
     ),
     Case(
         "depthwise convolution with shifted slices and a list of partial sums",
-        BETA_2
-        + """
-@nki.jit
-def conv1d(x, w):
-    channels, length = x.shape
-    taps = w.shape[1]
-    valid = length - taps + 1
-    out = nl.ndarray((channels, valid), dtype=x.dtype, buffer=nl.shared_hbm)
-    x_sb = nl.ndarray((channels, length), dtype=x.dtype, buffer=nl.sbuf)
-    w_sb = nl.ndarray((channels, taps), dtype=w.dtype, buffer=nl.sbuf)
-    nisa.dma_copy(dst=x_sb, src=x)
-    nisa.dma_copy(dst=w_sb, src=w)
-    parts = []
-    for t in range(taps):
-        part = nl.ndarray((channels, valid), dtype=nl.float32, buffer=nl.sbuf)
-        nisa.tensor_scalar(
-            dst=part, data=x_sb[:, t : t + valid], op0=nl.multiply, operand0=w_sb[:, t : t + 1]
-        )
-        parts.append(part)
-    total = parts[0]
-    for part in parts[1:]:
-        nisa.tensor_tensor(dst=total, data1=total, data2=part, op=nl.add)
-    nisa.dma_copy(dst=out, src=total)
-    return out
-""",
+        BETA_2 + text_of("depthwise"),
         (("x=64x40", "w=64x3"), ("x=100x17", "w=100x4")),
         lambda i: sum(
             i["x"][:, t : t + i["x"].shape[1] - i["w"].shape[1] + 1] * i["w"][:, t : t + 1]
@@ -251,30 +227,7 @@ def conv1d(x, w):
     ),
     Case(
         "cumulative sum, each block continued from the one before",
-        BETA_2
-        + """
-@nki.jit
-def cumsum(x):
-    rows, columns = x.shape
-    block = 64
-    out = nl.ndarray(x.shape, dtype=x.dtype, buffer=nl.shared_hbm)
-    ones = nl.ndarray((128, block), dtype=nl.float32, buffer=nl.sbuf)
-    nisa.memset(dst=ones, value=1.0)
-    for i in nl.affine_range(rows // 128):
-        carry = nl.ndarray((128, 1), dtype=nl.float32, buffer=nl.sbuf)
-        nisa.memset(dst=carry, value=0.0)
-        for j in nl.sequential_range(columns // block):
-            tile = nl.ndarray((128, block), dtype=nl.float32, buffer=nl.sbuf)
-            nisa.dma_copy(dst=tile, src=x[i * 128 : (i + 1) * 128, j * block : (j + 1) * block])
-            scanned = nl.ndarray((128, block), dtype=nl.float32, buffer=nl.sbuf)
-            nisa.tensor_tensor_scan(
-                dst=scanned, data0=ones, data1=tile, initial=carry, op0=nl.multiply, op1=nl.add
-            )
-            nisa.tensor_copy(dst=carry, src=scanned[:, block - 1 : block])
-            part = out[i * 128 : (i + 1) * 128, j * block : (j + 1) * block]
-            nisa.dma_copy(dst=part, src=scanned)
-    return out
-""",
+        BETA_2 + text_of("cumulative_sum"),
         (("x=256x256",),),
         lambda i: np.cumsum(i["x"], axis=1),
         1e-4,
@@ -303,31 +256,7 @@ def transpose(x):
     ),
     Case(
         "product whose partial sums are added by the vector engine",
-        BETA_2
-        + """
-def cut(array, row, column, height=128, width=512):
-    return array[row * height : (row + 1) * height, column * width : (column + 1) * width]
-
-@nki.jit
-def gemm(aT, b):
-    k_size, m_size = aT.shape
-    n_size = b.shape[1]
-    out = nl.ndarray((m_size, n_size), dtype=nl.float32, buffer=nl.shared_hbm)
-    for m in nl.affine_range(m_size // 128):
-        for n in nl.affine_range(n_size // 512):
-            total = nl.ndarray((128, 512), dtype=nl.float32, buffer=nl.sbuf)
-            nisa.memset(dst=total, value=0.0)
-            for k in nl.affine_range(k_size // 128):
-                a_tile = nl.ndarray((128, 128), dtype=aT.dtype, buffer=nl.sbuf)
-                b_tile = nl.ndarray((128, 512), dtype=b.dtype, buffer=nl.sbuf)
-                nisa.dma_copy(dst=a_tile, src=cut(aT, k, m, width=128))
-                nisa.dma_copy(dst=b_tile, src=cut(b, k, n))
-                psum = nl.ndarray((128, 512), dtype=nl.float32, buffer=nl.psum)
-                nisa.nc_matmul(dst=psum, stationary=a_tile, moving=b_tile)
-                nisa.tensor_tensor(dst=total, data1=total, data2=psum, op=nl.add)
-            nisa.dma_copy(dst=cut(out, m, n), src=total)
-    return out
-""",
+        BETA_2 + text_of("partial_sums"),
         (("aT=256x128:bf16", "b=256x512:bf16"),),
         lambda i: i["aT"].T @ i["b"],
         1e-5,
