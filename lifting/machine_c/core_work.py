@@ -68,7 +68,8 @@ class CoreWork:
                 hint="the iterations around it must be few enough to be read one by one",
             )
         arrays: dict[str, DramArray] = {}
-        constants: list[syntax.Statement] = []
+        pointers: dict[str, Pointer] = {}
+        declared: list[syntax.Statement] = []
         for name in _free_names(statement):
             if name in _changed_names(statement):
                 raise Diagnostic(
@@ -76,46 +77,49 @@ class CoreWork:
                     statement.location,
                     hint="declare it inside of the loop; instructions must not depend on it",
                 )
-            array, declaration = self._bound(name, statement.location)
-            if array is not None:
-                arrays[array.name] = array
-            if declaration is not None:
-                constants.append(declaration)
-        self._inline(self._lowered(statement, constants, arrays), arrays)
+            match self._bound(name, statement.location):
+                case DramArray() as array:
+                    arrays[name] = array
+                case Pointer() as pointer:
+                    pointers[name] = pointer
+                case declaration:
+                    declared.append(declaration)
+        taken = frozenset(_free_names(statement))
+        for name, pointer in pointers.items():
+            declared.append(_pointer(name, pointer, arrays, taken, statement.location))
+        self._inline(self._lowered(statement, declared, arrays), arrays)
 
     def _bound(
         self, name: str, location: SourceLocation
-    ) -> tuple[DramArray | None, syntax.Statement | None]:
-        """The array behind a name, and the declaration that gives the name its value."""
+    ) -> DramArray | Pointer | syntax.Declaration:
+        """What a name stands for; of numbers, the declaration that gives the name its value."""
         expressions, identifier = self._context.expressions, syntax.Identifier(location, name)
         found = self._context.scopes.find(name)
         if isinstance(found, Variable) and found.place is not None:
             is_table = any(cell is not None for cell in found.cells)
             found = found if is_table else expressions.placed(found, location)
         if isinstance(found, DramArray):
-            return found, None
+            return found
         value = expressions.value(identifier)
-        if isinstance(value, Pointer) and not value.extents and value.offset.is_constant:
-            kind = syntax.TypeName(location, value.array.element, False, (syntax.PointerTo(),))
-            start = _address(value, location)
-            declared = syntax.Declarator(location, name, kind, start)
-            return value.array, syntax.Declaration(location, (declared,))
+        if isinstance(value, Pointer) and value.offset.is_constant:
+            _require_own_type(found, value, location)
+            return value
         if isinstance(value, Number) and value.sum.is_constant:
-            return None, _constant(name, value.sum.constant, value.type, location)
+            return _constant(name, value.sum.constant, value.type, location)
         if isinstance(value, Real):
-            return None, _constant(name, value.value, value.type, location)
+            return _constant(name, value.value, value.type, location)
         raise Diagnostic(f"'{name}' is not known where the core works on arrays", location)
 
     def _lowered(
         self,
         statement: syntax.Statement,
-        constants: list[syntax.Statement],
+        declared: list[syntax.Statement],
         arrays: dict[str, DramArray],
     ) -> FuncOp:
         """The loop IR of a function that consists of the statement, over ``arrays``."""
         location = statement.location
-        parameters = tuple(_parameter(array, location) for array in arrays.values())
-        body = syntax.Compound(location, (*constants, statement))
+        parameters = tuple(_parameter(*item, location) for item in arrays.items())
+        body = syntax.Compound(location, (*declared, statement))
         core = syntax.Function(location, "core", CVoid(), 0, parameters, body, is_static=False)
         called = self._context.called(statement) & self._context.functions.keys()
         functions = {name: self._context.functions[name] for name in called} | {core.name: core}
@@ -158,6 +162,19 @@ def _declared_names(node: syntax.Node) -> set[str]:
     return {found.name for found in descendants(node) if isinstance(found, syntax.Declarator)}
 
 
+def _require_own_type(found: Entity | None, value: Pointer, location: SourceLocation) -> None:
+    """Raise Diagnostic where a variable points to something else than elements of its type."""
+    array = value.array
+    is_own = isinstance(found, Variable) and found.type == array.element and not value.extents
+    is_element = value.unit == array.element_bytes and not value.offset.constant % value.unit
+    if not (is_own and is_element):
+        raise Diagnostic(
+            f"the core reads '{array.name}' as other elements than those it has",
+            location,
+            hint=f"point to elements of type {array.element} only",
+        )
+
+
 def _changed_names(statement: syntax.Statement) -> set[str]:
     """Variables, and not elements of arrays, that a statement gives another value."""
     nodes = descendants(statement)
@@ -177,16 +194,39 @@ def _constant(
     return syntax.Declaration(location, (syntax.Declarator(location, name, kind, literal),))
 
 
-def _parameter(array: DramArray, location: SourceLocation) -> syntax.Declarator:
+def _parameter(name: str, array: DramArray, location: SourceLocation) -> syntax.Declarator:
     extents = (syntax.ArrayOf(syntax.Literal(location, n, INT)) for n in array.extents)
     kind = syntax.TypeName(location, array.element, False, tuple(extents))
-    return syntax.Declarator(location, array.name, kind)
+    return syntax.Declarator(location, name, kind)
 
 
-def _address(pointer: Pointer, location: SourceLocation) -> syntax.Expression:
-    """``&array[i][j]`` for a pointer to an element."""
+def _pointer(
+    name: str,
+    pointer: Pointer,
+    arrays: dict[str, DramArray],
+    taken: frozenset[str],
+    location: SourceLocation,
+) -> syntax.Declaration:
+    """The declaration of a pointer to an element of one of ``arrays``, to which its array is added.
+
+    Scopes may hide the array's own name, or have another array of that name: ``taken`` are names
+    that mean something else.
+    """
     array = pointer.array
-    place: syntax.Expression = syntax.Identifier(location, array.name)
+    own = next((own for own, known in arrays.items() if known == array), None)
+    if own is None:
+        is_free = array.name not in taken | arrays.keys()
+        own = array.name if is_free else f"{array.name}.{len(arrays)}"
+        arrays[own] = array
+    kind = syntax.TypeName(location, array.element, False, (syntax.PointerTo(),))
+    start = _address(own, pointer, location)
+    return syntax.Declaration(location, (syntax.Declarator(location, name, kind, start),))
+
+
+def _address(name: str, pointer: Pointer, location: SourceLocation) -> syntax.Expression:
+    """``&name[i][j]`` for a pointer to an element of the array ``name``."""
+    array = pointer.array
+    place: syntax.Expression = syntax.Identifier(location, name)
     left = pointer.offset.constant
     for position in range(len(array.extents)):
         size = array.bytes_of(array.extents[position + 1 :])

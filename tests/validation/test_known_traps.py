@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from liftproof.diagnostics import Diagnostic
 from liftproof.hw.gemmini.config import DEFAULT_CONFIG, load_config
 from liftproof.lifting.c.frontend import parse_c_kernel
+from liftproof.lifting.machine_c.reader import read_machine_c
 from liftproof.validation.assumptions import DIVISION
 from liftproof.validation.chains.prove import validate_chain
 from liftproof.validation.core.polyhedral import Unsupported
@@ -588,3 +590,54 @@ def test_what_the_core_does_between_commands_counts(is_chain: bool) -> None:
     assert proof.certificate is not None
     with pytest.raises(Unsupported, match="the core works on arrays"):
         check_certificate(kernel.module, wrong, proof.certificate, config)
+
+
+@pytest.mark.parametrize("storage", ["static", ""])
+def test_arrays_of_one_name_in_the_core_s_work_are_two_arrays(storage: str) -> None:
+    """A pointer to an array that an inner one hides was once taken for one to the inner one."""
+    config = load_config("gemmini-4x4-fp32")
+    head = "void f(const float X[4], float Y[4])"
+
+    def target(hidden: str) -> ModuleOp:
+        text = f"""#include "gemmini.h"
+        {head} {{
+          {storage} float t[4];
+          for (int i = 0; i < 4; i++) t[i] = X[i];
+          float *p = &t[0];
+          {{
+            {storage} float t[4];
+            for (int i = 0; i < 4; i++) t[i] = 2.0f;
+            for (int i = 0; i < 4; i++) Y[i] = {hidden} - t[i];
+          }}
+          gemmini_fence();
+        }}"""
+        return read_machine_c(text, "f.c", config)
+
+    loop = "for (int i = 0; i < 4; i++) Y[i] = X[i] - 2.0f;"
+    kernel = parse_c_kernel(f"{head} {{ {loop} }}", "f.c")
+    assert decide(kernel, target("p[i]"), config=config).verdict == "proved"
+    assert decide(kernel, target("t[i]"), config=config).verdict != "proved"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("const uint8_t *", "X"),
+        ("const uint8_t *", "(const uint8_t *)X"),
+        ("const void *", "X"),
+        ("const int16_t *", "(const int16_t *)X"),
+        ("const int8_t *", "(const int8_t *)Z"),
+        ("const float *", "(const float *)Z"),
+        ("const int32_t *", "(const int32_t *)((const int8_t *)Z + 2)"),
+    ],
+)
+def test_the_core_reads_arrays_as_what_they_are(kind: str, value: str) -> None:
+    """Pointers of another type to an array were once taken for pointers to its elements."""
+    text = f"""#include "gemmini.h"
+    void f(const int8_t X[16], const int32_t Z[16], int32_t Y[16]) {{
+      {kind} p = {value};
+      for (int i = 0; i < 16; i++) Y[i] = p[i];
+      gemmini_fence();
+    }}"""
+    with pytest.raises(Diagnostic, match="the core reads '[XZ]' as other elements"):
+        read_machine_c(text, "f.c", load_config())
