@@ -639,5 +639,5 @@ def test_the_core_reads_arrays_as_what_they_are(kind: str, value: str) -> None:
       for (int i = 0; i < 16; i++) Y[i] = p[i];
       gemmini_fence();
     }}"""
-    with pytest.raises(Diagnostic, match="the core reads '[XZ]' as other elements"):
+    with pytest.raises(Diagnostic, match=r"the core reads '[XZ]' as other elements"):
         read_machine_c(text, "f.c", load_config())
