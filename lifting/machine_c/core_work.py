@@ -101,7 +101,7 @@ class CoreWork:
         if isinstance(found, DramArray):
             return found
         value = expressions.value(identifier)
-        if isinstance(value, Pointer) and value.offset.is_constant:
+        if isinstance(value, Pointer) and not value.extents and value.offset.is_constant:
             _require_own_type(found, value, location)
             return value
         if isinstance(value, Number) and value.sum.is_constant:
@@ -165,7 +165,7 @@ def _declared_names(node: syntax.Node) -> set[str]:
 def _require_own_type(found: Entity | None, value: Pointer, location: SourceLocation) -> None:
     """Raise Diagnostic where a variable points to something else than elements of its type."""
     array = value.array
-    is_own = isinstance(found, Variable) and found.type == array.element and not value.extents
+    is_own = isinstance(found, Variable) and found.type == array.element
     is_element = value.unit == array.element_bytes and not value.offset.constant % value.unit
     if not (is_own and is_element):
         raise Diagnostic(

@@ -1,7 +1,8 @@
 """What a program says to the core only: output, timers, checks. It is left out, with a note.
 
 Timers give values, which only other such calls may use: variables that hold them are left out too,
-so that one which reaches an instruction is reported as not declared.
+so that one which reaches an instruction is reported as not declared. Nothing is left out that
+changes a variable, calls another function or ends the program: that is reported as well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..c.traversal import descendants
 
 HOST_CALLS = frozenset(
     {
-        "printf", "fprintf", "puts", "putchar", "fflush", "perror", "assert", "exit", "abort",
+        "printf", "fprintf", "puts", "putchar", "fflush", "perror", "assert",
         "read_cycles", "rdcycle", "read_csr", "clock", "time", "gettimeofday", "mlockall",
         "counter_configure", "counter_read", "counter_reset", "counter_snapshot_take",
         "counter_snapshot_reset", "gemmini_counter_configure", "printMatrix", "printMatrixAcc",
@@ -51,8 +52,7 @@ def plain_text(text: str) -> tuple[str, frozenset[str]]:
 
     def variadic(match: re.Match[str]) -> str:
         body = match[2].rstrip("\\").strip()
-        called = re.match(r"(?:do\s*\{\s*)?(\w+)", body)
-        if body in ("", "((void)0)", "(void)0") or (called and called[1] in HOST_CALLS):
+        if body in ("", "((void)0)", "(void)0") or _only_prints(body):
             macros.add(match[1])
             return re.sub(r"[^\n]", " ", match[0])
         return match[0]
@@ -72,6 +72,14 @@ def plain_text(text: str) -> tuple[str, frozenset[str]]:
     text = _ALIGNMENT.sub(blank, _VARIADIC.sub(variadic, _NOTHING.sub(blank, text)))
     text = _POINTER_TO_ROWS.sub(rows, text)
     return _FENCE.sub(fence, text), frozenset(macros)
+
+
+def _only_prints(body: str) -> bool:
+    """Whether each statement of a macro is a call for the core only."""
+    inner = re.fullmatch(r"do\s*\{(.*)\}\s*while\s*\(\s*0\s*\)", body)
+    parts = (inner[1] if inner else body).split(";")
+    calls = [re.match(r"(\w+)\s*\(", part.strip()) for part in parts if part.strip()]
+    return all(call is not None and call[1] in HOST_CALLS for call in calls)
 
 
 def without_host_code(
@@ -119,21 +127,34 @@ class _Cleaner:
             for n in descendants(node)
         )
 
+    def _acts(self, node: syntax.Node) -> bool:
+        """Whether a value that is left out would change something, or call a function that may."""
+        return any(
+            isinstance(n, syntax.Assignment | syntax.Increment)
+            or (isinstance(n, syntax.Call) and n.function not in self._calls)
+            for n in descendants(node)
+        )
+
     def _statement(self, node: syntax.Node) -> syntax.Node | None:
         match node:
             case syntax.ExpressionStatement(expression=syntax.Call() as call):
-                return self._left_out(node, call.function, call.function in self._calls)
+                is_host = call.function in self._calls and not self._acts(call)
+                return self._left_out(node, call.function, is_host)
             case syntax.ExpressionStatement(
                 expression=syntax.Cast(operand=syntax.Identifier(name=name))
             ):
                 return self._left_out(node, name, name in self._tainted)
             case syntax.ExpressionStatement(
-                expression=syntax.Assignment(target=syntax.Identifier(name=name))
+                expression=syntax.Assignment(target=syntax.Identifier(name=name), value=value)
             ):
-                return self._left_out(node, name, name in self._tainted)
+                return self._left_out(node, name, name in self._tainted and not self._acts(value))
             case syntax.If(condition=condition) if self._uses(condition, self._tainted):
-                return self._check(node)
+                return None if self._acts(condition) else self._check(node)
             case syntax.Declaration(declarators=declarators):
+                if any(
+                    d.initializer is not None and self._acts(d.initializer) for d in declarators
+                ):
+                    return None
                 kept = tuple(d for d in declarators if d.name not in self._tainted)
                 if len(kept) == len(declarators):
                     return None
@@ -144,15 +165,23 @@ class _Cleaner:
             case _:
                 return None
 
-    def _check(self, branch: syntax.If) -> syntax.Node:
+    def _check(self, branch: syntax.If) -> syntax.Node | None:
         """A branch that the host decides about: left out if nothing but host code is in it."""
-        inner = with_new_children(branch, self._statement)
+        inner = with_new_children(branch, self._checked)
         sides = [side for side in (inner.then, inner.otherwise) if side is not None]
         nothing = (syntax.Compound, syntax.Empty)
         if any(not isinstance(node, nothing) for side in sides for node in descendants(side)):
-            return inner
+            return None
         self._note("if", branch.location)
         return syntax.Empty(branch.location)
+
+    def _checked(self, node: syntax.Node) -> syntax.Node | None:
+        """A statement of a check that has failed, which may end the program."""
+        match node:
+            case syntax.ExpressionStatement(expression=syntax.Call(function="exit" | "abort")):
+                return syntax.Empty(node.location)
+            case _:
+                return self._statement(node)
 
     def _left_out(self, node: syntax.Node, name: str, is_host: bool) -> syntax.Node | None:
         if not is_host:

@@ -641,3 +641,26 @@ def test_the_core_reads_arrays_as_what_they_are(kind: str, value: str) -> None:
     }}"""
     with pytest.raises(Diagnostic, match=r"the core reads '[XZ]' as other elements"):
         read_machine_c(text, "f.c", load_config())
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        ("", "int n = 16; assert((n = 8)); MOVE(n)"),
+        ("", 'int n = 16; printf("%d", n -= 8); MOVE(n)'),
+        ("", "int t; { int t = read_cycles(); } t = change(Y); MOVE(16)"),
+        ("", "exit(0); MOVE(16)"),
+        ("", "MOVE(16) for (int i = 0; i < 16; i++) { Y[0][i] = X[0][i]; if (X[0][i]) abort(); }"),
+        ("#define LOG(...) printf(__VA_ARGS__); gemmini_mvout(Z, 0)", 'MOVE(16) LOG("%d", 1);'),
+    ],
+)
+def test_what_is_left_out_for_the_core_changes_nothing(before: str, text: str) -> None:
+    """Calls that print were once left out with what their arguments did, and so was ``exit``."""
+    moves = "gemmini_extended_mvin(X, 0, n, n); gemmini_extended_mvout(Y, 0, n, n);"
+    program = f"""#include "gemmini.h"
+    {before}
+    #define MOVE(n) {moves} gemmini_fence();
+    static int change(elem_t Y[16][16]) {{ Y[0][0] = 1; return 1; }}
+    void f(const elem_t X[16][16], elem_t Y[16][16]) {{ {text} }}"""
+    with pytest.raises(Diagnostic):
+        read_machine_c(program, "f.c", load_config())
