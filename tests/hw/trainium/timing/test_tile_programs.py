@@ -33,7 +33,7 @@ def kernel(x):
     column = nl.ndarray((128, 1), dtype=nl.float32, buffer=nl.sbuf)
     nisa.memset(dst=column, value=1.0)
     psum = nl.ndarray((128, 256), dtype=nl.float32, buffer=nl.psum)
-    nisa.memset(dst=psum, value=1.0)
+    nisa.memset(dst=psum, value=0.0)
 """
 TAIL = """
     nisa.dma_copy(dst=out, src=tile)
