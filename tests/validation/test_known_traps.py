@@ -665,3 +665,31 @@ def test_what_is_left_out_for_the_core_changes_nothing(before: str, text: str) -
     void f(const elem_t X[16][16], elem_t Y[16][16]) {{ {text} }}"""
     with pytest.raises(Diagnostic):
         read_machine_c(program, "f.c", load_config())
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("(int)x < 3 ? x : 1.0f", "(int)x > 3 ? x : 1.0f"),
+        ("(int)x < 3 ? x : 1.0f", "(unsigned)(int)x < 3 ? x : 1.0f"),
+        ("copysignf(x, 0.0f)", "copysignf(x, -0.0f)"),
+    ],
+)
+def test_unknown_functions_of_chains_differ_in_what_they_compute(right: str, wrong: str) -> None:
+    """Comparisons of integers were once one function, whatever they compare for."""
+    config = load_config("gemmini-4x4-fp32")
+    head = "void f(const float X[4][4], float Y[4][4])"
+
+    def loops(array: str, value: str) -> str:
+        around = "for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++)"
+        return f"{around} {{ float x = {array}[i][j]; Y[i][j] = {value}; }}"
+
+    def target(value: str) -> ModuleOp:
+        moves = "gemmini_mvin(X, 0); gemmini_mvout(Y, 0); gemmini_fence();"
+        text = f"""#include "gemmini.h"
+        {head} {{ gemmini_config_ld(16); gemmini_config_st(16); {moves} {loops("Y", value)} }}"""
+        return read_machine_c(text, "f.c", config)
+
+    source = prepare(parse_c_kernel(f"{head} {{ {loops('X', right)} }}", "f.c"), config)
+    assert validate_chain(source, target(right), config).verdict == "proved"
+    assert validate_chain(source, target(wrong), config).verdict != "proved"

@@ -198,9 +198,16 @@ class LoopRun:
         operands: list[object] = []
         for value in operation.operands:
             found = self.data.get(value)
-            operands.append(found if found is not None else self.numbers[value].item())
-        payload = ""
+            # The text tells zeros of either sign apart, and 1 from 1.0.
+            operands.append(found if found is not None else repr(self.numbers[value].item()))
         if isinstance(operation, arith.CmpfOp):
             payload = FLOAT_PREDICATES[operation.predicate.value.data]
+        else:
+            payload = " ".join(f"{key}={operation.properties[key]}" for key in _payload(operation))
         name = f"{operation.name} {type_name(operation.results[0].type)} {payload}"
         return self.table.apply(name, operands)  # pyright: ignore[reportArgumentType]
+
+
+def _payload(operation: Operation) -> list[str]:
+    """The properties that say what an operation computes, such as the kind of a comparison."""
+    return sorted(operation.properties.keys() - {"fastmath", "overflowFlags"})
