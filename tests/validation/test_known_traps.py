@@ -693,3 +693,16 @@ def test_unknown_functions_of_chains_differ_in_what_they_compute(right: str, wro
     source = prepare(parse_c_kernel(f"{head} {{ {loops('X', right)} }}", "f.c"), config)
     assert validate_chain(source, target(right), config).verdict == "proved"
     assert validate_chain(source, target(wrong), config).verdict != "proved"
+
+
+def test_numbers_in_sums_are_no_crash_at_size() -> None:
+    """A sum that starts from a number has no claim about elements; other engines decide."""
+    source = """void f(const int8_t A[2][2], const int8_t B[2][5], int32_t C[2][5]) {
+      for (int i = 0; i < 2; i++) for (int j = 0; j < 5; j++) {
+        int32_t s = 1;
+        for (int k = 0; k < 2; k++) s += A[i][k] * B[k][j];
+        C[i][j] = s; } }"""
+    kernel = prepare(parse_c_kernel(HEADER + source, "f.c"), load_config())
+    module = parse_module(INSTRUCTIONS.format(products=product("%c2")))
+    assert validate_unrolled(kernel, module).verdict == "unknown"
+    assert decide(kernel, module).verdict == "refuted"

@@ -166,6 +166,8 @@ def _claims_of_slot(
     found: list[TermClaim] = []
     for summands in maps.summands(final, key[0], key[1]):
         # A floating-point sum may start with 0.0; adding it is assumed to do nothing.
+        if not slots_of(summands.shape) and not is_zero(summands.shape):
+            raise Unsupported("a sum with a number that is no element of an array")
         if not is_zero(summands.shape):
             name, points = summands.statement, summands.keys
             found += _claims(program, name, summands.shape, points, rank)
