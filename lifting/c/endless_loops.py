@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import syntax
+from .traversal import declared_names, used_names
 
 _OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 
@@ -25,6 +26,8 @@ def with_condition(loop: syntax.While | syntax.For) -> syntax.Statement:
     has_step = isinstance(loop, syntax.For) and loop.step is not None
     if statements and not has_step and (condition := _left_when(statements[-1])) is not None:
         rest = replace(loop.body, statements=statements[:-1])
+        if used_names(condition) & declared_names(rest):
+            return loop  # behind the body, these names mean something else
         return _behind_start(loop, syntax.While(loop.location, condition, rest, body_first=True))
     return loop
 

@@ -15,7 +15,7 @@ from .loop_header import loop_header
 from .loop_returns import returns_after_loops
 from .returns import returns_last
 from .rewrite_tree import rebuilt, with_new_children
-from .traversal import assigned_names, descendants, root_name
+from .traversal import assigned_names, declared_names, descendants, root_name, used_names
 from .types import BOOL, INT, VOID
 
 _COUNTING = "write it as 'for', or step the variable of its condition at the end of its body"
@@ -199,7 +199,9 @@ class _LoopForms:
             is_step = isinstance(step, syntax.Increment | syntax.Assignment)
             if is_step and _compares(loop.condition, step.target):
                 changed = {name for part in rest.statements for name in assigned_names(part)}
-                if not changed & root_name(step.target) and not _has_continue(rest):
+                # Behind the body, names that it declares mean something else.
+                stays = changed & root_name(step.target) or declared_names(rest) & used_names(step)
+                if not stays and not _has_continue(rest):
                     return syntax.For(loop.location, None, loop.condition, step, rest)
         raise Diagnostic("this 'while' does not count", loop.location, hint=_COUNTING)
 

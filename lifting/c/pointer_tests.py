@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from . import syntax
 from .rewrite_tree import rebuilt, with_new_children
-from .traversal import descendants
+from .traversal import declared_names
 from .types import INT
 
 _NULL = ("NULL", "nullptr")
@@ -20,9 +20,8 @@ def without_pointer_tests(unit: syntax.TranslationUnit) -> syntax.TranslationUni
 
 class _PointerTests:
     def __init__(self, function: syntax.Function) -> None:
-        own = {n.name for n in descendants(function.body) if isinstance(n, syntax.Declarator)}
         arrays = {each.name for each in function.parameters if each.type.derivations}
-        self._arrays = arrays - own
+        self._arrays = arrays - declared_names(function.body)
         self.body = rebuilt(function.body, self._changed) if self._arrays else function.body
 
     def _changed(self, node: syntax.Node) -> syntax.Node | None:

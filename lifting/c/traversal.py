@@ -29,6 +29,16 @@ def descendants(node: syntax.Node) -> Iterator[syntax.Node]:
         pending.extend(children(current))
 
 
+def used_names(node: syntax.Node) -> set[str]:
+    """Names that ``node`` uses."""
+    return {found.name for found in descendants(node) if isinstance(found, syntax.Identifier)}
+
+
+def declared_names(node: syntax.Node) -> set[str]:
+    """Names that ``node`` declares, in whatever scope."""
+    return {found.name for found in descendants(node) if isinstance(found, syntax.Declarator)}
+
+
 def assigned_names(node: syntax.Node) -> set[str]:
     """Return the names of scalars and arrays that ``node`` may change.
 

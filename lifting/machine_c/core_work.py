@@ -14,7 +14,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from ...diagnostics import Diagnostic, SourceLocation
 from ..c import syntax
 from ..c.kernel import lower_kernel
-from ..c.traversal import descendants, root_name
+from ..c.traversal import declared_names, descendants, root_name, used_names
 from ..c.types import INT, CFloat, CScalar, CVoid
 from .context import Context
 from .scopes import Entity
@@ -123,7 +123,7 @@ class CoreWork:
         core = syntax.Function(location, "core", CVoid(), 0, parameters, body, is_static=False)
         called = self._context.called(statement) & self._context.functions.keys()
         functions = {name: self._context.functions[name] for name in called} | {core.name: core}
-        names = {n for f in functions.values() for n in _names(f)} - _declared_names(core)
+        names = {n for f in functions.values() for n in used_names(f)} - declared_names(core)
         # What is not constant may have changed, or be an array that the accelerator reaches.
         declarations = tuple(
             replace(given, declarators=kept)
@@ -155,11 +155,7 @@ def _is_array(found: Entity | None) -> bool:
 
 def _free_names(statement: syntax.Statement) -> list[str]:
     """Names that a statement uses and declares nowhere, in order."""
-    return sorted(_names(statement) - _declared_names(statement))
-
-
-def _declared_names(node: syntax.Node) -> set[str]:
-    return {found.name for found in descendants(node) if isinstance(found, syntax.Declarator)}
+    return sorted(used_names(statement) - declared_names(statement))
 
 
 def _require_own_type(found: Entity | None, value: Pointer, location: SourceLocation) -> None:
@@ -180,10 +176,6 @@ def _changed_names(statement: syntax.Statement) -> set[str]:
     nodes = descendants(statement)
     targets = (n.target for n in nodes if isinstance(n, syntax.Assignment | syntax.Increment))
     return {target.name for target in targets if isinstance(target, syntax.Identifier)}
-
-
-def _names(node: syntax.Node) -> set[str]:
-    return {found.name for found in descendants(node) if isinstance(found, syntax.Identifier)}
 
 
 def _constant(

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from ...diagnostics import Diagnostic
 from ..c import syntax
 from ..c.rewrite_tree import with_new_children
-from ..c.traversal import descendants
+from ..c.traversal import declared_names, used_names
 from .early_exits import COUNTED_LOOP, has_exit, without_exits
 
 _NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
@@ -71,6 +71,8 @@ def _leaving_last(node: syntax.While, body: Sequence[syntax.Statement]) -> synta
             isinstance(leaves, syntax.Break) for leaves in _statements(then)
         ):
             rest = syntax.Compound(node.body.location, tuple(body[:-1]))
+            if used_names(condition) & declared_names(rest):
+                raise _refused(node, "a loop that is left by what its body declares")
             return replace(node, condition=_negated(condition), body=rest, body_first=True)
         case _:
             raise _refused(node, "a 'while' loop that does not end with a step of its counter")
@@ -122,8 +124,11 @@ def _without_step(
             return None
         if _steps(last.expression, condition):
             rest = (*body[:number], *body[number + 1 :])
-            return None if behind & _names(last) else (last.expression, rest)
-        behind |= _names(last)
+            moved = used_names(last)
+            # Behind the body, names that it declares mean something else.
+            stays = behind & moved or any(moved & declared_names(each) for each in rest)
+            return None if stays else (last.expression, rest)
+        behind |= used_names(last)
     return None
 
 
@@ -136,10 +141,6 @@ def _stepped(expression: syntax.Expression) -> str | None:
 
 def _statements(body: syntax.Statement) -> tuple[syntax.Statement, ...]:
     return body.statements if isinstance(body, syntax.Compound) else (body,)
-
-
-def _names(node: syntax.Node) -> set[str]:
-    return {n.name for n in descendants(node) if isinstance(n, syntax.Identifier)}
 
 
 def _for(
@@ -173,12 +174,12 @@ def _with_one_start(loop: syntax.For) -> syntax.Statement:
         parts = [replace(starts, declarators=(each,)) for each in starts.declarators]
     elif starts is not None:
         parts = [replace(starts, expression=each) for each in _parts(starts.expression)]
-    stepped = _names(loop.step or loop)
+    stepped = used_names(loop.step or loop)
     own = [part for part in parts if _named(part) in stepped]
     if len(parts) < 2 or len(own) != 1 or own[0] is not parts[0]:
         return loop
     name = _named(own[0])
-    if any(name in _names(part) for part in parts[1:]):
+    if any(name in used_names(part) for part in parts[1:]):
         return loop
     return syntax.Compound(loop.location, (*parts[1:], replace(loop, initializer=own[0])))
 
@@ -202,4 +203,4 @@ def _parts(expression: syntax.Expression) -> list[syntax.Expression]:
 def _steps(step: syntax.Expression, condition: syntax.Expression) -> bool:
     """Whether an expression changes a variable that a condition compares."""
     name = _stepped(step)
-    return name is not None and name in _names(condition)
+    return name is not None and name in used_names(condition)

@@ -706,3 +706,32 @@ def test_numbers_in_sums_are_no_crash_at_size() -> None:
     module = parse_module(INSTRUCTIONS.format(products=product("%c2")))
     assert validate_unrolled(kernel, module).verdict == "unknown"
     assert decide(kernel, module).verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "while (1) {{ int n = 2; {copy} i += 1; if (i >= n) break; }}",
+        "while (i < 4) {{ int n = 2; {copy} i += n; }}",
+        "while (1) {{ if (i >= 4) break; int n = 2; {copy} i += n; }}",
+        "do {{ int n = 2; {copy} i += n; }} while (i < 4);",
+    ],
+)
+def test_what_leaves_a_loop_means_what_its_body_declares(loop: str) -> None:
+    """Steps and conditions at the end of a body were once read with the names around it."""
+    head = "void f(const int8_t X[4][4], int8_t Y[4][4])"
+    start = "int i = 0; int n = 1;" if "i += n" in loop else "int i = 0; int n = 4;"
+
+    def rows(body: str) -> str:
+        return f"{head} {{ for (int i = 0; i < 4; i++) {body} }}"
+
+    copy = "for (int j = 0; j < 4; j++) Y[i][j] = X[i][j];"
+    moves = "gemmini_extended_mvin(&X[i][0], i, 4, 1); gemmini_extended_mvout(&Y[i][0], i, 4, 1);"
+    every = parse_c_kernel(HEADER + rows(copy), "f.c")
+    machine = f"""#include "gemmini.h"
+    {head} {{
+      gemmini_config_ld(4); gemmini_config_st(4);
+      {start} {loop.format(copy=moves)} gemmini_fence(); }}"""
+    assert decide(every, read_machine_c(machine, "f.c", load_config())).verdict != "proved"
+    with pytest.raises(Diagnostic, match="does not count"):
+        parse_c_kernel(f"{HEADER}{head} {{ {start} {loop.format(copy=copy)} }}", "f.c")
